@@ -1,0 +1,111 @@
+"""Which array module an array belongs to, which device to use, and moves between the two.
+
+Layers never ask for a device: they take the module from their arrays
+(:func:`array_module`), so one line of code serves NumPy and CuPy. Nothing moves
+implicitly; :func:`to_device` and :func:`to_host` are the only ways across.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+
+Array = Any  # numpy.ndarray, or cupy.ndarray where CuPy is installed
+Device = Literal["cpu", "cuda"]
+
+DEVICES = ("cpu", "cuda", "auto")
+
+
+def _cupy() -> ModuleType:
+    import cupy
+
+    return cupy  # type: ignore[no-any-return]
+
+
+def _is_host(array: Array) -> bool:
+    return isinstance(array, np.ndarray | np.generic)
+
+
+def array_module(*arrays: Array) -> ModuleType:
+    """Return the module (``numpy`` or ``cupy``) that all of `arrays` belong to.
+
+    Raises
+    ------
+    TypeError
+        If host and device arrays are mixed: nothing moves implicitly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> array_module(np.zeros(3)).__name__
+    'numpy'
+    """
+    on_host = [_is_host(a) for a in arrays]
+    if all(on_host):
+        return np
+    if any(on_host):
+        kinds = ", ".join(f"{type(a).__module__}.{type(a).__name__}" for a in arrays)
+        raise TypeError(
+            f"all arrays must be on one device; got {kinds}. "
+            "Move them with deepreservoir.backend.to_device or to_host"
+        )
+    return _cupy()
+
+
+def cuda_problem() -> str | None:
+    """Say why ``device="cuda"`` cannot be used here, or return None where it can."""
+    try:
+        cupy = _cupy()
+    except ImportError:
+        return (
+            "CuPy is not installed; install the extra that fits your driver: "
+            "pip install 'deepreservoir[cuda12]' or 'deepreservoir[cuda13]'"
+        )
+    try:
+        found = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # the CUDA runtime has many ways to say that it is not there
+        return f"CuPy is installed but no CUDA device answers ({error})"
+    return None if found else "CuPy is installed but it finds no CUDA device"
+
+
+def resolve_device(device: str) -> Device:
+    """Turn ``"cpu"``, ``"cuda"`` or ``"auto"`` into the device to use.
+
+    ``"auto"`` is the GPU where one can be used and the CPU elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the device is not there.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    'cpu'
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    if device == "cpu":
+        return "cpu"
+    problem = cuda_problem()
+    if problem is None:
+        return "cuda"
+    if device == "auto":
+        return "cpu"
+    raise ValueError(f"device='cuda' is not available: {problem}. Or use device='cpu'")
+
+
+def to_device(array: Array, device: Device) -> Array:
+    """Return `array` on `device`, copying only if it is elsewhere."""
+    if device == "cuda":
+        return _cupy().asarray(array)
+    return to_host(array)
+
+
+def to_host(array: Array) -> np.ndarray:
+    """Return `array` as a NumPy array, copying only if it is on a device."""
+    if _is_host(array):
+        return np.asarray(array)
+    return _cupy().asnumpy(array)  # type: ignore[no-any-return]

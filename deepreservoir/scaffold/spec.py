@@ -1,0 +1,145 @@
+"""What a scaffold is, before any of it is drawn: family, shape, seed, path and scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .families import Family, codebook, get_family, lane_table
+from .linalg import orthogonal, spectral_factor
+from .streams import Stream, check_seed
+
+
+@dataclass(frozen=True)
+class ScaffoldSpec:
+    """Everything that decides the bits of one frozen weight matrix.
+
+    Parameters
+    ----------
+    family : str
+        A name in :data:`deepreservoir.scaffold.FAMILIES`.
+    shape : (int, int)
+        (d_out, d_in), as in ``y = x W^T``.
+    seed : int
+        Seed of the scaffold.
+    path : str
+        Path of the layer it belongs to; layers never share bits.
+    scale : float or "family"
+        A gain g: unit variance times ``g / sqrt(d_in)``. ``"family"`` keeps the scale of
+        the paper's table 13. For `orthogonal` and `spectral_radius`, whose scale is their
+        definition, the gain multiplies it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown family, a shape that is not positive, a negative seed, a gain that
+        is not positive and finite.
+
+    Examples
+    --------
+    >>> spec = ScaffoldSpec("normal", (2, 3), seed=0, path="layers.0")
+    >>> spec.rows(0, 2).shape
+    (2, 3)
+    """
+
+    family: str
+    shape: tuple[int, int]
+    seed: int
+    path: str
+    scale: float | str = 1.0
+
+    def __post_init__(self) -> None:
+        get_family(self.family)
+        check_seed(self.seed, "scaffold_seed")
+        check_scale(self.scale)
+        if len(self.shape) != 2 or min(self.shape) < 1:
+            raise ValueError(
+                f"the shape of scaffold {self.path!r} must be (d_out, d_in), both at least 1; "
+                f"got {self.shape}"
+            )
+
+    @cached_property
+    def definition(self) -> Family:
+        return get_family(self.family)
+
+    @cached_property
+    def stream(self) -> Stream:
+        return Stream(self.seed, self.path, f"scaffold/{self.family}")
+
+    @cached_property
+    def factor(self) -> np.float32:
+        """The one float32 number that scales the family's unit-variance weights."""
+        d_out, d_in = self.shape
+        family = self.definition
+        gain = 1.0 if isinstance(self.scale, str) else float(self.scale)
+        if family.kind == "orthogonal":
+            return np.float32(gain)
+        if family.kind == "spectral":
+            return np.float32(gain * spectral_factor(self._unit_rows(0, d_out), 0.95))
+        if isinstance(self.scale, str):
+            return np.float32(family.own_scale(d_out, d_in))
+        return np.float32(gain / math.sqrt(d_in))
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The family's distinct weights, scaled: float32, shape (2**bits,)."""
+        return codebook(self.family) * self.factor
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return lane_table(self.family) * self.factor  # (65536,)
+
+    @cached_property
+    def _orthogonal(self) -> np.ndarray:
+        return orthogonal(self._unit_rows(0, self.shape[0])) * self.factor
+
+    def _unit_rows(self, start: int, stop: int) -> np.ndarray:
+        lanes = self.stream.rows(start, stop, self.shape[1])
+        return lane_table(self.family)[lanes]
+
+    @property
+    def addressable(self) -> bool:
+        """Whether a tile can be drawn without drawing the whole."""
+        return self.definition.kind in ("iid", "spectral")
+
+    def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+        """Draw rows [start, stop) of an i.i.d., spectral or orthogonal scaffold.
+
+        Returns
+        -------
+        ndarray of float32, shape (stop - start, d_in)
+        """
+        if self.definition.kind == "orthogonal":
+            return self._orthogonal[start:stop]
+        width = self.shape[1]
+        if out is None:
+            out = np.empty((stop - start, width), np.float32)
+        # A strip of lanes stays in the second-level cache between the draw and the look-up.
+        strip = max(1, 262_144 // width)
+        for first in range(start, stop, strip):
+            last = min(first + strip, stop)
+            lanes = self.stream.rows(first, last, width)
+            # No lane is out of range; mode="wrap" only spares NumPy the check and a copy.
+            np.take(self._table, lanes, out=out[first - start : last - start], mode="wrap")
+        return out
+
+    def tile(self, rows: range, cols: range) -> np.ndarray:
+        """Draw one tile, and nothing else where the family is i.i.d."""
+        if self.definition.kind == "orthogonal":
+            return self._orthogonal[rows.start : rows.stop, cols.start : cols.stop]
+        return self._table[self.stream.tile(rows, cols, self.shape[1])]
+
+
+def check_scale(scale: object) -> None:
+    """Raise a ValueError unless `scale` is a positive gain or "family"."""
+    if scale == "family":
+        return
+    is_number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
+    if not is_number or not 0 < float(scale) < math.inf:  # type: ignore[arg-type]
+        raise ValueError(
+            f"scaffold_scale must be a positive gain or 'family'; got {scale!r}. "
+            "For no scaffold at all use scaffold='zero'"
+        )

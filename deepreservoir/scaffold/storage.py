@@ -1,0 +1,214 @@
+"""Frozen weight matrices behind one interface, in four ways of keeping them.
+
+Every storage answers the same questions: ``matmul`` (x W^T), ``rmatmul`` (g W), ``dense``,
+``tile``, ``nbytes`` and ``digest``. The values are the same; memory and speed differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from ..backend import Array, Device, array_module, to_device
+from .spec import ScaffoldSpec
+
+# Bytes of float32 weights that are drawn, unpacked or hashed at a time.
+TILE_BYTES = 8 << 20
+
+
+class Scaffold:
+    """A frozen weight matrix W of shape (d_out, d_in), drawn from a seed.
+
+    Use :func:`deepreservoir.scaffold.make_scaffold` to get one.
+
+    Parameters
+    ----------
+    spec : ScaffoldSpec
+        What is drawn.
+    dtype : numpy dtype, default=float32
+        Type that products are computed in. The weights are float32 values in any case.
+    device : "cpu" or "cuda"
+    """
+
+    storage = "abstract"
+
+    def __init__(
+        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
+    ) -> None:
+        self.spec = spec
+        self.dtype = np.dtype(dtype)
+        self.device: Device = device
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d_out, d_in)."""
+        return self.spec.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held between products."""
+        raise NotImplementedError
+
+    def matmul(self, x: Array) -> Array:
+        """Return ``x W^T``: (n, d_in) -> (n, d_out)."""
+        raise NotImplementedError
+
+    def rmatmul(self, g: Array) -> Array:
+        """Return ``g W``: (n, d_out) -> (n, d_in)."""
+        raise NotImplementedError
+
+    def tile(self, rows: range, cols: range) -> np.ndarray:
+        """Return W[rows, cols] on the host: float32, (len(rows), len(cols))."""
+        return self.spec.tile(rows, cols)
+
+    def row_tiles(self, tile_bytes: int = TILE_BYTES) -> Iterator[tuple[range, np.ndarray]]:
+        """Yield (rows, W[rows]) on the host, from the first row to the last, in float32."""
+        d_out, d_in = self.shape
+        step = max(1, tile_bytes // (4 * d_in))
+        for start in range(0, d_out, step):
+            rows = range(start, min(start + step, d_out))
+            yield rows, self.tile(rows, range(d_in))
+
+    def dense(self) -> np.ndarray:
+        """Return W on the host: float32, (d_out, d_in)."""
+        out = np.empty(self.shape, np.float32)
+        for rows, tile in self.row_tiles():
+            out[rows.start : rows.stop] = tile
+        return out
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights' bytes: float32, little end first, row by row."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        sha = hashlib.sha256()
+        for _, tile in self.row_tiles():
+            sha.update(np.ascontiguousarray(tile, dtype="<f4").data)
+        return sha.hexdigest()
+
+    @cached_property
+    def row_norms_squared(self) -> Array:
+        """Squared length of each row, (d_out,), in `dtype`: what DoRA normalises by."""
+        norms = np.empty(self.shape[0])
+        for rows, tile in self.row_tiles():
+            norms[rows.start : rows.stop] = np.einsum("ij,ij->i", tile, tile, dtype=np.float64)
+        return to_device(norms.astype(self.dtype), self.device)
+
+
+class DenseScaffold(Scaffold):
+    """All weights in memory: 4 bytes each (8 where products are in float64)."""
+
+    storage = "dense"
+
+    def __init__(
+        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
+    ) -> None:
+        super().__init__(spec, dtype, device)
+        weights = spec.rows(0, spec.shape[0]).astype(self.dtype, copy=False)
+        weights.flags.writeable = False
+        self.weights = to_device(weights, device)  # (d_out, d_in)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.weights.nbytes)
+
+    def matmul(self, x: Array) -> Array:
+        return x @ self.weights.T
+
+    def rmatmul(self, g: Array) -> Array:
+        return g @ self.weights
+
+    def dense(self) -> np.ndarray:
+        return self.spec.rows(0, self.shape[0])
+
+
+class _TiledScaffold(Scaffold):
+    """Products a tile of rows at a time; subclasses say where a tile comes from."""
+
+    def matmul(self, x: Array) -> Array:
+        xp = array_module(x)
+        out = xp.empty((x.shape[0], self.shape[0]), x.dtype)
+        for rows, tile in self.row_tiles():
+            weights = to_device(tile.astype(self.dtype, copy=False), self.device)
+            out[:, rows.start : rows.stop] = x @ weights.T
+        return out
+
+    def rmatmul(self, g: Array) -> Array:
+        xp = array_module(g)
+        out = xp.zeros((g.shape[0], self.shape[1]), g.dtype)
+        for rows, tile in self.row_tiles():
+            weights = to_device(tile.astype(self.dtype, copy=False), self.device)
+            out += g[:, rows.start : rows.stop] @ weights
+        return out
+
+
+class StreamedScaffold(_TiledScaffold):
+    """One tile in memory: the weights are drawn again inside every product."""
+
+    storage = "streamed"
+
+    @property
+    def nbytes(self) -> int:
+        return 0
+
+
+class PackedScaffold(_TiledScaffold):
+    """1, 2, 4, 8 or 16 bits a weight, unpacked a tile at a time.
+
+    The code of a weight is the top bits of its lane. Codes are packed little end first: the
+    first weight of a byte sits in its lowest bits; a row starts on a byte.
+    """
+
+    storage = "packed"
+
+    def __init__(
+        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
+    ) -> None:
+        super().__init__(spec, dtype, device)
+        d_out, d_in = spec.shape
+        self.bits = spec.definition.bits
+        self._per_byte = max(1, 8 // self.bits)
+        row_bytes = -(-d_in * self.bits // 8)
+        unit = np.dtype(np.uint16 if self.bits == 16 else np.uint8)
+        self.codes = np.empty((d_out, row_bytes // unit.itemsize), unit)
+        step = max(1, TILE_BYTES // (4 * d_in))
+        for start in range(0, d_out, step):
+            stop = min(start + step, d_out)
+            self.codes[start:stop] = self._pack(spec.stream.rows(start, stop, d_in))
+        self._unpacked = self._unpack_table(spec.values)
+
+    def _pack(self, lanes: np.ndarray) -> np.ndarray:
+        codes = lanes >> (16 - self.bits)
+        if self.bits >= 8:
+            return codes.astype(self.codes.dtype)
+        short = -codes.shape[1] % self._per_byte
+        codes = np.pad(codes.astype(np.uint8), ((0, 0), (0, short)))
+        groups = codes.reshape(len(codes), -1, self._per_byte)
+        packed = groups[:, :, 0].copy()
+        for i in range(1, self._per_byte):
+            packed |= groups[:, :, i] << (i * self.bits)
+        return packed
+
+    def _unpack_table(self, values: np.ndarray) -> np.ndarray:
+        """Return the weights of each unit of storage: (units, weights a unit)."""
+        if self.bits >= 8:
+            return values[:, None]
+        byte = np.arange(256)[:, None]
+        shifts = np.arange(self._per_byte) * self.bits
+        return values[(byte >> shifts) & (2**self.bits - 1)]
+
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes
+
+    def tile(self, rows: range, cols: range) -> np.ndarray:
+        first = cols.start // self._per_byte
+        last = -(-cols.stop // self._per_byte)
+        units = self.codes[rows.start : rows.stop, first:last]
+        out = np.take(self._unpacked, units, axis=0, mode="clip").reshape(len(rows), -1)
+        skip = cols.start - first * self._per_byte
+        return out[:, skip : skip + len(cols)]

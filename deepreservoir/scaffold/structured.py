@@ -1,0 +1,157 @@
+"""Scaffolds that are never written out: Hadamard and Kronecker products.
+
+With n = d_in, a product costs O(n^1.5) where a dense one costs O(n^2), and memory is O(n).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.linalg
+
+from ..backend import Array, Device, array_module, to_device
+from .families import lane_table
+from .spec import ScaffoldSpec
+from .storage import Scaffold
+from .streams import Stream
+
+
+def _split(n: int) -> tuple[int, int]:
+    """Return the factors of `n` that are nearest to each other, the smaller one first."""
+    small = next(a for a in range(math.isqrt(n), 0, -1) if n % a == 0)
+    return small, n // small
+
+
+class HadamardScaffold(Scaffold):
+    """W = D2 H D1 times one scale: every weight is plus or minus the scale.
+
+    H is the Sylvester-Hadamard matrix of the smallest order n that is a power of two and at
+    least d_in, of which the first d_in columns are used. One such block gives up to n
+    outputs; more outputs stack blocks, each with input signs D1 of its own. H = Ha (x) Hb,
+    so a product is two small matrix products.
+    """
+
+    storage = "structured"
+
+    def __init__(
+        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
+    ) -> None:
+        super().__init__(spec, dtype, device)
+        d_out, d_in = spec.shape
+        self.order = 1 << (d_in - 1).bit_length()
+        self.blocks = -(-d_out // self.order)
+        log_order = self.order.bit_length() - 1
+        a, b = 1 << (log_order // 2), 1 << (log_order - log_order // 2)
+        seed, path, draw = spec.seed, spec.path, spec.stream.draw
+        signs_in = self._signs(Stream(seed, path, f"{draw}/D1"), self.blocks, d_in)
+        signs_out = self._signs(Stream(seed, path, f"{draw}/D2"), 1, d_out)[0]
+        self._host = signs_in, signs_out
+        self.signs_in = to_device(signs_in.astype(self.dtype), device)  # (blocks, d_in)
+        self.signs_out = to_device(  # (d_out,), the scale folded in
+            (signs_out * spec.factor).astype(self.dtype), device
+        )
+        self._left = to_device(scipy.linalg.hadamard(a).astype(self.dtype), device)  # (a, a)
+        self._right = to_device(scipy.linalg.hadamard(b).astype(self.dtype), device)  # (b, b)
+
+    @staticmethod
+    def _signs(stream: Stream, rows: int, width: int) -> np.ndarray:
+        return lane_table("binary")[stream.rows(0, rows, width)]
+
+    @property
+    def nbytes(self) -> int:
+        parts = (self.signs_in, self.signs_out, self._left, self._right)
+        return sum(int(part.nbytes) for part in parts)
+
+    def _transform(self, x: Array) -> Array:
+        """Return x H, which is x H^T too: (n, order) -> (n, order)."""
+        n, a, b = len(x), len(self._left), len(self._right)
+        right = (x.reshape(n * a, b) @ self._right).reshape(n, a, b)
+        return (self._left @ right).reshape(n, self.order)
+
+    def _padded(self, x: Array, signs: Array) -> Array:
+        """Return x * signs, with zeros up to `order` columns."""
+        if x.shape[1] == self.order:
+            return x * signs
+        xp = array_module(x)
+        out = xp.empty((len(x), self.order), x.dtype)
+        xp.multiply(x, signs, out=out[:, : x.shape[1]])
+        out[:, x.shape[1] :] = 0
+        return out
+
+    def matmul(self, x: Array) -> Array:
+        d_out, order = self.shape[0], self.order
+        if self.blocks == 1:
+            mixed = self._transform(self._padded(x, self.signs_in[0]))
+            return mixed[:, :d_out] * self.signs_out
+        xp = array_module(x)
+        out = xp.empty((len(x), d_out), x.dtype)
+        for k in range(self.blocks):
+            part = slice(k * order, min((k + 1) * order, d_out))
+            mixed = self._transform(self._padded(x, self.signs_in[k]))
+            width = part.stop - part.start
+            xp.multiply(mixed[:, :width], self.signs_out[part], out=out[:, part])
+        return out
+
+    def rmatmul(self, g: Array) -> Array:
+        d_out, d_in = self.shape
+        out = None
+        for k in range(self.blocks):
+            part = slice(k * self.order, min((k + 1) * self.order, d_out))
+            mixed = self._transform(self._padded(g[:, part], self.signs_out[part]))
+            term = mixed[:, :d_in] * self.signs_in[k]
+            out = term if out is None else out + term
+        return out
+
+    def tile(self, rows: range, cols: range) -> np.ndarray:
+        signs_in, signs_out = self._host
+        i = np.array(rows)
+        # Entry (i, j) of the Sylvester matrix is -1 to the number of bits i and j share.
+        shared = np.bitwise_count((i % self.order)[:, None] & np.array(cols))
+        hadamard = np.where(shared & 1, np.float32(-1), np.float32(1))
+        signs = signs_out[i][:, None] * signs_in[i // self.order][:, cols.start : cols.stop]
+        return hadamard * signs * self.spec.factor
+
+
+class KroneckerScaffold(Scaffold):
+    """W = P (x) Q times one scale, with P and Q normal at unit variance.
+
+    d_in and d_out are split into their nearest factors, so nothing is padded; a prime
+    dimension leaves one factor of its own size and saves less.
+    """
+
+    storage = "structured"
+
+    def __init__(
+        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
+    ) -> None:
+        super().__init__(spec, dtype, device)
+        (p_out, q_out), (p_in, q_in) = _split(spec.shape[0]), _split(spec.shape[1])
+        seed, path, draw = spec.seed, spec.path, spec.stream.draw
+        table = lane_table(spec.family)
+        p = table[Stream(seed, path, f"{draw}/P").rows(0, p_out, p_in)]
+        q = table[Stream(seed, path, f"{draw}/Q").rows(0, q_out, q_in)]
+        self._host = p, q
+        # The scale rides on P in products; a weight is (p q) scale, each product rounded.
+        self._p = to_device(p.astype(self.dtype) * spec.factor, device)  # (p_out, p_in)
+        self._q = to_device(q.astype(self.dtype), device)  # (q_out, q_in)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._p.nbytes + self._q.nbytes)
+
+    def matmul(self, x: Array) -> Array:
+        (p_out, p_in), (q_out, q_in), n = self._p.shape, self._q.shape, len(x)
+        right = (x.reshape(n * p_in, q_in) @ self._q.T).reshape(n, p_in, q_out)
+        return (self._p @ right).reshape(n, p_out * q_out)
+
+    def rmatmul(self, g: Array) -> Array:
+        (p_out, p_in), (q_out, q_in), n = self._p.shape, self._q.shape, len(g)
+        right = (g.reshape(n * p_out, q_out) @ self._q).reshape(n, p_out, q_in)
+        return (self._p.T @ right).reshape(n, p_in * q_in)
+
+    def tile(self, rows: range, cols: range) -> np.ndarray:
+        p, q = self._host
+        i, j = np.array(rows)[:, None], np.array(cols)
+        (q_out, q_in) = q.shape
+        return p[i // q_out, j // q_in] * q[i % q_out, j % q_in] * self.spec.factor
