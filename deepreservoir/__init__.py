@@ -1,0 +1,50 @@
+"""Deep networks as reservoirs: weights from a seed, a few kilobytes trained.
+
+Public names are imported when first used, so that ``import deepreservoir`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "DeepReservoirClassifier": "estimators",
+    "DeepReservoirRegressor": "estimators",
+    "MLPConfig": "models",
+    "Network": "network",
+    "TrainingDiverged": "training",
+    "FAMILIES": "scaffold",
+    "Scaffold": "scaffold",
+    "ScaffoldSpec": "scaffold",
+    "make_scaffold": "scaffold",
+    "load_dataset": "datasets",
+    "compare": "experiments",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from .datasets import load_dataset as load_dataset
+    from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
+    from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
+    from .experiments import compare as compare
+    from .models import MLPConfig as MLPConfig
+    from .network import Network as Network
+    from .scaffold import FAMILIES as FAMILIES
+    from .scaffold import Scaffold as Scaffold
+    from .scaffold import ScaffoldSpec as ScaffoldSpec
+    from .scaffold import make_scaffold as make_scaffold
+    from .training import TrainingDiverged as TrainingDiverged
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'deepreservoir' has no attribute {name!r}")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

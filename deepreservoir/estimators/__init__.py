@@ -1,0 +1,5 @@
+"""The scikit-learn face."""
+
+from .deep import DeepReservoirClassifier, DeepReservoirRegressor
+
+__all__ = ["DeepReservoirClassifier", "DeepReservoirRegressor"]

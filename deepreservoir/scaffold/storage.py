@@ -29,7 +29,8 @@ class Scaffold:
     spec : ScaffoldSpec
         What is drawn.
     dtype : numpy dtype, default=float32
-        Type that products are computed in. The weights are float32 values in any case.
+        Type that products are mostly computed in: dense weights are held in it. The weights
+        are float32 values in any case.
     device : "cpu" or "cuda"
     """
 
@@ -53,24 +54,38 @@ class Scaffold:
         raise NotImplementedError
 
     def matmul(self, x: Array) -> Array:
-        """Return ``x W^T``: (n, d_in) -> (n, d_out)."""
-        raise NotImplementedError
+        """Return ``x W^T`` in the dtype of x: (n, d_in) -> (n, d_out)."""
+        out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
+        for rows, weights in self._device_tiles(x.dtype):
+            out[:, rows.start : rows.stop] = x @ weights.T
+        return out
 
     def rmatmul(self, g: Array) -> Array:
-        """Return ``g W``: (n, d_out) -> (n, d_in)."""
-        raise NotImplementedError
+        """Return ``g W`` in the dtype of g: (n, d_out) -> (n, d_in)."""
+        out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
+        for rows, weights in self._device_tiles(g.dtype):
+            out += g[:, rows.start : rows.stop] @ weights
+        return out
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         """Return W[rows, cols] on the host: float32, (len(rows), len(cols))."""
         return self.spec.tile(rows, cols)
 
-    def row_tiles(self, tile_bytes: int = TILE_BYTES) -> Iterator[tuple[range, np.ndarray]]:
+    def row_tiles(self) -> Iterator[tuple[range, np.ndarray]]:
         """Yield (rows, W[rows]) on the host, from the first row to the last, in float32."""
+        for rows in self._row_ranges():
+            yield rows, self.tile(rows, range(self.shape[1]))
+
+    def _row_ranges(self) -> Iterator[range]:
         d_out, d_in = self.shape
-        step = max(1, tile_bytes // (4 * d_in))
+        step = max(1, TILE_BYTES // (4 * d_in))
         for start in range(0, d_out, step):
-            rows = range(start, min(start + step, d_out))
-            yield rows, self.tile(rows, range(d_in))
+            yield range(start, min(start + step, d_out))
+
+    def _device_tiles(self, dtype: np.dtype) -> Iterator[tuple[range, Array]]:
+        """Yield (rows, W[rows]) where products are computed, in `dtype`."""
+        for rows, tile in self.row_tiles():
+            yield rows, to_device(tile.astype(dtype, copy=False), self.device)
 
     def dense(self) -> np.ndarray:
         """Return W on the host: float32, (d_out, d_in)."""
@@ -100,7 +115,10 @@ class Scaffold:
 
 
 class DenseScaffold(Scaffold):
-    """All weights in memory: 4 bytes each (8 where products are in float64)."""
+    """All weights in memory: 4 bytes each, or 8 in float64.
+
+    A product in another dtype converts a tile at a time.
+    """
 
     storage = "dense"
 
@@ -117,36 +135,24 @@ class DenseScaffold(Scaffold):
         return int(self.weights.nbytes)
 
     def matmul(self, x: Array) -> Array:
-        return x @ self.weights.T
+        if x.dtype == self.dtype:
+            return x @ self.weights.T
+        return super().matmul(x)
 
     def rmatmul(self, g: Array) -> Array:
-        return g @ self.weights
+        if g.dtype == self.dtype:
+            return g @ self.weights
+        return super().rmatmul(g)
+
+    def _device_tiles(self, dtype: np.dtype) -> Iterator[tuple[range, Array]]:
+        for rows in self._row_ranges():
+            yield rows, self.weights[rows.start : rows.stop].astype(dtype, copy=False)
 
     def dense(self) -> np.ndarray:
         return self.spec.rows(0, self.shape[0])
 
 
-class _TiledScaffold(Scaffold):
-    """Products a tile of rows at a time; subclasses say where a tile comes from."""
-
-    def matmul(self, x: Array) -> Array:
-        xp = array_module(x)
-        out = xp.empty((x.shape[0], self.shape[0]), x.dtype)
-        for rows, tile in self.row_tiles():
-            weights = to_device(tile.astype(self.dtype, copy=False), self.device)
-            out[:, rows.start : rows.stop] = x @ weights.T
-        return out
-
-    def rmatmul(self, g: Array) -> Array:
-        xp = array_module(g)
-        out = xp.zeros((g.shape[0], self.shape[1]), g.dtype)
-        for rows, tile in self.row_tiles():
-            weights = to_device(tile.astype(self.dtype, copy=False), self.device)
-            out += g[:, rows.start : rows.stop] @ weights
-        return out
-
-
-class StreamedScaffold(_TiledScaffold):
+class StreamedScaffold(Scaffold):
     """One tile in memory: the weights are drawn again inside every product."""
 
     storage = "streamed"
@@ -156,7 +162,7 @@ class StreamedScaffold(_TiledScaffold):
         return 0
 
 
-class PackedScaffold(_TiledScaffold):
+class PackedScaffold(Scaffold):
     """1, 2, 4, 8 or 16 bits a weight, unpacked a tile at a time.
 
     The code of a weight is the top bits of its lane. Codes are packed little end first: the
@@ -175,10 +181,9 @@ class PackedScaffold(_TiledScaffold):
         row_bytes = -(-d_in * self.bits // 8)
         unit = np.dtype(np.uint16 if self.bits == 16 else np.uint8)
         self.codes = np.empty((d_out, row_bytes // unit.itemsize), unit)
-        step = max(1, TILE_BYTES // (4 * d_in))
-        for start in range(0, d_out, step):
-            stop = min(start + step, d_out)
-            self.codes[start:stop] = self._pack(spec.stream.rows(start, stop, d_in))
+        for rows in self._row_ranges():
+            lanes = spec.stream.rows(rows.start, rows.stop, d_in)
+            self.codes[rows.start : rows.stop] = self._pack(lanes)
         self._unpacked = self._unpack_table(spec.values)
 
     def _pack(self, lanes: np.ndarray) -> np.ndarray:

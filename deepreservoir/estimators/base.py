@@ -1,0 +1,244 @@
+"""What the deep classifier and regressor share: fitting, going on, predicting."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..backend import resolve_device, to_device, to_host
+from ..losses import Loss
+from ..models import DTYPES, MLPConfig
+from ..network import Network
+from ..rows import Rows
+from ..training import Outcome, TrainingSet, Validate, train, validator
+from .data import Data, merged, normalised_weights, split, without_zero_weights
+from .plan import batch_rows, check_training_params, make_plan
+
+# Parameters that the configuration of the network takes over under the same name.
+_CONFIG_PARAMS = (
+    "hidden_layer_sizes",
+    "activation",
+    "rank",
+    "lora_alpha",
+    "scaling",
+    "adapter",
+    "scaffold",
+    "scaffold_scale",
+    "storage",
+    "beta",
+    "b_init",
+    "head",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "adapter_dropout",
+    "dtype",
+)
+
+
+class BaseDeepReservoir(BaseEstimator):
+    """Base of the deep estimators; `__init__` is theirs, and stores parameters only."""
+
+    # What a subclass says of its targets -----------------------------------------------
+
+    @abstractmethod
+    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return targets for the loss and class weights by row; set fitted attributes."""
+
+    @abstractmethod
+    def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Return encoded targets in the form that the loss takes."""
+
+    @abstractmethod
+    def _prepare_targets(self, data: Data) -> None:
+        """Set what is learned of the training targets before training."""
+
+    @abstractmethod
+    def _n_outputs(self, y: np.ndarray) -> int:
+        """Return the width of the head."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """Return the loss that the parameters name."""
+
+    @abstractmethod
+    def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
+        """Return the score of outputs on held-out data, higher being better."""
+
+    _stratify = False
+    _y_numeric = False
+
+    # Fitting ----------------------------------------------------------------------------
+
+    def _check_params(self) -> None:
+        params = self.get_params(deep=False)
+        check_training_params(params)
+        if params["dtype"] not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}; got {params['dtype']!r}")
+        if self.bias not in (True, False, "auto"):
+            raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
+        if not isinstance(self.hidden_layer_sizes, tuple | list | np.ndarray):
+            raise ValueError(
+                "hidden_layer_sizes must be a tuple of widths, such as (256, 128); "
+                f"got {self.hidden_layer_sizes!r}"
+            )
+
+    def _config(self, n_features: int, n_outputs: int) -> MLPConfig:
+        params = {name: getattr(self, name) for name in _CONFIG_PARAMS}
+        params["bias"] = self.adapter == "full" if self.bias == "auto" else bool(self.bias)
+        return MLPConfig(n_features=n_features, n_outputs=n_outputs, **params)
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> Data:
+        """Validate the input and return it with encoded targets and weights."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=np.dtype(self.dtype),
+            order="C",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+        )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        y, class_weights = self._encode(y)
+        weights = sample_weight
+        if class_weights is not None:
+            weights = class_weights if weights is None else weights * class_weights
+        return without_zero_weights(Data(X, y, weights))
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        self._check_params()
+        device = resolve_device(self.device)
+        going_on = self.warm_start and hasattr(self, "network_")
+        if going_on:
+            self._remember_targets()
+        data = self._read(X, y, sample_weight, reset=not going_on)
+        held_out = None
+        seeds = self._seeds(fresh=not going_on)
+        config = self._config(self.n_features_in_, self._n_outputs(data.y))
+        if self.early_stopping:
+            data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
+        data = self._merged_if_one_batch(data)
+        if not going_on:
+            self._prepare_targets(data)
+            network = Network(config, seeds[0], init_seed=seeds[1], device=device)
+            self.history_: dict[str, list[Any]] = {}
+        else:
+            network = self._going_on(config)
+        return self._train(network, data, held_out, seeds[2], one_pass=False)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        self._check_params()
+        if self.early_stopping:
+            raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
+        device = resolve_device(self.device)
+        first = not hasattr(self, "network_")
+        data = self._merged_if_one_batch(self._read(X, y, sample_weight, reset=first))
+        seeds = self._seeds(fresh=first)
+        config = self._config(self.n_features_in_, self._n_outputs(data.y))
+        if first:
+            self._prepare_targets(data)
+            network = Network(config, seeds[0], init_seed=seeds[1], device=device)
+            self.history_ = {}
+        else:
+            network = self._going_on(config)
+        return self._train(network, data, None, seeds[2], one_pass=True)
+
+    def _merged_if_one_batch(self, data: Data) -> Data:
+        return merged(data) if len(data) <= batch_rows(self.get_params(deep=False)) else data
+
+    def _seeds(self, fresh: bool) -> tuple[int, int, int]:
+        """Return the seeds of scaffold, start values and training, drawn on a fresh fit."""
+        if fresh:
+            draws = check_random_state(self.random_state).randint(2**31 - 1, size=3)
+            scaffold_seed = draws[0] if self.scaffold_seed is None else self.scaffold_seed
+            self._drawn = (scaffold_seed, int(draws[1]), int(draws[2]))
+            self.scaffold_seed_ = int(scaffold_seed)
+        return self._drawn
+
+    def _going_on(self, config: MLPConfig) -> Network:
+        if config != self.network_.config:
+            mine, new = self.network_.config.to_dict(), config.to_dict()
+            changed = [f"{k}: {mine[k]!r} -> {new[k]!r}" for k in mine if mine[k] != new[k]]
+            raise ValueError(
+                "training can only go on with the same network; changed since it was fitted: "
+                + ", ".join(changed)
+                + ". Fit a fresh estimator, or set warm_start=False"
+            )
+        return self.network_
+
+    def _remember_targets(self) -> None:
+        """Keep what a warm start must find again in new targets."""
+
+    def _train(
+        self, network: Network, data: Data, held_out: Data | None, seed: int, one_pass: bool
+    ) -> Self:
+        params = self.get_params(deep=False)
+        state = getattr(self, "_state", None) if one_pass else None
+        outcome = train(
+            network,
+            self._training_set(network, data),
+            self._loss(),
+            make_plan(params, len(data), seed, one_pass),
+            validate=None if held_out is None else self._validate(held_out),
+            state=state,
+        )
+        self._keep(network, outcome)
+        return self
+
+    def _training_set(self, network: Network, data: Data) -> TrainingSet:
+        device, dtype = network.device, network.dtype
+        weights = normalised_weights(data.weights, dtype)
+        return TrainingSet(
+            Rows(data.X, dtype, device),
+            to_device(self._targets(data.y, dtype), device),
+            None if weights is None else to_device(weights, device),
+        )
+
+    def _validate(self, held_out: Data) -> Validate:
+        return validator(
+            held_out.X,
+            self._targets(held_out.y, np.dtype(self.dtype)),
+            self._loss(),
+            lambda outputs: self._validation_score(to_host(outputs), held_out),
+        )
+
+    def _keep(self, network: Network, outcome: Outcome) -> None:
+        self.network_ = network
+        self._state = outcome.state
+        for name, values in outcome.history.items():
+            self.history_[name] = self.history_.get(name, []) + values
+        self.stop_reason_ = outcome.reason
+        self.n_iter_ = len(self.history_["loss"])
+        self.betas_ = network.betas()
+        self.n_trained_params_ = network.n_trained
+        self.n_scaffold_params_ = network.n_scaffold
+
+    # Predicting -------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the network's outputs, on the host: float64, (n, n_outputs).
+
+        On the host they are computed in float64, from weights that are float32: the output of
+        a row then does not depend on the rows beside it, as matrix products in float32 would.
+        """
+        check_is_fitted(self, "network_")
+        X = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+        )
+        on_host = self.network_.device == "cpu"
+        outputs = self.network_.outputs(X, np.float64 if on_host else None)
+        return to_host(outputs).astype(np.float64, copy=False)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

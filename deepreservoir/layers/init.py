@@ -1,0 +1,28 @@
+"""Start values of trained parameters, drawn from streams."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..scaffold import Stream
+from ..scaffold.families import lane_table
+
+
+def kaiming_uniform(stream: Stream, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
+    """Return U(-b, b) with b = 1/sqrt(fan_in): Kaiming uniform with a = sqrt 5.
+
+    Parameters
+    ----------
+    stream : Stream
+    shape : tuple of int
+    fan_in : int
+
+    Returns
+    -------
+    ndarray of float32, of `shape`
+    """
+    rows, width = math.prod(shape[:-1]), shape[-1]
+    unit = lane_table("uniform")[stream.rows(0, rows, width)]  # variance one: bound sqrt 3
+    return (unit * np.float32(1 / math.sqrt(3 * fan_in))).reshape(shape)

@@ -1,0 +1,158 @@
+"""Losses: a value and its gradient in the outputs, by hand.
+
+    value, doutputs = loss(outputs, targets, weights)
+
+The value is ``sum_i weights_i loss_i / n`` over the n rows, a scalar of the outputs' array
+module (on a device it stays there); weights are ones unless given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from .backend import Array, array_module
+from .kernels import log_softmax, sigmoid, softplus
+
+
+class Loss(Protocol):
+    """What training needs of a loss."""
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]: ...
+
+
+def _reduce(losses: Array, gradient: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Weight rows, average: losses (n,), gradient (n, k), both unweighted."""
+    n = len(losses)
+    if weights is None:
+        return losses.mean(), gradient / n
+    return (losses * weights).sum() / n, gradient * (weights / n)[:, None]
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """Softmax cross-entropy over integer classes.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0
+        Share of the target that is spread evenly over the classes (Szegedy et al., 2016).
+    class_weight : tuple of float, optional
+        A factor for each class; with smoothing, each class's share has its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, gradient = SoftmaxCrossEntropy()(np.zeros((1, 2)), np.array([1]))
+    >>> round(float(value), 4), gradient
+    (0.6931, array([[ 0.5, -0.5]]))
+    """
+
+    label_smoothing: float = 0.0
+    class_weight: tuple[float, ...] | None = None
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        xp = array_module(outputs)
+        n, k = outputs.shape
+        log_p = log_softmax(outputs)  # (n, k)
+        rows = xp.arange(n)
+        if not self.label_smoothing and self.class_weight is None:
+            gradient = xp.exp(log_p)
+            gradient[rows, targets] -= 1
+            return _reduce(-log_p[rows, targets], gradient, weights)
+        wanted = xp.full((n, k), self.label_smoothing / k, outputs.dtype)
+        wanted[rows, targets] += 1 - self.label_smoothing
+        if self.class_weight is not None:
+            wanted *= xp.asarray(np.array(self.class_weight, outputs.dtype))
+        losses = -(wanted * log_p).sum(axis=1)
+        gradient = xp.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
+        return _reduce(losses, gradient, weights)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """Cross-entropy of one logit an output, against targets 0 or 1.
+
+    Parameters
+    ----------
+    positive_weight : float, default=1
+        Factor of the positive class.
+    label_smoothing : float, default=0
+        Share of the target that is spread evenly over the two classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, gradient = BinaryCrossEntropy()(np.zeros((1, 1)), np.array([[1.0]]))
+    >>> round(float(value), 4), gradient
+    (0.6931, array([[-0.5]]))
+    """
+
+    positive_weight: float = 1.0
+    label_smoothing: float = 0.0
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        targets = targets.reshape(outputs.shape)
+        half = self.label_smoothing / 2
+        positive = (targets * (1 - self.label_smoothing) + half) * self.positive_weight
+        negative = (1 - targets) * (1 - self.label_smoothing) + half
+        losses = positive * softplus(-outputs) + negative * softplus(outputs)
+        gradient = (positive + negative) * sigmoid(outputs) - positive
+        k = outputs.shape[1]
+        return _reduce(losses.mean(axis=1), gradient / k, weights)
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """Squared error, averaged over the outputs of a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, gradient = SquaredError()(np.array([[3.0]]), np.array([[1.0]]))
+    >>> float(value), gradient
+    (4.0, array([[4.]]))
+    """
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        error = outputs - targets.reshape(outputs.shape)
+        return _reduce((error * error).mean(axis=1), 2 * error / error.shape[1], weights)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Huber's loss: squared up to `delta`, linear beyond; averaged over the outputs of a row.
+
+    Parameters
+    ----------
+    delta : float, default=1
+        Where it turns linear, in units of the outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, gradient = Huber()(np.array([[3.0]]), np.array([[1.0]]))
+    >>> float(value), gradient
+    (1.5, array([[1.]]))
+    """
+
+    delta: float = 1.0
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        xp = array_module(outputs)
+        error = outputs - targets.reshape(outputs.shape)
+        clipped = xp.clip(error, -self.delta, self.delta)
+        losses = clipped * (error - 0.5 * clipped)
+        return _reduce(losses.mean(axis=1), clipped / error.shape[1], weights)

@@ -1,0 +1,212 @@
+"""A network: config + seed + adapter, bound on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, Device, array_module, to_device, to_host
+from .layers import AdaptedDense, Layer, Residual
+from .layers.base import Cache, Train
+from .models import MLPConfig
+from .params import ParamSet
+from .rows import Rows
+from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold
+
+
+class Network:
+    """The three parts of a model, made to work together.
+
+    Parameters
+    ----------
+    config : MLPConfig
+        Which layers, which widths.
+    seed : int
+        Seed of the scaffold: every frozen weight follows from it and the config.
+    init_seed : int, default=0
+        Seed of the start values of what is trained.
+    theta : ndarray, shape (n_trained,), optional
+        The adapter: all trained numbers. Drawn from `init_seed` if not given.
+    device : {"cpu", "cuda"}
+
+    Attributes
+    ----------
+    theta, grad : array, shape (n_trained,)
+        Trained numbers and their gradient.
+    params : ParamSet
+        Where each named parameter lies in them.
+    scaffolds : dict of str to Scaffold
+        Frozen weights by path of the layer.
+
+    Raises
+    ------
+    ValueError
+        If the seed is negative or `theta` does not fit the config.
+
+    Examples
+    --------
+    >>> network = Network(MLPConfig(n_features=4, n_outputs=3, hidden_layer_sizes=(16,)), seed=0)
+    >>> network.n_trained, network.n_scaffold
+    (132, 64)
+    >>> network.outputs(np.ones((2, 4), np.float32)).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        config: MLPConfig,
+        seed: int,
+        *,
+        init_seed: int = 0,
+        theta: Array | None = None,
+        device: Device = "cpu",
+    ) -> None:
+        self.config = config
+        self.seed = check_seed(seed, "scaffold_seed")
+        self.device: Device = device
+        self.dtype = np.dtype(config.dtype)
+        self._build()
+        host = np.empty(self.params.size, self.dtype)
+        if theta is None:
+            self._bind(host, np.empty_like(host))
+            self.root.initialise(check_seed(init_seed, "init_seed"))
+        else:
+            self.params.views(theta)  # refuses a wrong length
+            host[:] = to_host(theta)
+        flat = to_device(host, device)
+        self._bind(flat, array_module(flat).zeros_like(flat))
+
+    def _build(self) -> None:
+        self.root = self.config.build()
+        self.params = ParamSet(self.root.slots())
+        paths = {slot.path for slot in self.params.slots}
+        self.scaffolds: dict[str, Scaffold] = {}
+        for request in self.root.scaffold_requests():
+            spec = ScaffoldSpec(
+                self.config.scaffold,
+                request.shape,
+                self.seed,
+                request.path,
+                self.config.scaffold_scale,
+            )
+            # Where W itself is trained, the scaffold is only its start: it is not kept.
+            read_once = f"{request.path}.weight" in paths and spec.addressable
+            storage = "streamed" if read_once else self.config.storage
+            self.scaffolds[request.path] = make_scaffold(spec, storage, self.dtype, self.device)
+        self._frozen = [path for path in self.scaffolds if f"{path}.weight" not in paths]
+
+    def _bind(self, theta: Array, grad: Array) -> None:
+        self.theta, self.grad = theta, grad
+        self.root.bind(self.params.views(theta), self.params.views(grad), self.scaffolds)
+
+    def with_scaffold(self, seed: int) -> Network:
+        """Return a network of the same config on another scaffold, sharing this adapter.
+
+        The two share `theta` and `grad`, without a copy: training one trains the other.
+        """
+        other = object.__new__(Network)
+        other.config, other.device, other.dtype = self.config, self.device, self.dtype
+        other.seed = check_seed(seed, "scaffold_seed")
+        other._build()
+        other._bind(self.theta, self.grad)
+        return other
+
+    # Passes --------------------------------------------------------------------------
+
+    def forward(
+        self, x: Array, train: Train = False, base: Array | None = None
+    ) -> tuple[Array, Cache]:
+        """Return outputs (n, n_outputs) and, in training, the cache for `backward`."""
+        return self.root.forward(x, train, base)
+
+    def backward(self, doutputs: Array, cache: Cache) -> None:
+        """Add the gradient of the trained numbers into `grad`."""
+        self.root.backward(doutputs, cache)
+
+    def outputs(self, X: Any, dtype: np.dtype | type | None = None) -> Array:
+        """Return the outputs for all rows of X, in chunks of bounded size.
+
+        Parameters
+        ----------
+        X : array or CSR matrix, shape (n, n_features)
+        dtype : numpy dtype, optional
+            Type to compute in; the network's own unless given. In float64 a row's outputs do
+            not show, in float32 digits, which rows it was computed with.
+
+        Returns
+        -------
+        array, shape (n, n_outputs)
+        """
+        rows = Rows(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
+        out = array_module(self.theta).empty((len(rows), self.config.n_outputs), rows.dtype)
+        for where, chunk in rows.chunks():
+            out[where] = self.forward(chunk)[0]
+        return out
+
+    # The first layer's frozen product --------------------------------------------------
+
+    @property
+    def first_scaffold(self) -> Scaffold | None:
+        """The scaffold that reads the input, where there is one and it stays frozen."""
+        first: Layer = self.root.layers[0]
+        first = first.layer if isinstance(first, Residual) else first
+        if isinstance(first, AdaptedDense) and first.adapter.mode != "full":
+            return self.scaffolds[first.path]
+        return None
+
+    # What it is ------------------------------------------------------------------------
+
+    @property
+    def n_trained(self) -> int:
+        """Number of trained numbers."""
+        return self.params.size
+
+    @property
+    def n_scaffold(self) -> int:
+        """Number of frozen weights in use: zero where every weight is trained."""
+        shapes = [self.scaffolds[path].shape for path in self._frozen]
+        return sum(d_out * d_in for d_out, d_in in shapes)
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Return views on the trained arrays, by path."""
+        return self.params.views(self.theta)
+
+    def betas(self) -> dict[str, float]:
+        """Return the scale of each scaffold, by path of its layer."""
+        named = self.named_parameters()
+        start = 1.0 if isinstance(self.config.beta, str) else float(self.config.beta)
+        return {
+            path: float(named[f"{path}.beta"][0]) if f"{path}.beta" in named else start
+            for path in self._frozen
+        }
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each frozen scaffold's weights, by path of its layer."""
+        return {path: self.scaffolds[path].digest() for path in self._frozen}
+
+    # Pickling: views would lose their aliasing, and frozen weights need not travel -------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "config": self.config,
+            "seed": self.seed,
+            "theta": to_host(self.theta),
+            "digests": self.digests(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["config"], state["seed"], theta=state["theta"])  # type: ignore[misc]
+        for path, expected in state["digests"].items():
+            found = self.scaffolds[path].digest()
+            if found != expected:
+                raise ValueError(
+                    f"the scaffold of {path} cannot be rebuilt here: expected digest {expected}, "
+                    f"found {found}. It was drawn by another version of deepreservoir"
+                    + (
+                        ", or by another LAPACK"
+                        if self.config.scaffold in ("orthogonal", "spectral_radius")
+                        else ""
+                    )
+                )
+

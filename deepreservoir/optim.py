@@ -1,0 +1,189 @@
+"""Optimisers over one flat vector, learning-rate schedules, clipping, weight averaging.
+
+An optimiser is a frozen description; its state is a value that training holds:
+
+    state = optimiser.init(theta)
+    optimiser.update(theta, grad, state, rate, decay_mask)      # in place
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .backend import Array, array_module
+from .kernels import adam_
+
+
+@dataclass
+class OptimiserState:
+    """What an optimiser remembers: the number of steps taken, and its moment vectors."""
+
+    step: int = 0
+    moments: list[Array] = field(default_factory=list)
+
+
+class Optimiser(Protocol):
+    """What training needs of an optimiser."""
+
+    def init(self, theta: Array) -> OptimiserState: ...
+
+    def update(
+        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with momentum (Sutskever et al., 2013, in PyTorch's form).
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+    nesterov : bool, default=True
+    weight_decay : float, default=0
+        Added to the gradient.
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 0.0
+
+    def init(self, theta: Array) -> OptimiserState:
+        return OptimiserState(moments=[array_module(theta).zeros_like(theta)])
+
+    def update(
+        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
+    ) -> None:
+        state.step += 1
+        if self.weight_decay:
+            grad = grad + self.weight_decay * decay_mask * theta
+        (velocity,) = state.moments
+        velocity *= self.momentum
+        velocity += grad
+        theta -= rate * (grad + self.momentum * velocity if self.nesterov else velocity)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba, 2015); weight decay, if any, is added to the gradient."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decoupled = False
+
+    def init(self, theta: Array) -> OptimiserState:
+        xp = array_module(theta)
+        return OptimiserState(moments=[xp.zeros_like(theta), xp.zeros_like(theta)])
+
+    def update(
+        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
+    ) -> None:
+        state.step += 1
+        m, v = state.moments
+        adam_(
+            theta,
+            grad,
+            m,
+            v,
+            decay_mask,
+            step=state.step,
+            rate=rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            decoupled=self.decoupled,
+        )
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """AdamW (Loshchilov and Hutter, 2019): Adam with weight decay apart from the gradient."""
+
+    weight_decay: float = 1e-2
+    decoupled = True
+
+
+class Schedule(Protocol):
+    """A factor of the learning rate, by training step from 0 on."""
+
+    def __call__(self, step: int) -> float: ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate throughout."""
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 down to 0 along half a cosine in `steps` steps (Loshchilov and Hutter, 2017)."""
+
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        return 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """A factor `gamma` every `every` steps, smoothly."""
+
+    gamma: float
+    every: int
+
+    def __call__(self, step: int) -> float:
+        return float(self.gamma ** (step / self.every))
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A straight rise over `steps` steps, then the schedule `then` from its start."""
+
+    steps: int
+    then: Schedule
+
+    def __call__(self, step: int) -> float:
+        if step < self.steps:
+            return (step + 1) / (self.steps + 1)
+        return self.then(step - self.steps)
+
+
+def clip_global_norm(grad: Array, limit: float) -> None:
+    """Scale `grad` in place so that its Euclidean norm is at most `limit`."""
+    xp = array_module(grad)
+    norm = xp.sqrt(xp.vdot(grad, grad))
+    # A NaN norm stays NaN here and is caught as a loss that is not finite.
+    grad *= xp.minimum(1.0, limit / xp.maximum(norm, 1e-30)).astype(grad.dtype)
+
+
+class WeightAverage:
+    """Exponential moving average of the parameters, corrected for its start.
+
+    Parameters
+    ----------
+    theta : array, shape (n_params,)
+    decay : float
+        In (0, 1); 0.999 averages over about the last thousand steps.
+    """
+
+    def __init__(self, theta: Array, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self._sum = array_module(theta).zeros_like(theta)
+
+    def update(self, theta: Array) -> None:
+        self.steps += 1
+        self._sum *= self.decay
+        self._sum += (1 - self.decay) * theta
+
+    def value(self) -> Array:
+        """Return the average, after at least one update."""
+        return self._sum / (1 - self.decay**self.steps)
