@@ -1,0 +1,1 @@
+"""The paper's tasks and the speed races: ``python -m benchmarks``."""

@@ -1,0 +1,173 @@
+"""The speed races: generation, one adapted layer, an MNIST epoch; against NumPy and PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from deepreservoir.layers import AdaptedDense, Adapter, Step
+from deepreservoir.losses import SoftmaxCrossEntropy
+from deepreservoir.models import MLPConfig
+from deepreservoir.network import Network
+from deepreservoir.optim import AdamW
+from deepreservoir.params import ParamSet
+from deepreservoir.rows import Rows
+from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
+from deepreservoir.training import Plan, TrainingSet, train
+
+from . import torch_peers
+from .timing import Contenders, medians, race, ratio
+
+_MEDIUM = (784, 512, 256, 128, 64, 10)
+_ROWS, _BATCH, _RANK, _WIDTH = 54_000, 128, 8, 4096
+_EPOCHS = 5  # a timing: what is done once a fit is shared by as many (a real fit has 20)
+
+
+def _figures(
+    seconds: dict[str, list[float]], targets: dict[tuple[str, str], float | None]
+) -> dict[str, Any]:
+    """Return medians, and for each (slow, fast) pair the ratio beside its target."""
+    return {
+        "median_seconds": medians(seconds),
+        "ratios": [
+            {
+                "faster": fast,
+                "than": slow,
+                "times": ratio(seconds, slow, fast),
+                "target": target,
+            }
+            for (slow, fast), target in targets.items()
+            if slow in seconds
+        ],
+    }
+
+
+def generation(rounds: int) -> dict[str, Any]:
+    """Draw 16.8 million normal weights on one core."""
+    n = 4096 * 4096
+    buffer = np.empty(n, np.float32)
+    generator = np.random.default_rng(0)
+    spec = ScaffoldSpec("normal", (4096, 4096), 0, "layers.0")
+    contenders: Contenders = {
+        "scaffold": lambda: spec.rows(0, 4096, buffer.reshape(4096, 4096)),
+        "numpy standard_normal": lambda: generator.standard_normal(out=buffer, dtype=np.float32),
+    }
+    if torch_peers.available():
+        contenders["torch normal_"] = torch_peers.normal(n)
+    with threadpool_limits(1):
+        seconds = race(contenders, rounds)
+    figures = _figures(
+        seconds,
+        {("numpy standard_normal", "scaffold"): 3.0, ("torch normal_", "scaffold"): None},
+    )
+    figures["million_weights_per_second"] = {
+        name: n / median / 1e6 for name, median in figures["median_seconds"].items()
+    }
+    return figures
+
+
+def _layer_step(x: np.ndarray, family: str, storage: str) -> Callable[[], object]:
+    width = x.shape[1]
+    layer = AdaptedDense("layers.0", width, width, Adapter(rank=_RANK))
+    params = ParamSet(layer.slots())
+    theta = np.empty(params.size, np.float32)
+    grad = np.zeros_like(theta)
+    spec = ScaffoldSpec(family, (width, width), 0, "layers.0")
+    scaffold = make_scaffold(spec, storage)
+    layer.bind(params.views(theta), params.views(grad), {"layers.0": scaffold})
+    layer.initialise(0)
+    optimiser = AdamW()
+    state, mask = optimiser.init(theta), params.decay_mask(theta)
+    dy = np.random.default_rng(1).standard_normal(x.shape, np.float32)
+
+    def step() -> None:
+        grad.fill(0)
+        _, cache = layer.forward(x, Step(0, 0))
+        layer.backward(dy, cache)
+        optimiser.update(theta, grad, state, 1e-3, mask)
+
+    return step
+
+
+def one_layer(rounds: int) -> dict[str, Any]:
+    """Forward, backward and update of one layer 4096 wide, batch 128, rank 8."""
+    x = np.random.default_rng(0).standard_normal((_BATCH, _WIDTH), np.float32)
+    square = np.random.default_rng(1).standard_normal((_WIDTH, _WIDTH), np.float32)
+    contenders: Contenders = {
+        "dense": _layer_step(x, "normal", "dense"),
+        "hadamard": _layer_step(x, "hadamard", "structured"),
+        "kronecker": _layer_step(x, "kronecker", "structured"),
+        "binary, packed": _layer_step(x, "binary", "packed"),
+        "normal, streamed": _layer_step(x, "normal", "streamed"),
+        "matrix product alone": lambda: square @ square,
+    }
+    if torch_peers.available():
+        contenders["torch full"] = torch_peers.layer_step(x, _WIDTH, None)
+        contenders["torch adapters"] = torch_peers.layer_step(x, _WIDTH, _RANK)
+    seconds = race(contenders, rounds)
+    figures = _figures(
+        seconds,
+        {
+            ("torch adapters", "dense"): 1.2,
+            ("torch full", "dense"): None,
+            ("torch full", "hadamard"): 15.0,
+            ("torch full", "kronecker"): None,
+        },
+    )
+    median = figures["median_seconds"]
+    rate = {
+        "matrix product alone": 2 * _WIDTH**3 / median["matrix product alone"] / 1e9,
+        # Two products with W; the low-rank path and the update are not counted.
+        "dense": 4 * _BATCH * _WIDTH**2 / median["dense"] / 1e9,
+    }
+    figures["gflops"] = rate
+    figures["share_of_machine_rate"] = {
+        "reached": rate["dense"] / rate["matrix product alone"],
+        "target": 0.5,
+    }
+    return figures
+
+
+def _epochs(X: np.ndarray, y: np.ndarray, **config: Any) -> Callable[[], object]:
+    """Train a few epochs, the first layer's frozen product included."""
+    shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
+    network = Network(shape, seed=0)
+    data = TrainingSet(Rows(X, network.dtype), y)
+    plan = Plan(AdamW(), 3e-3, epochs=_EPOCHS, batch_size=_BATCH)
+    return lambda: train(network, data, SoftmaxCrossEntropy(), plan)
+
+
+def mnist_epoch(rounds: int) -> dict[str, Any]:
+    """Epochs of MNIST medium at rank 8, seconds each: 54,000 rows of noise in MNIST's shape."""
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((_ROWS, 784), np.float32)
+    y = generator.integers(0, 10, _ROWS)
+    contenders: Contenders = {
+        "rank 8": _epochs(X, y, rank=_RANK),
+        "rank 8, hadamard": _epochs(X, y, rank=_RANK, scaffold="hadamard"),
+        "full": _epochs(X, y, adapter="full", bias=True),
+    }
+    if torch_peers.available():
+        contenders["torch full"] = torch_peers.mlp_epoch(X, y, _MEDIUM, None, _BATCH, 0.1, _EPOCHS)
+        contenders["torch adapters"] = torch_peers.mlp_epoch(X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS)
+    seconds = race(contenders, rounds)
+    seconds = {name: [time / _EPOCHS for time in times] for name, times in seconds.items()}
+    return _figures(
+        seconds,
+        {
+            ("torch full", "rank 8"): 3.0,
+            ("torch full", "rank 8, hadamard"): None,
+            ("torch adapters", "rank 8"): None,
+            ("torch full", "full"): None,
+        },
+    )
+
+
+def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (name, figures) of each race."""
+    yield "generation", generation(rounds)
+    yield "one layer", one_layer(rounds)
+    yield "mnist epoch", mnist_epoch(max(3, rounds // 3))

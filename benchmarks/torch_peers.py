@@ -1,0 +1,108 @@
+"""The same work in PyTorch, where it is installed: what the races are run against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
+
+
+def available() -> bool:
+    """Say whether PyTorch can be imported."""
+    try:
+        _torch()
+    except ImportError:
+        return False
+    return True
+
+
+def normal(n: int) -> Callable[[], object]:
+    """Draw n normal float32 numbers into a buffer."""
+    buffer = _torch().empty(n)
+    return lambda: buffer.normal_()
+
+
+def _module(d_in: int, d_out: int, rank: int | None, bias: bool) -> Any:
+    """Return a layer trained in full (rank None), or a frozen one with a low-rank adapter."""
+    torch = _torch()
+
+    class Adapted(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("W", torch.randn(d_out, d_in) / d_in**0.5)
+            self.A = torch.nn.Parameter(torch.randn(rank, d_in) / d_in**0.5)
+            self.B = torch.nn.Parameter(torch.randn(d_out, rank) * 0.01)
+            self.beta = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Any) -> Any:
+            linear = torch.nn.functional.linear
+            return self.beta * linear(x, self.W) + linear(linear(x, self.A), self.B)
+
+    return torch.nn.Linear(d_in, d_out, bias=bias) if rank is None else Adapted()
+
+
+def _optimiser(module: Any) -> Any:
+    # fused=True is PyTorch's fastest AdamW here, so the race is against its best.
+    return _torch().optim.AdamW(module.parameters(), lr=1e-3, fused=True)
+
+
+def layer_step(x: np.ndarray, d_out: int, rank: int | None) -> Callable[[], object]:
+    """One layer: forward, backward with the input's gradient, AdamW."""
+    torch = _torch()
+    module = _module(x.shape[1], d_out, rank, bias=False)
+    optimiser = _optimiser(module)
+    inputs = torch.from_numpy(x).requires_grad_()
+    dy = torch.randn(len(x), d_out)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        inputs.grad = None
+        module(inputs).backward(dy)
+        optimiser.step()
+
+    return step
+
+
+def mlp_epoch(
+    X: np.ndarray,
+    y: np.ndarray,
+    widths: tuple[int, ...],
+    rank: int | None,
+    batch: int,
+    dropout: float,
+    epochs: int,
+) -> Callable[[], object]:
+    """Epochs of a ReLU network with dropout and softmax cross-entropy, under AdamW."""
+    torch = _torch()
+    layers: list[Any] = []
+    for d_in, d_out in zip(widths[:-2], widths[1:-1], strict=True):
+        layers += [
+            _module(d_in, d_out, rank, bias=rank is None),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(dropout),
+        ]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(widths[-2], widths[-1]))
+    optimiser = _optimiser(model)
+    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+
+    def epoch() -> None:
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs), batch):
+            index = order[start : start + batch]
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(inputs[index]), labels[index])
+            loss.backward()
+            optimiser.step()
+
+    def run() -> None:
+        for _ in range(epochs):
+            epoch()
+
+    return run

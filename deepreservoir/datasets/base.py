@@ -1,0 +1,63 @@
+"""What a data set is: rows to train on, rows held out, and the kind of task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A task with a fixed split.
+
+    Attributes
+    ----------
+    name : str
+    X_train, X_test : ndarray of float32, shape (n, n_features)
+        Scaled, ready for a network.
+    y_train, y_test : ndarray, shape (n,)
+        Labels, or numbers for a regression.
+    task : {"classification", "regression"}
+    """
+
+    name: str
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    task: Literal["classification", "regression"] = "classification"
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X_train.shape[1])
+
+
+def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale features by mean and spread of the training rows; constant ones become zero."""
+    mean = X_train.mean(axis=0, dtype=np.float64)
+    spread = X_train.std(axis=0, dtype=np.float64)
+    spread[spread == 0] = 1
+    return tuple(((X - mean) / spread).astype(np.float32) for X in (X_train, X_test))  # type: ignore[return-value]
+
+
+def split_dataset(
+    name: str, X: np.ndarray, y: np.ndarray, task: Literal["classification", "regression"]
+) -> Dataset:
+    """Hold out a fifth of the rows, by class where there are classes; always the same fifth."""
+    stratify = None
+    if task == "classification":
+        labels, counts = np.unique(y, return_counts=True)
+        rare = labels[counts < 2]
+        if rare.size:
+            raise ValueError(
+                f"every class of {name} needs at least 2 rows, one to train on and one to hold "
+                f"out; too rare: {rare.tolist()[:5]}"
+            )
+        stratify = y if len(y) // 5 >= len(labels) else None
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.2, random_state=0, stratify=stratify
+    )
+    return Dataset(name, X_train, y_train, X_test, y_test, task)

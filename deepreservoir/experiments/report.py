@@ -1,0 +1,150 @@
+"""A comparison as a table and, with matplotlib, as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from .results import Comparison, Summary, write_atomically
+
+LABELS = {
+    "adapter": "adapter on a frozen scaffold",
+    "full": "fully trained",
+    "equal_bytes": "dense, same stored bytes",
+    "no_scaffold": "no scaffold (W = 0)",
+    "scaffold_removed": "scaffold removed afterwards",
+    "wrong_seed": "wrong seed",
+    "random_features": "random features, ridge",
+    "linear": "logistic regression",
+}
+
+_COLOURS = {
+    "adapter": "#0b6e4f",
+    "full": "#1b1b1b",
+    "equal_bytes": "#c8553d",
+    "no_scaffold": "#7a6fac",
+    "scaffold_removed": "#b08e3c",
+    "wrong_seed": "#9a9a9a",
+    "random_features": "#3d7ea6",
+    "linear": "#c77d9b",
+}
+
+# Arms that look at a trained adapter and store nothing of their own.
+_AFTERWARDS = ("scaffold_removed", "wrong_seed")
+_CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "linear")
+
+
+def _label(arm: str, task: str) -> str:
+    return "ridge regression" if (arm, task) == ("linear", "regression") else LABELS[arm]
+
+
+def _score(row: Summary, task: str) -> str:
+    percent = 100 if task == "classification" else 1
+    digits = 2 if task == "classification" else 4
+    mean = f"{row.mean * percent:.{digits}f}"
+    return mean if row.runs == 1 else f"{mean} ± {row.spread * percent:.{digits}f}"
+
+
+def table(comparison: Comparison) -> str:
+    """Return the summary as a Markdown table.
+
+    Scores are mean and standard deviation over seeds, on held-out rows.
+    """
+    task = comparison.task
+    score = "accuracy %" if task == "classification" else "R²"
+    rows = [["arm", "rank", score, "trained numbers", "stored bytes", "seconds", "peak MB"]]
+    for row in comparison.summary():
+        rows.append(
+            [
+                _label(row.arm, task),
+                "" if row.rank is None else str(row.rank),
+                _score(row, task),
+                f"{row.trained:,}",
+                f"{row.stored_bytes:,}",
+                f"{row.seconds:.2f}",
+                "" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.0f}",
+            ]
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "| "
+        + " | ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in rows
+    ]
+    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(lines)
+
+
+def save_table(comparison: Comparison, folder: str | Path) -> Path:
+    """Write table.md into `folder` and return its path."""
+    path = Path(folder) / "table.md"
+    seeds = len(comparison.seeds)
+    state = "" if comparison.complete else " (interrupted, not complete)"
+    head = f"# {comparison.dataset}: {seeds} seeds, {comparison.date}{state}\n\n"
+    notes = "".join(f"\n- {note}" for note in comparison.notes)
+    write_atomically(path, head + table(comparison) + "\n" + notes + ("\n" if notes else ""))
+    return path
+
+
+def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
+    """Draw score against rank, and the best arms against stored bytes, into accuracy.png.
+
+    Returns
+    -------
+    Path, or None where matplotlib (the extra ``plot``) is not installed
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    by_rank, by_bytes = figure.subplots(1, 2)
+    percent = 100 if comparison.task == "classification" else 1
+    summary = comparison.summary()
+    for name in LABELS:
+        rows = [row for row in summary if row.arm == name]
+        if not rows:
+            continue
+        label, colour = _label(name, comparison.task), _COLOURS[name]
+        means = [row.mean * percent for row in rows]
+        spreads = [row.spread * percent for row in rows]
+        style = {"color": colour, "marker": "o", "markersize": 4, "linewidth": 1.6, "capsize": 2}
+        if rows[0].rank is None:
+            by_rank.axhline(means[0], color=colour, linestyle="--", linewidth=1.3, label=label)
+            style |= {"marker": "D", "markersize": 6}
+        else:
+            by_rank.errorbar([row.rank for row in rows], means, spreads, label=label, **style)
+        if name not in _AFTERWARDS:
+            by_bytes.errorbar([row.stored_bytes for row in rows], means, spreads, **style)
+    by_rank.set(
+        xscale="log",
+        title="all arms, by rank",
+        xlabel="rank",
+        ylabel="accuracy on held-out rows, %" if percent == 100 else "R² on held-out rows",
+    )
+    by_rank.set_xticks(comparison.ranks, [str(rank) for rank in comparison.ranks])
+    by_rank.minorticks_off()
+    by_bytes.set(xscale="log", title="close-up, by what must be stored", xlabel="stored bytes")
+    # The close-up leaves out controls that fail, so that near ones can be told apart.
+    near = [row.mean * percent for row in summary if row.arm in _CLOSE_UP]
+    if near:
+        margin = 0.1 * (max(near) - min(near)) or 1.0
+        by_bytes.set_ylim(min(near) - margin, max(near) + margin)
+    for axes in (by_rank, by_bytes):
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    seeds = len(comparison.seeds)
+    figure.suptitle(
+        f"{comparison.dataset}: mean and standard deviation over {seeds} seeds", fontsize=11
+    )
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    path = Path(folder) / "accuracy.png"
+    write_atomically(path, buffer.getvalue())
+    return path

@@ -1,0 +1,170 @@
+"""What a comparison found: records, their summary, and the file they are kept in."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from threadpoolctl import threadpool_info
+
+from .arms import ARMS, Record
+from .protocol import Protocol
+
+_PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One row of a table: an arm at a rank, over seeds."""
+
+    arm: str
+    rank: int | None
+    runs: int
+    mean: float
+    spread: float  # standard deviation over seeds; 0 for one run
+    trained: int
+    stored_bytes: int
+    seconds: float
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs of one comparison.
+
+    Attributes
+    ----------
+    dataset : str
+    task : {"classification", "regression"}
+    protocol : Protocol
+    ranks, seeds : tuple of int
+    records : tuple of Record
+    date : str
+        When it began, ISO 8601, UTC.
+    complete : bool
+        False if it was interrupted.
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    dataset: str
+    task: str
+    protocol: Protocol
+    ranks: tuple[int, ...]
+    seeds: tuple[int, ...]
+    records: tuple[Record, ...]
+    date: str
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> list[Summary]:
+        """Return mean and spread over seeds, by arm and rank."""
+        keys = {(record.arm, record.rank) for record in self.records}
+        ordered = sorted(keys, key=lambda key: (ARMS.index(key[0]), key[1] or 0))
+        return [
+            _summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in ordered
+        ]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write results.json into `folder`, whole or not at all, and return its path."""
+        document = {
+            "dataset": self.dataset,
+            "task": self.task,
+            "complete": self.complete,
+            "date": self.date,
+            "machine": machine(),
+            "versions": versions(),
+            "ranks": self.ranks,
+            "seeds": self.seeds,
+            "protocol": asdict(self.protocol),
+            "notes": self.notes,
+            "summary": [asdict(row) for row in self.summary()],
+            "records": [asdict(record) for record in self.records],
+        }
+        path = Path(folder) / "results.json"
+        write_atomically(path, json.dumps(document, indent=1) + "\n")
+        return path
+
+
+def _summarise(records: Sequence[Record]) -> Summary:
+    scores = [record.score for record in records]
+    peaks = [record.peak_bytes for record in records if record.peak_bytes is not None]
+    first = records[0]
+    return Summary(
+        first.arm,
+        first.rank,
+        len(records),
+        fmean(scores),
+        stdev(scores) if len(scores) > 1 else 0.0,
+        first.trained,
+        first.stored_bytes,
+        fmean(record.seconds for record in records),
+        max(peaks, default=None),
+    )
+
+
+def now() -> str:
+    """Return the present moment, ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).replace(microsecond=0).isoformat()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def machine() -> dict[str, Any]:
+    """Return what timings depend on: processor, cores, the BLAS and its threads."""
+    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "blas": sorted(
+            {
+                f"{b['internal_api']} {b['version']} ({b.get('architecture')}, "
+                f"{b['num_threads']} threads)"
+                for b in blas
+            }
+        ),
+    }
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: into a neighbour first, then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(part, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def merge_notes(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return notes without repetition, in order."""
+    return tuple(dict.fromkeys(notes))

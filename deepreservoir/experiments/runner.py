@@ -1,0 +1,188 @@
+"""compare(): every arm under one protocol, over ranks and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from tqdm.auto import tqdm
+
+from ..backend import resolve_device
+from ..datasets import Dataset, load_dataset
+from ..models import MLPConfig
+from ..params import ParamSet
+from ..scaffold import check_seed
+from . import arms as arm
+from .arms import ARMS, Record, Task
+from .protocol import Protocol, protocol_for
+from .results import Comparison, merge_notes, now
+
+_AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
+
+Runs = Callable[[], Iterator[Record]]
+
+
+def _ranks(ranks: Sequence[int], task: Task) -> tuple[int, ...]:
+    chosen = tuple(int(rank) for rank in ranks)
+    if not chosen:
+        raise ValueError("ranks must name at least one rank, such as (1, 2, 4, 8)")
+    widths = (task.data.n_features, *task.protocol.hidden_layer_sizes)
+    largest = min(widths)
+    wrong = [rank for rank in chosen if not 1 <= rank <= largest]
+    if wrong:
+        raise ValueError(
+            f"ranks must be between 1 and {largest}, the narrowest of the widths "
+            f"{widths} (features, then hidden layers); got {wrong[0]}"
+        )
+    return tuple(dict.fromkeys(chosen))
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise ValueError(f"seeds must be at least 1; got {seeds}")
+        return tuple(range(seeds))
+    chosen = tuple(check_seed(seed, "seeds") for seed in seeds)
+    if not chosen:
+        raise ValueError("seeds must be a number of seeds, or a list of at least one")
+    return tuple(dict.fromkeys(chosen))
+
+
+def _arms(arms: Sequence[str] | None) -> frozenset[str]:
+    if arms is None:
+        return frozenset(ARMS)
+    unknown = [name for name in arms if name not in ARMS]
+    if unknown or not arms:
+        raise ValueError(f"arms must be among {', '.join(ARMS)}; got {unknown or 'none'}")
+    return frozenset(arms)
+
+
+class _Comparing:
+    """The list of runs, in the order in which they are made."""
+
+    def __init__(
+        self, task: Task, ranks: tuple[int, ...], seeds: tuple[int, ...], wanted: frozenset[str]
+    ) -> None:
+        self.task, self.ranks, self.seeds, self.wanted = task, ranks, seeds, wanted
+        self.notes: list[str] = []
+        self.runs: list[Runs] = list(self._runs())
+
+    def _runs(self) -> Iterator[Runs]:
+        for seed in self.seeds:
+            yield from self._with_rank(seed)
+            if "full" in self.wanted:
+                yield lambda seed=seed: iter([arm.full(self.task, seed)])
+            if "random_features" in self.wanted:
+                yield lambda seed=seed: iter([arm.random_features(self.task, seed)])
+        if "linear" in self.wanted:
+            yield lambda: iter([arm.linear(self.task, self.seeds[0])])
+
+    def _with_rank(self, seed: int) -> Iterator[Runs]:
+        for rank in self.ranks:
+            if self.wanted & _AFTER_ADAPTER:
+                yield lambda rank=rank: arm.adapter_arms(self.task, rank, seed, self.wanted)
+            if "no_scaffold" in self.wanted:
+                yield lambda rank=rank: iter([arm.no_scaffold(self.task, rank, seed)])
+            if "equal_bytes" in self.wanted:
+                yield lambda rank=rank: self._equal_bytes(rank, seed)
+
+    def _equal_bytes(self, rank: int, seed: int) -> Iterator[Record]:
+        stored = self._stored_bytes(rank)
+        record = arm.equal_bytes(self.task, rank, seed, stored)
+        if record is None:
+            self.notes.append(
+                f"equal_bytes at rank {rank}: no dense network fits into {stored} bytes"
+            )
+            return
+        yield record
+
+    def _stored_bytes(self, rank: int) -> int:
+        """Bytes of the adapter at `rank`: its numbers and a seed."""
+        config = MLPConfig(
+            self.task.data.n_features,
+            self.task.n_outputs,
+            self.task.protocol.hidden_layer_sizes,
+            rank=rank,
+        )
+        return 4 * ParamSet(config.build().slots()).size + 8
+
+
+def compare(
+    dataset: str | Dataset = "digits",
+    ranks: Sequence[int] = (1, 2, 4, 8),
+    seeds: int | Sequence[int] = 3,
+    arms: Sequence[str] | None = None,
+    *,
+    protocol: Protocol | None = None,
+    device: str = "cpu",
+    verbose: bool = False,
+    on_interrupt: Callable[[Comparison], None] | None = None,
+) -> Comparison:
+    """Compare adapters on a frozen scaffold with fully trained networks and honest controls.
+
+    All arms see the same rows and the same protocol, and are scored on the same held-out
+    rows. The controls are those that section 6 of docs/concepts asks for.
+
+    Parameters
+    ----------
+    dataset : str or Dataset, default="digits"
+        A name that :func:`deepreservoir.load_dataset` knows, or a data set.
+    ranks : sequence of int, default=(1, 2, 4, 8)
+    seeds : int or sequence of int, default=3
+        How many seeds (from 0 on), or which.
+    arms : sequence of str, optional
+        Of ``deepreservoir.experiments.ARMS``; all of them unless given.
+    protocol : Protocol, optional
+        How networks are shaped and trained; that of the data set unless given.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+    verbose : bool, default=False
+        Show a bar.
+    on_interrupt : callable, optional
+        Called with the unfinished comparison on Ctrl-C, before KeyboardInterrupt goes on.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        For a rank, seed, arm or device out of range; before any training.
+
+    Examples
+    --------
+    >>> from deepreservoir import compare
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(32,), max_iter=2)
+    >>> result = compare("digits", ranks=(2,), seeds=1, arms=("adapter", "full"), protocol=quick)
+    >>> [row.arm for row in result.summary()]
+    ['adapter', 'full']
+    """
+    wanted = _arms(arms)
+    chosen_seeds = _seeds(seeds)
+    chosen_device = resolve_device(device)
+    data = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    task = Task(data, protocol or protocol_for(data.name), chosen_device)
+    comparing = _Comparing(task, _ranks(ranks, task), chosen_seeds, wanted)
+    date, records = now(), []
+
+    def result(complete: bool) -> Comparison:
+        return Comparison(
+            data.name,
+            data.task,
+            task.protocol,
+            comparing.ranks,
+            comparing.seeds,
+            tuple(records),
+            date,
+            complete,
+            merge_notes(comparing.notes),
+        )
+
+    try:
+        for run in tqdm(comparing.runs, unit="run", disable=not verbose):
+            records.extend(run())
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt(result(complete=False))
+        raise
+    return result(complete=True)

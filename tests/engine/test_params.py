@@ -1,0 +1,100 @@
+"""The flat parameter vector: views that alias it, its round trip, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from deepreservoir.params import ParamSet, Slot
+
+SLOTS = [
+    Slot("layers.0.A", (2, 3)),
+    Slot("layers.0.B", (4, 2)),
+    Slot("layers.0.beta", (1,), decay=False),
+    Slot("head.bias", (5,), decay=False),
+]
+
+
+@pytest.fixture
+def params():
+    return ParamSet(SLOTS)
+
+
+def test_size_is_the_sum_of_the_slots(params):
+    assert params.size == 6 + 8 + 1 + 5
+    assert [slot.size for slot in params.slots] == [6, 8, 1, 5]
+
+
+def test_views_alias_the_flat_vector_both_ways(params):
+    theta = np.zeros(params.size)
+    views = params.views(theta)
+    views["layers.0.B"][1, 1] = 7
+    assert theta[6 + 3] == 7
+    theta[-1] = 9
+    assert views["head.bias"][4] == 9
+    assert all(np.shares_memory(view, theta) for view in views.values())
+
+
+def test_views_cover_the_vector_in_the_order_of_declaration(params):
+    theta = np.arange(float(params.size))
+    views = params.views(theta)
+    assert [(path, view.shape) for path, view in views.items()] == [
+        (slot.path, slot.shape) for slot in SLOTS
+    ]
+    np.testing.assert_array_equal(np.concatenate([v.ravel() for v in views.values()]), theta)
+
+
+@pytest.mark.parametrize("shape", [(19,), (21,), (20, 1), (1, 20), (0,)])
+def test_a_vector_of_another_shape_is_refused(params, shape):
+    with pytest.raises(ValueError, match=r"must have shape \(20,\).*got") as error:
+        params.views(np.zeros(shape))
+    assert str(error.value).endswith(str(shape))
+
+
+def test_a_path_used_twice_is_refused():
+    slots = [*SLOTS, Slot("head.bias", (1,)), Slot("layers.0.A", (2, 3))]
+    with pytest.raises(ValueError, match=r"used twice: \['head.bias', 'layers.0.A'\]"):
+        ParamSet(slots)
+
+
+def test_flatten_is_the_inverse_of_views(params):
+    theta = np.random.default_rng(0).standard_normal(params.size)
+    arrays = dict(reversed(params.views(theta).items()))  # the order of the mapping is free
+    np.testing.assert_array_equal(params.flatten(arrays, np.dtype(np.float64)), theta)
+    narrow = params.flatten(arrays, np.dtype(np.float32))
+    assert narrow.dtype == np.float32
+    np.testing.assert_array_equal(narrow, theta.astype(np.float32))
+
+
+def test_flatten_copies(params):
+    arrays = params.views(np.zeros(params.size))
+    flat = params.flatten(arrays, np.dtype(np.float64))
+    flat[:] = 1
+    assert not arrays["layers.0.A"].any()
+
+
+def test_flatten_names_what_is_missing_and_what_is_extra(params):
+    arrays = params.views(np.zeros(params.size))
+    arrays["layers.9.A"] = arrays.pop("layers.0.beta")
+    with pytest.raises(ValueError, match=r"missing \['layers.0.beta'\], extra \['layers.9.A'\]"):
+        params.flatten(arrays, np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 4), (1, 3), (3,)])
+def test_flatten_refuses_another_shape_even_where_it_would_broadcast(params, shape):
+    arrays = params.views(np.zeros(params.size)) | {"layers.0.A": np.zeros(shape)}
+    with pytest.raises(ValueError, match=r"layers.0.A must have shape \(2, 3\); got"):
+        params.flatten(arrays, np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_decay_mask_is_one_where_a_slot_decays(params, dtype):
+    mask = params.decay_mask(np.zeros(params.size, dtype))
+    assert mask.dtype == dtype
+    np.testing.assert_array_equal(mask, [1.0] * 14 + [0.0] * 6)
+
+
+def test_no_slots_make_an_empty_vector():
+    params = ParamSet([])
+    empty = np.empty(0, np.float32)
+    assert params.size == 0
+    assert params.views(empty) == {}
+    assert params.decay_mask(empty).shape == params.flatten({}, np.dtype(np.float32)).shape == (0,)
