@@ -152,7 +152,9 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
     }
     if torch_peers.available():
         contenders["torch full"] = torch_peers.mlp_epoch(X, y, _MEDIUM, None, _BATCH, 0.1, _EPOCHS)
-        contenders["torch adapters"] = torch_peers.mlp_epoch(X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS)
+        contenders["torch adapters"] = torch_peers.mlp_epoch(
+            X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS
+        )
     seconds = race(contenders, rounds)
     seconds = {name: [time / _EPOCHS for time in times] for name, times in seconds.items()}
     return _figures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def _module(d_in: int, d_out: int, rank: int | None, bias: bool) -> Any:
     """Return a layer trained in full (rank None), or a frozen one with a low-rank adapter."""
     torch = _torch()
 
-    class Adapted(torch.nn.Module):  # type: ignore[name-defined,misc]
+    class Adapted(torch.nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("W", torch.randn(d_out, d_in) / d_in**0.5)
@@ -82,7 +83,7 @@ def mlp_epoch(
     """Epochs of a ReLU network with dropout and softmax cross-entropy, under AdamW."""
     torch = _torch()
     layers: list[Any] = []
-    for d_in, d_out in zip(widths[:-2], widths[1:-1], strict=True):
+    for d_in, d_out in pairwise(widths[:-1]):
         layers += [
             _module(d_in, d_out, rank, bias=rank is None),
             torch.nn.ReLU(),

@@ -24,7 +24,7 @@ _PUBLIC = {
     "compare": "experiments",
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from .datasets import load_dataset as load_dataset

@@ -21,7 +21,7 @@ DEVICES = ("cpu", "cuda", "auto")
 def _cupy() -> ModuleType:
     import cupy
 
-    return cupy  # type: ignore[no-any-return]
+    return cupy
 
 
 def _is_host(array: Array) -> bool:
@@ -42,10 +42,10 @@ def array_module(*arrays: Array) -> ModuleType:
     >>> array_module(np.zeros(3)).__name__
     'numpy'
     """
-    on_host = [_is_host(a) for a in arrays]
-    if all(on_host):
+    host = sum(isinstance(a, np.ndarray | np.generic) for a in arrays)
+    if host == len(arrays):
         return np
-    if any(on_host):
+    if host:
         kinds = ", ".join(f"{type(a).__module__}.{type(a).__name__}" for a in arrays)
         raise TypeError(
             f"all arrays must be on one device; got {kinds}. "
@@ -108,4 +108,4 @@ def to_host(array: Array) -> np.ndarray:
     """Return `array` as a NumPy array, copying only if it is on a device."""
     if _is_host(array):
         return np.asarray(array)
-    return _cupy().asnumpy(array)  # type: ignore[no-any-return]
+    return _cupy().asnumpy(array)

@@ -161,9 +161,7 @@ def _report(comparison: Comparison, folder: Path) -> None:
 
 
 @main.command("scaffold")
-@click.option(
-    "--family", type=click.Choice(list(FAMILIES)), default="normal", show_default=True
-)
+@click.option("--family", type=click.Choice(list(FAMILIES)), default="normal", show_default=True)
 @click.option("--shape", type=Shape(), required=True, help="d_out x d_in.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--path", "layer", default="layers.0", show_default=True, help="Path of the layer.")

@@ -22,14 +22,16 @@ _INV_SQRT_2PI = (2 * np.pi) ** -0.5
 
 def _special(xp: ModuleType) -> ModuleType:
     if xp is np:
-        return scipy.special  # type: ignore[no-any-return]
+        return scipy.special
     from cupyx.scipy import special
 
-    return special  # type: ignore[no-any-return]
+    return special
 
 
 def relu(x: Array) -> Array:
-    return array_module(x).maximum(x, 0)
+    xp = array_module(x)
+    # Against a row of zeros, not a scalar: NumPy's maximum has a vector loop for arrays only.
+    return xp.maximum(x, xp.zeros(x.shape[-1:], x.dtype))
 
 
 def relu_backward(dy: Array, y: Array) -> Array:

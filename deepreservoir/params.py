@@ -87,8 +87,6 @@ class ParamSet:
         flat = np.empty(self.size, dtype)
         for path, view in self.views(flat).items():
             if arrays[path].shape != view.shape:
-                raise ValueError(
-                    f"{path} must have shape {view.shape}; got {arrays[path].shape}"
-                )
+                raise ValueError(f"{path} must have shape {view.shape}; got {arrays[path].shape}")
             view[...] = arrays[path]
         return flat

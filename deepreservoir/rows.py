@@ -56,7 +56,6 @@ class Rows:
             yield where, dense
 
 
-
 def take_rows(array: Array, index: np.ndarray) -> Array:
     """Return ``array[index]`` for an index that is in range."""
     xp = array_module(array)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -184,12 +183,11 @@ class _Run:
             # One look at the data before the bar: the frozen product of the first layer.
             repeats = plan.epochs > 1
             self.base = project(self.network, self.data.rows, plan.projection_limit * repeats)
-            bar = tqdm(range(plan.epochs), unit="epoch") if plan.verbose else nullcontext()
-            with bar as progress:
-                for epoch in progress if plan.verbose else range(plan.epochs):
+            with tqdm(total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
+                for epoch in range(plan.epochs):
                     self._epoch(epoch)
-                    if plan.verbose:
-                        progress.set_postfix(self._latest())
+                    bar.set_postfix(self._latest(), refresh=False)
+                    bar.update()
                     if plan.patience is not None and self.stale >= plan.patience:
                         reason = "converged"
                         break
@@ -323,9 +321,7 @@ def project(network: Network, rows: Rows, limit: int) -> Array | None:
     return base
 
 
-def validator(
-    rows: Any, targets: Array, loss: Loss, score: Callable[[Array], float]
-) -> Validate:
+def validator(rows: Any, targets: Array, loss: Loss, score: Callable[[Array], float]) -> Validate:
     """Return a function network -> (loss, score) on held-out rows.
 
     Parameters

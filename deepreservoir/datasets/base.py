@@ -40,7 +40,8 @@ def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, n
     mean = X_train.mean(axis=0, dtype=np.float64)
     spread = X_train.std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1
-    return tuple(((X - mean) / spread).astype(np.float32) for X in (X_train, X_test))  # type: ignore[return-value]
+    train, test = (((X - mean) / spread).astype(np.float32) for X in (X_train, X_test))
+    return train, test
 
 
 def split_dataset(

@@ -1,5 +1,6 @@
 """The scikit-learn face."""
 
-from .deep import DeepReservoirClassifier, DeepReservoirRegressor
+from .deep_classifier import DeepReservoirClassifier
+from .deep_regressor import DeepReservoirRegressor
 
 __all__ = ["DeepReservoirClassifier", "DeepReservoirRegressor"]

@@ -35,9 +35,7 @@ def without_zero_weights(data: Data) -> Data:
     if data.weights is None:
         return data
     if (data.weights < 0).any():
-        raise ValueError(
-            f"sample_weight must not be negative; got {float(data.weights.min())!r}"
-        )
+        raise ValueError(f"sample_weight must not be negative; got {float(data.weights.min())!r}")
     if (data.weights > 0).all():
         return data
     if not (data.weights > 0).any():
@@ -73,9 +71,7 @@ def merged(data: Data) -> Data:
     return Data(data.X[index], data.y[index], np.array([total[key] for key in order]))
 
 
-def split(
-    data: Data, fraction: float, seed: int, stratify: bool
-) -> tuple[Data, Data]:
+def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data, Data]:
     """Split off a validation set, by class where `stratify`.
 
     Raises

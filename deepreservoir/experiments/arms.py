@@ -108,7 +108,13 @@ class Task:
         return cost
 
     def record(
-        self, arm: str, rank: int | None, seed: int, model: Any, cost: Cost, trained: int,
+        self,
+        arm: str,
+        rank: int | None,
+        seed: int,
+        model: Any,
+        cost: Cost,
+        trained: int,
         from_seed: bool,
     ) -> Record:
         stored = 4 * trained + _SEED_BYTES * from_seed

@@ -8,7 +8,7 @@ import platform
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, stdev
@@ -70,9 +70,7 @@ class Comparison:
         """Return mean and spread over seeds, by arm and rank."""
         keys = {(record.arm, record.rank) for record in self.records}
         ordered = sorted(keys, key=lambda key: (ARMS.index(key[0]), key[1] or 0))
-        return [
-            _summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in ordered
-        ]
+        return [_summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in ordered]
 
     def save(self, folder: str | Path) -> Path:
         """Write results.json into `folder`, whole or not at all, and return its path."""
@@ -114,7 +112,7 @@ def _summarise(records: Sequence[Record]) -> Summary:
 
 def now() -> str:
     """Return the present moment, ISO 8601, UTC, to the second."""
-    return datetime.now(timezone.utc).replace(microsecond=0).isoformat()
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
 def versions() -> dict[str, str]:

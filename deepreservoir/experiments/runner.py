@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -18,7 +20,11 @@ from .results import Comparison, merge_notes, now
 
 _AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
 
-Runs = Callable[[], Iterator[Record]]
+Run = Callable[[], Iterable[Record]]
+
+
+def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
+    return [make(*arguments)]
 
 
 def _ranks(ranks: Sequence[int], task: Task) -> tuple[int, ...]:
@@ -37,7 +43,7 @@ def _ranks(ranks: Sequence[int], task: Task) -> tuple[int, ...]:
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
+    if isinstance(seeds, int):
         if seeds < 1:
             raise ValueError(f"seeds must be at least 1; got {seeds}")
         return tuple(range(seeds))
@@ -64,36 +70,33 @@ class _Comparing:
     ) -> None:
         self.task, self.ranks, self.seeds, self.wanted = task, ranks, seeds, wanted
         self.notes: list[str] = []
-        self.runs: list[Runs] = list(self._runs())
+        self.runs: list[Run] = list(self._runs())
 
-    def _runs(self) -> Iterator[Runs]:
+    def _runs(self) -> Iterator[Run]:
         for seed in self.seeds:
-            yield from self._with_rank(seed)
+            for rank in self.ranks:
+                if self.wanted & _AFTER_ADAPTER:
+                    yield partial(arm.adapter_arms, self.task, rank, seed, self.wanted)
+                if "no_scaffold" in self.wanted:
+                    yield partial(_one, arm.no_scaffold, self.task, rank, seed)
+                if "equal_bytes" in self.wanted:
+                    yield partial(self._equal_bytes, rank, seed)
             if "full" in self.wanted:
-                yield lambda seed=seed: iter([arm.full(self.task, seed)])
+                yield partial(_one, arm.full, self.task, seed)
             if "random_features" in self.wanted:
-                yield lambda seed=seed: iter([arm.random_features(self.task, seed)])
+                yield partial(_one, arm.random_features, self.task, seed)
         if "linear" in self.wanted:
-            yield lambda: iter([arm.linear(self.task, self.seeds[0])])
+            yield partial(_one, arm.linear, self.task, self.seeds[0])
 
-    def _with_rank(self, seed: int) -> Iterator[Runs]:
-        for rank in self.ranks:
-            if self.wanted & _AFTER_ADAPTER:
-                yield lambda rank=rank: arm.adapter_arms(self.task, rank, seed, self.wanted)
-            if "no_scaffold" in self.wanted:
-                yield lambda rank=rank: iter([arm.no_scaffold(self.task, rank, seed)])
-            if "equal_bytes" in self.wanted:
-                yield lambda rank=rank: self._equal_bytes(rank, seed)
-
-    def _equal_bytes(self, rank: int, seed: int) -> Iterator[Record]:
+    def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
         stored = self._stored_bytes(rank)
         record = arm.equal_bytes(self.task, rank, seed, stored)
         if record is None:
             self.notes.append(
                 f"equal_bytes at rank {rank}: no dense network fits into {stored} bytes"
             )
-            return
-        yield record
+            return []
+        return [record]
 
     def _stored_bytes(self, rank: int) -> int:
         """Bytes of the adapter at `rank`: its numbers and a seed."""
@@ -120,7 +123,8 @@ def compare(
     """Compare adapters on a frozen scaffold with fully trained networks and honest controls.
 
     All arms see the same rows and the same protocol, and are scored on the same held-out
-    rows. The controls are those that section 6 of docs/concepts asks for.
+    rows. What each control answers
+    stands in :mod:`deepreservoir.experiments.arms`.
 
     Parameters
     ----------
@@ -163,7 +167,8 @@ def compare(
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     task = Task(data, protocol or protocol_for(data.name), chosen_device)
     comparing = _Comparing(task, _ranks(ranks, task), chosen_seeds, wanted)
-    date, records = now(), []
+    date = now()
+    records: list[Record] = []
 
     def result(complete: bool) -> Comparison:
         return Comparison(

@@ -16,6 +16,7 @@ for all epochs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ..backend import Array
@@ -23,7 +24,8 @@ from ..params import Slot
 from ..scaffold import Scaffold, Stream
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """Which training step a pass belongs to: dropout masks are keyed by (seed, path, index)."""
 
     seed: int

@@ -222,9 +222,7 @@ class AdaptedDense(Layer):
         )
         return xp.sqrt(xp.maximum(squared, 0) + _NORM_EPS), cross, spread
 
-    def _magnitude_backward(
-        self, dy: Array, norms: tuple[Array, Array, Array], v: Array
-    ) -> Array:
+    def _magnitude_backward(self, dy: Array, norms: tuple[Array, Array, Array], v: Array) -> Array:
         """Add the gradients that pass through magnitude and norm; return that of v.
 
         The norm is differentiated too (Liu et al., 2024, treat it as a constant), so the

@@ -93,7 +93,9 @@ def _families() -> list[Family]:
             "truncated_normal",
         ),
         Family("uniform", "U(-0.1, 0.1)", _absolute(0.1 / math.sqrt(3)), "uniform"),
-        Family("orthogonal", "orthonormal rows or columns, gain 1", _fan_in(1.0), kind="orthogonal"),
+        Family(
+            "orthogonal", "orthonormal rows or columns, gain 1", _fan_in(1.0), kind="orthogonal"
+        ),
         Family("kaiming_normal", "N(0, 2/d_in)", _fan_in(math.sqrt(2))),
         Family(
             "kaiming_uniform",

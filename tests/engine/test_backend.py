@@ -44,7 +44,7 @@ def with_cupy(monkeypatch):
     return install
 
 
-# Which device ----------------------------------------------------------------------------------
+# Which device ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:0", "", None, 0])
@@ -92,7 +92,7 @@ def test_auto_is_the_cpu_where_cupy_finds_no_device(with_cupy):
     assert backend.resolve_device("auto") == "cpu"
 
 
-# Which module ------------------------------------------------------------------------------------
+# Which module ------------------------------------------------------------
 
 
 def test_host_arrays_and_numpy_scalars_belong_to_numpy():
@@ -113,7 +113,7 @@ def test_mixed_arrays_are_refused_with_both_kinds_and_the_remedy(order):
         assert part in str(error.value)
 
 
-# Moves ---------------------------------------------------------------------------------------------
+# Moves ------------------------------------------------------------
 
 
 def test_a_host_array_is_not_copied_on_its_way_to_the_host():

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from deepreservoir.layers import AdaptedDense, LayerNorm, Residual
+from deepreservoir.layers import AdaptedDense, LayerNorm, Residual, Step
 from deepreservoir.models import MLPConfig
+from deepreservoir.network import Network
 from deepreservoir.params import ParamSet
 
 MNIST_MEDIUM = {
@@ -24,7 +25,7 @@ def slots(made):
     return {slot.path: slot for slot in made.build().slots()}
 
 
-# Counts -----------------------------------------------------------------------------------
+# Counts ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -88,11 +89,13 @@ def test_paths_and_shapes_are_the_documented_ones():
     }
 
 
-# What the layers are told -----------------------------------------------------------------
+# What the layers are told ------------------------------------------------------------
 
 
 def adapters(made):
-    layers = (layer.layer if isinstance(layer, Residual) else layer for layer in made.build().layers)
+    layers = (
+        layer.layer if isinstance(layer, Residual) else layer for layer in made.build().layers
+    )
     return [layer.adapter for layer in layers if isinstance(layer, AdaptedDense)]
 
 
@@ -141,7 +144,7 @@ def test_layer_norm_comes_before_the_nonlinearity():
     assert [isinstance(layer, LayerNorm) for layer in layers] == [False, True, False] * 2 + [False]
 
 
-# What is refused -----------------------------------------------------------------------------
+# What is refused ------------------------------------------------------------
 
 REFUSED = [
     ("n_features", 0, "n_features must be an integer of at least 1; got 0"),
@@ -150,8 +153,16 @@ REFUSED = [
     ("n_outputs", -1, "n_outputs must be an integer of at least 1; got -1"),
     ("n_outputs", None, "n_outputs must be an integer of at least 1; got None"),
     ("hidden_layer_sizes", (8, 0), "hidden_layer_sizes[1] must be an integer of at least 1; got 0"),
-    ("hidden_layer_sizes", ("8",), "hidden_layer_sizes[0] must be an integer of at least 1; got '8'"),
-    ("activation", "selu", "activation must be one of 'relu', 'tanh', 'gelu', 'silu', 'identity'; got"),
+    (
+        "hidden_layer_sizes",
+        ("8",),
+        "hidden_layer_sizes[0] must be an integer of at least 1; got '8'",
+    ),
+    (
+        "activation",
+        "selu",
+        "activation must be one of 'relu', 'tanh', 'gelu', 'silu', 'identity'; got",
+    ),
     ("activation", None, "activation must be one of"),
     ("adapter", "LoRA", "adapter must be one of 'lora', 'dora', 'full', 'none'; got 'LoRA'"),
     ("scaling", "sqrt", "scaling must be one of 'lora', 'rslora'; got 'sqrt'"),
@@ -183,14 +194,18 @@ REFUSED = [
     ("scaffold_scale", -1.0, "scaffold_scale must be a positive gain or 'family'; got -1.0"),
     ("scaffold_scale", float("inf"), "scaffold_scale must be a positive gain or 'family'; got inf"),
     ("scaffold_scale", "own", "scaffold_scale must be a positive gain or 'family'; got 'own'"),
-    ("storage", "disk", "storage must be one of auto, dense, packed, streamed, structured; got 'disk'"),
+    (
+        "storage",
+        "disk",
+        "storage must be one of auto, dense, packed, streamed, structured; got 'disk'",
+    ),
     ("storage", "structured", "storage='structured' cannot hold scaffold='normal'; use"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "message"), REFUSED)
 def test_a_bad_value_is_refused_by_name_with_what_was_expected_and_what_came(name, value, message):
-    with pytest.raises(ValueError, match="must be|cannot hold") as error:
+    with pytest.raises(ValueError, match=r"must be|cannot hold") as error:
         config(**{name: value})
     assert message in str(error.value)
     assert repr(value if name != "hidden_layer_sizes" else value[-1]) in str(error.value)
@@ -198,7 +213,7 @@ def test_a_bad_value_is_refused_by_name_with_what_was_expected_and_what_came(nam
 
 @pytest.mark.parametrize("value", [8, "64,32", None])
 def test_hidden_layer_sizes_that_are_no_sequence_are_refused_by_name(value):
-    with pytest.raises(ValueError, match="hidden_layer_sizes.* must be"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes.* must be"):
         config(hidden_layer_sizes=value)
 
 
@@ -235,17 +250,19 @@ def test_a_residual_without_equal_widths_is_refused_with_the_widths():
 
 
 @pytest.mark.parametrize("name", ["dropout", "adapter_dropout"])
-def test_every_share_that_is_accepted_can_be_used(name):
-    # A share this near one rounds to one at the masks' resolution of 1/65,536.
-    network = pytest.importorskip("deepreservoir.network")
-    from deepreservoir.layers import Step
+@pytest.mark.parametrize("share", [1e-6, 1 - 2**-16, 1 - 2**-17, 1 - 1e-9])
+def test_a_share_is_refused_by_name_or_can_be_used(name, share):
+    # The masks know shares in steps of 2**-16, so the last two round to one.
+    try:
+        network = Network(config(**{name: share}), seed=0)
+    except ValueError as error:
+        assert name in str(error)  # noqa: PT017
+    else:
+        outputs, _ = network.forward(np.ones((2, 6), np.float32), Step(0, 0))
+        assert np.isfinite(outputs).all()
 
-    net = network.Network(config(**{name: 1 - 1e-6}), seed=0)
-    y, _ = net.forward(np.ones((2, 6), np.float32), Step(0, 0))
-    assert np.isfinite(y).all()
 
-
-# Plain data ---------------------------------------------------------------------------------
+# Plain data ------------------------------------------------------------
 
 EVERY_OPTION = {
     "n_features": 6,

@@ -40,7 +40,7 @@ def adapted(d_in=6, d_out=5, *, bias=False, needs_dx=True, path="layers.0", **ad
     return AdaptedDense(path, d_in, d_out, Adapter(**given), bias, needs_dx)
 
 
-# Adapted layers ----------------------------------------------------------------------
+# Adapted layers ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,7 @@ def test_adapted_dense_on_every_storage(family, storage, mode, d_in, d_out):
     list(product(MODES, (False, True), (0.0, 0.4), (False, True))),
 )
 def test_first_layer_without_dx_and_with_a_given_base(mode, learn_beta, dropout, given):
-    layer = adapted(
-        mode=mode, needs_dx=False, learn_beta=learn_beta, dropout=dropout, bias=True
-    )
+    layer = adapted(mode=mode, needs_dx=False, learn_beta=learn_beta, dropout=dropout, bias=True)
     bound, x = bind(layer), normal(7, 6)
     base = layer.scaffold.matmul(x) if given else None
     check_gradients(bound, x, base, needs_dx=False)
@@ -94,7 +92,7 @@ def test_a_given_base_is_used_and_changes_nothing(mode):
     assert any(v is x for v in calls)
 
 
-# The other layers --------------------------------------------------------------------
+# The other layers ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -156,7 +154,7 @@ def test_sequential_hands_the_base_to_its_first_layer_alone():
     check_gradients(bound, x, first.scaffold.matmul(x), needs_dx=False)
 
 
-# Whole networks ----------------------------------------------------------------------
+# Whole networks ------------------------------------------------------------
 
 OPTIONS = [
     {},
@@ -228,7 +226,7 @@ def _arrays(cache):
     return [array for part in parts for array in _arrays(part)]
 
 
-# The contract --------------------------------------------------------------------------
+# The contract ------------------------------------------------------------
 
 LAYERS = {
     **{mode: (lambda mode=mode: adapted(6, 6, mode=mode, bias=True)) for mode in MODES},

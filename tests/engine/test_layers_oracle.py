@@ -50,7 +50,7 @@ def assert_same(torch, output, x, leaves, ours):
         np.testing.assert_allclose(gradients[path], value.grad.numpy(), **EXACT, err_msg=path)
 
 
-# Adapted layers ----------------------------------------------------------------------
+# Adapted layers ------------------------------------------------------------
 
 
 def leaves_of(torch, bound):
@@ -157,7 +157,7 @@ def test_layer_norm_of_equal_features_is_its_bias():
     np.testing.assert_allclose(y, np.tile(bound.layer.bias, (2, 1)), **EXACT)
 
 
-# Kernels against SciPy -------------------------------------------------------------------
+# Kernels against SciPy ------------------------------------------------------------
 
 LINE = np.linspace(-40, 40, 401)
 

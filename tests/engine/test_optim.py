@@ -122,7 +122,7 @@ def test_no_parameters_are_no_trouble():
         assert state.step == 1
 
 
-# Clipping --------------------------------------------------------------------------------
+# Clipping ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [1e-3, 1.0, 1e9])
@@ -153,7 +153,7 @@ def test_clipping_keeps_zero_and_shows_nan():
     assert np.isnan(broken).all()
 
 
-# Schedules --------------------------------------------------------------------------------
+# Schedules ------------------------------------------------------------
 
 
 def test_constant_is_one():
@@ -186,7 +186,7 @@ def test_no_warm_up_is_the_schedule_itself():
     assert [WarmUp(0, Cosine(9))(s) for s in range(9)] == [Cosine(9)(s) for s in range(9)]
 
 
-# Weight averaging ---------------------------------------------------------------------------
+# Weight averaging ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.99])

@@ -71,11 +71,18 @@ def test_flatten_copies(params):
     assert not arrays["layers.0.A"].any()
 
 
-def test_flatten_names_what_is_missing_and_what_is_extra(params):
+@pytest.mark.parametrize("missing", [[], ["layers.0.beta"]])
+@pytest.mark.parametrize("extra", [[], ["layers.9.A"]])
+def test_flatten_names_what_is_missing_and_what_is_extra(params, missing, extra):
     arrays = params.views(np.zeros(params.size))
-    arrays["layers.9.A"] = arrays.pop("layers.0.beta")
-    with pytest.raises(ValueError, match=r"missing \['layers.0.beta'\], extra \['layers.9.A'\]"):
+    arrays = {path: v for path, v in arrays.items() if path not in missing}
+    arrays |= {path: np.zeros(1) for path in extra}
+    if not missing and not extra:
+        assert params.flatten(arrays, np.dtype(np.float64)).shape == (20,)
+        return
+    with pytest.raises(ValueError, match="do not fit the configuration") as error:
         params.flatten(arrays, np.dtype(np.float64))
+    assert f"missing {missing}, extra {extra}" in str(error.value)
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 4), (1, 3), (3,)])

@@ -57,7 +57,9 @@ def test_key_is_the_first_128_bits_of_sha256_little_end_first(stream):
 
 
 def test_key_encodes_the_path_in_utf_8():
-    assert Stream(0, "Schicht-\u00e4", "d").key == key_of(b"deepreservoir\n1\n0\nSchicht-\xc3\xa4\nd")
+    assert Stream(0, "Schicht-\u00e4", "d").key == key_of(
+        b"deepreservoir\n1\n0\nSchicht-\xc3\xa4\nd"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -47,8 +48,10 @@ class BaseDeepReservoir(BaseEstimator):
     # What a subclass says of its targets -----------------------------------------------
 
     @abstractmethod
-    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return targets for the loss and class weights by row; set fitted attributes."""
+    def _encode(
+        self, y: np.ndarray, classes: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return encoded targets and class weights by row; `classes` are those known before."""
 
     @abstractmethod
     def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -93,7 +96,9 @@ class BaseDeepReservoir(BaseEstimator):
         params["bias"] = self.adapter == "full" if self.bias == "auto" else bool(self.bias)
         return MLPConfig(n_features=n_features, n_outputs=n_outputs, **params)
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> Data:
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None
+    ) -> Data:
         """Validate the input and return it with encoded targets and weights."""
         X, y = validate_data(
             self,
@@ -108,7 +113,7 @@ class BaseDeepReservoir(BaseEstimator):
         )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        y, class_weights = self._encode(y)
+        y, class_weights = self._encode(y, classes)
         weights = sample_weight
         if class_weights is not None:
             weights = class_weights if weights is None else weights * class_weights
@@ -118,9 +123,8 @@ class BaseDeepReservoir(BaseEstimator):
         self._check_params()
         device = resolve_device(self.device)
         going_on = self.warm_start and hasattr(self, "network_")
-        if going_on:
-            self._remember_targets()
-        data = self._read(X, y, sample_weight, reset=not going_on)
+        classes = getattr(self, "classes_", None) if going_on else None
+        data = self._read(X, y, sample_weight, not going_on, classes)
         held_out = None
         seeds = self._seeds(fresh=not going_on)
         config = self._config(self.n_features_in_, self._n_outputs(data.y))
@@ -135,13 +139,15 @@ class BaseDeepReservoir(BaseEstimator):
             network = self._going_on(config)
         return self._train(network, data, held_out, seeds[2], one_pass=False)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None
+    ) -> Self:
         self._check_params()
         if self.early_stopping:
             raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
         device = resolve_device(self.device)
         first = not hasattr(self, "network_")
-        data = self._merged_if_one_batch(self._read(X, y, sample_weight, reset=first))
+        data = self._merged_if_one_batch(self._read(X, y, sample_weight, first, classes))
         seeds = self._seeds(fresh=first)
         config = self._config(self.n_features_in_, self._n_outputs(data.y))
         if first:
@@ -175,9 +181,6 @@ class BaseDeepReservoir(BaseEstimator):
             )
         return self.network_
 
-    def _remember_targets(self) -> None:
-        """Keep what a warm start must find again in new targets."""
-
     def _train(
         self, network: Network, data: Data, held_out: Data | None, seed: int, one_pass: bool
     ) -> Self:
@@ -192,6 +195,12 @@ class BaseDeepReservoir(BaseEstimator):
             state=state,
         )
         self._keep(network, outcome)
+        if outcome.reason == "interrupted":
+            warnings.warn(
+                f"training was interrupted after {self.n_iter_} epochs; the model is usable",
+                UserWarning,
+                stacklevel=4,
+            )
         return self
 
     def _training_set(self, network: Network, data: Data) -> TrainingSet:

@@ -1,23 +1,21 @@
-"""Deep networks on scaffolds, as a scikit-learn classifier and regressor."""
+"""The deep classifier."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import Tags
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..kernels import log_softmax
-from ..losses import BinaryCrossEntropy, Huber, Loss, SoftmaxCrossEntropy, SquaredError
+from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ._docs import documented
-from .base import BaseDeepReservoir
 from .data import Data
+from .deep_base import BaseDeepReservoir
 
 
 @documented
@@ -163,10 +161,11 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
 
     # Targets ----------------------------------------------------------------------------
 
-    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _encode(
+        self, y: np.ndarray, classes: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        classes = getattr(self, "_known_classes", None)
         if classes is None:
             self.classes_, codes = np.unique(y, return_inverse=True)
         else:
@@ -186,9 +185,6 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
             return codes, None
         by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         return codes, by_class[codes]
-
-    def _remember_targets(self) -> None:
-        self._known_classes = self.classes_
 
     def _prepare_targets(self, data: Data) -> None:
         present = np.unique(data.y)
@@ -234,9 +230,7 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
         UserWarning
             If Ctrl-C ended training early; the model is usable.
         """
-        if not self.warm_start:
-            self._known_classes = None
-        return _warn_if_interrupted(self._fit(X, y, sample_weight))
+        return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one pass over more rows, at a constant learning rate.
@@ -259,15 +253,15 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
                     "classes must be given on the first call of partial_fit: all labels that "
                     "will come, such as classes=[0, 1, 2]"
                 )
-            self._known_classes = np.unique(classes)
+            known = np.unique(classes)
         else:
-            self._remember_targets()
-            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            known = self.classes_
+            if classes is not None and not np.array_equal(np.unique(classes), known):
                 raise ValueError(
-                    f"classes must be those of the first call, {self.classes_.tolist()}; "
+                    f"classes must be those of the first call, {known.tolist()}; "
                     f"got {np.unique(classes).tolist()}"
                 )
-        return _warn_if_interrupted(self._partial_fit(X, y, sample_weight))
+        return self._partial_fit(X, y, sample_weight, known)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits.
@@ -296,239 +290,8 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
         return np.exp(self.predict_log_proba(X))
 
 
-@documented
-class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
-    """A regressor whose weight matrices are drawn from a seed and frozen.
-
-    Only low-rank adapters, one scale a layer and the output layer are trained:
-    ``h_out = beta W_seed h_in + s B A h_in`` (LottaLoRA, arXiv 2604.08749, section 3).
-    Targets are standardised inside; scale the features yourself, for example with
-    :class:`sklearn.preprocessing.StandardScaler`.
-
-    Parameters
-    ----------
-    {parameters:
-    loss : {"squared_error", "huber"}, default="squared_error"
-        What is minimised, on standardised targets.
-    huber_delta : float, default=1.0
-        Where Huber's loss turns linear, in standard deviations of the target.
-    }
-
-    Attributes
-    ----------
-    y_mean_, y_scale_ : ndarray, shape (n_outputs,)
-        Mean and standard deviation of the training targets.
-    {attributes}
-
-    Raises
-    ------
-    ValueError
-        From `fit`, before training starts, for a parameter or data out of range; the
-        message names it, what was expected and what came.
-    TrainingDiverged
-        From `fit`, if the loss is not finite.
-
-    See Also
-    --------
-    DeepReservoirClassifier : The same for labels.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from deepreservoir import DeepReservoirRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = DeepReservoirRegressor((64,), rank=2, max_iter=20, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), model).fit(X, y)
-    >>> model.predict(X[:2]).shape
-    (2,)
-    """
-
-    _y_numeric = True
-
-    def __init__(
-        self,
-        hidden_layer_sizes: tuple[int, ...] = (256, 128),
-        activation: str = "relu",
-        *,
-        rank: int | str = "auto",
-        lora_alpha: float | None = None,
-        scaling: str = "lora",
-        adapter: str = "lora",
-        scaffold: str = "normal",
-        scaffold_scale: float | str = 1.0,
-        scaffold_seed: int | None = None,
-        storage: str = "auto",
-        beta: float | str = "learned",
-        b_init: str = "zeros",
-        head: str = "full",
-        bias: bool | str = "auto",
-        layer_norm: bool = False,
-        residual: bool = False,
-        dropout: float = 0.0,
-        adapter_dropout: float = 0.0,
-        loss: str = "squared_error",
-        huber_delta: float = 1.0,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 3e-3,
-        schedule: str = "cosine",
-        lr_decay: float = 0.9,
-        warmup: float = 0.0,
-        weight_decay: float = 1e-2,
-        momentum: float = 0.9,
-        max_grad_norm: float | None = None,
-        ema_decay: float | None = None,
-        batch_size: int | str = "auto",
-        max_iter: int = 100,
-        shuffle: bool = True,
-        tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        projection_cache: int | str = "auto",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: bool = False,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.rank = rank
-        self.lora_alpha = lora_alpha
-        self.scaling = scaling
-        self.adapter = adapter
-        self.scaffold = scaffold
-        self.scaffold_scale = scaffold_scale
-        self.scaffold_seed = scaffold_seed
-        self.storage = storage
-        self.beta = beta
-        self.b_init = b_init
-        self.head = head
-        self.bias = bias
-        self.layer_norm = layer_norm
-        self.residual = residual
-        self.dropout = dropout
-        self.adapter_dropout = adapter_dropout
-        self.loss = loss
-        self.huber_delta = huber_delta
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.schedule = schedule
-        self.lr_decay = lr_decay
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.max_grad_norm = max_grad_norm
-        self.ema_decay = ema_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.projection_cache = projection_cache
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-        self.dtype = dtype
-        self.device = device
-
-    # Targets ----------------------------------------------------------------------------
-
-    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        if y.dtype.kind not in "biuf":
-            raise ValueError(
-                f"y must be numbers for a regressor; got dtype {y.dtype}, such as "
-                f"{y.ravel()[0]!r}. For labels use DeepReservoirClassifier"
-            )
-        return y.astype(np.float64), None
-
-    def _prepare_targets(self, data: Data) -> None:
-        y = data.y.reshape(len(data), -1)
-        self.y_mean_ = np.average(y, axis=0, weights=data.weights)
-        spread = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=data.weights))
-        self.y_scale_ = np.where(spread > 0, spread, 1.0)
-        self._y_ndim = data.y.ndim
-
-    def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        return ((y.reshape(len(y), -1) - self.y_mean_) / self.y_scale_).astype(dtype)
-
-    def _n_outputs(self, y: np.ndarray) -> int:
-        return 1 if y.ndim == 1 else y.shape[1]
-
-    def _loss(self) -> Loss:
-        return SquaredError() if self.loss == "squared_error" else Huber(self.huber_delta)
-
-    def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
-        targets = self._targets(data.y, np.dtype(np.float64))
-        return float(r2_score(targets, outputs, sample_weight=data.weights))
-
-    # The public face --------------------------------------------------------------------
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train the adapters on rows and their numbers.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like, shape (n_samples,), optional
-            Weight of each row in the loss; a row of weight zero is as good as absent.
-
-        Returns
-        -------
-        self
-
-        Warns
-        -----
-        UserWarning
-            If Ctrl-C ended training early; the model is usable.
-        """
-        return _warn_if_interrupted(self._fit(X, y, sample_weight))
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one pass over more rows, at a constant learning rate.
-
-        Targets are standardised by the mean and spread of the first call.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like, shape (n_samples,), optional
-
-        Returns
-        -------
-        self
-        """
-        return _warn_if_interrupted(self._partial_fit(X, y, sample_weight))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return predictions, float64, shape (n_samples,) or (n_samples, n_outputs)."""
-        values = self._outputs(X) * self.y_scale_ + self.y_mean_
-        return values[:, 0] if self._y_ndim == 1 else values
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
 def _codes(outputs: np.ndarray) -> np.ndarray:
     """Return the class index of each row of logits."""
     if outputs.shape[1] == 1:
         return (outputs[:, 0] > 0).astype(np.intp)
     return outputs.argmax(axis=1)
-
-
-def _warn_if_interrupted(estimator: Any) -> Any:
-    if estimator.stop_reason_ == "interrupted":
-        warnings.warn(
-            f"training was interrupted after {estimator.n_iter_} epochs; the model is usable",
-            UserWarning,
-            stacklevel=3,
-        )
-    return estimator

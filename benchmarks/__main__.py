@@ -1,0 +1,77 @@
+"""``python -m benchmarks``: the paper's tasks and the speed races."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepreservoir.datasets import DatasetUnavailable, load_dataset
+
+from . import memory, mnist, speed, torch_peers
+from .store import RESULTS, store
+
+_out = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default="benchmarks/results",
+    help="Folder for the JSON file.",
+)
+
+
+@click.group()
+def main() -> None:
+    """Measure deepreservoir, and keep the figures with machine, versions and date."""
+
+
+@main.command("run")
+@click.argument("task", type=click.Choice(["mnist"]))
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
+@_out
+def run_command(task: str, seeds: int, out: Path) -> None:
+    """Run the paper's protocol of TASK, ours beside theirs (mnist: about half an hour)."""
+    try:
+        data = load_dataset(task)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    figures = mnist.run(data, seeds, click.echo)
+    click.echo(f"Wrote {store(task, figures, out)}")
+
+
+@main.command("speed")
+@click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
+@_out
+def speed_command(rounds: int, out: Path) -> None:
+    """Race scaffold generation, one adapted layer and an MNIST epoch against peers."""
+    if not torch_peers.available():
+        click.echo("PyTorch is not installed: the races against it are skipped.")
+    figures: dict[str, Any] = {"rounds": rounds, "races": {}}
+    for name, race in speed.races(rounds):
+        figures["races"][name] = race
+        click.echo(f"\n{name}")
+        for contender, seconds in race["median_seconds"].items():
+            click.echo(f"  {contender:24} {1e3 * seconds:10.2f} ms")
+        for pair in race["ratios"]:
+            target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
+            times = pair["times"]
+            click.echo(f"  {pair['faster']} is {times:.2f} times {pair['than']}{target}")
+        if "share_of_machine_rate" in race:
+            share = race["share_of_machine_rate"]
+            click.echo(f"  dense reaches {share['reached']:.2f} of the rate (target 0.5)")
+    click.echo(f"\nWrote {store('speed', figures, out)}")
+
+
+@main.command("memory")
+@_out
+def memory_command(out: Path) -> None:
+    """Measure the peak memory of fits, packed and streamed scaffolds."""
+    figures = memory.measurements()
+    for name, values in figures.items():
+        click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
+    click.echo(f"Wrote {store('memory', figures, out)}")
+
+
+if __name__ == "__main__":
+    main()

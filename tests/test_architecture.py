@@ -1,0 +1,125 @@
+"""The arrows of docs/architecture.md: imports point down, and foreign ones stay in their place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import deepreservoir
+
+PACKAGE = Path(deepreservoir.__file__).parent
+
+# From the ground up; a module may import what stands below it, and its own row's primitives.
+LEVELS = [
+    ("backend",),
+    ("kernels",),
+    ("scaffold", "params", "rows"),
+    ("losses", "optim", "layers"),
+    ("models",),
+    ("network",),
+    ("training",),
+    ("estimators",),
+    ("datasets",),
+    ("experiments",),
+    ("cli",),
+]
+RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
+
+# Beside this, folders are free inside, except where a row is given here.
+INSIDE = {
+    "layers": {
+        "base": set(),
+        "init": set(),
+        "dropout": {"base"},
+        "activation": {"base"},
+        "norm": {"base"},
+        "dense": {"base", "dropout", "init"},
+    },
+    "scaffold": {
+        "streams": set(),
+        "families": set(),
+        "quantiles": set(),
+        "linalg": set(),
+        "spec": {"families", "linalg", "streams"},
+        "storage": {"spec"},
+        "structured": {"families", "spec", "storage", "streams"},
+        "build": {"families", "spec", "storage", "structured"},
+    },
+}
+
+FOREIGN = {
+    "sklearn": {"estimators", "experiments", "datasets"},
+    "click": {"cli"},
+    "cupy": {"backend", "kernels"},
+    "cupyx": {"backend", "kernels"},
+    "pooch": {"datasets"},
+    "matplotlib": {"experiments"},
+}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imports_of(path):
+    """Return (own modules, foreign packages): own ones as parts after the package's name."""
+    own, foreign = set(), set()
+    here = path.relative_to(PACKAGE).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            foreign |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            foreign.add(node.module.split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            above = here[: len(here) - node.level]
+            base = above + tuple(node.module.split(".") if node.module else ())
+            own |= {(*base, alias.name) for alias in node.names} if not node.module else {base}
+    return own, foreign
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = path.relative_to(PACKAGE).with_suffix("").parts
+    for target in imports_of(path)[0]:
+        if target[0] == here[0]:
+            allowed = INSIDE.get(here[0])
+            if allowed is not None and len(target) > 1 and here[-1] != "__init__":
+                assert target[1] in allowed[here[1]], f"{here} may not import its sibling {target}"
+        elif target[0] in RANK:
+            assert RANK[target[0]] < RANK[here[0]], f"{here} imports upwards: {target}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_foreign_packages_stay_in_their_place(path):
+    top = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    for package in imports_of(path)[1]:
+        assert top in FOREIGN.get(package, {top}), f"{path} may not import {package}"
+        assert package != "benchmarks"
+
+
+def test_every_module_has_a_level():
+    tops = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in MODULES}
+    assert tops == set(RANK)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = "import deepreservoir, sys; print('numpy' in sys.modules, 'sklearn' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False", "False"]
+
+
+def test_public_names_are_importable():
+    for name in deepreservoir.__all__:
+        assert getattr(deepreservoir, name) is not None
+
+
+def test_files_are_one_idea_each():
+    roots = [PACKAGE, Path(__file__).parent, PACKAGE.parent / "benchmarks"]
+    long = {
+        str(path): lines
+        for root in roots
+        for path in root.rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 450
+    }
+    assert not long
