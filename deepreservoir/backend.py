@@ -54,6 +54,11 @@ def array_module(*arrays: Array) -> ModuleType:
     return _cupy()
 
 
+def device_module(device: Device) -> ModuleType:
+    """Return the array module of `device`."""
+    return _cupy() if device == "cuda" else np
+
+
 def cuda_problem() -> str | None:
     """Say why ``device="cuda"`` cannot be used here, or return None where it can."""
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Device, array_module, to_device, to_host
+from .backend import Array, Device, array_module, device_module, to_device, to_host
 from .layers import AdaptedDense, Layer, Residual
 from .layers.base import Cache, Train
 from .models import MLPConfig
@@ -67,15 +67,14 @@ class Network:
         self.device: Device = device
         self.dtype = np.dtype(config.dtype)
         self._build()
-        host = np.empty(self.params.size, self.dtype)
+        xp = device_module(device)
+        flat = xp.empty(self.params.size, self.dtype)
+        self._bind(flat, xp.zeros_like(flat))
         if theta is None:
-            self._bind(host, np.empty_like(host))
             self.root.initialise(check_seed(init_seed, "init_seed"))
         else:
             self.params.views(theta)  # refuses a wrong length
-            host[:] = to_host(theta)
-        flat = to_device(host, device)
-        self._bind(flat, array_module(flat).zeros_like(flat))
+            flat[:] = to_device(theta, device)
 
     def _build(self) -> None:
         self.root = self.config.build()

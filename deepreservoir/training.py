@@ -97,8 +97,8 @@ class Outcome:
     Attributes
     ----------
     history : dict of str to list
-        One entry an epoch: ``loss``, ``learning_rate``, ``beta`` (path -> value), and with
-        validation ``validation_loss`` and ``validation_score``.
+        One entry a whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
+        (path -> value), and with validation ``validation_loss`` and ``validation_score``.
     reason : {"budget", "converged", "interrupted"}
     state : OptimiserState
     best_score : float, optional
@@ -126,7 +126,7 @@ def train(
     """Train `network` in place.
 
     With `validate`, the weights of the best validation score are the ones kept. Ctrl-C ends
-    training after the last whole step and leaves a usable network; the outcome says so.
+    training at once and leaves a usable network, of finite weights; the outcome says so.
 
     Parameters
     ----------
@@ -177,26 +177,30 @@ class _Run:
         self.best_metric, self.stale = -np.inf, 0
 
     def run(self) -> Outcome:
-        plan = self.plan
-        reason: StopReason = "budget"
+        reason: StopReason
         try:
-            # One look at the data before the bar: the frozen product of the first layer.
-            repeats = plan.epochs > 1
-            self.base = project(self.network, self.data.rows, plan.projection_limit * repeats)
-            with tqdm(total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
-                for epoch in range(plan.epochs):
-                    self._epoch(epoch)
-                    bar.set_postfix(self._latest(), refresh=False)
-                    bar.update()
-                    if plan.patience is not None and self.stale >= plan.patience:
-                        reason = "converged"
-                        break
+            # What overflows is found by the checks of loss and weights, and explained there.
+            with np.errstate(over="ignore", invalid="ignore"):
+                reason = self._epochs()
         except KeyboardInterrupt:
             reason = "interrupted"
         self._keep_weights()
-        return Outcome(
-            self.history, reason, self.state, None if self.best is None else self.best[0]
-        )
+        best_score = None if self.best is None else self.best[0]
+        return Outcome(self.history, reason, self.state, best_score)
+
+    def _epochs(self) -> StopReason:
+        plan = self.plan
+        # The frozen product of the first layer, made once, pays from the second epoch on.
+        limit = plan.projection_limit if plan.epochs > 1 else 0
+        self.base = project(self.network, self.data.rows, limit)
+        with tqdm(total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
+            for epoch in range(plan.epochs):
+                self._epoch(epoch)
+                bar.set_postfix(self._latest(), refresh=False)
+                bar.update()
+                if plan.patience is not None and self.stale >= plan.patience:
+                    return "converged"
+        return "budget"
 
     def _epoch(self, epoch: int) -> None:
         plan, n = self.plan, len(self.data.rows)
@@ -204,19 +208,25 @@ class _Run:
         if plan.shuffle and self.steps > 1:
             # Keyed by the step, so that going on with the same state goes on in the stream.
             order = Stream(plan.seed, "", "order").permutation(n, substream=self.state.step)
-        total = 0.0
+        total, rate = 0.0, 0.0
         for step in range(self.steps):
             index = order[step * plan.batch_size : (step + 1) * plan.batch_size]
-            value = self._step(index)
+            rate = self._rate()
+            value = self._step(index, rate)
             if not np.isfinite(value):
                 raise TrainingDiverged(self._diagnosis(value, epoch, step, index))
             total += value * len(index)
-        self.history["loss"].append(total / n)
-        self.history["learning_rate"].append(self._rate())
-        self.history["beta"].append(self.network.betas())
-        self._judge(total / n)
+        self._check_weights(epoch)
+        entry: dict[str, Any] = {
+            "loss": total / n,
+            "learning_rate": rate,
+            "beta": self.network.betas(),
+        }
+        entry |= self._judge(total / n)
+        for name, value in entry.items():
+            self.history[name].append(value)
 
-    def _step(self, index: np.ndarray) -> float:
+    def _step(self, index: np.ndarray, rate: float) -> float:
         network, data, plan = self.network, self.data, self.plan
         base = None if self.base is None else take_rows(self.base, index)
         step = Step(plan.seed, self.state.step)
@@ -227,9 +237,7 @@ class _Run:
         network.backward(doutputs, cache)
         if plan.clip_norm is not None:
             clip_global_norm(network.grad, plan.clip_norm)
-        plan.optimiser.update(
-            network.theta, network.grad, self.state, self._rate(), self.decay_mask
-        )
+        plan.optimiser.update(network.theta, network.grad, self.state, rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
         return float(value)
@@ -237,19 +245,34 @@ class _Run:
     def _rate(self) -> float:
         return self.plan.rate * self.plan.schedule(self.state.step - self.first_step)
 
-    def _judge(self, loss: float) -> None:
-        """Validate, remember the best weights, and count the epochs that did not improve."""
-        metric = -loss
+    def _check_weights(self, epoch: int) -> None:
+        """Refuse weights that the last update of an epoch made infinite; no loss saw them."""
+        theta = self.network.theta
+        if not bool(array_module(theta).isfinite(theta).all()):
+            index = np.arange(min(self.plan.batch_size, len(self.data.rows)))
+            raise TrainingDiverged(self._diagnosis(np.nan, epoch, self.steps - 1, index))
+
+    def _judge(self, loss: float) -> dict[str, float]:
+        """Validate, remember the best weights, and count the epochs that did not improve.
+
+        Returns
+        -------
+        dict
+            What the history gets to know of it.
+        """
+        metric, entry = -loss, {}
         if self.validate is not None:
             with _averaged(self.network, self.average):
                 validation_loss, metric = self.validate(self.network)
-                if self.best is None or metric > self.best[0]:
+                # A score that is no number is neither kept nor compared with.
+                if metric > (-np.inf if self.best is None else self.best[0]):
                     self.best = metric, self.network.theta.copy()
-            self.history["validation_loss"].append(validation_loss)
-            self.history["validation_score"].append(metric)
+            entry = {"validation_loss": validation_loss, "validation_score": metric}
         # As in scikit-learn's MLP: an improvement of less than tol over the best is none.
         self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
-        self.best_metric = max(self.best_metric, metric)
+        if metric > self.best_metric:
+            self.best_metric = metric
+        return entry
 
     def _keep_weights(self) -> None:
         if self.best is not None:

@@ -72,7 +72,7 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Rows a training step; ``"auto"`` is 128. A training set that fits one batch is taken
         as a whole: then the order of rows does not matter, nor whether a row is repeated
         or weighted.
-    max_iter : int, default=100
+    max_iter : int, default=200
         Epochs: passes over the training set.
     shuffle : bool, default=True
         Whether each epoch has an order of its own.

@@ -85,11 +85,6 @@ class BaseDeepReservoir(BaseEstimator):
             raise ValueError(f"dtype must be one of {DTYPES}; got {params['dtype']!r}")
         if self.bias not in (True, False, "auto"):
             raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
-        if not isinstance(self.hidden_layer_sizes, tuple | list | np.ndarray):
-            raise ValueError(
-                "hidden_layer_sizes must be a tuple of widths, such as (256, 128); "
-                f"got {self.hidden_layer_sizes!r}"
-            )
 
     def _config(self, n_features: int, n_outputs: int) -> MLPConfig:
         params = {name: getattr(self, name) for name in _CONFIG_PARAMS}

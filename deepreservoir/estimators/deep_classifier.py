@@ -103,7 +103,7 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
         max_grad_norm: float | None = None,
         ema_decay: float | None = None,
         batch_size: int | str = "auto",
-        max_iter: int = 100,
+        max_iter: int = 200,
         shuffle: bool = True,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,

@@ -99,7 +99,7 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
         max_grad_norm: float | None = None,
         ema_decay: float | None = None,
         batch_size: int | str = "auto",
-        max_iter: int = 100,
+        max_iter: int = 200,
         shuffle: bool = True,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,

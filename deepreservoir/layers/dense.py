@@ -15,7 +15,7 @@ from ..params import Slot
 from ..scaffold import Scaffold
 from .base import Cache, Layer, ScaffoldRequest, Train, init_stream
 from .dropout import dropout_mask
-from .init import kaiming_uniform
+from .init import assign, kaiming_uniform
 
 Mode = Literal["lora", "dora", "full", "none"]
 
@@ -131,11 +131,11 @@ class AdaptedDense(Layer):
     def initialise(self, seed: int) -> None:
         path, rank = self.path, self.adapter.rank
         if self.adapter.mode == "full":
-            self.weight[...] = self.scaffold.dense() * self.adapter.beta
+            assign(self.weight, self.scaffold.dense() * self.adapter.beta)
         if self.adapter.low_rank:
-            self.A[...] = kaiming_uniform(init_stream(seed, f"{path}.A"), self.A.shape, self.d_in)
+            assign(self.A, kaiming_uniform(init_stream(seed, f"{path}.A"), self.A.shape, self.d_in))
             if self.adapter.b_init == "kaiming":
-                self.B[...] = kaiming_uniform(init_stream(seed, f"{path}.B"), self.B.shape, rank)
+                assign(self.B, kaiming_uniform(init_stream(seed, f"{path}.B"), self.B.shape, rank))
             else:
                 self.B[...] = 0
         if self.learns_beta:
@@ -281,10 +281,10 @@ class Dense(Layer):
 
     def initialise(self, seed: int) -> None:
         weight = init_stream(seed, f"{self.path}.weight")
-        self.weight[...] = kaiming_uniform(weight, self.weight.shape, self.d_in)
+        assign(self.weight, kaiming_uniform(weight, self.weight.shape, self.d_in))
         if self.has_bias:
             bias = init_stream(seed, f"{self.path}.bias")
-            self.bias[...] = kaiming_uniform(bias, self.bias.shape, self.d_in)
+            assign(self.bias, kaiming_uniform(bias, self.bias.shape, self.d_in))
 
     def forward(
         self, x: Array, train: Train = False, base: Array | None = None

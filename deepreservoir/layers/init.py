@@ -6,8 +6,14 @@ import math
 
 import numpy as np
 
+from ..backend import Array, array_module
 from ..scaffold import Stream
 from ..scaffold.families import lane_table
+
+
+def assign(view: Array, values: np.ndarray) -> None:
+    """Write host values into a view, wherever it lies."""
+    view[...] = array_module(view).asarray(values, dtype=view.dtype)
 
 
 def kaiming_uniform(stream: Stream, shape: tuple[int, ...], fan_in: int) -> np.ndarray:

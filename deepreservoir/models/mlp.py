@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Literal
+
+import numpy as np
 
 from ..layers import (
     ACTIVATIONS,
@@ -47,8 +50,14 @@ def _is_number(value: object) -> bool:
 
 
 def _share(name: str, value: object) -> None:
-    if not _is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
+    # Masks are drawn in steps of 1/65,536: a share that rounds to all of them is none.
+    if not _is_number(value) or not 0 <= value < 1 - 2**-17:  # type: ignore[operator]
         raise ValueError(f"{name} must be in [0, 1); got {value!r}")
+
+
+def _flag(name: str, value: object) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -94,10 +103,15 @@ class MLPConfig:
     def __post_init__(self) -> None:
         _whole("n_features", self.n_features, 1)
         _whole("n_outputs", self.n_outputs, 1)
+        if isinstance(self.hidden_layer_sizes, str) or not isinstance(
+            self.hidden_layer_sizes, Sequence | np.ndarray
+        ):
+            raise ValueError(
+                "hidden_layer_sizes must be a tuple of widths, such as (256, 128); "
+                f"got {self.hidden_layer_sizes!r}"
+            )
         for i, width in enumerate(self.hidden_layer_sizes):
             _whole(f"hidden_layer_sizes[{i}]", width, 1)
-        widths = tuple(int(width) for width in self.hidden_layer_sizes)
-        object.__setattr__(self, "hidden_layer_sizes", widths)
         _one_of("activation", self.activation, tuple(ACTIVATIONS))
         _one_of("adapter", self.adapter, ADAPTERS)
         _one_of("scaling", self.scaling, SCALINGS)
@@ -117,12 +131,24 @@ class MLPConfig:
             raise ValueError(
                 f"beta must be 'learned', 'fixed' or a finite start value; got {self.beta!r}"
             )
+        for name in ("bias", "layer_norm", "residual"):
+            _flag(name, getattr(self, name))
+        self._make_plain()
         self._check_ranks()
         if self.residual and not any(d_in == d_out for d_in, d_out in self.hidden_shapes):
             raise ValueError(
                 "residual=True needs a hidden layer as wide as its input; the widths are "
                 f"{self.widths[:-1]}. Make two neighbours equal, or set residual=False"
             )
+
+    def _make_plain(self) -> None:
+        """Turn NumPy's numbers, which searches over arrays hand in, into Python's."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
+        widths = tuple(int(width) for width in self.hidden_layer_sizes)
+        object.__setattr__(self, "hidden_layer_sizes", widths)
 
     def _check_ranks(self) -> None:
         if self.rank == "auto":

@@ -94,7 +94,9 @@ class ScaffoldSpec:
 
     @cached_property
     def _orthogonal(self) -> np.ndarray:
-        return orthogonal(self._unit_rows(0, self.shape[0])) * self.factor
+        matrix = orthogonal(self._unit_rows(0, self.shape[0])) * self.factor
+        matrix.flags.writeable = False
+        return matrix
 
     def _unit_rows(self, start: int, stop: int) -> np.ndarray:
         lanes = self.stream.rows(start, stop, self.shape[1])
@@ -138,8 +140,9 @@ def check_scale(scale: object) -> None:
     if scale == "family":
         return
     is_number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
-    if not is_number or not 0 < float(scale) < math.inf:  # type: ignore[arg-type]
+    # Beyond these the weights would be infinite or zero in float32.
+    if not is_number or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
         raise ValueError(
-            f"scaffold_scale must be a positive gain or 'family'; got {scale!r}. "
-            "For no scaffold at all use scaffold='zero'"
+            f"scaffold_scale must be a positive gain or 'family'; got {scale!r} (gains run from "
+            "1e-30 to 1e30; for no scaffold at all use scaffold='zero')"
         )

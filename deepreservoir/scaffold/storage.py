@@ -214,6 +214,7 @@ class PackedScaffold(Scaffold):
         first = cols.start // self._per_byte
         last = -(-cols.stop // self._per_byte)
         units = self.codes[rows.start : rows.stop, first:last]
-        out = np.take(self._unpacked, units, axis=0, mode="clip").reshape(len(rows), -1)
+        out = np.take(self._unpacked, units, axis=0, mode="clip")
+        out = out.reshape(len(rows), (last - first) * self._per_byte)
         skip = cols.start - first * self._per_byte
         return out[:, skip : skip + len(cols)]

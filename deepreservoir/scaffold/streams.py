@@ -77,7 +77,7 @@ class Stream:
 
         Substreams (a training step, an epoch) do not meet: each has 2**64 blocks.
         """
-        counter = start_block + (substream << 64)
+        counter = int(start_block) + (int(substream) << 64)  # NumPy integers would overflow
         return np.random.Philox(key=self.key, counter=counter).random_raw(n)
 
     def lanes(self, n_blocks: int, start_block: int = 0, substream: int = 0) -> np.ndarray:

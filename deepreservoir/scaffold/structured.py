@@ -23,6 +23,11 @@ def _split(n: int) -> tuple[int, int]:
     return small, n // small
 
 
+def _like(x: Array, factor: Array) -> Array:
+    """Return a small factor in the dtype of x, which decides that of the product."""
+    return factor.astype(x.dtype, copy=False)
+
+
 class HadamardScaffold(Scaffold):
     """W = D2 H D1 times one scale: every weight is plus or minus the scale.
 
@@ -66,11 +71,12 @@ class HadamardScaffold(Scaffold):
     def _transform(self, x: Array) -> Array:
         """Return x H, which is x H^T too: (n, order) -> (n, order)."""
         n, a, b = len(x), len(self._left), len(self._right)
-        right = (x.reshape(n * a, b) @ self._right).reshape(n, a, b)
-        return (self._left @ right).reshape(n, self.order)
+        right = (x.reshape(n * a, b) @ _like(x, self._right)).reshape(n, a, b)
+        return (_like(x, self._left) @ right).reshape(n, self.order)
 
     def _padded(self, x: Array, signs: Array) -> Array:
         """Return x * signs, with zeros up to `order` columns."""
+        signs = _like(x, signs)
         if x.shape[1] == self.order:
             return x * signs
         xp = array_module(x)
@@ -80,17 +86,17 @@ class HadamardScaffold(Scaffold):
         return out
 
     def matmul(self, x: Array) -> Array:
-        d_out, order = self.shape[0], self.order
+        d_out, order, signs_out = self.shape[0], self.order, _like(x, self.signs_out)
         if self.blocks == 1:
             mixed = self._transform(self._padded(x, self.signs_in[0]))
-            return mixed[:, :d_out] * self.signs_out
+            return mixed[:, :d_out] * signs_out
         xp = array_module(x)
         out = xp.empty((len(x), d_out), x.dtype)
         for k in range(self.blocks):
             part = slice(k * order, min((k + 1) * order, d_out))
             mixed = self._transform(self._padded(x, self.signs_in[k]))
             width = part.stop - part.start
-            xp.multiply(mixed[:, :width], self.signs_out[part], out=out[:, part])
+            xp.multiply(mixed[:, :width], signs_out[part], out=out[:, part])
         return out
 
     def rmatmul(self, g: Array) -> Array:
@@ -99,15 +105,15 @@ class HadamardScaffold(Scaffold):
         for k in range(self.blocks):
             part = slice(k * self.order, min((k + 1) * self.order, d_out))
             mixed = self._transform(self._padded(g[:, part], self.signs_out[part]))
-            term = mixed[:, :d_in] * self.signs_in[k]
+            term = mixed[:, :d_in] * _like(g, self.signs_in[k])
             out = term if out is None else out + term
         return out
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         signs_in, signs_out = self._host
-        i = np.array(rows)
+        i = np.array(rows, dtype=np.intp)
         # Entry (i, j) of the Sylvester matrix is -1 to the number of bits i and j share.
-        shared = np.bitwise_count((i % self.order)[:, None] & np.array(cols))
+        shared = np.bitwise_count((i % self.order)[:, None] & np.array(cols, dtype=np.intp))
         hadamard = np.where(shared & 1, np.float32(-1), np.float32(1))
         signs = signs_out[i][:, None] * signs_in[i // self.order][:, cols.start : cols.stop]
         return hadamard * signs * self.spec.factor
@@ -141,17 +147,19 @@ class KroneckerScaffold(Scaffold):
         return int(self._p.nbytes + self._q.nbytes)
 
     def matmul(self, x: Array) -> Array:
-        (p_out, p_in), (q_out, q_in), n = self._p.shape, self._q.shape, len(x)
-        right = (x.reshape(n * p_in, q_in) @ self._q.T).reshape(n, p_in, q_out)
-        return (self._p @ right).reshape(n, p_out * q_out)
+        p, q, n = _like(x, self._p), _like(x, self._q), len(x)
+        (p_out, p_in), (q_out, q_in) = p.shape, q.shape
+        right = (x.reshape(n * p_in, q_in) @ q.T).reshape(n, p_in, q_out)
+        return (p @ right).reshape(n, p_out * q_out)
 
     def rmatmul(self, g: Array) -> Array:
-        (p_out, p_in), (q_out, q_in), n = self._p.shape, self._q.shape, len(g)
-        right = (g.reshape(n * p_out, q_out) @ self._q).reshape(n, p_out, q_in)
-        return (self._p.T @ right).reshape(n, p_in * q_in)
+        p, q, n = _like(g, self._p), _like(g, self._q), len(g)
+        (p_out, p_in), (q_out, q_in) = p.shape, q.shape
+        right = (g.reshape(n * p_out, q_out) @ q).reshape(n, p_out, q_in)
+        return (p.T @ right).reshape(n, p_in * q_in)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         p, q = self._host
-        i, j = np.array(rows)[:, None], np.array(cols)
+        i, j = np.array(rows, dtype=np.intp)[:, None], np.array(cols, dtype=np.intp)
         (q_out, q_in) = q.shape
         return p[i // q_out, j // q_in] * q[i % q_out, j % q_in] * self.spec.factor
