@@ -23,7 +23,7 @@ from .timing import Contenders, medians, race, ratio
 
 _MEDIUM = (784, 512, 256, 128, 64, 10)
 _ROWS, _BATCH, _RANK, _WIDTH = 54_000, 128, 8, 4096
-_EPOCHS = 5  # a timing: what is done once a fit is shared by as many (a real fit has 20)
+_EPOCHS = 10  # a timing: what is done once a fit is shared by as many (a real fit has 20)
 
 
 def _figures(
@@ -105,16 +105,20 @@ def one_layer(rounds: int) -> dict[str, Any]:
         "matrix product alone": lambda: square @ square,
     }
     if torch_peers.available():
-        contenders["torch full"] = torch_peers.layer_step(x, _WIDTH, None)
-        contenders["torch adapters"] = torch_peers.layer_step(x, _WIDTH, _RANK)
+        for fused in (False, True):
+            kind = "torch fused" if fused else "torch"
+            contenders[f"{kind} full"] = torch_peers.layer_step(x, _WIDTH, None, fused)
+            contenders[f"{kind} adapters"] = torch_peers.layer_step(x, _WIDTH, _RANK, fused)
     seconds = race(contenders, rounds)
     figures = _figures(
         seconds,
         {
             ("torch adapters", "dense"): 1.2,
-            ("torch full", "dense"): None,
+            ("torch fused adapters", "dense"): None,
             ("torch full", "hadamard"): 15.0,
-            ("torch full", "kronecker"): None,
+            ("torch fused full", "hadamard"): None,
+            ("torch fused full", "kronecker"): None,
+            ("torch fused full", "dense"): None,
         },
     )
     median = figures["median_seconds"]
@@ -151,9 +155,13 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
         "full": _epochs(X, y, adapter="full", bias=True),
     }
     if torch_peers.available():
-        contenders["torch full"] = torch_peers.mlp_epoch(X, y, _MEDIUM, None, _BATCH, 0.1, _EPOCHS)
-        contenders["torch adapters"] = torch_peers.mlp_epoch(
-            X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS
+        for fused in (False, True):
+            kind = "torch fused" if fused else "torch"
+            contenders[f"{kind} full"] = torch_peers.mlp_epoch(
+                X, y, _MEDIUM, None, _BATCH, 0.1, _EPOCHS, fused
+            )
+        contenders["torch fused adapters"] = torch_peers.mlp_epoch(
+            X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS, True
         )
     seconds = race(contenders, rounds)
     seconds = {name: [time / _EPOCHS for time in times] for name, times in seconds.items()}
@@ -161,9 +169,10 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
         seconds,
         {
             ("torch full", "rank 8"): 3.0,
-            ("torch full", "rank 8, hadamard"): None,
-            ("torch adapters", "rank 8"): None,
-            ("torch full", "full"): None,
+            ("torch fused full", "rank 8"): None,
+            ("torch fused full", "rank 8, hadamard"): None,
+            ("torch fused adapters", "rank 8"): None,
+            ("torch fused full", "full"): None,
         },
     )
 

@@ -6,20 +6,35 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+_PAUSE = 0.3  # seconds
+_SHORT = 0.5
+
 Contenders = dict[str, Callable[[], object]]
 
 
 def race(contenders: Contenders, rounds: int) -> dict[str, list[float]]:
-    """Run all contenders once to warm up, then in turn `rounds` times; return seconds."""
-    for run in contenders.values():
-        run()
+    """Run all contenders once to warm up, then in turn `rounds` times; return seconds.
+
+    Threads of one library go on spinning for a while after its last product. So each run comes
+    after a pause, and short ones after a run of the same that is not counted.
+    """
+    short = {}
+    for name, run in contenders.items():
+        short[name] = _seconds(run) < _SHORT
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            time.sleep(_PAUSE)
+            if short[name]:
+                run()
+            seconds[name].append(_seconds(run))
     return seconds
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def medians(seconds: dict[str, list[float]]) -> dict[str, float]:

@@ -49,16 +49,16 @@ def _module(d_in: int, d_out: int, rank: int | None, bias: bool) -> Any:
     return torch.nn.Linear(d_in, d_out, bias=bias) if rank is None else Adapted()
 
 
-def _optimiser(module: Any) -> Any:
-    # fused=True is PyTorch's fastest AdamW here, so the race is against its best.
-    return _torch().optim.AdamW(module.parameters(), lr=1e-3, fused=True)
+def _optimiser(module: Any, fused: bool) -> Any:
+    # PyTorch's default AdamW works tensor by tensor; fused=True is its fastest on a CPU.
+    return _torch().optim.AdamW(module.parameters(), lr=1e-3, fused=fused or None)
 
 
-def layer_step(x: np.ndarray, d_out: int, rank: int | None) -> Callable[[], object]:
+def layer_step(x: np.ndarray, d_out: int, rank: int | None, fused: bool) -> Callable[[], object]:
     """One layer: forward, backward with the input's gradient, AdamW."""
     torch = _torch()
     module = _module(x.shape[1], d_out, rank, bias=False)
-    optimiser = _optimiser(module)
+    optimiser = _optimiser(module, fused)
     inputs = torch.from_numpy(x).requires_grad_()
     dy = torch.randn(len(x), d_out)
 
@@ -79,6 +79,7 @@ def mlp_epoch(
     batch: int,
     dropout: float,
     epochs: int,
+    fused: bool,
 ) -> Callable[[], object]:
     """Epochs of a ReLU network with dropout and softmax cross-entropy, under AdamW."""
     torch = _torch()
@@ -90,7 +91,7 @@ def mlp_epoch(
             torch.nn.Dropout(dropout),
         ]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(widths[-2], widths[-1]))
-    optimiser = _optimiser(model)
+    optimiser = _optimiser(model, fused)
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
 
     def epoch() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..backend import Array, array_module
 from ..scaffold import Stream
 from .base import Cache, Layer, Step, Train
+
+
+@lru_cache(maxsize=1024)  # the same few streams serve every step
+def _stream(seed: int, path: str) -> Stream:
+    return Stream(seed, path, "dropout")
 
 
 def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Array:
@@ -16,9 +23,8 @@ def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Array:
     """
     xp = array_module(like)
     threshold = round(rate * 65_536)
-    lanes = Stream(step.seed, path, "dropout").rows(
-        0, like.shape[0], like.shape[1], substream=step.index
-    )
+    rows, width = like.shape
+    lanes = _stream(step.seed, path).rows(0, rows, width, step.index)
     kept = lanes >= threshold
     return xp.asarray(kept * np.array(65_536 / (65_536 - threshold), like.dtype))
 

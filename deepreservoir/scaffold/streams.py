@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -29,12 +29,6 @@ def check_seed(seed: object, name: str) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"{name} must be a non-negative integer; got {seed!r}")
     return int(seed)
-
-
-@lru_cache(maxsize=1024)  # dropout asks for the same few keys at every step
-def _key(seed: int, path: str, draw: str) -> int:
-    text = f"deepreservoir\n{FORMAT_VERSION}\n{seed}\n{path}\n{draw}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
 
 
 @dataclass(frozen=True)
@@ -67,10 +61,11 @@ class Stream:
         if "\n" in self.path or "\n" in self.draw:
             raise ValueError(f"a path may hold no line break; got {self.path!r}, {self.draw!r}")
 
-    @property
+    @cached_property
     def key(self) -> int:
         """The 128-bit Philox key."""
-        return _key(self.seed, self.path, self.draw)
+        text = f"deepreservoir\n{FORMAT_VERSION}\n{self.seed}\n{self.path}\n{self.draw}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
 
     def words(self, n: int, start_block: int = 0, substream: int = 0) -> np.ndarray:
         """Return `n` 64-bit words, from block `start_block` of `substream` on.
