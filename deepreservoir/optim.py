@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from .backend import Array, array_module
+from .backend import Array, array_module, to_host
 from .kernels import adam_
 
 
@@ -22,6 +22,10 @@ class OptimiserState:
 
     step: int = 0
     moments: list[Array] = field(default_factory=list)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickle is free of devices, as that of a network is.
+        return {"step": self.step, "moments": [to_host(moment) for moment in self.moments]}
 
 
 class Optimiser(Protocol):

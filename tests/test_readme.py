@@ -1,0 +1,47 @@
+"""What the README promises about itself: its commands are the ones that are run."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_two_commands_do_all_the_set_up():
+    block = re.search(r"```console\n(.*?)```", README, re.S).group(1)
+    commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    assert len(commands) == 2
+    assert all(command.startswith("python3 -m venv .venv && ") for command in commands)
+    assert "deepreservoir compare" in commands[0]
+    assert commands[1].endswith("-m pytest")
+
+
+def test_figures_of_the_mnist_table_are_those_of_the_results_file():
+    results = json.loads((ROOT / "benchmarks/results/mnist.json").read_text())
+    for row in results["rows"]:
+        if row["name"] in {"r1", "r8", "r32", "full"}:
+            figure = f"{row['accuracy']:.2f} ± {row['spread']:.2f}"
+            assert figure in README, f"{row['name']}: {figure} is not in the README"
+            assert f"{row['trained']:,}" in README
+
+
+def test_figures_of_the_speed_table_are_those_of_the_results_file():
+    races = json.loads((ROOT / "benchmarks/results/speed.json").read_text())["races"]
+    for name, pairs in {
+        "generation": [("numpy standard_normal", "scaffold")],
+        "one layer": [("torch adapters", "dense"), ("torch fused full", "hadamard")],
+        "mnist epoch": [("torch full", "rank 8"), ("torch fused full", "rank 8")],
+    }.items():
+        for slow, fast in pairs:
+            (times,) = (
+                ratio["times"]
+                for ratio in races[name]["ratios"]
+                if (ratio["than"], ratio["faster"]) == (slow, fast)
+            )
+            assert f"{times:.1f}" in README, f"{fast} against {slow}: {times:.1f}"
+
+
+def test_relative_links_and_pictures_are_there():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
