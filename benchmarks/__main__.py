@@ -9,7 +9,7 @@ import click
 
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import memory, mnist, speed, torch_peers
+from . import memory, mnist, speed, tables, torch_peers
 from .store import RESULTS, store
 
 _out = click.option(
@@ -71,6 +71,13 @@ def memory_command(out: Path) -> None:
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     click.echo(f"Wrote {store('memory', figures, out)}")
+
+
+@main.command("tables")
+@_out
+def tables_command(out: Path) -> None:
+    """Print the kept figures as Markdown."""
+    click.echo(tables.all_tables(out))
 
 
 if __name__ == "__main__":

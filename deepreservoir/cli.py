@@ -10,8 +10,17 @@ from typing import Any
 import click
 
 from . import __version__
+from .backend import resolve_device
 from .datasets import DATASETS, Dataset, DatasetUnavailable, load_dataset, read_table
-from .experiments import ARMS, Comparison, compare, save_picture, save_table, table
+from .experiments import (
+    ARMS,
+    Comparison,
+    check_arms,
+    compare,
+    save_picture,
+    save_table,
+    table,
+)
 from .scaffold import FAMILIES, STORAGES, ScaffoldSpec, make_scaffold
 
 # Drawing more than this for a look at its statistics is refused with a word.
@@ -110,6 +119,8 @@ def compare_command(
     random features with a ridge readout, logistic regression. Scores are on held-out rows,
     mean and standard deviation over seeds.
     """
+    wanted = check_arms(arms.split(","))
+    resolve_device(device)  # refused before a data set is loaded, let alone downloaded
     data = _dataset(dataset, target)
     folder = out or Path("deepreservoir-results") / data.name
     folder.mkdir(parents=True, exist_ok=True)  # refuse a folder that cannot be before training
@@ -125,7 +136,7 @@ def compare_command(
         data,
         ranks,
         seeds,
-        tuple(arms.split(",")),
+        wanted,
         device=device,
         verbose=sys.stderr.isatty(),
         on_interrupt=keep,

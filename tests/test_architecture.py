@@ -17,7 +17,7 @@ LEVELS = [
     ("losses", "optim", "layers"),
     ("models",),
     ("network",),
-    ("training",),
+    ("training", "esn"),
     ("estimators",),
     ("datasets",),
     ("experiments",),

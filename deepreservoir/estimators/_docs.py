@@ -120,7 +120,7 @@ network_ : Network
         Seed of the frozen weights.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X has string column names."""
 
 

@@ -190,6 +190,8 @@ class BaseDeepReservoir(BaseEstimator):
             state=state,
         )
         self._keep(network, outcome)
+        # The moments of the optimiser are twice the adapter; only partial_fit goes on with them.
+        self._state = outcome.state if one_pass else None
         if outcome.reason == "interrupted":
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the model is usable",
@@ -217,7 +219,6 @@ class BaseDeepReservoir(BaseEstimator):
 
     def _keep(self, network: Network, outcome: Outcome) -> None:
         self.network_ = network
-        self._state = outcome.state
         for name, values in outcome.history.items():
             self.history_[name] = self.history_.get(name, []) + values
         self.stop_reason_ = outcome.reason

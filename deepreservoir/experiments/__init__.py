@@ -4,7 +4,7 @@ from .arms import ARMS, Record
 from .protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
 from .report import save_picture, save_table, table
 from .results import Comparison, Summary
-from .runner import compare
+from .runner import check_arms, compare
 
 __all__ = [
     "ARMS",
@@ -14,6 +14,7 @@ __all__ = [
     "Protocol",
     "Record",
     "Summary",
+    "check_arms",
     "compare",
     "protocol_for",
     "save_picture",

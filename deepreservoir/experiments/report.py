@@ -83,7 +83,7 @@ def table(comparison: Comparison) -> str:
 def save_table(comparison: Comparison, folder: str | Path) -> Path:
     """Write table.md into `folder` and return its path."""
     path = Path(folder) / "table.md"
-    seeds = len(comparison.seeds)
+    seeds = len({record.seed for record in comparison.records})
     state = "" if comparison.complete else " (interrupted, not complete)"
     head = f"# {comparison.dataset}: {seeds} seeds, {comparison.date}{state}\n\n"
     notes = "".join(f"\n- {note}" for note in comparison.notes)

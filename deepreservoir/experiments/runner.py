@@ -53,13 +53,14 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def _arms(arms: Sequence[str] | None) -> frozenset[str]:
+def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the arms that are asked for, all unless given, or raise a ValueError."""
     if arms is None:
-        return frozenset(ARMS)
+        return ARMS
     unknown = [name for name in arms if name not in ARMS]
     if unknown or not arms:
         raise ValueError(f"arms must be among {', '.join(ARMS)}; got {unknown or 'none'}")
-    return frozenset(arms)
+    return tuple(arms)
 
 
 class _Comparing:
@@ -161,7 +162,7 @@ def compare(
     >>> [row.arm for row in result.summary()]
     ['adapter', 'full']
     """
-    wanted = _arms(arms)
+    wanted = frozenset(check_arms(arms))
     chosen_seeds = _seeds(seeds)
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset

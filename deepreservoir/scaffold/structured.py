@@ -146,6 +146,10 @@ class KroneckerScaffold(Scaffold):
     def nbytes(self) -> int:
         return int(self._p.nbytes + self._q.nbytes)
 
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return P and Q on the host, unscaled, in float32."""
+        return self._host
+
     def matmul(self, x: Array) -> Array:
         p, q, n = _like(x, self._p), _like(x, self._q), len(x)
         (p_out, p_in), (q_out, q_in) = p.shape, q.shape

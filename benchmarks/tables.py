@@ -1,0 +1,114 @@
+"""The figures in benchmarks/results as Markdown, for the README and the docs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_README_ROWS = {
+    "r1": "adapters, rank 1",
+    "r2": "adapters, rank 2",
+    "r4": "adapters, rank 4",
+    "r8": "adapters, rank 8",
+    "r16": "adapters, rank 16",
+    "r32": "adapters, rank 32",
+    "full": "fully trained",
+}
+
+
+def _load(folder: Path, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
+    return document
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table; all columns but the first are aligned to the right."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rows])
+
+
+def provenance(document: dict[str, Any]) -> str:
+    """Return the machine, versions and date of a results file, in a line."""
+    machine, versions = document["machine"], document["versions"]
+    packages = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return (
+        f"{machine['processor']}, {machine['cores']} cores; {'; '.join(machine['blas'])}; "
+        f"{packages}; {document['date'][:10]}"
+    )
+
+
+def mnist(folder: Path) -> str:
+    """Return the MNIST table: every row, ours beside the paper's."""
+    document = _load(folder, "mnist")
+    rows = []
+    for row in document["rows"]:
+        target = row["target"]
+        aim = f"≥ {target['at_least']}" if target["at_least"] else ""
+        aim = f"± {target['within_of_paper']}" if target["within_of_paper"] else aim
+        paper = row["paper"]["accuracy"]
+        rows.append(
+            [
+                _README_ROWS.get(row["name"], row["name"]),
+                f"{row['trained']:,}",
+                f"{row['accuracy']:.2f} ± {row['spread']:.2f}",
+                "" if paper is None else f"{paper:.2f}",
+                aim,
+                "yes" if row["met"] else "**missed**",
+            ]
+        )
+    head = ["MNIST medium", "trained numbers", "test accuracy %", "paper %", "target", "met"]
+    return f"{markdown(head, rows)}\n\n{document['seeds']} seeds; {provenance(document)}."
+
+
+def speed(folder: Path) -> str:
+    """Return all ratios of the speed races, and the medians behind them."""
+    document = _load(folder, "speed")
+    ratios, times = [], []
+    for name, race in document["races"].items():
+        for pair in race["ratios"]:
+            target = "" if pair["target"] is None else f"≥ {pair['target']:g}"
+            ratios.append(
+                [f"{name}: {pair['faster']}", pair["than"], f"{pair['times']:.1f}", target]
+            )
+        for contender, seconds in race["median_seconds"].items():
+            times.append([f"{name}: {contender}", f"{1e3 * seconds:.2f}"])
+    share = document["races"]["one layer"]["share_of_machine_rate"]["reached"]
+    return "\n\n".join(
+        [
+            markdown(["contender", "against", "times faster", "target"], ratios),
+            markdown(["contender", "median ms"], times),
+            f"The dense layer reaches {share:.2f} of the machine's float32 matrix rate "
+            f"(target 0.5). {document['rounds']} rounds; {provenance(document)}.",
+        ]
+    )
+
+
+def memory(folder: Path) -> str:
+    """Return the memory figures."""
+    document = _load(folder, "memory")
+    fit, packed, streamed = document["fit"], document["packed"], document["streamed"]
+    rows = [
+        [
+            "fit, MNIST medium, rank 8, 54,000 rows: peak over start",
+            f"{fit['peak_bytes_over_start'] / 1e6:.0f} MB",
+            f"{fit['share']:.2f} of what must be held (target 1.5)",
+        ],
+        [
+            "binary scaffold 4096 x 4096, packed",
+            f"{packed['packed_bytes'] / 1e6:.1f} MB",
+            f"1/{packed['ratio']:.0f} of dense (target 1/32)",
+        ],
+        [
+            "layer of 20,000 x 20,000, streamed: peak over start",
+            f"{streamed['peak_bytes_over_start'] / 1e6:.0f} MB",
+            "target under 300 MB",
+        ],
+    ]
+    return f"{markdown(['what', 'memory', 'beside'], rows)}\n\n{provenance(document)}."
+
+
+def all_tables(folder: Path) -> str:
+    """Return every table, under a heading each."""
+    parts = {"MNIST": mnist, "Speed": speed, "Memory": memory}
+    return "\n\n".join(f"## {title}\n\n{make(folder)}" for title, make in parts.items())

@@ -1,0 +1,17 @@
+"""The benchmarks are no part of the package: they are found from the repository's root."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def imported(name: str) -> ModuleType:
+    """Return a module of the benchmarks; skip the tests where they are not there."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    module: ModuleType = pytest.importorskip(f"benchmarks.{name}")
+    return module

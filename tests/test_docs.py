@@ -1,0 +1,230 @@
+"""The pages hold: their Python runs and prints what they say, their links lead somewhere, their
+commands exit and answer as shown, and their tables name what the code has."""
+
+import contextlib
+import io
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from threadpoolctl import threadpool_limits
+
+import deepreservoir
+from deepreservoir.cli import main
+from deepreservoir.experiments import ARMS
+from deepreservoir.models.mlp import ADAPTERS
+from deepreservoir.scaffold import FAMILIES, STORAGES
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in ("index", "quickstart", "concepts"))]
+
+# Needs files that are not part of the package.
+NOT_RUN = {"compare mnist --ranks 1,8,32 --seeds 5"}
+
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+def page_name(path):
+    return str(path.relative_to(ROOT))
+
+
+def python_blocks(path):
+    """Yield (code, output or None): a ```text block right below is what the code prints."""
+    text = path.read_text(encoding="utf-8")
+    fences = list(FENCE.finditer(text))
+    for fence, below in zip(fences, [*fences[1:], None], strict=True):
+        if fence[1] != "python":
+            continue
+        line = text.count("\n", 0, fence.start(2))
+        code = compile("\n" * line + fence[2], str(path), "exec")  # tracebacks name the page's line
+        shows = below and below[1] == "text" and not text[fence.end() : below.start()].strip()
+        yield code, below[2] if shows else None
+
+
+def run_python(path):
+    """Run the blocks of a page in one namespace; return [(printed, shown or None)]."""
+    namespace = {"__name__": "page"}
+    results = []
+    with threadpool_limits(1):  # small products; more threads would only wait for each other
+        for code, shown in python_blocks(path):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(code, namespace)
+            results.append((printed.getvalue(), shown))
+    return results
+
+
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=page_name)
+def test_python_runs_and_prints_what_the_page_shows(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = run_python(path)
+    assert results
+    for printed, shown in results:
+        if shown is not None:
+            assert printed == shown
+
+
+# Links ------------------------------------------------------------------------------------
+
+
+def prose(path):
+    """Return a page without its code."""
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    return re.sub(r"`[^`\n]*`", lambda code: code[0].replace("](", ""), text)
+
+
+def anchors(path):
+    """Return the anchors of a page's headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ +(.*?) *$", FENCE.sub("", path.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_relative_links_lead_to_a_file_and_a_heading(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        found = (path.parent / file).resolve() if file else path
+        assert found.is_file(), f"{page_name(path)}: no file {target}"
+        if anchor:
+            assert anchor in anchors(found), f"{page_name(path)}: no heading {target}"
+
+
+def test_every_page_is_in_the_table_of_contents():
+    fences = FENCE.findall((DOCS / "index.md").read_text(encoding="utf-8"))
+    (tree,) = [body for kind, body in fences if kind == "{toctree}"]
+    listed = [line for line in tree.splitlines() if line and not line.startswith(":")]
+    assert sorted(listed) == sorted(path.stem for path in DOCS.glob("*.md") if path.stem != "index")
+
+
+def test_included_files_exist():
+    for path in PAGES:
+        for included in re.findall(r"^```\{include\} (\S+)", path.read_text("utf-8"), re.MULTILINE):
+            assert (path.parent / included).is_file(), f"{page_name(path)}: no file {included}"
+
+
+# Commands ---------------------------------------------------------------------------------
+
+
+def commands():
+    """Return (arguments, output, status) of the commands on the page, in its order.
+
+    The status is 0 unless ``$ echo $?`` follows and shows another.
+    """
+    found = []
+    for kind, body in FENCE.findall((DOCS / "cli.md").read_text(encoding="utf-8")):
+        if kind != "console":
+            continue
+        for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            if command == "echo $?":
+                found[-1][2] = int(output)
+            elif command.startswith("deepreservoir "):
+                found.append([command.removeprefix("deepreservoir "), output, 0])
+    return [tuple(command) for command in found]
+
+
+RUN = [command for command in commands() if command[0] not in NOT_RUN]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the files that the page's Python writes."""
+    path = tmp_path_factory.mktemp("cli")
+    with contextlib.chdir(path):
+        run_python(DOCS / "cli.md")
+    return path
+
+
+def lasting_cells(output):
+    """Return arm, rank, trained numbers and stored bytes: what no machine changes."""
+    rows = [line.strip("|").split("|") for line in output.splitlines() if line.startswith("|")]
+    return [[row[i].strip(" -:") for i in (0, 1, 3, 4)] for row in rows]
+
+
+@pytest.mark.parametrize(("arguments", "output", "status"), RUN, ids=[args for args, *_ in RUN])
+def test_command_exits_and_answers_as_shown(arguments, output, status, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with threadpool_limits(1):
+        result = CliRunner().invoke(main, shlex.split(arguments), prog_name="deepreservoir")
+    assert result.exit_code == status, result.output
+    if output.startswith("|"):
+        assert lasting_cells(result.output) == lasting_cells(output)
+    else:
+        assert result.output == output
+
+
+def test_page_shows_both_commands_and_both_bad_statuses():
+    assert {args.split()[0] for args, *_ in RUN} >= {"compare", "scaffold"}
+    assert {status for *_, status in RUN} == {0, 1, 2}
+    assert {args for args, *_ in commands()} >= NOT_RUN
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_option_of_a_command_is_on_the_page(name):
+    section = (DOCS / "cli.md").read_text("utf-8").split(f"## deepreservoir {name}\n")[1]
+    listed = set(re.findall(r"^\| `(--[a-z]+)", section.split("\n## ")[0], re.MULTILINE))
+    options = [param for param in main.commands[name].params if param.param_type_name == "option"]
+    assert listed == {option.opts[0] for option in options}
+
+
+# Names ------------------------------------------------------------------------------------
+
+
+def documented_names():
+    """Return the full names on the API page."""
+    names, module, listing = [], "", False
+    for line in (DOCS / "api.md").read_text(encoding="utf-8").splitlines():
+        directive = re.match(r"\.\. ([\w:]+):: ?(\S*)", line)
+        if directive:
+            listing = directive[1] == "autosummary"
+            if directive[1] == "currentmodule":
+                module = directive[2]
+            elif directive[1] == "py:data":
+                names.append(directive[2])
+        elif listing and re.fullmatch(r"   \w[\w.]*", line):
+            names.append(f"{module}.{line.strip()}")
+    return names
+
+
+@pytest.mark.parametrize("name", documented_names())
+def test_documented_name_can_be_imported_as_documented(name):
+    module, _, attribute = name.rpartition(".")
+    assert getattr(import_module(module), attribute) is not None
+
+
+def test_every_public_name_is_documented():
+    last = {name.rpartition(".")[2] for name in documented_names()}
+    assert last >= set(deepreservoir.__all__) - {"__version__"}
+
+
+def table_under(heading):
+    """Return the rows of the first table under a heading of the concepts, as lists of cells."""
+    section = (DOCS / "concepts.md").read_text("utf-8").split(f"# {heading}\n")[1]
+    rows = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)[0].splitlines()[2:]
+    return [[cell.strip(' `"') for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_families_are_those_of_the_code_with_their_bits():
+    bits = {"orthogonal": "not packed", "hadamard": "structured", "kronecker": "structured"}
+    expected = [[name, bits.get(name, str(family.bits))] for name, family in FAMILIES.items()]
+    assert [[row[0], row[2]] for row in table_under("Families")] == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("The four adapter modes", ADAPTERS),
+        ("Storage", [name for name in STORAGES if name != "auto"]),
+        ("What the controls answer", ARMS),
+    ],
+)
+def test_table_lists_what_the_code_has(heading, names):
+    assert [row[0] for row in table_under(heading)] == list(names)
