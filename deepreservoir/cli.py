@@ -16,7 +16,9 @@ from .experiments import (
     ARMS,
     Comparison,
     check_arms,
+    checked_ranks,
     compare,
+    protocol_for,
     save_picture,
     save_table,
     table,
@@ -25,6 +27,7 @@ from .scaffold import FAMILIES, STORAGES, ScaffoldSpec, make_scaffold
 
 # Drawing more than this for a look at its statistics is refused with a word.
 _MAX_WEIGHTS = 1 << 30
+_MAX_ALGEBRA = 1 << 24  # for families that need a decomposition of the whole
 
 
 class Group(click.Group):
@@ -38,7 +41,8 @@ class Group(click.Group):
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {error}") from error
         except OSError as error:
-            raise click.ClickException(f"{error.filename or 'file'}: {error.strerror}") from error
+            what = error.strerror or str(error)
+            raise click.ClickException(f"{error.filename or 'file'}: {what}") from error
 
 
 class Numbers(click.ParamType):
@@ -123,6 +127,7 @@ def compare_command(
     resolve_device(device)  # refused before a data set is loaded, let alone downloaded
     data = _dataset(dataset, target)
     folder = out or Path("deepreservoir-results") / data.name
+    checked_ranks(ranks, data, protocol_for(data.name))
     folder.mkdir(parents=True, exist_ok=True)  # refuse a folder that cannot be before training
     if not os.access(folder, os.W_OK):
         raise click.ClickException(f"--out {folder} cannot be written to; name another folder")
@@ -159,11 +164,12 @@ def _dataset(name: str, target: str | None) -> Dataset:
 
 
 def _report(comparison: Comparison, folder: Path) -> None:
+    # Kept first, told afterwards: a closed pipe must not cost the results.
+    written = [comparison.save(folder), save_table(comparison, folder)]
+    picture = save_picture(comparison, folder)
     click.echo(table(comparison))
     for note in comparison.notes:
         click.echo(f"note: {note}")
-    written = [comparison.save(folder), save_table(comparison, folder)]
-    picture = save_picture(comparison, folder)
     if picture is None:
         click.echo("No picture: it needs matplotlib (pip install 'deepreservoir[plot]').")
     else:
@@ -189,14 +195,18 @@ def scaffold_command(
     The digest is the SHA-256 of the weights' bytes: equal digests are equal weights, on any
     machine.
     """
-    if shape[0] * shape[1] > _MAX_WEIGHTS:
+    algebra = FAMILIES[family].kind in ("orthogonal", "spectral")
+    limit = _MAX_ALGEBRA if algebra else _MAX_WEIGHTS
+    if shape[0] * shape[1] > limit:
         raise click.ClickException(
-            f"--shape {shape[0]}x{shape[1]} is over the limit of {_MAX_WEIGHTS:,} weights"
+            f"--shape {shape[0]}x{shape[1]} is over the limit of {limit:,} weights for {family}"
         )
     try:
         gain: float | str = scale if scale == "family" else float(scale)
     except ValueError:
-        raise click.BadParameter(f"expected a gain or 'family'; got {scale!r}") from None
+        raise click.BadParameter(
+            f"expected a gain or 'family'; got {scale!r}", param_hint="--scale"
+        ) from None
     spec = ScaffoldSpec(family, shape, seed, layer, gain)
     drawn = make_scaffold(spec, storage)
     weights = drawn.dense()

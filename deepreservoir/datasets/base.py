@@ -48,6 +48,10 @@ def split_dataset(
     name: str, X: np.ndarray, y: np.ndarray, task: Literal["classification", "regression"]
 ) -> Dataset:
     """Hold out a fifth of the rows, by class where there are classes; always the same fifth."""
+    if len(y) < 2:
+        raise ValueError(
+            f"{name} needs at least 2 rows, one to train on and one to hold out; got {len(y)}"
+        )
     stratify = None
     if task == "classification":
         labels, counts = np.unique(y, return_counts=True)
@@ -57,7 +61,8 @@ def split_dataset(
                 f"every class of {name} needs at least 2 rows, one to train on and one to hold "
                 f"out; too rare: {rare.tolist()[:5]}"
             )
-        stratify = y if len(y) // 5 >= len(labels) else None
+        held_out = -(-len(y) // 5)
+        stratify = y if held_out >= len(labels) else None
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.2, random_state=0, stratify=stratify
     )

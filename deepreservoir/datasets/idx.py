@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def _content(path: Path, file: IdxFile) -> bytes:
     try:
         with gzip.open(path) as stream:
             content = stream.read(file.size + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DatasetUnavailable(
             f"{path} is not a whole gzip file ({error}); delete it and try again"
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,36 +12,74 @@ from .base import Dataset, split_dataset, standardised
 
 # A column of whole numbers with at most this many distinct values is taken for classes.
 _MAX_CLASSES = 20
+_LARGEST = 1e30
 
-Columns = dict[str, list[str]]
 
+class _Table:
+    """The cells of a CSV file by column, and the line of the file that each row stands on."""
 
-def _read_columns(path: Path) -> Columns:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = list(csv.reader(stream))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be a text file in UTF-8: {error}") from None
-    lines = [line for line in lines if line]
-    if len(lines) < 2:
-        raise ValueError(f"{path} must have a header and at least one row; got {len(lines)} lines")
-    header = [name.strip() for name in lines[0]]
-    if len(set(header)) != len(header):
-        twice = sorted({name for name in header if header.count(name) > 1})
-        raise ValueError(f"{path}: every column needs a name of its own; used twice: {twice}")
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(header):
-            raise ValueError(
-                f"{path}, row {number}: expected {len(header)} cells as in the header, "
-                f"got {len(line)}"
-            )
-        for name, cell in zip(header, line, strict=True):
-            if not cell.strip():
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: list[int] = []
+        self.columns: dict[str, list[str]] = {}
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as stream:
+                self._read(csv.reader(stream))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} must be a text file in UTF-8: {error}") from None
+        except csv.Error as error:
+            raise ValueError(f"{path} is not a CSV file: {error}") from None
+        if not self.lines:
+            raise ValueError(f"{path} must have a header and at least one row below it")
+
+    def _read(self, reader: Any) -> None:
+        for cells in reader:
+            if not cells:
+                continue
+            if not self.columns:
+                self._read_header([cell.strip() for cell in cells])
+                continue
+            if len(cells) != len(self.columns):
                 raise ValueError(
-                    f"{path}, row {number}, column {name!r}: the cell is empty; fill it in or "
-                    "leave the row out"
+                    f"{self.path}, row {reader.line_num}: expected {len(self.columns)} cells as "
+                    f"in the header, got {len(cells)}"
                 )
-    return {name: [line[i].strip() for line in lines[1:]] for i, name in enumerate(header)}
+            self.lines.append(reader.line_num)
+            for (name, column), cell in zip(self.columns.items(), cells, strict=True):
+                if not cell.strip():
+                    raise ValueError(
+                        f"{self.path}, row {reader.line_num}, column {name!r}: the cell is "
+                        "empty; fill it in or leave the row out"
+                    )
+                column.append(cell.strip())
+
+    def _read_header(self, names: list[str]) -> None:
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(
+                f"{self.path}: every column needs a name of its own; used twice: {twice}"
+            )
+        self.columns = {name: [] for name in names}
+
+    def finite(self, name: str) -> np.ndarray | None:
+        """Return a column as finite numbers, (n,), or None if it holds words."""
+        numbers = _numbers(self.columns[name])
+        # Beyond float32's range a number is as good as infinite for a network.
+        if numbers is not None and not (np.abs(numbers) < _LARGEST).all():
+            row = self.lines[int(np.flatnonzero(~(np.abs(numbers) < _LARGEST))[0])]
+            raise ValueError(
+                f"{self.path}, row {row}, column {name!r}: expected a finite number below "
+                f"{_LARGEST:g}"
+            )
+        return numbers
+
+    def features(self, name: str) -> np.ndarray:
+        """Return (n, 1) numbers, or (n, values) indicators of a column of words."""
+        numbers = self.finite(name)
+        if numbers is not None:
+            return numbers[:, None]
+        cells = np.array(self.columns[name])
+        return (cells[:, None] == np.unique(cells)).astype(np.float64)
 
 
 def _numbers(cells: list[str]) -> np.ndarray | None:
@@ -49,18 +87,6 @@ def _numbers(cells: list[str]) -> np.ndarray | None:
         return np.array([float(cell) for cell in cells])
     except ValueError:
         return None
-
-
-def _features(name: str, cells: list[str]) -> np.ndarray:
-    """Return (n, 1) numbers, or (n, values) indicators of a column of words."""
-    numbers = _numbers(cells)
-    if numbers is None:
-        values = sorted(set(cells))
-        return (np.array(cells)[:, None] == np.array(values)).astype(np.float64)
-    if not np.isfinite(numbers).all():
-        row = int(np.flatnonzero(~np.isfinite(numbers))[0]) + 2
-        raise ValueError(f"row {row}, column {name!r}: expected a finite number")
-    return numbers[:, None]
 
 
 def read_table(path: str | Path, target: str) -> Dataset:
@@ -96,20 +122,26 @@ def read_table(path: str | Path, target: str) -> Dataset:
     'classification'
     """
     path = Path(path)
-    columns = _read_columns(path)
-    if target not in columns:
-        raise ValueError(f"{path} has no column {target!r}; it has {', '.join(columns)}")
-    if len(columns) == 1:
+    table = _Table(path)
+    if target not in table.columns:
+        raise ValueError(f"{path} has no column {target!r}; it has {', '.join(table.columns)}")
+    if len(table.columns) == 1:
         raise ValueError(f"{path} needs a column beside the target {target!r}; it has none")
-    cells = columns.pop(target)
-    numbers = _numbers(cells)
-    task: Literal["classification", "regression"] = "classification"
-    y = np.array(cells)
-    if numbers is not None:
-        whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
-        if not whole or len(np.unique(numbers)) > _MAX_CLASSES:
-            task, y = "regression", _features(target, cells)[:, 0]
-    X = np.hstack([_features(name, column) for name, column in columns.items()])
+    y, task = _target(table, target)
+    X = np.hstack([table.features(name) for name in table.columns if name != target])
     split = split_dataset(path.stem, X, y, task)
     X_train, X_test = standardised(split.X_train, split.X_test)
     return Dataset(split.name, X_train, split.y_train, X_test, split.y_test, task)
+
+
+def _target(table: _Table, name: str) -> tuple[np.ndarray, Literal["classification", "regression"]]:
+    """Return the target: labels as they are written, or numbers."""
+    numbers = _numbers(table.columns[name])
+    if numbers is None:
+        return np.array(table.columns[name]), "classification"
+    whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
+    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
+        return np.array(table.columns[name]), "classification"
+    finite = table.finite(name)
+    assert finite is not None  # they are numbers
+    return finite, "regression"

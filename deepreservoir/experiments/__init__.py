@@ -4,7 +4,7 @@ from .arms import ARMS, Record
 from .protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
 from .report import save_picture, save_table, table
 from .results import Comparison, Summary
-from .runner import check_arms, compare
+from .runner import check_arms, checked_ranks, compare
 
 __all__ = [
     "ARMS",
@@ -15,6 +15,7 @@ __all__ = [
     "Record",
     "Summary",
     "check_arms",
+    "checked_ranks",
     "compare",
     "protocol_for",
     "save_picture",

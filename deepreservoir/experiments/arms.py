@@ -90,7 +90,8 @@ class Task:
 
     def estimator(self, seed: int, **changes: Any) -> Any:
         params = {**self.protocol.parameters(), "device": self.device, **changes}
-        params |= {"scaffold_seed": seed, "random_state": seed}
+        # A random_state has 32 bits; the scaffold takes the seed whole.
+        params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
         kinds = {
             "classification": DeepReservoirClassifier,
             "regression": DeepReservoirRegressor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 from .results import Comparison, Summary, write_atomically
@@ -36,6 +37,10 @@ _CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "linear")
 
 def _label(arm: str, task: str) -> str:
     return "ridge regression" if (arm, task) == ("linear", "regression") else LABELS[arm]
+
+
+def _seeds(n: int) -> str:
+    return "1 seed" if n == 1 else f"{n} seeds"
 
 
 def _score(row: Summary, task: str) -> str:
@@ -85,7 +90,7 @@ def save_table(comparison: Comparison, folder: str | Path) -> Path:
     path = Path(folder) / "table.md"
     seeds = len({record.seed for record in comparison.records})
     state = "" if comparison.complete else " (interrupted, not complete)"
-    head = f"# {comparison.dataset}: {seeds} seeds, {comparison.date}{state}\n\n"
+    head = f"# {comparison.dataset}: {_seeds(seeds)}, {comparison.date}{state}\n\n"
     notes = "".join(f"\n- {note}" for note in comparison.notes)
     write_atomically(path, head + table(comparison) + "\n" + notes + ("\n" if notes else ""))
     return path
@@ -131,7 +136,8 @@ def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
     by_rank.minorticks_off()
     by_bytes.set(xscale="log", title="close-up, by what must be stored", xlabel="stored bytes")
     # The close-up leaves out controls that fail, so that near ones can be told apart.
-    near = [row.mean * percent for row in summary if row.arm in _CLOSE_UP]
+    close = [row.mean * percent for row in summary if row.arm in _CLOSE_UP]
+    near = [mean for mean in close if math.isfinite(mean)]
     if near:
         margin = 0.1 * (max(near) - min(near)) or 1.0
         by_bytes.set_ylim(min(near) - margin, max(near) + margin)
@@ -140,7 +146,7 @@ def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
         axes.spines[["top", "right"]].set_visible(False)
     seeds = len(comparison.seeds)
     figure.suptitle(
-        f"{comparison.dataset}: mean and standard deviation over {seeds} seeds", fontsize=11
+        f"{comparison.dataset}: mean and standard deviation over {_seeds(seeds)}", fontsize=11
     )
     figure.legend(loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
     buffer = io.BytesIO()

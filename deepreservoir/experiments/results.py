@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -89,8 +90,17 @@ class Comparison:
             "records": [asdict(record) for record in self.records],
         }
         path = Path(folder) / "results.json"
-        write_atomically(path, json.dumps(document, indent=1) + "\n")
+        write_atomically(path, json.dumps(_finite(document), indent=1, allow_nan=False) + "\n")
         return path
+
+
+def _finite(value: Any) -> Any:
+    """Return plain data with None for numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _summarise(records: Sequence[Record]) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -27,11 +28,24 @@ def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
     return [make(*arguments)]
 
 
-def _ranks(ranks: Sequence[int], task: Task) -> tuple[int, ...]:
-    chosen = tuple(int(rank) for rank in ranks)
-    if not chosen:
-        raise ValueError("ranks must name at least one rank, such as (1, 2, 4, 8)")
-    widths = (task.data.n_features, *task.protocol.hidden_layer_sizes)
+def _whole_numbers(name: str, values: object, example: str) -> list[int]:
+    many = isinstance(values, Iterable) and not isinstance(values, str)
+    numbers: list[Any] = list(values) if many else []  # type: ignore[call-overload]
+    wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, Integral)]
+    if not many:
+        wrong = [values]
+    if wrong or not numbers:
+        raise ValueError(
+            f"{name} must be at least one whole number, such as {example}; "
+            f"got {wrong[0] if wrong else 'none'!r}"
+        )
+    return list(dict.fromkeys(int(number) for number in numbers))
+
+
+def checked_ranks(ranks: Sequence[int], data: Dataset, protocol: Protocol) -> tuple[int, ...]:
+    """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
+    chosen = _whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
+    widths = (data.n_features, *protocol.hidden_layer_sizes)
     largest = min(widths)
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
     if wrong:
@@ -39,24 +53,24 @@ def _ranks(ranks: Sequence[int], task: Task) -> tuple[int, ...]:
             f"ranks must be between 1 and {largest}, the narrowest of the widths "
             f"{widths} (features, then hidden layers); got {wrong[0]}"
         )
-    return tuple(dict.fromkeys(chosen))
+    return tuple(chosen)
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    if isinstance(seeds, int):
+    if isinstance(seeds, Integral) and not isinstance(seeds, bool):
         if seeds < 1:
             raise ValueError(f"seeds must be at least 1; got {seeds}")
-        return tuple(range(seeds))
-    chosen = tuple(check_seed(seed, "seeds") for seed in seeds)
-    if not chosen:
-        raise ValueError("seeds must be a number of seeds, or a list of at least one")
-    return tuple(dict.fromkeys(chosen))
+        return tuple(range(int(seeds)))
+    chosen = _whole_numbers("seeds", seeds, "3 (the first three) or (0, 1, 2)")
+    return tuple(check_seed(seed, "seeds") for seed in chosen)
 
 
 def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
     """Return the arms that are asked for, all unless given, or raise a ValueError."""
     if arms is None:
         return ARMS
+    if isinstance(arms, str):
+        raise ValueError(f"arms must be a sequence of names, such as ({arms!r},); got {arms!r}")
     unknown = [name for name in arms if name not in ARMS]
     if unknown or not arms:
         raise ValueError(f"arms must be among {', '.join(ARMS)}; got {unknown or 'none'}")
@@ -167,7 +181,7 @@ def compare(
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     task = Task(data, protocol or protocol_for(data.name), chosen_device)
-    comparing = _Comparing(task, _ranks(ranks, task), chosen_seeds, wanted)
+    comparing = _Comparing(task, checked_ranks(ranks, data, task.protocol), chosen_seeds, wanted)
     date = now()
     records: list[Record] = []
 
