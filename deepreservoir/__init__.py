@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "DeepReservoirClassifier": "estimators",
     "DeepReservoirRegressor": "estimators",
+    "EchoStateRegressor": "estimators",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
+    from .estimators import EchoStateRegressor as EchoStateRegressor
     from .experiments import compare as compare
     from .models import MLPConfig as MLPConfig
     from .network import Network as Network

@@ -1,0 +1,199 @@
+"""Readouts that see states a block at a time: ridge from normal equations, RLS and LMS online."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+
+@dataclass(frozen=True)
+class RidgeFit:
+    """A fitted ridge readout: ``y = x coef^T + intercept``.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (n_outputs, n_features)
+    intercept : ndarray, shape (n_outputs,)
+    penalty : float
+        The one that was chosen.
+    scores : dict of float to float
+        Score of each penalty, lower is better: generalised cross-validation, or the error on
+        held-out rows.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    penalty: float
+    scores: dict[float, float]
+
+
+class NormalEquations:
+    """X^T X and X^T y in float64, from blocks: memory does not grow with time.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+
+    Examples
+    --------
+    >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])
+    >>> equations = NormalEquations(1, 1)
+    >>> equations.add(X, y)
+    >>> fit = equations.solve(0.0)
+    >>> fit.coef.round(6), fit.intercept.round(6)
+    (array([[2.]]), array([1.]))
+    """
+
+    def __init__(self, n_features: int, n_outputs: int) -> None:
+        self.rows = 0
+        self.xx = np.zeros((n_features, n_features))
+        self.xy = np.zeros((n_features, n_outputs))
+        self.yy = np.zeros(n_outputs)
+        self.x_sum = np.zeros(n_features)
+        self.y_sum = np.zeros(n_outputs)
+
+    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Add rows: X (n, n_features), y (n, n_outputs)."""
+        X = X.astype(np.float64, copy=False)
+        y = y.astype(np.float64, copy=False)
+        self.rows += len(X)
+        self.xx += X.T @ X  # NumPy sees the symmetry and does half the work
+        self.xy += X.T @ y
+        self.yy += (y * y).sum(axis=0)
+        self.x_sum += X.sum(axis=0)
+        self.y_sum += y.sum(axis=0)
+
+    def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        if not self.rows:
+            raise ValueError("a readout needs at least one row of states after the washout")
+        x_mean, y_mean = self.x_sum / self.rows, self.y_sum / self.rows
+        xx = self.xx - self.rows * np.outer(x_mean, x_mean)
+        xy = self.xy - self.rows * np.outer(x_mean, y_mean)
+        yy = self.yy - self.rows * y_mean**2
+        return xx, xy, yy, x_mean, y_mean
+
+    def solve(self, penalty: float) -> RidgeFit:
+        """Solve for one penalty; the intercept is not penalised."""
+        xx, xy, _, x_mean, y_mean = self._centred()
+        xx[np.diag_indices_from(xx)] += penalty
+        try:
+            factor = scipy.linalg.cho_factor(xx, overwrite_a=True, check_finite=False)
+            coef = scipy.linalg.cho_solve(factor, xy, check_finite=False)
+        except np.linalg.LinAlgError:
+            # Without a penalty, states may be dependent: the shortest solution, by eigenvalues.
+            return self.solve_path((penalty,))
+        return _fit(coef, x_mean, y_mean, penalty, {})
+
+    def solve_path(
+        self, penalties: tuple[float, ...], held_out: NormalEquations | None = None
+    ) -> RidgeFit:
+        """Solve for the best of several penalties, from one decomposition.
+
+        Parameters
+        ----------
+        penalties : tuple of float
+        held_out : NormalEquations, optional
+            Rows to choose by; generalised cross-validation (Golub, Heath and Wahba, 1979)
+            unless given.
+        """
+        xx, xy, yy, x_mean, y_mean = self._centred()
+        values, vectors = scipy.linalg.eigh(xx, overwrite_a=True, check_finite=False)
+        values = np.maximum(values, 0)
+        # What is below the rounding of the largest carries no information.
+        cut = values[-1] * len(values) * np.finfo(np.float64).eps
+        rotated = vectors.T @ xy  # (n_features, n_outputs)
+        scores, coefs = {}, {}
+        for penalty in penalties:
+            inverse = np.zeros_like(values)
+            np.divide(1, values + penalty, out=inverse, where=values + penalty > cut)
+            coef = vectors @ (inverse[:, None] * rotated)
+            coefs[penalty] = coef
+            if held_out is None:
+                shrunk = rotated * inverse[:, None]
+                residual = yy - 2 * (shrunk * rotated).sum(axis=0)
+                residual += (values[:, None] * shrunk**2).sum(axis=0)
+                freedom = self.rows - 1 - (values * inverse).sum()
+                gcv = self.rows * np.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
+                scores[penalty] = float(gcv)
+            else:
+                scores[penalty] = held_out.squared_error(coef, y_mean - x_mean @ coef)
+        best = min(scores, key=lambda penalty: scores[penalty])
+        return _fit(coefs[best], x_mean, y_mean, best, scores)
+
+    def squared_error(self, coef: np.ndarray, intercept: np.ndarray) -> float:
+        """Return the mean squared error on these rows: coef (n_features, n_outputs)."""
+        error = self.yy - 2 * (coef * self.xy).sum(axis=0) + ((self.xx @ coef) * coef).sum(axis=0)
+        error += 2 * intercept * (self.x_sum @ coef) - 2 * intercept * self.y_sum
+        error += self.rows * intercept**2
+        return float(error.sum() / self.rows / len(error))
+
+
+def _fit(
+    coef: np.ndarray,
+    x_mean: np.ndarray,
+    y_mean: np.ndarray,
+    penalty: float,
+    scores: dict[float, float],
+) -> RidgeFit:
+    return RidgeFit(coef.T.copy(), y_mean - x_mean @ coef, float(penalty), scores)
+
+
+class RecursiveLeastSquares:
+    """Recursive least squares with forgetting: exact after every row (Haykin, chapter 10).
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    forgetting : float, default=1.0
+        Factor of the past a row, in (0, 1].
+    penalty : float, default=1e-6
+        Ridge penalty of the start.
+    """
+
+    def __init__(
+        self, n_features: int, n_outputs: int, forgetting: float = 1.0, penalty: float = 1e-6
+    ) -> None:
+        self.forgetting = forgetting
+        self.coef = np.zeros((n_outputs, n_features + 1))  # the last one is the intercept
+        self.P = np.eye(n_features + 1) / penalty
+
+    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
+        rows = np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
+        for x, target in zip(rows, y.astype(np.float64), strict=True):
+            Px = self.P @ x
+            gain = Px / (self.forgetting + x @ Px)
+            self.coef += np.outer(target - self.coef @ x, gain)
+            self.P -= np.outer(gain, Px)
+            self.P /= self.forgetting
+
+    def fit(self) -> RidgeFit:
+        """Return the readout as it stands."""
+        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
+
+
+class LeastMeanSquares:
+    """Normalised least mean squares: one small step a row (Widrow and Hoff, 1960).
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    rate : float, default=0.1
+        In (0, 2); the step is divided by the squared length of the row.
+    """
+
+    def __init__(self, n_features: int, n_outputs: int, rate: float = 0.1) -> None:
+        self.rate = rate
+        self.coef = np.zeros((n_outputs, n_features + 1))
+
+    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
+        rows = np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
+        for x, target in zip(rows, y.astype(np.float64), strict=True):
+            self.coef += np.outer(target - self.coef @ x, x) * (self.rate / (x @ x))
+
+    def fit(self) -> RidgeFit:
+        """Return the readout as it stands."""
+        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})

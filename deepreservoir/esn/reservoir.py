@@ -1,0 +1,230 @@
+"""The leaky reservoir: a state driven by series, many side by side.
+
+    h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + W_fb y[t-1] + b + noise)
+
+(Jaeger, 2001; Lukosevicius, 2012). A reservoir holds no state: runs are given one and return
+one, so nothing leaks from one series into the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..scaffold import Stream
+from ..scaffold.families import lane_table
+from .topology import Recurrent, RecurrentSpec, draw_recurrent
+
+ACTIVATIONS = ("tanh", "relu", "identity")
+
+#: Steps whose drive is computed as one product, and whose states are handed out at a time.
+BLOCK = 256
+
+
+@dataclass(frozen=True)
+class ReservoirSpec:
+    """Everything that decides a reservoir but the number of its inputs.
+
+    Parameters
+    ----------
+    recurrent : RecurrentSpec
+    leak_rate : float
+        a, in (0, 1]; 1 has no leak.
+    input_scaling, feedback_scaling : float
+        Bound of the uniform weights of inputs and feedback.
+    bias_scaling : float
+        Bound of the uniform biases.
+    activation : {"tanh", "relu", "identity"}
+    noise : float
+        Standard deviation of normal noise inside the nonlinearity, while training.
+    """
+
+    recurrent: RecurrentSpec
+    leak_rate: float = 1.0
+    input_scaling: float = 1.0
+    feedback_scaling: float = 1.0
+    bias_scaling: float = 0.0
+    activation: str = "tanh"
+    noise: float = 0.0
+
+    @property
+    def units(self) -> int:
+        return self.recurrent.units
+
+    def uniform(self, draw: str, width: int, bound: float) -> np.ndarray:
+        """Draw weights from U(-bound, bound): (units, width), float64."""
+        stream = Stream(self.recurrent.seed, self.recurrent.path, f"reservoir/{draw}")
+        unit = lane_table("uniform")[stream.rows(0, self.units, width)]
+        return unit.astype(np.float64) * (bound / np.sqrt(3))
+
+
+@dataclass
+class Reservoir:
+    """A reservoir for inputs of one width.
+
+    Parameters
+    ----------
+    spec : ReservoirSpec
+    n_inputs : int
+    n_feedback : int, default=0
+        Width of what the output feeds back.
+    dtype : numpy dtype, default=float32
+
+    Examples
+    --------
+    >>> spec = ReservoirSpec(RecurrentSpec(units=50))
+    >>> reservoir = Reservoir(spec, n_inputs=1)
+    >>> reservoir.states(np.ones((2, 30, 1))).shape
+    (2, 30, 50)
+    """
+
+    spec: ReservoirSpec
+    n_inputs: int
+    n_feedback: int = 0
+    dtype: np.dtype | type = np.float32
+    recurrent: Recurrent = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        spec, self.dtype = self.spec, np.dtype(self.dtype)
+        self.recurrent = draw_recurrent(spec.recurrent, self.dtype)
+        wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
+        self.W_in = wide.astype(self.dtype)  # (units, n_inputs)
+        self.b = spec.uniform("bias", 1, spec.bias_scaling)[:, 0].astype(self.dtype)
+        self.gain: np.ndarray | None = None  # (units,), after intrinsic plasticity
+        if self.n_feedback:
+            back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
+            self.W_fb = back.astype(self.dtype)  # (units, n_feedback)
+
+    @property
+    def units(self) -> int:
+        return self.spec.units
+
+    def start(self, n_series: int = 1) -> np.ndarray:
+        """Return the state before any input: zeros, (n_series, units)."""
+        return np.zeros((n_series, self.units), self.dtype)
+
+    def drive(self, u: np.ndarray, feedback: np.ndarray | None = None) -> np.ndarray:
+        """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
+        drive = u.astype(self.dtype, copy=False) @ self.W_in.T
+        if feedback is not None:
+            drive += feedback.astype(self.dtype, copy=False) @ self.W_fb.T
+        if self.gain is not None:
+            drive *= self.gain
+        if self.b.any():
+            drive += self.b
+        return drive
+
+    def _activate(self, x: np.ndarray) -> None:
+        if self.spec.activation == "tanh":
+            np.tanh(x, out=x)
+        elif self.spec.activation == "relu":
+            np.maximum(x, np.zeros(x.shape[-1:], x.dtype), out=x)
+
+    def step(self, h: np.ndarray, drive: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the next state: h (n, units), drive (n, units) -> (n, units)."""
+        x = self.recurrent.matmul(h, out=out)
+        if self.gain is not None:
+            x *= self.gain
+        x += drive
+        self._activate(x)
+        leak = self.spec.leak_rate
+        if leak != 1:
+            x *= self.dtype.type(leak)  # type: ignore[union-attr]
+            x += h * self.dtype.type(1 - leak)  # type: ignore[union-attr]
+        return x
+
+    def blocks(
+        self,
+        u: np.ndarray,
+        h: np.ndarray | None = None,
+        feedback: np.ndarray | None = None,
+        noise_seed: int | None = None,
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (steps, states) from first to last, at most `BLOCK` steps at a time.
+
+        Parameters
+        ----------
+        u : ndarray, shape (n_series, time, n_inputs)
+        h : ndarray, shape (n_series, units), optional
+            State to go on from; zeros unless given.
+        feedback : ndarray, shape (n_series, time, n_feedback), optional
+            Output of the step before each.
+        noise_seed : int, optional
+            Switches the noise on.
+
+        Yields
+        ------
+        steps : slice
+        states : ndarray, shape (len, n_series, units)
+            Time first, so that a step is contiguous. A new array each time.
+        """
+        n, time = u.shape[:2]
+        h = self.start(n) if h is None else h
+        for first in range(0, time, BLOCK):
+            steps = slice(first, min(first + BLOCK, time))
+            back = None if feedback is None else feedback[:, steps]
+            states = self.block(u[:, steps], h, back, noise_seed, first)
+            h = states[-1]
+            yield steps, states
+
+    def block(
+        self,
+        u: np.ndarray,
+        h: np.ndarray,
+        feedback: np.ndarray | None = None,
+        noise_seed: int | None = None,
+        first: int = 0,
+    ) -> np.ndarray:
+        """Return the states of a few steps: u (n, time, n_inputs) -> (time, n, units).
+
+        `first` is the number of the first step, which the noise is keyed by.
+        """
+        back = None if feedback is None else feedback.swapaxes(0, 1)
+        states = self.drive(u.swapaxes(0, 1), back)  # becomes the states in place
+        if noise_seed is not None and self.spec.noise:
+            states += self._noise(noise_seed, first, states.shape[0], states.shape[1])
+        self._run(states, h.astype(self.dtype, copy=False))
+        return states
+
+    def _run(self, drive: np.ndarray, h: np.ndarray) -> None:
+        """Turn the drive of a block (time, n, units) into its states, in place."""
+        if len(h) == 1 and not self.recurrent.structured and not self.recurrent.sparse:
+            self._run_single(drive[:, 0], h[0])
+            return
+        x = np.empty_like(h)
+        for t in range(len(drive)):
+            drive[t] = self.step(h, drive[t], out=x)
+            h = drive[t]
+
+    def _run_single(self, drive: np.ndarray, h: np.ndarray) -> None:
+        """The same for one series and dense weights: vectors, and nothing allocated."""
+        W, gain, leak = self.recurrent.matrix, self.gain, self.spec.leak_rate
+        x, old = np.empty_like(h), np.empty_like(h)
+        take, keep = self.dtype.type(leak), self.dtype.type(1 - leak)  # type: ignore[union-attr]
+        for now in drive:
+            np.dot(W, h, out=x)
+            if gain is not None:
+                x *= gain
+            now += x
+            self._activate(now)
+            if leak != 1:
+                now *= take
+                np.multiply(h, keep, out=old)
+                now += old
+            h = now
+
+    def _noise(self, seed: int, first: int, time: int, n: int) -> np.ndarray:
+        path = self.spec.recurrent.path
+        stream = Stream(seed, path, "reservoir/noise")
+        lanes = stream.rows(first * n, (first + time) * n, self.units)
+        normal = lane_table("normal")[lanes].reshape(time, n, self.units)
+        return (normal * np.float32(self.spec.noise)).astype(self.dtype, copy=False)
+
+    def states(self, u: np.ndarray, h: np.ndarray | None = None) -> np.ndarray:
+        """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
+        out = np.empty((*u.shape[:2], self.units), self.dtype)
+        for steps, states in self.blocks(u, h):
+            out[:, steps] = states.swapaxes(0, 1)
+        return out

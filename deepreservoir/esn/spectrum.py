@@ -1,0 +1,46 @@
+"""The spectral radius of recurrent weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg
+
+# Up to this size all eigenvalues are computed; above it, the largest few by Arnoldi.
+_DENSE_LIMIT = 512
+
+
+def spectral_radius_of(weights: Any) -> float:
+    """Return the largest magnitude of the eigenvalues of square weights.
+
+    Parameters
+    ----------
+    weights : ndarray or sparse matrix, shape (units, units)
+
+    Returns
+    -------
+    float
+        To about ten digits.
+
+    Examples
+    --------
+    >>> spectral_radius_of(np.diag([0.5, -2.0]))
+    2.0
+    """
+    units = weights.shape[0]
+    if units > _DENSE_LIMIT:
+        # The eigenvalues of random weights crowd at the edge of their disc: Arnoldi needs room.
+        start = np.ones(units) / np.sqrt(units)
+        try:
+            values = scipy.sparse.linalg.eigs(
+                weights, k=4, ncv=96, v0=start, tol=1e-10, return_eigenvectors=False
+            )
+        except scipy.sparse.linalg.ArpackNoConvergence:
+            pass  # none stands out; all are computed
+        else:
+            return float(np.abs(values).max())
+    dense = weights.toarray() if scipy.sparse.issparse(weights) else weights
+    return float(np.abs(scipy.linalg.eigvals(dense)).max())

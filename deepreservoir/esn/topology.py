@@ -1,0 +1,326 @@
+"""Recurrent weights of classic reservoirs: which unit hears which, and how strongly.
+
+Weights come from the same streams and families as those of the deep networks, so a reservoir
+is a seed. Each topology is scaled to its spectral radius exactly; the factor is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ..scaffold import Scaffold, ScaffoldSpec, Stream, make_scaffold
+from ..scaffold.families import get_family, lane_table
+from ..scaffold.linalg import orthogonal
+from ..scaffold.structured import KroneckerScaffold
+from .spectrum import spectral_radius_of
+
+TOPOLOGIES = (
+    "random",
+    "dense",
+    "orthogonal",
+    "ring",
+    "delay_line",
+    "cycle_jumps",
+    "small_world",
+    "blocks",
+    "antisymmetric",
+    "hadamard",
+    "kronecker",
+)
+
+# From this share of weights on, a dense product with its vector units is the faster one.
+_DENSE_SHARE = 0.04
+_DENSE_UNITS = 8192
+# Share of a small world's links that are rewired (Watts and Strogatz, 1998).
+_REWIRED = 0.1
+
+
+@dataclass(frozen=True)
+class RecurrentSpec:
+    """Everything that decides the recurrent weights of one reservoir.
+
+    Parameters
+    ----------
+    units : int
+        Size of the state.
+    topology : str
+        One of ``TOPOLOGIES``.
+    spectral_radius : float
+        Largest magnitude of the eigenvalues. Two exceptions: a ``delay_line`` has only zeros,
+        and takes it as the weight of its links; ``antisymmetric`` has imaginary ones.
+    density : float or int
+        Share of links that are there, or as an integer the number that each unit hears, for
+        ``random``, ``small_world`` and ``blocks``.
+    seed : int
+    path : str
+    family : str
+        Distribution of the weights: an i.i.d. family.
+
+    Raises
+    ------
+    ValueError
+        For a value out of range.
+    """
+
+    units: int
+    topology: str = "random"
+    spectral_radius: float = 0.9
+    density: float | int = 0.1
+    seed: int = 0
+    path: str = "reservoir"
+    family: str = "normal"
+
+    def __post_init__(self) -> None:
+        if self.topology not in TOPOLOGIES:
+            known = ", ".join(TOPOLOGIES)
+            raise ValueError(f"topology must be one of {known}; got {self.topology!r}")
+        if get_family(self.family).kind != "iid":
+            raise ValueError(f"family must be i.i.d. for a reservoir; got {self.family!r}")
+        degree = self.in_degree
+        if not 1 <= degree <= self.units:
+            raise ValueError(
+                "density must be a share in (0, 1] or an in-degree from 1 to units = "
+                f"{self.units}; got {self.density!r}"
+            )
+
+    @property
+    def in_degree(self) -> int:
+        """Number of units that each unit hears."""
+        if isinstance(self.density, int) and not isinstance(self.density, bool):
+            return self.density
+        return max(1, round(self.density * self.units)) if 0 < self.density <= 1 else 0
+
+    def stream(self, draw: str) -> Stream:
+        return Stream(self.seed, self.path, f"reservoir/{self.topology}/{draw}")
+
+
+class Recurrent:
+    """Recurrent weights W (units, units), scaled, ready for products.
+
+    Parameters
+    ----------
+    weights : ndarray, CSR matrix or Scaffold
+        Unscaled.
+    factor : float
+        What they are multiplied by.
+    dtype : numpy dtype
+    """
+
+    def __init__(self, weights: Any, factor: float, dtype: np.dtype | type) -> None:
+        self.factor = factor
+        self.dtype = np.dtype(dtype)
+        self._scaffold = weights if isinstance(weights, Scaffold) else None
+        self.matrix: Any = None  # (units, units), dense or CSR; None for a structure
+        if self._scaffold is None:
+            units = weights.shape[0]
+            if scipy.sparse.issparse(weights):
+                dense = weights.nnz > _DENSE_SHARE * units**2 and units <= _DENSE_UNITS
+                weights = weights.toarray() if dense else weights.tocsr()
+            self.matrix = (weights * factor).astype(self.dtype)
+
+    @property
+    def structured(self) -> bool:
+        return self._scaffold is not None
+
+    @property
+    def sparse(self) -> bool:
+        return scipy.sparse.issparse(self.matrix)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for the weights."""
+        if self._scaffold is not None:
+            return self._scaffold.nbytes
+        if self.sparse:
+            matrix = self.matrix
+            return int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
+        return int(self.matrix.nbytes)
+
+    def matmul(self, h: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return ``h W^T``: (n, units) -> (n, units), into `out` where given."""
+        if self._scaffold is not None:
+            result = self._scaffold.matmul(h)
+            return np.multiply(result, self.dtype.type(self.factor), out=out)
+        if self.sparse:
+            result = (self.matrix @ h.T).T
+            if out is None:
+                return result
+            out[...] = result
+            return out
+        return np.matmul(h, self.matrix.T, out=out)
+
+    def dense(self) -> np.ndarray:
+        """Return W, scaled: float64, (units, units)."""
+        if self._scaffold is not None:
+            return self._scaffold.dense().astype(np.float64) * self.factor
+        matrix = self.matrix.toarray() if self.sparse else self.matrix
+        return matrix.astype(np.float64)
+
+
+def draw_recurrent(spec: RecurrentSpec, dtype: np.dtype | type = np.float32) -> Recurrent:
+    """Draw the recurrent weights of a specification and scale them.
+
+    Parameters
+    ----------
+    spec : RecurrentSpec
+    dtype : numpy dtype, default=float32
+
+    Returns
+    -------
+    Recurrent
+
+    Examples
+    --------
+    >>> ring = draw_recurrent(RecurrentSpec(units=4, topology="ring", spectral_radius=0.5))
+    >>> abs(np.linalg.eigvals(ring.dense())).round(6).tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    if spec.topology in ("hadamard", "kronecker"):
+        return _structured(spec, dtype)
+    weights = _DRAW[spec.topology](spec)
+    if spec.topology == "delay_line":
+        return Recurrent(weights, spec.spectral_radius, dtype)
+    # All eigenvalues of orthogonal weights and of a ring have magnitude one.
+    uniform = spec.topology in ("orthogonal", "ring")
+    radius = 1.0 if uniform else spectral_radius_of(weights)
+    if radius == 0:
+        raise ValueError(
+            f"the {spec.topology} reservoir of {spec.units} units has spectral radius 0 and "
+            "cannot be scaled; raise density or units"
+        )
+    return Recurrent(weights, spec.spectral_radius / radius, dtype)
+
+
+def _structured(spec: RecurrentSpec, dtype: np.dtype | type) -> Recurrent:
+    units = spec.units
+    if spec.topology == "hadamard" and units & (units - 1):
+        raise ValueError(
+            f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
+            f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
+        )
+    path = f"{spec.path}.recurrent"
+    scaffold = make_scaffold(
+        ScaffoldSpec(spec.topology, (units, units), spec.seed, path), dtype=dtype
+    )
+    # D2 H D1 / sqrt(units) is orthogonal; the eigenvalues of a Kronecker product are the
+    # products of its factors' eigenvalues.
+    radius = 1.0
+    if isinstance(scaffold, KroneckerScaffold):
+        p, q = scaffold.factors()
+        radius = spectral_radius_of(p) * spectral_radius_of(q) * float(scaffold.spec.factor)
+    return Recurrent(scaffold, spec.spectral_radius / radius, dtype)
+
+
+# Each returns unscaled weights, (units, units), dense or sparse, in float64.
+
+
+def _values(spec: RecurrentSpec, rows: int, width: int) -> np.ndarray:
+    lanes = spec.stream("weights").rows(0, rows, width)
+    return lane_table(spec.family)[lanes].astype(np.float64)
+
+
+def _csr(rows: np.ndarray, cols: np.ndarray, values: np.ndarray, units: int) -> Any:
+    matrix = scipy.sparse.coo_matrix(
+        (values.ravel(), (rows.ravel(), cols.ravel())), shape=(units, units)
+    )
+    return matrix.tocsr()
+
+
+def _chosen(spec: RecurrentSpec, draw: str, width: int, k: int) -> np.ndarray:
+    """Return k distinct ones of `width` for each unit, (units, k), in ascending order."""
+    words = spec.stream(draw).words(spec.units * width).reshape(spec.units, width)
+    if k == width:
+        return np.broadcast_to(np.arange(width), (spec.units, width))
+    return np.sort(np.argpartition(words, k, axis=1)[:, :k], axis=1)
+
+
+def _random(spec: RecurrentSpec) -> Any:
+    units, k = spec.units, spec.in_degree
+    if isinstance(spec.density, int):
+        cols = _chosen(spec, "links", units, k)
+        rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
+        return _csr(rows, cols, _values(spec, units, k), units)
+    lanes = spec.stream("links").rows(0, units, units)
+    rows, cols = np.nonzero(lanes < round(spec.density * 65_536))
+    return _csr(rows, cols, _values(spec, units, units)[rows, cols], units)
+
+
+def _dense(spec: RecurrentSpec) -> Any:
+    return _values(spec, spec.units, spec.units)
+
+
+def _orthogonal(spec: RecurrentSpec) -> Any:
+    return orthogonal(_values(spec, spec.units, spec.units).astype(np.float32)).astype(np.float64)
+
+
+def _shifted(units: int, by: int, weight: float = 1.0) -> Any:
+    """Return weights by which unit i hears unit i - by, around the ring."""
+    rows = np.arange(units)
+    return _csr(rows, (rows - by) % units, np.full(units, weight), units)
+
+
+def _ring(spec: RecurrentSpec) -> Any:
+    return _shifted(spec.units, 1)
+
+
+def _delay_line(spec: RecurrentSpec) -> Any:
+    rows = np.arange(1, spec.units)
+    return _csr(rows, rows - 1, np.ones(len(rows)), spec.units)
+
+
+def _cycle_jumps(spec: RecurrentSpec) -> Any:
+    """A ring with jumps both ways between every root-of-units-th unit (Rodan and Tino, 2012)."""
+    units = spec.units
+    jump = max(2, round(math.sqrt(units)))
+    here = np.arange(0, units - units % jump, jump)
+    there = (here + jump) % (len(here) * jump)
+    weight = np.full(len(here), 0.5)
+    jumps = _csr(here, there, weight, units) + _csr(there, here, weight, units)
+    return _shifted(units, 1) + jumps
+
+
+def _small_world(spec: RecurrentSpec) -> Any:
+    """Links to the nearest on the ring, a tenth of them rewired (Watts and Strogatz, 1998)."""
+    units = spec.units
+    k = min(spec.in_degree, units - 1)
+    offsets = np.array([(j // 2 + 1) * (1 if j % 2 == 0 else -1) for j in range(k)])
+    cols = (np.arange(units)[:, None] + offsets) % units
+    lanes = spec.stream("rewired").rows(0, units, k)
+    anywhere = spec.stream("links").words(units * k).reshape(units, k) % np.uint64(units)
+    cols = np.where(lanes < round(_REWIRED * 65_536), anywhere.astype(np.intp), cols)
+    rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
+    return _csr(rows, cols, _values(spec, units, k), units)
+
+
+def _blocks(spec: RecurrentSpec) -> Any:
+    """Clusters that hear themselves only, each as wide as the in-degree."""
+    units, width = spec.units, spec.in_degree
+    start = np.arange(units) // width * width
+    cols = start[:, None] + np.arange(width)
+    rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
+    inside = cols < units
+    return _csr(rows[inside], cols[inside], _values(spec, units, width)[inside], units)
+
+
+def _antisymmetric(spec: RecurrentSpec) -> Any:
+    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks)."""
+    weights = _values(spec, spec.units, spec.units)
+    return weights - weights.T
+
+
+_DRAW = {
+    "random": _random,
+    "dense": _dense,
+    "orthogonal": _orthogonal,
+    "ring": _ring,
+    "delay_line": _delay_line,
+    "cycle_jumps": _cycle_jumps,
+    "small_world": _small_world,
+    "blocks": _blocks,
+    "antisymmetric": _antisymmetric,
+}

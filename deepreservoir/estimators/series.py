@@ -1,0 +1,100 @@
+"""Series as users hand them in: one, many of one length, or a list of unequal lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.utils import check_array
+
+Kind = Literal["one", "stack", "list"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Some series, each (time, width), and the form in which they came.
+
+    Attributes
+    ----------
+    arrays : list of ndarray, each of shape (time, width)
+    kind : {"one", "stack", "list"}
+        A 2-D array, a 3-D array, or a list of 2-D arrays.
+    """
+
+    arrays: list[np.ndarray]
+    kind: Kind
+
+    @property
+    def width(self) -> int:
+        return int(self.arrays[0].shape[1])
+
+    def by_length(self) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Yield (which, array (n_series, time, width)) for each length that occurs."""
+        lengths: dict[int, list[int]] = {}
+        for i, array in enumerate(self.arrays):
+            lengths.setdefault(len(array), []).append(i)
+        for which in lengths.values():
+            yield which, np.stack([self.arrays[i] for i in which])
+
+    def like(self, arrays: Sequence[np.ndarray]) -> Any:
+        """Return `arrays` in the form in which these series came."""
+        if self.kind == "one":
+            return arrays[0]
+        return np.stack(arrays) if self.kind == "stack" else list(arrays)
+
+
+def is_many(X: Any) -> bool:
+    """Say whether X is a 3-D array, or a list of 2-D ones."""
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and all(np.ndim(x) == 2 for x in X)
+    return getattr(X, "ndim", 0) == 3
+
+
+def many_series(X: Any, name: str = "X", width: int | None = None) -> Series:
+    """Return a 3-D array or a list of 2-D arrays as series, checked.
+
+    Raises
+    ------
+    ValueError
+        If a series is empty, not finite, or not as wide as the others.
+    """
+    kind: Kind = "list" if isinstance(X, list | tuple) else "stack"
+    arrays: list[np.ndarray] = []
+    for i, series in enumerate(X):
+        array = check_array(series, dtype=np.float64, input_name=f"{name}[{i}]", order="C")
+        expected = width if width is not None else (arrays[0].shape[1] if arrays else None)
+        if expected is not None and array.shape[1] != expected:
+            raise ValueError(
+                f"every series must have {expected} features; {name}[{i}] has {array.shape[1]}"
+            )
+        arrays.append(array)
+    if not arrays:
+        raise ValueError(f"{name} must hold at least one series; got none")
+    return Series(arrays, kind)
+
+
+def many_targets(y: Any, X: Series) -> tuple[list[np.ndarray], bool]:
+    """Return targets for each step of each series, (time, n_outputs), and whether they are flat.
+
+    Raises
+    ------
+    ValueError
+        If y does not go with X, step by step.
+    """
+    if len(y) != len(X.arrays):
+        raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {len(y)}")
+    arrays, flat = [], True
+    for i, (target, series) in enumerate(zip(y, X.arrays, strict=True)):
+        array = np.asarray(target, np.float64)
+        flat = flat and array.ndim == 1
+        if array.ndim not in (1, 2) or len(array) != len(series):
+            raise ValueError(
+                f"y[{i}] must have shape ({len(series)},) or ({len(series)}, n_outputs), a target "
+                f"for each step of X[{i}]; got {array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"y[{i}] contains NaN or infinity")
+        arrays.append(array.reshape(len(array), -1))
+    return arrays, flat

@@ -1,0 +1,89 @@
+"""Readouts, against scikit-learn's ridge and closed forms."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge, RidgeCV
+
+from deepreservoir.esn.readout import LeastMeanSquares, NormalEquations, RecursiveLeastSquares
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 12)) + 3
+Y = X @ RNG.normal(size=(12, 2)) + 5 + 0.1 * RNG.normal(size=(300, 2))
+
+
+def equations(X=X, Y=Y, parts=7):
+    found = NormalEquations(X.shape[1], Y.shape[1])
+    for x, y in zip(np.array_split(X, parts), np.array_split(Y, parts), strict=True):
+        found.add(x, y)
+    return found
+
+
+@pytest.mark.parametrize("penalty", [1e-6, 1.0, 100.0])
+def test_blocks_give_the_ridge_of_the_whole(penalty):
+    wanted = Ridge(penalty).fit(X, Y)
+    for fit in (equations().solve(penalty), equations().solve_path((penalty,))):
+        np.testing.assert_allclose(fit.coef, wanted.coef_, atol=1e-8)
+        np.testing.assert_allclose(fit.intercept, wanted.intercept_, atol=1e-7)
+        assert fit.penalty == penalty
+
+
+def test_generalised_cross_validation_is_its_closed_form():
+    path = (0.01, 1.0, 100.0)
+    fit = equations().solve_path(path)
+    centred = X - X.mean(axis=0)
+    for penalty in path:
+        hat = centred @ np.linalg.solve(centred.T @ centred + penalty * np.eye(12), centred.T)
+        residual = (Y - Y.mean(axis=0)) - hat @ (Y - Y.mean(axis=0))
+        freedom = len(X) - 1 - np.trace(hat)
+        assert fit.scores[penalty] == pytest.approx(
+            len(X) * (residual**2).sum() / freedom**2, rel=1e-6
+        )
+    assert fit.penalty == min(path, key=fit.scores.get)
+
+
+def test_the_path_chooses_much_as_leave_one_out_does():
+    noisy = Y + 20 * RNG.normal(size=Y.shape)
+    path = tuple(10.0**k for k in range(-3, 6))
+    wanted = RidgeCV(path).fit(X, noisy).alpha_
+    assert 0.1 <= equations(Y=noisy).solve_path(path).penalty / wanted <= 10
+
+
+def test_held_out_rows_choose_by_their_error():
+    held_out = equations(X[200:], Y[200:])
+    training = equations(X[:200], Y[:200])
+    fit = training.solve_path((0.1, 1e5), held_out)
+    wanted = Ridge(0.1).fit(X[:200], Y[:200])
+    error = ((wanted.predict(X[200:]) - Y[200:]) ** 2).mean()
+    assert fit.scores[0.1] == pytest.approx(error, rel=1e-6)
+    assert fit.penalty == 0.1
+
+
+def test_dependent_states_without_a_penalty_give_the_shortest_solution():
+    doubled = np.hstack([X, X])
+    fit = equations(doubled).solve(0.0)
+    centred, wanted = doubled - doubled.mean(axis=0), Y - Y.mean(axis=0)
+    np.testing.assert_allclose(fit.coef.T, np.linalg.pinv(centred) @ wanted, atol=1e-6)
+
+
+def test_recursive_least_squares_ends_at_the_ridge_solution():
+    learner = RecursiveLeastSquares(12, 2, penalty=1e-3)
+    for x, y in zip(np.array_split(X, 5), np.array_split(Y, 5), strict=True):
+        learner.add(x, y)
+    rows = np.hstack([X, np.ones((300, 1))])  # here the intercept is penalised too
+    wanted = np.linalg.solve(rows.T @ rows + 1e-3 * np.eye(13), rows.T @ Y)
+    np.testing.assert_allclose(learner.fit().coef.T, wanted[:-1], atol=1e-6)
+    np.testing.assert_allclose(learner.fit().intercept, wanted[-1], atol=1e-5)
+
+
+def test_least_mean_squares_finds_what_has_no_noise():
+    exact = X @ RNG.normal(size=(12, 1)) + 2
+    learner = LeastMeanSquares(12, 1, rate=0.5)
+    for _ in range(3000):
+        learner.add(X, exact)
+    fit = learner.fit()
+    np.testing.assert_allclose(X @ fit.coef.T + fit.intercept, exact, atol=1e-3)
+
+
+def test_no_rows_are_an_error_with_its_cause():
+    with pytest.raises(ValueError, match="at least one row of states after the washout"):
+        NormalEquations(3, 1).solve(1.0)

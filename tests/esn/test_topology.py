@@ -1,0 +1,108 @@
+"""Recurrent weights: structure, spectral radius, seeds, and products."""
+
+import numpy as np
+import pytest
+
+from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, draw_recurrent
+
+SCALED = [name for name in TOPOLOGIES if name != "delay_line"]
+
+
+def radius(weights):
+    return np.abs(np.linalg.eigvals(weights)).max()
+
+
+@pytest.mark.parametrize("topology", SCALED)
+@pytest.mark.parametrize("target", [0.5, 1.25])
+def test_the_spectral_radius_is_exact(topology, target):
+    drawn = draw_recurrent(RecurrentSpec(64, topology, target), np.float64)
+    assert radius(drawn.dense()) == pytest.approx(target, rel=1e-6)
+
+
+def test_the_spectral_radius_is_exact_where_only_a_few_eigenvalues_are_computed():
+    drawn = draw_recurrent(RecurrentSpec(700, "random", 0.9), np.float64)
+    assert radius(drawn.dense()) == pytest.approx(0.9, rel=1e-8)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_are_those_of_the_dense_weights(topology, dtype):
+    drawn = draw_recurrent(RecurrentSpec(64, topology, 0.9), dtype)
+    h = np.random.default_rng(0).normal(size=(5, 64)).astype(dtype)
+    h.flags.writeable = False
+    wanted = h.astype(float) @ drawn.dense().T
+    tolerance = 1e-5 if dtype == np.float32 else 1e-6
+    np.testing.assert_allclose(drawn.matmul(h), wanted, atol=tolerance)
+    out = np.empty_like(wanted, dtype=dtype)
+    assert drawn.matmul(h, out=out) is out
+    np.testing.assert_allclose(out, wanted, atol=tolerance)
+
+
+@pytest.mark.parametrize("topology", ["random", "dense", "small_world", "blocks", "hadamard"])
+def test_the_same_seed_gives_the_same_weights_and_another_other_ones(topology):
+    first, second, other = (
+        draw_recurrent(RecurrentSpec(32, topology, seed=seed)).dense() for seed in (1, 1, 2)
+    )
+    assert (first == second).all()
+    assert not (first == other).all()
+
+
+@pytest.mark.parametrize("topology", ["random", "small_world", "blocks"])
+def test_a_whole_number_for_density_is_the_in_degree_of_every_unit(topology):
+    weights = draw_recurrent(RecurrentSpec(60, topology, density=6)).dense()
+    heard = (weights != 0).sum(axis=1)
+    # Rewiring may hit a link that is there: then the two are added.
+    assert heard.max() <= 6
+    assert heard.mean() > 5.5
+
+
+def test_a_share_for_density_is_that_share_of_links():
+    weights = draw_recurrent(RecurrentSpec(400, density=0.05)).dense()
+    assert (weights != 0).mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.05 * 0.95) / 400)
+
+
+def test_ring_delay_line_and_jumps_have_their_links_and_no_others():
+    ring = draw_recurrent(RecurrentSpec(9, "ring", 0.7)).dense()
+    np.testing.assert_allclose(ring, 0.7 * np.roll(np.eye(9), 1, axis=0), rtol=1e-6)
+    line = draw_recurrent(RecurrentSpec(9, "delay_line", 0.7)).dense()
+    np.testing.assert_allclose(line, 0.7 * np.eye(9, k=-1), rtol=1e-6)
+    jumps = draw_recurrent(RecurrentSpec(9, "cycle_jumps", 0.7)).dense() != 0
+    links = {(i, (i - 1) % 9) for i in range(9)}
+    links |= {pair for a, b in [(0, 3), (3, 6), (6, 0)] for pair in [(a, b), (b, a)]}
+    assert set(zip(*map(list, np.nonzero(jumps)), strict=True)) == links
+
+
+def test_orthogonal_antisymmetric_and_hadamard_are_what_they_say():
+    q = draw_recurrent(RecurrentSpec(32, "orthogonal", 0.8), np.float64).dense()
+    np.testing.assert_allclose(q @ q.T, 0.64 * np.eye(32), atol=1e-6)
+    h = draw_recurrent(RecurrentSpec(32, "hadamard", 0.8), np.float64).dense()
+    np.testing.assert_allclose(h @ h.T, 0.64 * np.eye(32), atol=1e-6)
+    assert len(np.unique(np.abs(h).round(7))) == 1
+    a = draw_recurrent(RecurrentSpec(32, "antisymmetric", 0.8), np.float64).dense()
+    np.testing.assert_array_equal(a, -a.T)
+
+
+def test_blocks_hear_only_themselves():
+    weights = draw_recurrent(RecurrentSpec(30, "blocks", density=10)).dense() != 0
+    block = np.arange(30) // 10
+    assert not weights[block[:, None] != block].any()
+
+
+def test_a_structure_holds_no_matrix():
+    drawn = draw_recurrent(RecurrentSpec(1024, "hadamard"))
+    assert drawn.nbytes < 1024 * 1024 * 4 / 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"topology": "star"}, "topology must be one of random, .*got 'star'"),
+        ({"density": 0.0}, "density must be a share in"),
+        ({"density": 65}, "density must be a share in"),
+        ({"topology": "hadamard", "units": 48}, "power of two of units; got 48.*32 and 64"),
+        ({"family": "orthogonal"}, "family must be i.i.d."),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        draw_recurrent(RecurrentSpec(**{"units": 64, **changes}))
