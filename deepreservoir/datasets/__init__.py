@@ -1,8 +1,29 @@
-"""Real data by name, and tables of a user's own."""
+"""Real data by name, tables of a user's own, and chaotic series."""
 
 from .base import Dataset
+from .chaos import LYAPUNOV_EXPONENTS, LYAPUNOV_TIMES, lorenz63, lorenz96, rossler
+from .delay import mackey_glass
 from .idx import DatasetUnavailable
+from .maps import henon, multiple_superimposed_oscillators, narma10
 from .named import DATASETS, load_dataset
 from .table import read_table
+from .ts_format import japanese_vowels, read_ts
 
-__all__ = ["DATASETS", "Dataset", "DatasetUnavailable", "load_dataset", "read_table"]
+__all__ = [
+    "DATASETS",
+    "LYAPUNOV_EXPONENTS",
+    "LYAPUNOV_TIMES",
+    "Dataset",
+    "DatasetUnavailable",
+    "henon",
+    "japanese_vowels",
+    "load_dataset",
+    "lorenz63",
+    "lorenz96",
+    "mackey_glass",
+    "multiple_superimposed_oscillators",
+    "narma10",
+    "read_table",
+    "read_ts",
+    "rossler",
+]

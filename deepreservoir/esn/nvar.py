@@ -1,0 +1,201 @@
+"""Next-generation reservoir computing: features of lagged values in place of states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, groupby
+from math import comb
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_BLOCK = 2**18  # numbers of a block of time: what stays in a core's cache
+
+
+def _positive(value: object, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer; got {value!r}")
+
+
+@dataclass(frozen=True)
+class NVAR:
+    """Nonlinear vector autoregression: taps of a series, and their monomials.
+
+    A row holds, in this order: a constant 1 (where `constant`); the linear part
+    ``x(t), x(t - stride), ..., x(t - (delays - 1) stride)``, all features of the newest tap
+    first; then, for each degree of `order`, all monomials of exactly that degree of the
+    linear part, each once, in lexicographic order. There are no states and no random
+    numbers; a readout on these rows is all there is to train.
+
+    Parameters
+    ----------
+    delays : int
+        Number of taps, the present one among them.
+    stride : int
+        Steps between taps.
+    order : int or tuple of int
+        Degree or degrees of the monomials, each at least 2. An empty tuple leaves the
+        linear part alone.
+    constant : bool
+        Whether the first column is 1.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    References
+    ----------
+    Gauthier, Bollt, Griffith and Barbosa, Next generation reservoir computing, Nature
+    Communications 12, 2021: equations 4 to 6.
+
+    Examples
+    --------
+    >>> features = NVAR(delays=2, stride=1, order=2)
+    >>> features.transform(np.array([[1.0], [2.0], [3.0]]))
+    array([[1., 2., 1., 4., 2., 1.],
+           [1., 3., 2., 9., 6., 4.]])
+    >>> features.feature_names(1)
+    ['1', 'x0(t)', 'x0(t-1)', 'x0(t)^2', 'x0(t) x0(t-1)', 'x0(t-1)^2']
+    """
+
+    delays: int = 2
+    stride: int = 1
+    order: int | tuple[int, ...] = 2
+    constant: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self.delays, "delays")
+        _positive(self.stride, "stride")
+        degrees = self.order if isinstance(self.order, tuple) else (self.order,)
+        for degree in degrees:
+            whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
+            if not whole or degree < 2:
+                raise ValueError(
+                    "order must be a degree of at least 2 or a tuple of such degrees, () for the "
+                    f"linear part alone, which is always there; got {self.order!r}"
+                )
+        if len(set(degrees)) < len(degrees):
+            raise ValueError(f"order must name each degree once; got {self.order!r}")
+        if not isinstance(self.constant, bool | np.bool_):
+            raise ValueError(f"constant must be True or False; got {self.constant!r}")
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """Degrees of the monomials, as given."""
+        return self.order if isinstance(self.order, tuple) else (self.order,)
+
+    @property
+    def warmup(self) -> int:
+        """Rows of a series that have no row of features: ``(delays - 1) * stride``."""
+        return (self.delays - 1) * self.stride
+
+    def n_features(self, d: int) -> int:
+        """Return the number of columns for a series of `d` features."""
+        _positive(d, "d")
+        taps = self.delays * d
+        return int(self.constant) + taps + sum(comb(taps + p - 1, p) for p in self.degrees)
+
+    def feature_names(self, d: int) -> list[str]:
+        """Return the names of the columns for a series of `d` features."""
+        _positive(d, "d")
+        lags = [f"t-{tap * self.stride}" if tap else "t" for tap in range(self.delays)]
+        taps = [f"x{i}({lag})" for lag in lags for i in range(d)]
+        names = ["1"] if self.constant else []
+        names += taps
+        for degree in self.degrees:
+            for monomial in combinations_with_replacement(taps, degree):
+                powers = ((name, len(list(same))) for name, same in groupby(monomial))
+                names.append(" ".join(n if p == 1 else f"{n}^{p}" for n, p in powers))
+        return names
+
+    def transform(self, series: ArrayLike) -> np.ndarray:
+        """Return the features of one series; nothing is kept from call to call.
+
+        Parameters
+        ----------
+        series : array-like of real numbers, shape (time, d)
+            One series, oldest row first, of more than `warmup` rows.
+
+        Returns
+        -------
+        ndarray, shape (time - warmup, n_features(d))
+            Row i belongs to time ``i + warmup``. float32 for a series of float32, float64
+            for any other.
+
+        Raises
+        ------
+        ValueError
+            If the series is not two-dimensional, too short, or not finite numbers.
+        """
+        array = _checked(series, self.warmup)
+        n_rows = len(array) - self.warmup
+        out = np.empty((n_rows, self.n_features(array.shape[1])), array.dtype)
+        block = max(64, _BLOCK // out.shape[1])
+        for start in range(0, n_rows, block):
+            stop = min(start + block, n_rows)
+            out[start:stop] = self._columns(array, start, stop).T
+        return out
+
+    def _columns(self, series: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """Return rows [start, stop) of the features as (n_features, stop - start).
+
+        Time is the last axis, so that each product runs along contiguous memory.
+        """
+        d = series.shape[1]
+        taps, first = self.delays * d, int(self.constant)
+        out = np.empty((self.n_features(d), stop - start), series.dtype)
+        out[:first] = 1
+        for tap in range(self.delays):
+            lag = self.warmup - tap * self.stride
+            out[first + tap * d : first + (tap + 1) * d] = series[start + lag : stop + lag].T
+        linear = out[first : first + taps]
+
+        places, at = {}, first + taps
+        for degree in self.degrees:
+            places[degree] = at
+            at += comb(taps + degree - 1, degree)
+        lower = linear
+        for degree in range(2, max(self.degrees, default=1) + 1):
+            size = comb(taps + degree - 1, degree)
+            at = places.get(degree, -1)
+            block = out[at : at + size] if at >= 0 else np.empty((size, stop - start), out.dtype)
+            _multiply(linear, lower, degree, block)
+            lower = block
+        return out
+
+
+def _multiply(linear: np.ndarray, lower: np.ndarray, degree: int, out: np.ndarray) -> None:
+    """Fill `out` with the monomials of a degree, from those of the degree below.
+
+    In lexicographic order the monomials of the lower degree in the variables i, i + 1, ...
+    are the last ones of `lower`; those whose first variable is i are i times these.
+    """
+    at = 0
+    for i in range(len(linear)):
+        size = comb(len(linear) - i + degree - 2, degree - 1)
+        np.multiply(linear[i], lower[len(lower) - size :], out=out[at : at + size])
+        at += size
+
+
+def _checked(series: ArrayLike, warmup: int) -> np.ndarray:
+    array = np.asarray(series)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"series must hold real numbers; got an array of {array.dtype}")
+    if array.ndim != 2 or array.shape[1] == 0:
+        hint = "; reshape one variable with series.reshape(-1, 1)" if array.ndim == 1 else ""
+        raise ValueError(
+            f"series must be 2-D (time, features) with at least one feature; got shape "
+            f"{array.shape}{hint}"
+        )
+    if len(array) <= warmup:
+        raise ValueError(
+            f"series must have at least {warmup + 1} rows, (delays - 1) * stride + 1; "
+            f"got {len(array)}"
+        )
+    if array.dtype != np.float32:
+        array = array.astype(np.float64, copy=False)
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise ValueError(f"series must be finite; row {row} holds NaN or infinity")
+    return array
