@@ -42,10 +42,15 @@ def array_module(*arrays: Array) -> ModuleType:
     >>> array_module(np.zeros(3)).__name__
     'numpy'
     """
-    host = sum(isinstance(a, np.ndarray | np.generic) for a in arrays)
-    if host == len(arrays):
+    for array in arrays:  # the common case first: this is asked many times a training step
+        if type(array) is not np.ndarray:
+            break
+    else:
         return np
-    if host:
+    host = [_is_host(array) for array in arrays]
+    if all(host):
+        return np
+    if any(host):
         kinds = ", ".join(f"{type(a).__module__}.{type(a).__name__}" for a in arrays)
         raise TypeError(
             f"all arrays must be on one device; got {kinds}. "

@@ -14,7 +14,7 @@ import scipy.special
 from .backend import Array, array_module
 
 # Elements of a flat vector that are updated at a time: ten scratch passes stay in cache.
-_CHUNK = 16_384
+_CHUNK = 32_768
 
 _SQRT_HALF = 0.5**0.5
 _INV_SQRT_2PI = (2 * np.pi) ** -0.5

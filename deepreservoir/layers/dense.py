@@ -200,7 +200,8 @@ class AdaptedDense(Layer):
             self.dB += dy.T @ z
         if g is None:
             return None
-        dx = g * self.beta
+        dx = g  # ours to write to: the product has just been made
+        dx *= self.beta
         if u is not None:
             dx += u @ self.A if mask is None else (u @ self.A) * mask
         return dx

@@ -1,0 +1,146 @@
+"""Echo-state networks against reservoirpy: the same weights, the same task, one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from deepreservoir import EchoStateRegressor
+from deepreservoir.datasets import mackey_glass
+from deepreservoir.esn import nrmse
+
+from .timing import Contenders, medians, race, ratio
+
+_STEPS, _TEST = 10_000, 2_000
+_WASHOUT, _RIDGE, _LEAK = 100, 1e-7, 0.3
+_TARGETS = {500: 1.6, 1000: 2.0, 2000: 2.5}
+_TARGETS_MANY = {100: 6.0, 500: 3.0, 1000: 1.6, 2000: 1.6}
+
+
+def available() -> bool:
+    """Say whether reservoirpy can be imported."""
+    try:
+        import reservoirpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _model(units: int, **params: Any) -> EchoStateRegressor:
+    defaults: dict[str, Any] = {
+        "spectral_radius": 1.1,
+        "leak_rate": _LEAK,
+        "input_scaling": 0.7,
+        "bias_scaling": 0.2,
+        "washout": _WASHOUT,
+        "ridge": _RIDGE,
+        "random_state": 0,
+    }
+    return EchoStateRegressor(units, **{**defaults, **params})
+
+
+def _peer(model: EchoStateRegressor) -> Any:
+    """Return reservoirpy's network with the weights of a fitted model."""
+    from reservoirpy.nodes import Reservoir, Ridge
+
+    part = model.reservoir_.parts[0]
+    weights = part.recurrent.dense()
+    reservoir = Reservoir(
+        units=part.units,
+        lr=_LEAK,
+        W=scipy.sparse.csr_matrix(weights),
+        Win=part.W_in.astype(float),
+        bias=part.b.astype(float),
+    )
+    return reservoir >> Ridge(ridge=_RIDGE)
+
+
+def _series() -> tuple[np.ndarray, np.ndarray]:
+    series = mackey_glass(_STEPS + _TEST + 1) - 1.0
+    return series[:-1], series[1:]
+
+
+def one_series(units: int, rounds: int) -> dict[str, Any]:
+    """Fit on one series of 10,000 steps; error one step ahead on the 2,000 that follow."""
+    x, y = _series()
+    train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
+    model = _model(units).fit(x[train], y[train])
+    contenders: Contenders = {"ours": lambda: model.fit(x[train], y[train])}
+    errors = {"ours": _error(model.predict, x, y, test)}
+    if available():
+        peer = _peer(model)
+        contenders["reservoirpy"] = lambda: peer.fit(x[train], y[train], warmup=_WASHOUT)
+        contenders["reservoirpy"]()
+        errors["reservoirpy"] = _error(lambda u: peer.run(u), x, y, test)
+    return _figures(race(contenders, rounds), errors, _TARGETS.get(units))
+
+
+def eight_series(units: int, rounds: int) -> dict[str, Any]:
+    """Fit on eight series of 1,250 steps."""
+    x, y = _series()
+    X = x[:_STEPS].reshape(8, -1, 1)
+    Y = y[:_STEPS].reshape(8, -1, 1)
+    model = _model(units).fit(X, Y)
+    contenders: Contenders = {"ours": lambda: model.fit(X, Y)}
+    if available():
+        peer = _peer(model)
+        contenders["reservoirpy"] = lambda: peer.fit(list(X), list(Y), warmup=_WASHOUT)
+        contenders["reservoirpy, workers=-1"] = lambda: peer.fit(
+            list(X), list(Y), warmup=_WASHOUT, workers=-1
+        )
+    seconds = race(contenders, rounds)
+    if available():
+        fastest = min(
+            ("reservoirpy", "reservoirpy, workers=-1"), key=lambda name: medians(seconds)[name]
+        )
+        seconds["reservoirpy"] = seconds[fastest]
+    return _figures(seconds, {}, _TARGETS_MANY.get(units))
+
+
+def hadamard(units: int, rounds: int) -> dict[str, Any]:
+    """Fit with a Hadamard reservoir: no matrix at all."""
+    x, y = _series()
+    train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
+    model = _model(units, topology="hadamard").fit(x[train], y[train])
+    states: Contenders = {"states": lambda: _run_states(model, x[train])}
+    seconds = race(states, rounds)
+    return {
+        "median_seconds": medians(seconds),
+        "microseconds_a_step": 1e6 * medians(seconds)["states"] / _STEPS,
+        "nrmse": {"ours": _error(model.predict, x, y, test)},
+    }
+
+
+def _run_states(model: EchoStateRegressor, x: np.ndarray) -> None:
+    for _ in model.reservoir_.blocks(x[None]):
+        pass
+
+
+def _error(
+    predict: Callable[[np.ndarray], Any], x: np.ndarray, y: np.ndarray, test: slice
+) -> float:
+    found = np.asarray(predict(x[test])).reshape(-1, 1)
+    return float(nrmse(y[test][_WASHOUT:], found[_WASHOUT:]))
+
+
+def _figures(
+    seconds: dict[str, list[float]], errors: dict[str, float], target: float | None
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {"median_seconds": medians(seconds), "nrmse": errors}
+    if "reservoirpy" in seconds:
+        figures["times_faster"] = ratio(seconds, "reservoirpy", "ours")
+        figures["target"] = target
+    return figures
+
+
+def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (name, figures) of each race."""
+    for units in _TARGETS:
+        yield f"one series, {units} units", one_series(units, rounds)
+    for units in _TARGETS_MANY:
+        yield f"eight series, {units} units", eight_series(units, rounds)
+    for units in (1024, 2048, 4096):
+        yield f"hadamard, {units} units", hadamard(units, rounds)
