@@ -9,7 +9,7 @@ import click
 
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import memory, mnist, speed, tables, torch_peers
+from . import echo, memory, mnist, speed, tables, torch_peers
 from .store import RESULTS, store
 
 _out = click.option(
@@ -71,6 +71,20 @@ def memory_command(out: Path) -> None:
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     click.echo(f"Wrote {store('memory', figures, out)}")
+
+
+@main.command("echo")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def echo_command(rounds: int, out: Path) -> None:
+    """Race echo-state networks against reservoirpy, on the same weights."""
+    if not echo.available():
+        click.echo("reservoirpy is not installed: the races against it are skipped.")
+    figures: dict[str, Any] = {"rounds": rounds, "races": {}}
+    for name, race in echo.races(rounds):
+        figures["races"][name] = race
+        click.echo(f"{name}: {race}")
+    click.echo(f"Wrote {store('echo', figures, out)}")
 
 
 @main.command("tables")

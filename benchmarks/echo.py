@@ -11,6 +11,7 @@ import scipy.sparse
 from deepreservoir import EchoStateRegressor
 from deepreservoir.datasets import mackey_glass
 from deepreservoir.esn import nrmse
+from deepreservoir.esn.readout import NormalEquations
 
 from .timing import Contenders, medians, race, ratio
 
@@ -63,12 +64,26 @@ def _series() -> tuple[np.ndarray, np.ndarray]:
     return series[:-1], series[1:]
 
 
+def _fit(model: EchoStateRegressor, X: np.ndarray, Y: np.ndarray) -> None:
+    """Run the drawn reservoir over series (n, time, 1) and solve the readout."""
+    stack = model.reservoir_
+    equations = NormalEquations(stack.units, 1)
+    for steps, states in stack.blocks(X):
+        skip = max(0, _WASHOUT - steps.start)
+        wanted = Y[:, steps].swapaxes(0, 1)[skip:].reshape(-1, 1)
+        equations.add(states[skip:].reshape(-1, stack.units), wanted)
+    equations.solve(_RIDGE)
+
+
 def one_series(units: int, rounds: int) -> dict[str, Any]:
-    """Fit on one series of 10,000 steps; error one step ahead on the 2,000 that follow."""
+    """Fit on one series of 10,000 steps; error one step ahead on the 2,000 that follow.
+
+    Both are given their weights: what is timed is the run and the readout.
+    """
     x, y = _series()
     train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
     model = _model(units).fit(x[train], y[train])
-    contenders: Contenders = {"ours": lambda: model.fit(x[train], y[train])}
+    contenders: Contenders = {"ours": lambda: _fit(model, x[train][None], y[train][None])}
     errors = {"ours": _error(model.predict, x, y, test)}
     if available():
         peer = _peer(model)
@@ -84,7 +99,7 @@ def eight_series(units: int, rounds: int) -> dict[str, Any]:
     X = x[:_STEPS].reshape(8, -1, 1)
     Y = y[:_STEPS].reshape(8, -1, 1)
     model = _model(units).fit(X, Y)
-    contenders: Contenders = {"ours": lambda: model.fit(X, Y)}
+    contenders: Contenders = {"ours": lambda: _fit(model, X, Y)}
     if available():
         peer = _peer(model)
         contenders["reservoirpy"] = lambda: peer.fit(list(X), list(Y), warmup=_WASHOUT)
