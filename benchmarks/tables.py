@@ -17,6 +17,10 @@ _README_ROWS = {
 }
 
 
+# Points that a family may lie from the normal one at rank 8.
+_FAMILY_TOLERANCE = 0.3
+
+
 def _load(folder: Path, name: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return document
@@ -42,10 +46,14 @@ def mnist(folder: Path) -> str:
     """Return the MNIST table: every row, ours beside the paper's."""
     document = _load(folder, "mnist")
     rows = []
+    rank_8 = next(row["accuracy"] for row in document["rows"] if row["name"] == "r8")
     for row in document["rows"]:
-        target = row["target"]
+        target, met = row["target"], row["met"]
         aim = f"≥ {target['at_least']}" if target["at_least"] else ""
         aim = f"± {target['within_of_paper']}" if target["within_of_paper"] else aim
+        if row["name"].startswith("r8 "):  # another family
+            aim = f"rank 8 ± {_FAMILY_TOLERANCE}"
+            met = abs(row["accuracy"] - rank_8) <= _FAMILY_TOLERANCE
         paper = row["paper"]["accuracy"]
         rows.append(
             [
@@ -54,7 +62,7 @@ def mnist(folder: Path) -> str:
                 f"{row['accuracy']:.2f} ± {row['spread']:.2f}",
                 "" if paper is None else f"{paper:.2f}",
                 aim,
-                "yes" if row["met"] else "**missed**",
+                "yes" if met else "**missed**",
             ]
         )
     head = ["MNIST medium", "trained numbers", "test accuracy %", "paper %", "target", "met"]

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..backend import resolve_device, to_device, to_host
+from ..backend import Device, resolve_device, to_device, to_host
 from ..losses import Loss
 from ..models import DTYPES, MLPConfig
 from ..network import Network
@@ -122,16 +122,10 @@ class BaseDeepReservoir(BaseEstimator):
         data = self._read(X, y, sample_weight, not going_on, classes)
         held_out = None
         seeds = self._seeds(fresh=not going_on)
-        config = self._config(self.n_features_in_, self._n_outputs(data.y))
         if self.early_stopping:
             data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
         data = self._merged_if_one_batch(data)
-        if not going_on:
-            self._prepare_targets(data)
-            network = Network(config, seeds[0], init_seed=seeds[1], device=device)
-            self.history_: dict[str, list[Any]] = {}
-        else:
-            network = self._going_on(config)
+        network = self._network(data, seeds, device, fresh=not going_on)
         return self._train(network, data, held_out, seeds[2], one_pass=False)
 
     def _partial_fit(
@@ -144,13 +138,7 @@ class BaseDeepReservoir(BaseEstimator):
         first = not hasattr(self, "network_")
         data = self._merged_if_one_batch(self._read(X, y, sample_weight, first, classes))
         seeds = self._seeds(fresh=first)
-        config = self._config(self.n_features_in_, self._n_outputs(data.y))
-        if first:
-            self._prepare_targets(data)
-            network = Network(config, seeds[0], init_seed=seeds[1], device=device)
-            self.history_ = {}
-        else:
-            network = self._going_on(config)
+        network = self._network(data, seeds, device, fresh=first)
         return self._train(network, data, None, seeds[2], one_pass=True)
 
     def _merged_if_one_batch(self, data: Data) -> Data:
@@ -165,7 +153,14 @@ class BaseDeepReservoir(BaseEstimator):
             self.scaffold_seed_ = int(scaffold_seed)
         return self._drawn
 
-    def _going_on(self, config: MLPConfig) -> Network:
+    def _network(
+        self, data: Data, seeds: tuple[int, int, int], device: Device, fresh: bool
+    ) -> Network:
+        """Return a new network for these data, or the one to go on with."""
+        config = self._config(self.n_features_in_, self._n_outputs(data.y))
+        if fresh:
+            self._prepare_targets(data)
+            return Network(config, seeds[0], init_seed=seeds[1], device=device)
         if config != self.network_.config:
             mine, new = self.network_.config.to_dict(), config.to_dict()
             changed = [f"{k}: {mine[k]!r} -> {new[k]!r}" for k in mine if mine[k] != new[k]]
@@ -218,9 +213,11 @@ class BaseDeepReservoir(BaseEstimator):
         )
 
     def _keep(self, network: Network, outcome: Outcome) -> None:
+        before = self.history_ if getattr(self, "network_", None) is network else {}
         self.network_ = network
-        for name, values in outcome.history.items():
-            self.history_[name] = self.history_.get(name, []) + values
+        self.history_: dict[str, list[Any]] = {
+            name: before.get(name, []) + values for name, values in outcome.history.items()
+        }
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(self.history_["loss"])
         self.betas_ = network.betas()

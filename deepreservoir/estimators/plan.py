@@ -76,7 +76,9 @@ def check_training_params(params: dict[str, Any]) -> None:
         )
     for name in ("scaffold_seed", "random_state"):
         value = params[name]
-        if _is_integer(value) and value < 0:
+        # A random_state may also be a generator, which scikit-learn checks.
+        other = value is not None and not _is_integer(value) and name == "scaffold_seed"
+        if other or (_is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
 
 

@@ -37,6 +37,7 @@ def _no_training(monkeypatch, request):
         ({"adapter": "qlora"}, "adapter must be one of 'lora'.*got 'qlora'"),
         ({"scaling": 2}, "scaling must be one of"),
         ({"scaffold_seed": -1}, "scaffold_seed must be a non-negative integer or None; got -1"),
+        ({"scaffold_seed": "a"}, "scaffold_seed must be a non-negative integer or None; got 'a'"),
         ({"random_state": -3}, "random_state must be a non-negative integer or None; got -3"),
         ({"scaffold_scale": 0.0}, "scaffold_scale must be a positive gain or 'family'; got 0.0"),
         ({"beta": "free"}, "beta must be one of"),
