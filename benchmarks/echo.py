@@ -16,7 +16,7 @@ from deepreservoir.esn.readout import NormalEquations
 from .timing import Contenders, medians, race, ratio
 
 _STEPS, _TEST = 10_000, 2_000
-_WASHOUT, _RIDGE, _LEAK = 100, 1e-7, 0.3
+_WASHOUT, _RIDGE, _LEAK = 100, 1e-7, 1.0
 _TARGETS = {500: 1.6, 1000: 2.0, 2000: 2.5}
 _TARGETS_MANY = {100: 6.0, 500: 3.0, 1000: 1.6, 2000: 1.6}
 
@@ -32,9 +32,9 @@ def available() -> bool:
 
 def _model(units: int, **params: Any) -> EchoStateRegressor:
     defaults: dict[str, Any] = {
-        "spectral_radius": 1.1,
+        "spectral_radius": 0.9,
         "leak_rate": _LEAK,
-        "input_scaling": 0.7,
+        "input_scaling": 1.0,
         "bias_scaling": 0.2,
         "washout": _WASHOUT,
         "ridge": _RIDGE,

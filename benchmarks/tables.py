@@ -116,7 +116,28 @@ def memory(folder: Path) -> str:
     return f"{markdown(['what', 'memory', 'beside'], rows)}\n\n{provenance(document)}."
 
 
+def echo(folder: Path) -> str:
+    """Return the races of echo-state networks against reservoirpy."""
+    document = _load(folder, "echo")
+    rows = []
+    for name, race in document["races"].items():
+        ours, peer = race["nrmse"].get("ours"), race["nrmse"].get("reservoirpy")
+        target, times = race.get("target"), race.get("times_faster")
+        missed = bool(target and times < target)
+        rows.append(
+            [
+                name,
+                f"{race['microseconds_a_step']:.1f} µs a step" if times is None else f"{times:.1f}",
+                "" if target is None else f"≥ {target:g}" + (" **missed**" if missed else ""),
+                "" if ours is None else f"{ours:.2g}",
+                "" if peer is None else f"{peer:.2g}",
+            ]
+        )
+    head = ["Mackey-Glass", "times faster", "target", "NRMSE", "reservoirpy's"]
+    return f"{markdown(head, rows)}\n\n{document['rounds']} rounds; {provenance(document)}."
+
+
 def all_tables(folder: Path) -> str:
     """Return every table, under a heading each."""
-    parts = {"MNIST": mnist, "Speed": speed, "Memory": memory}
+    parts = {"MNIST": mnist, "Speed": speed, "Memory": memory, "Echo-state networks": echo}
     return "\n\n".join(f"## {title}\n\n{make(folder)}" for title, make in parts.items())
