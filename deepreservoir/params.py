@@ -7,7 +7,7 @@ names and shapes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,18 +75,3 @@ class ParamSet:
             or [np.empty(0, like.dtype)]
         )
         return xp.asarray(mask)
-
-    def flatten(self, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> np.ndarray:
-        """Return the flat vector that holds `arrays`, which must have every path, no more."""
-        missing = [slot.path for slot in self.slots if slot.path not in arrays]
-        extra = sorted(set(arrays) - {slot.path for slot in self.slots})
-        if missing or extra:
-            raise ValueError(
-                f"arrays do not fit the configuration: missing {missing}, extra {extra}"
-            )
-        flat = np.empty(self.size, dtype)
-        for path, view in self.views(flat).items():
-            if arrays[path].shape != view.shape:
-                raise ValueError(f"{path} must have shape {view.shape}; got {arrays[path].shape}")
-            view[...] = arrays[path]
-        return flat

@@ -8,14 +8,15 @@ one, so nothing leaks from one series into the next.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..scaffold import Stream
 from ..scaffold.families import lane_table
-from .topology import Recurrent, RecurrentSpec, draw_recurrent
+from .topology import RecurrentSpec, draw_recurrent
 
 ACTIVATIONS = ("tanh", "relu", "identity")
 
@@ -60,80 +61,32 @@ class ReservoirSpec:
         return unit.astype(np.float64) * (bound / np.sqrt(3))
 
 
-@dataclass
-class Reservoir:
-    """A reservoir for inputs of one width.
+class Driven(ABC):
+    """What is driven by series: runs over them, a block of steps at a time.
 
-    Parameters
-    ----------
-    spec : ReservoirSpec
-    n_inputs : int
-    n_feedback : int, default=0
-        Width of what the output feeds back.
-    dtype : numpy dtype, default=float32
-
-    Examples
-    --------
-    >>> spec = ReservoirSpec(RecurrentSpec(units=50))
-    >>> reservoir = Reservoir(spec, n_inputs=1)
-    >>> reservoir.states(np.ones((2, 30, 1))).shape
-    (2, 30, 50)
+    A subclass has `units`, `dtype` and :meth:`block`.
     """
 
-    spec: ReservoirSpec
-    n_inputs: int
-    n_feedback: int = 0
-    dtype: np.dtype | type = np.float32
-    recurrent: Recurrent = field(init=False, repr=False)
+    units: int
+    dtype: np.dtype
 
-    def __post_init__(self) -> None:
-        spec, self.dtype = self.spec, np.dtype(self.dtype)
-        self.recurrent = draw_recurrent(spec.recurrent, self.dtype)
-        wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
-        self.W_in = wide.astype(self.dtype)  # (units, n_inputs)
-        self.b = spec.uniform("bias", 1, spec.bias_scaling)[:, 0].astype(self.dtype)
-        self.gain: np.ndarray | None = None  # (units,), after intrinsic plasticity
-        if self.n_feedback:
-            back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
-            self.W_fb = back.astype(self.dtype)  # (units, n_feedback)
+    @abstractmethod
+    def block(
+        self,
+        u: np.ndarray,
+        h: np.ndarray,
+        feedback: np.ndarray | None = None,
+        noise_seed: int | None = None,
+        first: int = 0,
+    ) -> np.ndarray:
+        """Return the states of a few steps: u (n, time, n_inputs) -> (time, n, units).
 
-    @property
-    def units(self) -> int:
-        return self.spec.units
+        `first` is the number of the first step, which the noise is keyed by.
+        """
 
     def start(self, n_series: int = 1) -> np.ndarray:
         """Return the state before any input: zeros, (n_series, units)."""
         return np.zeros((n_series, self.units), self.dtype)
-
-    def drive(self, u: np.ndarray, feedback: np.ndarray | None = None) -> np.ndarray:
-        """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
-        drive = u.astype(self.dtype, copy=False) @ self.W_in.T
-        if feedback is not None:
-            drive += feedback.astype(self.dtype, copy=False) @ self.W_fb.T
-        if self.gain is not None:
-            drive *= self.gain
-        if self.b.any():
-            drive += self.b
-        return drive
-
-    def _activate(self, x: np.ndarray) -> None:
-        if self.spec.activation == "tanh":
-            np.tanh(x, out=x)
-        elif self.spec.activation == "relu":
-            np.maximum(x, np.zeros(x.shape[-1:], x.dtype), out=x)
-
-    def step(self, h: np.ndarray, drive: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return the next state: h (n, units), drive (n, units) -> (n, units)."""
-        x = self.recurrent.matmul(h, out=out)
-        if self.gain is not None:
-            x *= self.gain
-        x += drive
-        self._activate(x)
-        leak = self.spec.leak_rate
-        if leak != 1:
-            x *= self.dtype.type(leak)  # type: ignore[union-attr]
-            x += h * self.dtype.type(1 - leak)  # type: ignore[union-attr]
-        return x
 
     def blocks(
         self,
@@ -169,6 +122,78 @@ class Reservoir:
             h = states[-1]
             yield steps, states
 
+    def states(self, u: np.ndarray, h: np.ndarray | None = None) -> np.ndarray:
+        """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
+        out = np.empty((*u.shape[:2], self.units), self.dtype)
+        for steps, states in self.blocks(u, h):
+            out[:, steps] = states.swapaxes(0, 1)
+        return out
+
+
+class Reservoir(Driven):
+    """A reservoir for inputs of one width.
+
+    Parameters
+    ----------
+    spec : ReservoirSpec
+    n_inputs : int
+    n_feedback : int, default=0
+        Width of what the output feeds back.
+    dtype : numpy dtype, default=float32
+
+    Examples
+    --------
+    >>> spec = ReservoirSpec(RecurrentSpec(units=50))
+    >>> reservoir = Reservoir(spec, n_inputs=1)
+    >>> reservoir.states(np.ones((2, 30, 1))).shape
+    (2, 30, 50)
+    """
+
+    def __init__(
+        self,
+        spec: ReservoirSpec,
+        n_inputs: int,
+        n_feedback: int = 0,
+        dtype: np.dtype | type = np.float32,
+    ) -> None:
+        self.spec, self.units = spec, spec.units
+        self.n_inputs, self.n_feedback = n_inputs, n_feedback
+        self.dtype = np.dtype(dtype)
+        self._take = self.dtype.type(spec.leak_rate)
+        self._keep = self.dtype.type(1 - spec.leak_rate)
+        self.recurrent = draw_recurrent(spec.recurrent, self.dtype)
+        wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
+        self.W_in = wide.astype(self.dtype)  # (units, n_inputs)
+        self.b = spec.uniform("bias", 1, spec.bias_scaling)[:, 0].astype(self.dtype)
+        if self.n_feedback:
+            back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
+            self.W_fb = back.astype(self.dtype)  # (units, n_feedback)
+
+    def drive(self, u: np.ndarray, feedback: np.ndarray | None = None) -> np.ndarray:
+        """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
+        drive = u.astype(self.dtype, copy=False) @ self.W_in.T
+        if feedback is not None:
+            drive += feedback.astype(self.dtype, copy=False) @ self.W_fb.T
+        if self.b.any():
+            drive += self.b
+        return drive
+
+    def _activate(self, x: np.ndarray) -> None:
+        if self.spec.activation == "tanh":
+            np.tanh(x, out=x)
+        elif self.spec.activation == "relu":
+            np.maximum(x, np.zeros(x.shape[-1:], x.dtype), out=x)
+
+    def step(self, h: np.ndarray, drive: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the next state: h (n, units), drive (n, units) -> (n, units)."""
+        x = self.recurrent.matmul(h, out=out)
+        x += drive
+        self._activate(x)
+        if self._take != 1:
+            x *= self._take
+            x += h * self._keep
+        return x
+
     def block(
         self,
         u: np.ndarray,
@@ -177,10 +202,6 @@ class Reservoir:
         noise_seed: int | None = None,
         first: int = 0,
     ) -> np.ndarray:
-        """Return the states of a few steps: u (n, time, n_inputs) -> (time, n, units).
-
-        `first` is the number of the first step, which the noise is keyed by.
-        """
         back = None if feedback is None else feedback.swapaxes(0, 1)
         states = self.drive(u.swapaxes(0, 1), back)  # becomes the states in place
         if noise_seed is not None and self.spec.noise:
@@ -200,18 +221,15 @@ class Reservoir:
 
     def _run_single(self, drive: np.ndarray, h: np.ndarray) -> None:
         """The same for one series and dense weights: vectors, and nothing allocated."""
-        W, gain, leak = self.recurrent.matrix, self.gain, self.spec.leak_rate
+        W = self.recurrent.matrix
         x, old = np.empty_like(h), np.empty_like(h)
-        take, keep = self.dtype.type(leak), self.dtype.type(1 - leak)  # type: ignore[union-attr]
         for now in drive:
             np.dot(W, h, out=x)
-            if gain is not None:
-                x *= gain
             now += x
             self._activate(now)
-            if leak != 1:
-                now *= take
-                np.multiply(h, keep, out=old)
+            if self._take != 1:
+                now *= self._take
+                np.multiply(h, self._keep, out=old)
                 now += old
             h = now
 
@@ -221,10 +239,3 @@ class Reservoir:
         lanes = stream.rows(first * n, (first + time) * n, self.units)
         normal = lane_table("normal")[lanes].reshape(time, n, self.units)
         return (normal * np.float32(self.spec.noise)).astype(self.dtype, copy=False)
-
-    def states(self, u: np.ndarray, h: np.ndarray | None = None) -> np.ndarray:
-        """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
-        out = np.empty((*u.shape[:2], self.units), self.dtype)
-        for steps, states in self.blocks(u, h):
-            out[:, steps] = states.swapaxes(0, 1)
-        return out

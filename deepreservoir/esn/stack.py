@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from .reservoir import BLOCK, Reservoir, ReservoirSpec
+from .reservoir import Driven, Reservoir, ReservoirSpec
 
 ARRANGEMENTS = ("deep", "grouped")
 
 
-class ReservoirStack:
+class ReservoirStack(Driven):
     """Reservoirs whose states are joined, (time, n_series, units of all).
 
     ``"deep"``: the first reads the input, each other the states of the one before
@@ -51,33 +51,13 @@ class ReservoirStack:
         self.units = int(bounds[-1])
         self.dtype = np.dtype(dtype)
 
-    def start(self, n_series: int = 1) -> np.ndarray:
-        """Return the state before any input: zeros, (n_series, units)."""
-        return np.zeros((n_series, self.units), self.dtype)
-
-    def blocks(
-        self,
-        u: np.ndarray,
-        h: np.ndarray | None = None,
-        feedback: np.ndarray | None = None,
-        noise_seed: int | None = None,
-    ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (steps, states (len, n_series, units)); see :meth:`Reservoir.blocks`."""
-        h = self.start(len(u)) if h is None else h
-        for first in range(0, u.shape[1], BLOCK):
-            steps = slice(first, min(first + BLOCK, u.shape[1]))
-            back = None if feedback is None else feedback[:, steps]
-            states = self._block(u[:, steps], h, back, noise_seed, first)
-            h = states[-1]
-            yield steps, states
-
-    def _block(
+    def block(
         self,
         u: np.ndarray,
         h: np.ndarray,
-        feedback: np.ndarray | None,
-        noise_seed: int | None,
-        first: int,
+        feedback: np.ndarray | None = None,
+        noise_seed: int | None = None,
+        first: int = 0,
     ) -> np.ndarray:
         inputs, joined = u, []
         for part, where in zip(self.parts, self._slices, strict=True):
@@ -86,10 +66,3 @@ class ReservoirStack:
             if self.deep:
                 inputs = states.swapaxes(0, 1)
         return joined[0] if len(joined) == 1 else np.concatenate(joined, axis=2)
-
-    def states(self, u: np.ndarray, h: np.ndarray | None = None) -> np.ndarray:
-        """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
-        out = np.empty((*u.shape[:2], self.units), self.dtype)
-        for steps, states in self.blocks(u, h):
-            out[:, steps] = states.swapaxes(0, 1)
-        return out

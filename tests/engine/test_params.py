@@ -55,43 +55,6 @@ def test_a_path_used_twice_is_refused():
         ParamSet(slots)
 
 
-def test_flatten_is_the_inverse_of_views(params):
-    theta = np.random.default_rng(0).standard_normal(params.size)
-    arrays = dict(reversed(params.views(theta).items()))  # the order of the mapping is free
-    np.testing.assert_array_equal(params.flatten(arrays, np.dtype(np.float64)), theta)
-    narrow = params.flatten(arrays, np.dtype(np.float32))
-    assert narrow.dtype == np.float32
-    np.testing.assert_array_equal(narrow, theta.astype(np.float32))
-
-
-def test_flatten_copies(params):
-    arrays = params.views(np.zeros(params.size))
-    flat = params.flatten(arrays, np.dtype(np.float64))
-    flat[:] = 1
-    assert not arrays["layers.0.A"].any()
-
-
-@pytest.mark.parametrize("missing", [[], ["layers.0.beta"]])
-@pytest.mark.parametrize("extra", [[], ["layers.9.A"]])
-def test_flatten_names_what_is_missing_and_what_is_extra(params, missing, extra):
-    arrays = params.views(np.zeros(params.size))
-    arrays = {path: v for path, v in arrays.items() if path not in missing}
-    arrays |= {path: np.zeros(1) for path in extra}
-    if not missing and not extra:
-        assert params.flatten(arrays, np.dtype(np.float64)).shape == (20,)
-        return
-    with pytest.raises(ValueError, match="do not fit the configuration") as error:
-        params.flatten(arrays, np.dtype(np.float64))
-    assert f"missing {missing}, extra {extra}" in str(error.value)
-
-
-@pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 4), (1, 3), (3,)])
-def test_flatten_refuses_another_shape_even_where_it_would_broadcast(params, shape):
-    arrays = params.views(np.zeros(params.size)) | {"layers.0.A": np.zeros(shape)}
-    with pytest.raises(ValueError, match=r"layers.0.A must have shape \(2, 3\); got"):
-        params.flatten(arrays, np.dtype(np.float64))
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decay_mask_is_one_where_a_slot_decays(params, dtype):
     mask = params.decay_mask(np.zeros(params.size, dtype))
@@ -100,8 +63,7 @@ def test_decay_mask_is_one_where_a_slot_decays(params, dtype):
 
 
 def test_no_slots_make_an_empty_vector():
-    params = ParamSet([])
-    empty = np.empty(0, np.float32)
-    assert params.size == 0
-    assert params.views(empty) == {}
-    assert params.decay_mask(empty).shape == params.flatten({}, np.dtype(np.float32)).shape == (0,)
+    empty = ParamSet([])
+    assert empty.size == 0
+    assert empty.views(np.empty(0)) == {}
+    assert empty.decay_mask(np.empty(0)).shape == (0,)
