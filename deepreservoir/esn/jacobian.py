@@ -1,0 +1,184 @@
+"""The derivative of a reservoir's step, along a run.
+
+    dh[t] = (1 - a) dh[t-1] + a f'(x[t]) (W dh[t-1] + W_in du[t])
+
+with f' read off the states: 1 - f^2 for tanh, f > 0 for relu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike
+
+from .observables import check_count, check_no_feedback, finite_blocks
+from .reservoir import Reservoir
+from .spectrum import spectral_radius_of
+from .stack import ReservoirStack
+
+#: A difference of states, (units,), to that of a step later.
+Tangent = Callable[[np.ndarray], np.ndarray]
+
+
+def effective_spectral_radius(
+    reservoir: Reservoir | ReservoirStack, u: ArrayLike, n_samples: int = 20, washout: int = 100
+) -> float:
+    """Return the mean spectral radius of the step's Jacobian along a driven run.
+
+    The Jacobian ``(1 - a) I + a diag(f') W`` is that of the states of a step by those of the step
+    before. Saturated units have small f', so strong input or bias lowers it below the spectral
+    radius of the weights. In a deep stack it is block triangular, and its radius the largest of
+    the parts'.
+
+    Parameters
+    ----------
+    reservoir : Reservoir or ReservoirStack
+        Without feedback.
+    u : array-like of real numbers, shape (time, n_inputs)
+        More than `washout` rows; the run starts from zeros.
+    n_samples : int
+        Steps to take the radius at, spread evenly; all, where there are fewer. Each takes the
+        eigenvalues of units x units numbers.
+    washout : int
+        Steps before the first that counts.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `u` is no such array, the reservoir has feedback, or a number is out of range.
+
+    References
+    ----------
+    Verstraeten and Schrauwen, On the quantification of dynamics in reservoir computing, ICANN
+    2009.
+
+    Examples
+    --------
+    >>> from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
+    >>> recurrent = RecurrentSpec(units=30, spectral_radius=0.9)
+    >>> reservoir = Reservoir(ReservoirSpec(recurrent, leak_rate=0.5), n_inputs=1)
+    >>> round(effective_spectral_radius(reservoir, np.zeros((200, 1))), 4) <= 0.95
+    True
+    """
+    check_count(n_samples, "n_samples")
+    series = checked_input(reservoir, u, washout)
+    span = len(series) - washout
+    sampled = washout + np.arange(min(n_samples, span)) * span // min(n_samples, span)
+    parts = _parts(reservoir)
+    weights = [_weights(part) for part, _ in parts]
+    radii = []
+    for steps, slopes in slopes_along(reservoir, series):
+        for t in sampled[(sampled >= steps.start) & (sampled < steps.stop)] - steps.start:
+            radii.append(
+                max(
+                    _radius(W, slopes[t, where], part.spec.leak_rate)
+                    for W, (part, where) in zip(weights, parts, strict=True)
+                )
+            )
+    return float(np.mean(radii))
+
+
+def _parts(reservoir: Reservoir | ReservoirStack) -> list[tuple[Reservoir, slice]]:
+    """Return the reservoirs of a stack, or of one, and where their units are."""
+    parts = reservoir.parts if isinstance(reservoir, ReservoirStack) else [reservoir]
+    ends = np.cumsum([part.units for part in parts]).tolist()
+    return [(p, slice(end - p.units, end)) for p, end in zip(parts, ends, strict=True)]
+
+
+def slopes_of(
+    reservoir: Reservoir | ReservoirStack, before: np.ndarray, after: np.ndarray
+) -> np.ndarray:
+    """Return f' of steps, from the states before and after them: all (time, n, units).
+
+    In the dtype of the states and by the same products, so that the nonlinearity's own zeros
+    come out as zeros.
+    """
+    slopes = np.ones_like(after)
+    for part, where in _parts(reservoir):
+        leak, dtype = part.spec.leak_rate, after.dtype.type
+        if part.spec.activation == "identity":
+            continue
+        f = (after[..., where] - before[..., where] * dtype(1 - leak)) / dtype(leak)
+        slopes[..., where] = np.maximum(1 - f * f, 0) if part.spec.activation == "tanh" else f > 0
+    return slopes
+
+
+def slopes_along(
+    reservoir: Reservoir | ReservoirStack, series: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (steps, f') along a run from zeros: series (time, n_inputs), f' (len, units)."""
+    h = reservoir.start()
+    for steps, states in finite_blocks(reservoir, series[None]):
+        before = np.concatenate([h[None], states[:-1]])
+        yield steps, slopes_of(reservoir, before, states)[:, 0]
+        h = states[-1]
+
+
+def push(
+    reservoir: Reservoir | ReservoirStack,
+    slope: np.ndarray,
+    readout: np.ndarray | None,
+    v: np.ndarray,
+) -> np.ndarray:
+    """Return a difference of states a step later: v, slope (units,) -> (units,).
+
+    With a readout, (n_inputs, units), inputs differ by its output; without, not at all.
+    """
+    du = None if readout is None else readout @ v
+    v = v.astype(reservoir.dtype, copy=False)
+    out = np.empty_like(v)
+    deep = isinstance(reservoir, ReservoirStack) and reservoir.deep
+    for part, where in _parts(reservoir):
+        inside = part.recurrent.matmul(v[None, where])[0]
+        if du is not None:
+            inside = inside + part.W_in @ du.astype(part.dtype, copy=False)
+        leak = part.dtype.type(part.spec.leak_rate)
+        out[where] = (1 - leak) * v[where] + leak * slope[where] * inside
+        if deep:
+            du = out[where]
+    return out
+
+
+def _weights(part: Reservoir) -> np.ndarray | scipy.sparse.csr_matrix:
+    """Return W in float64, sparse where it is: (units, units)."""
+    recurrent = part.recurrent
+    return recurrent.matrix.astype(np.float64) if recurrent.sparse else recurrent.dense()
+
+
+def _radius(W: np.ndarray | scipy.sparse.csr_matrix, slope: np.ndarray, leak: float) -> float:
+    """Return the spectral radius of (1 - a) I + a diag(f') W."""
+    if scipy.sparse.issparse(W):
+        jacobian = scipy.sparse.diags(leak * slope) @ W
+        return spectral_radius_of(jacobian + (1 - leak) * scipy.sparse.identity(len(slope)))
+    return spectral_radius_of(leak * slope[:, None] * W + (1 - leak) * np.eye(len(slope)))
+
+
+def checked_input(reservoir: Reservoir | ReservoirStack, u: ArrayLike, washout: int) -> np.ndarray:
+    """Return the input as float64, (time, n_inputs)."""
+    check_no_feedback(reservoir)
+    check_count(washout, "washout", least=0)
+    series = np.asarray(u)
+    if series.dtype.kind not in "biuf":
+        raise ValueError(f"u must hold real numbers; got an array of {series.dtype}")
+    if series.ndim != 2 or series.shape[1] != reservoir.n_inputs:
+        hint = "; reshape one input with u.reshape(-1, 1)" if series.ndim == 1 else ""
+        raise ValueError(
+            f"u must be (time, n_inputs) with n_inputs = {reservoir.n_inputs}; got shape "
+            f"{series.shape}{hint}"
+        )
+    if len(series) <= washout:
+        raise ValueError(
+            f"u must have more rows than the washout of {washout}; got {len(series)}. Give a "
+            "longer series or a smaller washout"
+        )
+    series = series.astype(np.float64, copy=False)
+    if not np.isfinite(series).all():
+        row = int(np.flatnonzero(~np.isfinite(series).all(axis=1))[0])
+        raise ValueError(f"u must be finite; row {row} holds NaN or infinity")
+    return series
