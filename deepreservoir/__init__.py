@@ -14,6 +14,7 @@ _PUBLIC = {
     "DeepReservoirClassifier": "estimators",
     "DeepReservoirRegressor": "estimators",
     "EchoStateRegressor": "estimators",
+    "reservoir_search": "estimators",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import reservoir_search as reservoir_search
     from .experiments import compare as compare
     from .models import MLPConfig as MLPConfig
     from .network import Network as Network

@@ -3,5 +3,11 @@
 from .deep_classifier import DeepReservoirClassifier
 from .deep_regressor import DeepReservoirRegressor
 from .echo_regressor import EchoStateRegressor
+from .halving import reservoir_search
 
-__all__ = ["DeepReservoirClassifier", "DeepReservoirRegressor", "EchoStateRegressor"]
+__all__ = [
+    "DeepReservoirClassifier",
+    "DeepReservoirRegressor",
+    "EchoStateRegressor",
+    "reservoir_search",
+]
