@@ -11,6 +11,7 @@ import scipy.sparse
 from deepreservoir import EchoStateRegressor
 from deepreservoir.datasets import mackey_glass
 from deepreservoir.esn import nrmse
+from deepreservoir.esn.harvest import harvest
 from deepreservoir.esn.readout import NormalEquations
 
 from .timing import Contenders, medians, race, ratio
@@ -68,10 +69,8 @@ def _fit(model: EchoStateRegressor, X: np.ndarray, Y: np.ndarray) -> None:
     """Run the drawn reservoir over series (n, time, 1) and solve the readout."""
     stack = model.reservoir_
     equations = NormalEquations(stack.units, 1)
-    for steps, states in stack.blocks(X):
-        skip = max(0, _WASHOUT - steps.start)
-        wanted = Y[:, steps].swapaxes(0, 1)[skip:].reshape(-1, 1)
-        equations.add(states[skip:].reshape(-1, stack.units), wanted)
+    for _, states, wanted in harvest(stack, X, Y, _WASHOUT):
+        equations.add(states.reshape(-1, stack.units), wanted.reshape(-1, 1))
     equations.solve(_RIDGE)
 
 

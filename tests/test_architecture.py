@@ -52,6 +52,7 @@ FOREIGN = {
     "click": {"cli"},
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},
+    "numba": {"esn"},
     "pooch": {"datasets"},
     "matplotlib": {"experiments"},
 }

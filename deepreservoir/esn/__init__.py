@@ -6,6 +6,7 @@ from .lyapunov import autonomous_lyapunov, echo_state_index, largest_lyapunov
 from .metrics import nrmse, valid_prediction_time
 from .nvar import NVAR
 from .observables import information_processing_capacity, memory_capacity
+from .plasticity import IntrinsicPlasticity
 from .reservoir import Reservoir, ReservoirSpec
 from .stack import ReservoirStack
 from .topology import TOPOLOGIES, RecurrentSpec, draw_recurrent
@@ -13,6 +14,7 @@ from .topology import TOPOLOGIES, RecurrentSpec, draw_recurrent
 __all__ = [
     "NVAR",
     "TOPOLOGIES",
+    "IntrinsicPlasticity",
     "RecurrentSpec",
     "Reservoir",
     "ReservoirSpec",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -64,6 +64,13 @@ class NormalEquations:
         self.yy += (y * y).sum(axis=0)
         self.x_sum += X.sum(axis=0)
         self.y_sum += y.sum(axis=0)
+
+    def merged(self, other: NormalEquations) -> NormalEquations:
+        """Return the equations of the rows of both."""
+        both = NormalEquations(*self.xy.shape)
+        for name in vars(both):
+            setattr(both, name, getattr(self, name) + getattr(other, name))
+        return both
 
     def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if not self.rows:
@@ -138,6 +145,43 @@ def _fit(
     scores: dict[float, float],
 ) -> RidgeFit:
     return RidgeFit(coef.T.copy(), y_mean - x_mean @ coef, float(penalty), scores)
+
+
+class RidgeLearner:
+    """Ridge with one penalty or the best of a path, by GCV or on rows held out.
+
+    After the choice on rows held out, all rows are fitted with the penalty that is chosen.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    penalties : tuple of float
+    """
+
+    def __init__(self, n_features: int, n_outputs: int, penalties: tuple[float, ...]) -> None:
+        self.penalties = penalties
+        self.equations = NormalEquations(n_features, n_outputs)
+        self.held_out: NormalEquations | None = None
+
+    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Take rows in: X (n, n_features), y (n, n_outputs)."""
+        self.equations.add(X, y)
+
+    def hold_out(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Take in rows that the penalty is chosen on."""
+        if self.held_out is None:
+            self.held_out = NormalEquations(*self.equations.xy.shape)
+        self.held_out.add(X, y)
+
+    def fit(self) -> RidgeFit:
+        """Return the readout of the rows so far."""
+        if len(self.penalties) == 1 and self.held_out is None:
+            return self.equations.solve(self.penalties[0])
+        best = self.equations.solve_path(self.penalties, self.held_out)
+        if self.held_out is None:
+            return best
+        whole = self.equations.merged(self.held_out).solve(best.penalty)
+        return replace(whole, scores=best.scores)
 
 
 class RecursiveLeastSquares:

@@ -11,17 +11,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..scaffold import Stream
 from ..scaffold.families import lane_table
+from . import compiled
 from .topology import RecurrentSpec, draw_recurrent
 
 ACTIVATIONS = ("tanh", "relu", "identity")
 
-#: Steps whose drive is computed as one product, and whose states are handed out at a time.
-BLOCK = 256
+#: Rows (steps times series) whose drive is computed as one product, and whose states are
+#: handed out at a time: enough for X^T X to run at the speed of the machine.
+BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,38 @@ class ReservoirSpec:
         return unit.astype(np.float64) * (bound / np.sqrt(3))
 
 
+def block_steps(n_series: int, time: int) -> Iterator[slice]:
+    """Yield the steps of each block, of at most `BLOCK` rows."""
+    length = max(1, BLOCK // n_series)
+    for first in range(0, time, length):
+        yield slice(first, min(first + length, time))
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Gain and bias of each unit, inside its nonlinearity: ``f(gain * x + bias)``.
+
+    Attributes
+    ----------
+    gain, bias : ndarray of float64, shape (units,)
+    """
+
+    gain: np.ndarray
+    bias: np.ndarray
+
+
 class Driven(ABC):
     """What is driven by series: runs over them, a block of steps at a time.
 
-    A subclass has `units`, `dtype` and :meth:`block`.
+    A subclass has `units`, `dtype`, `parallel` and :meth:`block`.
     """
 
     units: int
     dtype: np.dtype
+
+    @abstractmethod
+    def parallel(self, n_series: int) -> bool:
+        """Say whether a run of so many series uses several cores by itself."""
 
     @abstractmethod
     def block(
@@ -95,7 +122,7 @@ class Driven(ABC):
         feedback: np.ndarray | None = None,
         noise_seed: int | None = None,
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (steps, states) from first to last, at most `BLOCK` steps at a time.
+        """Yield (steps, states) from first to last, at most `BLOCK` rows at a time.
 
         Parameters
         ----------
@@ -115,17 +142,18 @@ class Driven(ABC):
         """
         n, time = u.shape[:2]
         h = self.start(n) if h is None else h
-        for first in range(0, time, BLOCK):
-            steps = slice(first, min(first + BLOCK, time))
+        for steps in block_steps(n, time):
             back = None if feedback is None else feedback[:, steps]
-            states = self.block(u[:, steps], h, back, noise_seed, first)
+            states = self.block(u[:, steps], h, back, noise_seed, steps.start)
             h = states[-1]
             yield steps, states
 
-    def states(self, u: np.ndarray, h: np.ndarray | None = None) -> np.ndarray:
+    def states(
+        self, u: np.ndarray, h: np.ndarray | None = None, feedback: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
         out = np.empty((*u.shape[:2], self.units), self.dtype)
-        for steps, states in self.blocks(u, h):
+        for steps, states in self.blocks(u, h, feedback):
             out[:, steps] = states.swapaxes(0, 1)
         return out
 
@@ -140,6 +168,10 @@ class Reservoir(Driven):
     n_feedback : int, default=0
         Width of what the output feeds back.
     dtype : numpy dtype, default=float32
+    factor : float, optional
+        Of the same recurrent weights drawn before; see `draw_recurrent`.
+    tuning : Tuning, optional
+        What intrinsic plasticity has found.
 
     Examples
     --------
@@ -155,19 +187,47 @@ class Reservoir(Driven):
         n_inputs: int,
         n_feedback: int = 0,
         dtype: np.dtype | type = np.float32,
+        factor: float | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         self.spec, self.units = spec, spec.units
         self.n_inputs, self.n_feedback = n_inputs, n_feedback
+        self.tuning = tuning
         self.dtype = np.dtype(dtype)
         self._take = self.dtype.type(spec.leak_rate)
         self._keep = self.dtype.type(1 - spec.leak_rate)
-        self.recurrent = draw_recurrent(spec.recurrent, self.dtype)
+        gain = 1.0 if tuning is None else tuning.gain[:, None]
+        shift = 0.0 if tuning is None else tuning.bias
+        self.recurrent = draw_recurrent(
+            spec.recurrent, self.dtype, factor, None if tuning is None else tuning.gain
+        )
         wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
-        self.W_in = wide.astype(self.dtype)  # (units, n_inputs)
-        self.b = spec.uniform("bias", 1, spec.bias_scaling)[:, 0].astype(self.dtype)
+        self.W_in = (gain * wide).astype(self.dtype)  # (units, n_inputs)
+        b = gain * spec.uniform("bias", 1, spec.bias_scaling)
+        self.b = (b[:, 0] + shift).astype(self.dtype)
         if self.n_feedback:
             back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
-            self.W_fb = back.astype(self.dtype)  # (units, n_feedback)
+            self.W_fb = (gain * back).astype(self.dtype)  # (units, n_feedback)
+
+    def parallel(self, n_series: int) -> bool:
+        if self.recurrent.links is not None:
+            return n_series > compiled.LANES
+        return self.recurrent.structured or n_series > 1
+
+    def tuned(self, tuning: Tuning) -> Reservoir:
+        """Return this reservoir with gains and biases of its units' own."""
+        return Reservoir(
+            self.spec, self.n_inputs, self.n_feedback, self.dtype, self.recurrent.factor, tuning
+        )
+
+    # Weights follow from the specification, and need not travel.
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("spec", "n_inputs", "n_feedback", "dtype", "tuning")
+        return {name: getattr(self, name) for name in names} | {"factor": self.recurrent.factor}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def drive(self, u: np.ndarray, feedback: np.ndarray | None = None) -> np.ndarray:
         """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
@@ -211,6 +271,10 @@ class Reservoir(Driven):
 
     def _run(self, drive: np.ndarray, h: np.ndarray) -> None:
         """Turn the drive of a block (time, n, units) into its states, in place."""
+        links = self.recurrent.links
+        if links is not None:
+            compiled.run(links, drive, h, self.spec.leak_rate, self.spec.activation)
+            return
         if len(h) == 1 and not self.recurrent.structured and not self.recurrent.sparse:
             self._run_single(drive[:, 0], h[0])
             return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from .reservoir import Driven, Reservoir, ReservoirSpec
+from .reservoir import Driven, Reservoir, ReservoirSpec, block_steps
 
 ARRANGEMENTS = ("deep", "grouped")
 
@@ -50,6 +50,23 @@ class ReservoirStack(Driven):
         self._slices = [slice(*pair) for pair in pairwise(bounds)]
         self.units = int(bounds[-1])
         self.dtype = np.dtype(dtype)
+
+    def inputs_of(
+        self, which: int, u: np.ndarray, feedback: np.ndarray | None = None
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (steps, what one of the reservoirs reads: (n_series, len, width)), in blocks."""
+        before = self.parts[:which] if self.deep else []
+        last = [part.start(len(u)) for part in before]
+        for steps in block_steps(*u.shape[:2]):
+            inputs = u[:, steps]
+            for k, part in enumerate(before):
+                back = None if feedback is None else feedback[:, steps]
+                states = part.block(inputs, last[k], back)
+                last[k], inputs = states[-1], states.swapaxes(0, 1)
+            yield steps, inputs
+
+    def parallel(self, n_series: int) -> bool:
+        return any(part.parallel(n_series) for part in self.parts)
 
     def block(
         self,

@@ -124,12 +124,17 @@ network_ : Network
         Their names, where X has string column names."""
 
 
-def documented(cls: type) -> type:
-    """Fill a class's docstring with the shared parameters and attributes."""
+def fill(cls: type, parameters: str, attributes: str) -> type:
+    """Fill the marks ``{parameters: own ones }`` and ``{attributes}`` of a class's docstring."""
     text = cls.__doc__ or ""
     head, own, rest = text.partition("{parameters:")
     if own:
         own_text, _, rest = rest.partition("}")
-        text = head + PARAMETERS.replace("{own}", own_text.strip()) + rest
-    cls.__doc__ = text.replace("{attributes}", ATTRIBUTES)
+        text = head + parameters.replace("{own}", own_text.strip()) + rest
+    cls.__doc__ = text.replace("{attributes}", attributes)
     return cls
+
+
+def documented(cls: type) -> type:
+    """Fill a deep estimator's docstring with the shared parameters and attributes."""
+    return fill(cls, PARAMETERS, ATTRIBUTES)

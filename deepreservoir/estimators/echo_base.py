@@ -1,4 +1,4 @@
-"""What the echo-state estimators share: parameters, the reservoir, runs over series."""
+"""What the echo-state estimators share: parameters, the reservoir, readouts that stream."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ..backend import resolve_device
+from ..esn.plasticity import IntrinsicPlasticity
+from ..esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ..esn.reservoir import ACTIVATIONS, ReservoirSpec
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
 from ..esn.topology import RecurrentSpec
+from .series import Series
 
+READOUTS = ("ridge", "rls", "lms")
 _DTYPES = ("float32", "float64")
 
 
-def _real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
+def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
+    """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
     fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
     if not fits or not low <= value <= high or (open_low and value == low):
         bracket = "(" if open_low else "["
@@ -35,19 +40,25 @@ class BaseEchoState(BaseEstimator):
     """Base of the echo-state estimators; `__init__` is theirs, and stores parameters only."""
 
     n_features_in_: int
+    reservoir_: ReservoirStack
+    readout_: Any
 
     def _check_params(self) -> None:
         for units in self._levels():
             check_whole("units", units, 1)
         inf = float("inf")
-        _real("spectral_radius", self.spectral_radius, 0, inf)
-        _real("leak_rate", self.leak_rate, 0, 1, open_low=True)
-        _real("input_scaling", self.input_scaling, 0, inf)
-        _real("bias_scaling", self.bias_scaling, 0, inf)
-        _real("noise", self.noise, 0, inf)
+        check_real("spectral_radius", self.spectral_radius, 0, inf)
+        check_real("leak_rate", self.leak_rate, 0, 1, open_low=True)
+        check_real("input_scaling", self.input_scaling, 0, inf)
+        check_real("bias_scaling", self.bias_scaling, 0, inf)
+        check_real("noise", self.noise, 0, inf)
         check_whole("washout", self.washout, 0)
+        if not isinstance(self.plasticity, IntrinsicPlasticity):
+            check_whole("plasticity", self.plasticity, 0)
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {ACTIVATIONS}; got {self.activation!r}")
+        if self.plasticity and self.activation != "tanh":
+            raise ValueError(f"plasticity needs activation='tanh'; got {self.activation!r}")
         if self.arrangement not in ARRANGEMENTS:
             raise ValueError(f"arrangement must be one of {ARRANGEMENTS}; got {self.arrangement!r}")
         if self.dtype not in _DTYPES:
@@ -59,11 +70,23 @@ class BaseEchoState(BaseEstimator):
             raise ValueError(f"random_state must be a non-negative integer or None; got {seed!r}")
         self._penalties()
 
+    def _check_readout(self, kind: str) -> None:
+        if isinstance(self.readout, str):
+            if self.readout not in READOUTS:
+                raise ValueError(
+                    f"readout must be one of {READOUTS} or a scikit-learn {kind}; "
+                    f"got {self.readout!r}"
+                )
+        elif not hasattr(self.readout, "fit") or not hasattr(self.readout, "predict"):
+            raise ValueError(
+                f"readout must have fit and predict, as a {kind} has; got {self.readout!r}"
+            )
+
     def _penalties(self) -> tuple[float, ...]:
         """Return the ridge penalties, one or a path."""
         values = self.ridge if isinstance(self.ridge, list | tuple | np.ndarray) else (self.ridge,)
         for value in values:
-            _real("ridge", value, 0, float("inf"))
+            check_real("ridge", value, 0, float("inf"))
         if not len(values):
             raise ValueError("ridge must be a penalty, or a path of at least one; got none")
         return tuple(float(value) for value in values)
@@ -72,7 +95,17 @@ class BaseEchoState(BaseEstimator):
         units = self.units
         return tuple(units) if isinstance(units, tuple | list | np.ndarray) else (units,)
 
-    def _build(self, n_inputs: int, n_feedback: int) -> ReservoirStack:
+    def _check_washout(self, series: Series) -> None:
+        shortest = min(len(array) for array in series.arrays)
+        if self.washout >= shortest:
+            raise ValueError(
+                f"washout must be less than the length of every series, {shortest}; "
+                f"got {self.washout}"
+            )
+
+    # The reservoir ----------------------------------------------------------------------
+
+    def _build(self, n_inputs: int, n_feedback: int = 0) -> ReservoirStack:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.reservoir_seed_ = seed
         specs = [
@@ -94,3 +127,29 @@ class BaseEchoState(BaseEstimator):
             for i, units in enumerate(self._levels())
         ]
         return ReservoirStack(specs, n_inputs, n_feedback, self.arrangement, np.dtype(self.dtype))
+
+    def _tune(self, series: list[np.ndarray], feedback: list[np.ndarray] | None = None) -> None:
+        """Tune the units of the reservoir, where that is asked for."""
+        if not self.plasticity:
+            return
+        rule = self.plasticity
+        if not isinstance(rule, IntrinsicPlasticity):
+            rule = IntrinsicPlasticity(epochs=int(rule))
+        rule.tune(self.reservoir_, series, feedback)
+
+    # Readouts ---------------------------------------------------------------------------
+
+    def _make_learner(self, n_features: int, n_outputs: int) -> Any:
+        """Return a learner that takes rows in, for a readout that goes by a name."""
+        if self.readout == "rls":
+            penalty = max(self._penalties()[0], 1e-12)
+            return RecursiveLeastSquares(n_features, n_outputs, penalty=penalty)
+        if self.readout == "lms":
+            return LeastMeanSquares(n_features, n_outputs)
+        return RidgeLearner(n_features, n_outputs, self._penalties())
+
+    def _output(self, features: np.ndarray) -> np.ndarray:
+        """Return the readout's outputs: (n, n_features) -> (n, n_outputs), float64."""
+        if isinstance(self.readout_, RidgeFit):
+            return features @ self.readout_.coef.T + self.readout_.intercept
+        return np.asarray(self.readout_.predict(features), np.float64).reshape(len(features), -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -9,14 +10,17 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..esn.readout import LeastMeanSquares, NormalEquations, RecursiveLeastSquares, RidgeFit
-from .echo_base import BaseEchoState
+from ..esn.harvest import harvest
+from ._echo_docs import documented
+from .echo_base import check_real
+from .echo_forecast import Forecasting
 from .series import Series, is_many, many_series, many_targets
 
-_READOUTS = ("ridge", "rls", "lms")
+Rows = tuple[np.ndarray, np.ndarray, bool]
 
 
-class EchoStateRegressor(RegressorMixin, BaseEchoState):
+@documented
+class EchoStateRegressor(RegressorMixin, Forecasting):
     """A reservoir and a trained readout: a target for every step of a series.
 
     ``h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + b)``, of which only the readout of h is
@@ -25,36 +29,20 @@ class EchoStateRegressor(RegressorMixin, BaseEchoState):
 
     Parameters
     ----------
-    units : int or tuple of int, default=500
-        Size of the state; a tuple joins several reservoirs.
-    spectral_radius : float, default=0.9
-        Largest magnitude of the recurrent weights' eigenvalues, set exactly.
-    leak_rate : float, default=1.0
-        a, in (0, 1]; 1 has no leak.
-    input_scaling : float, default=1.0
-        Bound of the uniform input weights.
-    bias_scaling : float, default=0.0
-        Bound of the uniform biases.
-    density : float or int, default=0.1
-        Share of recurrent links that are there, or the number that each unit hears.
-    topology : str, default="random"
-        One of ``deepreservoir.esn.TOPOLOGIES``.
-    arrangement : {"deep", "grouped"}, default="deep"
-        Of several reservoirs: each reads the one before, or all read the input.
+    {parameters:
     feedback : bool, default=False
         Feed the output of the step before back into the reservoir; the true one in `fit`, its
         own in `predict`.
-    noise : float, default=0.0
-        Standard deviation of noise inside the nonlinearity, in `fit`.
-    washout : int, default=0
-        Steps at the start of each series that the readout is not trained on.
     ridge : float or sequence of float, default=1e-6
-        Penalty of the readout. Of several, the best by generalised cross-validation is taken;
-        the decomposition is one.
+        Penalty of the readout. Of several, the best by generalised cross-validation is taken,
+        or on rows held out; the decomposition is one.
+    validation_fraction : float, default=0.0
+        Share of steps, at the end of each series, that choose among several penalties. All
+        steps are fitted afterwards.
     readout : {"ridge", "rls", "lms"} or a scikit-learn regressor, default="ridge"
         Ridge regression from streamed normal equations; recursive least squares or normalised
         least mean squares, step by step; or any regressor, on all states at once.
-    activation : {"tanh", "relu", "identity"}, default="tanh"
+    }
     dtype : {"float32", "float64"}, default="float32"
         Of the states; the readout is solved in float64.
     random_state : int, RandomState instance or None, default=None
@@ -62,11 +50,8 @@ class EchoStateRegressor(RegressorMixin, BaseEchoState):
 
     Attributes
     ----------
-    reservoir_ : ReservoirStack
-    readout_ : RidgeFit or the fitted regressor
-        For ridge: coef (n_outputs, units), intercept, penalty, and the score of each penalty.
-    reservoir_seed_ : int
-    n_features_in_ : int
+    {attributes}
+    n_outputs_ : int
 
     Raises
     ------
@@ -96,10 +81,12 @@ class EchoStateRegressor(RegressorMixin, BaseEchoState):
         density: float | int = 0.1,
         topology: str = "random",
         arrangement: str = "deep",
+        plasticity: Any = 0,
         feedback: bool = False,
         noise: float = 0.0,
         washout: int = 0,
         ridge: Any = 1e-6,
+        validation_fraction: float = 0.0,
         readout: Any = "ridge",
         activation: str = "tanh",
         dtype: str = "float32",
@@ -114,17 +101,27 @@ class EchoStateRegressor(RegressorMixin, BaseEchoState):
         self.density = density
         self.topology = topology
         self.arrangement = arrangement
+        self.plasticity = plasticity
         self.feedback = feedback
         self.noise = noise
         self.washout = washout
         self.ridge = ridge
+        self.validation_fraction = validation_fraction
         self.readout = readout
         self.activation = activation
         self.dtype = dtype
         self.random_state = random_state
         self.device = device
 
-    # Reading the input ------------------------------------------------------------------
+    def _check_params(self) -> None:
+        super()._check_params()
+        self._check_readout("regressor")
+        check_real("validation_fraction", self.validation_fraction, 0, 0.9)
+        if self.validation_fraction and (self.readout != "ridge" or len(self._penalties()) == 1):
+            raise ValueError(
+                "validation_fraction is for choosing among several penalties: give a path to "
+                "ridge, such as (1e-8, 1e-6, 1e-4), with readout='ridge'"
+            )
 
     def _read(self, X: Any, y: Any, reset: bool) -> tuple[Series, list[np.ndarray]]:
         width = None if reset else self.n_features_in_
@@ -139,31 +136,15 @@ class EchoStateRegressor(RegressorMixin, BaseEchoState):
             )
             flat = y.ndim == 1
             series, targets = Series([X], "one"), [y.reshape(len(y), -1).astype(np.float64)]
-        shortest = min(len(array) for array in series.arrays)
-        if self.washout >= shortest:
-            raise ValueError(
-                f"washout must be less than the length of every series, {shortest}; "
-                f"got {self.washout}"
-            )
+        self._check_washout(series)
         if reset:
             self._flat, self.n_outputs_ = flat, targets[0].shape[1]
-        elif targets[0].shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y must have {self.n_outputs_} outputs as before; got {targets[0].shape[1]}"
-            )
-        return series, targets
-
-    def _check_readout(self) -> None:
-        if isinstance(self.readout, str):
-            if self.readout not in _READOUTS:
+        for target in targets:
+            if target.shape[1] != self.n_outputs_:
                 raise ValueError(
-                    f"readout must be one of {_READOUTS} or a scikit-learn regressor; "
-                    f"got {self.readout!r}"
+                    f"every series of y must have {self.n_outputs_} outputs; got {target.shape[1]}"
                 )
-        elif not hasattr(self.readout, "fit") or not hasattr(self.readout, "predict"):
-            raise ValueError(
-                f"readout must have fit and predict, as a regressor has; got {self.readout!r}"
-            )
+        return series, targets
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -183,10 +164,14 @@ series
         self
         """
         self._check_params()
-        self._check_readout()
         series, targets = self._read(X, y, reset=True)
-        n_feedback = self.n_outputs_ if self.feedback else 0
-        self.reservoir_ = self._build(self.n_features_in_, n_feedback)
+        self.reservoir_ = self._build(
+            self.n_features_in_, self.n_outputs_ if self.feedback else 0
+        )  # fmt: skip
+        if self.plasticity:
+            groups = list(series.by_length())
+            back = [_shifted(targets, which) for which, _ in groups] if self.feedback else None
+            self._tune([u for _, u in groups], back)
         self._learner: Any = None
         self._learn(series, targets)
         return self
@@ -208,58 +193,44 @@ series
         return self
 
     def _learn(self, series: Series, targets: list[np.ndarray]) -> None:
+        rows = self._rows(series, targets)
         if not isinstance(self.readout, str):
-            states, wanted = zip(*self._rows(series, targets), strict=True)
-            y = np.concatenate(wanted)
+            parts = list(rows)
+            y = np.concatenate([wanted for _, wanted, _ in parts])
             self.readout_ = clone(self.readout).fit(
-                np.concatenate(states), y[:, 0] if y.shape[1] == 1 else y
+                np.concatenate([states for states, _, _ in parts]),
+                y[:, 0] if y.shape[1] == 1 else y,
             )
             return
         if self._learner is None:
-            sizes = (self.reservoir_.units, self.n_outputs_)
-            penalty = max(self._penalties()[0], 1e-12)
-            self._learner = {
-                "ridge": lambda: NormalEquations(*sizes),
-                "rls": lambda: RecursiveLeastSquares(*sizes, penalty=penalty),
-                "lms": lambda: LeastMeanSquares(*sizes),
-            }[self.readout]()
-        for states, wanted in self._rows(series, targets):
-            self._learner.add(states, wanted)
-        if self.readout == "ridge":
-            path = self._penalties()
-            one = len(path) == 1
-            self.readout_ = self._learner.solve(path[0]) if one else self._learner.solve_path(path)
-        else:
-            self.readout_ = self._learner.fit()
+            self._learner = self._make_learner(self.reservoir_.units, self.n_outputs_)
+        for states, wanted, held_out in rows:
+            if held_out:
+                self._learner.hold_out(states, wanted)
+            else:
+                self._learner.add(states, wanted)
+        self.readout_ = self._learner.fit()
 
-    def _rows(self, series: Series, targets: list[np.ndarray]) -> Any:
-        """Yield (states (n, units), targets (n, n_outputs)) after the washout; keep the ends."""
-        ends: dict[int, np.ndarray] = {}
+    def _rows(self, series: Series, targets: list[np.ndarray]) -> Iterator[Rows]:
+        """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
+        last = len(series.arrays) - 1
         for which, u in series.by_length():
             y = np.stack([targets[i] for i in which])  # (n_series, time, n_outputs)
-            back = None
-            if self.feedback:
-                back = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
-            runs = self.reservoir_.blocks(u, feedback=back, noise_seed=self.reservoir_seed_)
-            for steps, states in runs:
-                skip = max(0, self.washout - steps.start)
-                if skip < len(states):
-                    wanted = y[:, steps].swapaxes(0, 1)[skip:]
-                    yield (
-                        states[skip:].reshape(-1, self.reservoir_.units),
-                        wanted.reshape(-1, self.n_outputs_),
-                    )
-            ends |= dict(zip(which, states[-1], strict=True))
-        last = len(series.arrays) - 1
-        self._end = (ends[last][None].copy(), targets[last][-1:].copy())
+            back = _shifted(targets, which) if self.feedback else None
+            used = u.shape[1] - self.washout
+            border = u.shape[1] - int(self.validation_fraction * used)
+            blocks = harvest(
+                self.reservoir_, u, y, self.washout, back, noise_seed=self.reservoir_seed_
+            )
+            for first, states, wanted in blocks:
+                cut = min(max(border - first, 0), len(states))
+                for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
+                    if len(states[part]):
+                        yield _flat(states[part]), _flat(wanted[part]), held_out
+            if last in which:
+                self._end = (states[-1][[which.index(last)]], targets[last][-1:].copy())
 
     # Predicting -------------------------------------------------------------------------
-
-    def _output(self, states: np.ndarray) -> np.ndarray:
-        """Return the outputs of states: (n, units) -> (n, n_outputs), float64."""
-        if isinstance(self.readout_, RidgeFit):
-            return states @ self.readout_.coef.T + self.readout_.intercept
-        return np.asarray(self.readout_.predict(states), np.float64).reshape(len(states), -1)
 
     def _given(self, X: Any) -> Series:
         check_is_fitted(self, "readout_")
@@ -285,23 +256,9 @@ series
     def _predict_driven(self, u: np.ndarray) -> np.ndarray:
         out = np.empty((*u.shape[:2], self.n_outputs_))
         for steps, states in self.reservoir_.blocks(u):
-            flat = self._output(states.reshape(-1, self.reservoir_.units))
-            out[:, steps] = flat.reshape(*states.shape[:2], -1).swapaxes(0, 1)
+            outputs = self._output(_flat(states)).reshape(*states.shape[:2], -1)
+            out[:, steps] = outputs.swapaxes(0, 1)
         return out
-
-    def _predict_free(
-        self, u: np.ndarray, h: np.ndarray | None = None, back: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Run on the model's own output as feedback; return outputs and the last state."""
-        n = len(u)
-        h = self.reservoir_.start(n) if h is None else h
-        back = np.zeros((n, self.n_outputs_)) if back is None else back
-        out = np.empty((*u.shape[:2], self.n_outputs_))
-        for t in range(u.shape[1]):
-            _, states = next(self.reservoir_.blocks(u[:, t : t + 1], h, back[:, None]))
-            h = states[-1]
-            back = out[:, t] = self._output(h)
-        return out, h
 
     def states(self, X: Any) -> Any:
         """Return the reservoir's states for every step, in the form of X: (time, units) each."""
@@ -312,8 +269,7 @@ series
             if self.feedback:
                 free = self._predict_free(u)[0]
                 back = np.concatenate([np.zeros_like(free[:, :1]), free[:, :-1]], axis=1)
-            blocks = [s.swapaxes(0, 1) for _, s in self.reservoir_.blocks(u, feedback=back)]
-            found |= dict(zip(which, np.concatenate(blocks, axis=1), strict=True))
+            found |= dict(zip(which, self.reservoir_.states(u, feedback=back), strict=True))
         return series.like([found[i] for i in range(len(series.arrays))])
 
     def __sklearn_tags__(self) -> Tags:
@@ -321,60 +277,13 @@ series
         tags.target_tags.multi_output = True
         return tags
 
-    def forecast(self, n_steps: int, X: Any = None) -> np.ndarray:
-        """Generate: the output of each step is the input of the next.
 
-        Parameters
-        ----------
-        n_steps : int
-        X : array-like, shape (time, n_features), optional
-            Series to go on from, from the zero state; where training ended unless given.
+def _flat(block: np.ndarray) -> np.ndarray:
+    """Return the rows of a block: (time, n_series, width) -> (time * n_series, width)."""
+    return block.reshape(-1, block.shape[2])
 
-        Returns
-        -------
-        ndarray of float64, shape (n_steps, n_outputs)
-            The first row is the step after the last one that is known: after the last target of
-            training, or the last row of X.
 
-        Raises
-        ------
-        ValueError
-            If the outputs cannot be inputs: there must be as many as features, so fit on
-            ``(x[:-1], x[1:])``.
-        """
-        check_is_fitted(self, "readout_")
-        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
-            raise ValueError(f"n_steps must be an integer of at least 1; got {n_steps!r}")
-        if self.n_outputs_ != self.n_features_in_:
-            raise ValueError(
-                f"forecast needs as many outputs as features, since outputs become inputs; got "
-                f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:])"
-            )
-        if X is None:
-            h, y = self._end  # the last target is known, and the first input
-            h, y = self._step_on(h, y)
-        else:
-            u = self._given(X)
-            if u.kind != "one":
-                raise ValueError("forecast goes on from one series, (time, n_features)")
-            h, y = self._run_to_end(u.arrays[0][None])
-        out = np.empty((n_steps, self.n_outputs_))
-        out[0] = y[0]
-        for t in range(1, n_steps):
-            h, y = self._step_on(h, y)
-            out[t] = y[0]
-        return out
-
-    def _step_on(self, h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Feed an output back in: (1, units), (1, n_outputs) -> the next of both."""
-        back = y[:, None] if self.feedback else None
-        _, states = next(self.reservoir_.blocks(y[:, None], h, back))
-        return states[-1], self._output(states[-1])
-
-    def _run_to_end(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self.feedback:
-            out, h = self._predict_free(u)
-            return h, out[:, -1]
-        for _, states in self.reservoir_.blocks(u):
-            h = states[-1]
-        return h, self._output(h)
+def _shifted(targets: list[np.ndarray], which: list[int]) -> np.ndarray:
+    """Return the target of the step before each, zeros at first: (n_series, time, n_outputs)."""
+    y = np.stack([targets[i] for i in which])
+    return np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils import check_array
 
+_TOGETHER = 1024  # series that run side by side
+
 Kind = Literal["one", "stack", "list"]
 
 
@@ -31,12 +33,17 @@ class Series:
         return int(self.arrays[0].shape[1])
 
     def by_length(self) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield (which, array (n_series, time, width)) for each length that occurs."""
+        """Yield (which, array (n_series, time, width)) of series of one length.
+
+        At most `_TOGETHER` at a time, which bounds the memory of their states.
+        """
         lengths: dict[int, list[int]] = {}
         for i, array in enumerate(self.arrays):
             lengths.setdefault(len(array), []).append(i)
-        for which in lengths.values():
-            yield which, np.stack([self.arrays[i] for i in which])
+        for same in lengths.values():
+            for first in range(0, len(same), _TOGETHER):
+                which = same[first : first + _TOGETHER]
+                yield which, np.stack([self.arrays[i] for i in which])
 
     def like(self, arrays: Sequence[np.ndarray]) -> Any:
         """Return `arrays` in the form in which these series came."""

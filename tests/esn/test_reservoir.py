@@ -3,9 +3,25 @@
 import numpy as np
 import pytest
 
-from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, Reservoir, ReservoirSpec, ReservoirStack
+from deepreservoir.esn import (
+    TOPOLOGIES,
+    RecurrentSpec,
+    Reservoir,
+    ReservoirSpec,
+    ReservoirStack,
+    compiled,
+)
 
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True, params=["numpy", "compiled"])
+def loops(request, monkeypatch):
+    """Run every test on the NumPy path, and on the compiled one where numba is installed."""
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(compiled, "available", lambda: False)
 
 
 def make(units=40, n_inputs=2, n_feedback=0, dtype=np.float64, topology="random", **options):
@@ -74,7 +90,7 @@ def test_inputs_are_not_written_to():
 
 def test_noise_is_keyed_by_seed_and_step():
     reservoir = make(noise=0.1)
-    u = np.zeros((1, 700, 2))
+    u = np.zeros((1, 3000, 2))  # more than a block
 
     def run(seed):
         return np.concatenate([s for _, s in reservoir.blocks(u, noise_seed=seed)])

@@ -8,12 +8,14 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deepreservoir import EchoStateRegressor
+from deepreservoir.esn import IntrinsicPlasticity
 
 RNG = np.random.default_rng(0)
 WAVE = np.c_[np.sin(np.arange(800) / 5), np.cos(np.arange(800) / 7)]
@@ -72,6 +74,74 @@ def test_forecast_with_feedback():
     model = small(feedback=True, ridge=1e-6).fit(WAVE[:599], WAVE[1:600])
     np.testing.assert_allclose(model.forecast(10), WAVE[600:610], atol=0.1)
     assert model.predict(WAVE[:50]).shape == (50, 2)
+
+
+def test_many_series_are_forecast_side_by_side_as_each_alone():
+    model = small(ridge=1e-8, dtype="float64").fit(WAVE[:599], WAVE[1:600])
+    starts = np.stack([WAVE[:300], WAVE[100:400], WAVE[200:500]])
+    together = model.forecast(20, starts)
+    assert together.shape == (3, 20, 2)
+    for i, start in enumerate(starts):
+        np.testing.assert_allclose(together[i], model.forecast(20, start), atol=1e-6)
+    ragged = model.forecast(5, [WAVE[:300], WAVE[:123]])
+    np.testing.assert_allclose(ragged[1], model.forecast(5, WAVE[:123]), atol=1e-6)
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_forecast_on_inputs_that_are_known(feedback):
+    u = RNG.normal(size=(900, 3))
+    y = np.convolve(u[:, 0], [0.5, 0.3, 0.2])[:900, None]
+    model = small(feedback=feedback, washout=50, dtype="float64", units=100, input_scaling=0.2)
+    model.fit(u[:700], y[:700])
+    with pytest.raises(ValueError, match=r"3. Fit on .* inputs, \(10, 3\)"):
+        model.forecast(10)
+    for start in (None, u[:700]):
+        found = model.forecast(50, start, inputs=u[700:750])
+        assert found.shape == (50, 1)
+        np.testing.assert_allclose(found, y[700:750], atol=0.15)
+    both = model.forecast(5, u[:700].reshape(2, 350, 3), inputs=u[700:705])
+    assert both.shape == (2, 5, 1)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(10, 3\)"):
+        model.forecast(10, inputs=u[700:705])
+    with pytest.raises(ValueError, match="inputs contains NaN"):
+        model.forecast(1, inputs=[[np.nan, 0, 0]])
+
+
+@pytest.mark.parametrize("n_steps", [0, 2.5, True])
+def test_forecast_asks_for_a_whole_number_of_steps(n_steps):
+    with pytest.raises(ValueError, match="n_steps must be an integer of at least 1"):
+        small().fit(WAVE[:99], WAVE[1:100]).forecast(n_steps)
+
+
+def test_forecast_before_fit_says_so():
+    with pytest.raises(NotFittedError):
+        small().forecast(5)
+
+
+def test_plasticity_tunes_the_units_before_the_readout():
+    plain = small().fit(WAVE[:300], WAVE[1:301])
+    tuned = small(plasticity=3).fit(WAVE[:300], WAVE[1:301])
+    given = small(plasticity=IntrinsicPlasticity(epochs=3)).fit(WAVE[:300], WAVE[1:301])
+    assert not np.allclose(tuned.states(WAVE), plain.states(WAVE), atol=1e-3)
+    np.testing.assert_array_equal(tuned.predict(WAVE), given.predict(WAVE))
+    again = pickle.loads(pickle.dumps(tuned))
+    np.testing.assert_array_equal(again.predict(WAVE), tuned.predict(WAVE))
+    assert small(plasticity=1, feedback=True).fit(WAVE[:99], WAVE[1:100]).score(WAVE, WAVE) < 1
+
+
+def test_rows_held_out_choose_the_penalty_and_all_rows_are_fitted():
+    path, cut = (1e-8, 1e-3, 1e2), 20 + 400 - 100
+    noisy = WAVE + 0.3 * RNG.normal(size=WAVE.shape)
+    model = small(ridge=path, validation_fraction=0.25, dtype="float64")
+    model.fit(noisy[:420], noisy[1:421])
+    for penalty in path:
+        alone = small(ridge=penalty, dtype="float64").fit(noisy[:cut], noisy[1 : cut + 1])
+        error = alone.predict(noisy[:420])[cut:] - noisy[cut + 1 : 421]
+        assert model.readout_.scores[penalty] == pytest.approx((error**2).mean(), rel=1e-4)
+    best = min(path, key=model.readout_.scores.get)
+    assert model.readout_.penalty == best
+    whole = small(ridge=best, dtype="float64").fit(noisy[:420], noisy[1:421])
+    np.testing.assert_allclose(model.predict(noisy), whole.predict(noisy), atol=1e-7)
 
 
 def test_nothing_leaks_from_one_series_into_the_next():
@@ -155,6 +225,10 @@ def test_several_reservoirs_join_their_states(units, arrangement):
         ({"spectral_radius": -1}, "spectral_radius must be a number"),
         ({"ridge": -1}, "ridge must be a number"),
         ({"ridge": ()}, "a path of at least one; got none"),
+        ({"plasticity": -1}, "plasticity must be an integer of at least 0"),
+        ({"plasticity": 1, "activation": "relu"}, "plasticity needs activation='tanh'"),
+        ({"validation_fraction": 0.95}, "validation_fraction must be a number in"),
+        ({"validation_fraction": 0.2}, "give a path to ridge"),
         ({"washout": 100}, "washout must be less than the length of every series, 100; got 100"),
         ({"topology": "star"}, "topology must be one of"),
         ({"readout": "svm"}, "readout must be one of"),

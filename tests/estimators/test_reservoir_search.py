@@ -291,6 +291,7 @@ def test_all_fixed_is_one_candidate():
     assert search(**WIDE, n_candidates=5).n_candidates_ == [1]
 
 
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
 def test_candidates_that_fail_do_not_end_the_search():
     model = Fragile(units=45, washout=10, random_state=0)
     with pytest.warns(FitFailedWarning, match="fits failed"):

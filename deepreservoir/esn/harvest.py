@@ -1,0 +1,48 @@
+"""Rows for a readout: states after the washout, beside what they should give.
+
+A run that uses one core leaves the others idle, so the next block is run in a thread of its own
+while the readout takes in the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .reservoir import Driven
+from .threads import one_ahead
+
+
+def harvest(
+    driven: Driven,
+    u: np.ndarray,
+    y: np.ndarray,
+    washout: int = 0,
+    feedback: np.ndarray | None = None,
+    noise_seed: int | None = None,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield what a readout is trained on, a block at a time.
+
+    Parameters
+    ----------
+    driven : Driven
+    u : ndarray, shape (n_series, time, n_inputs)
+    y : ndarray, shape (n_series, time, n_outputs)
+    washout : int, default=0
+        Steps at the start of each series that are left out.
+    feedback : ndarray, shape (n_series, time, n_feedback), optional
+    noise_seed : int, optional
+
+    Yields
+    ------
+    first : int
+        Number of the first step of the block.
+    states : ndarray, shape (len, n_series, units)
+    wanted : ndarray, shape (len, n_series, n_outputs)
+    """
+    blocks = driven.blocks(u, feedback=feedback, noise_seed=noise_seed)
+    for steps, states in blocks if driven.parallel(len(u)) else one_ahead(blocks):
+        skip = max(0, washout - steps.start)
+        if skip < len(states):
+            yield steps.start + skip, states[skip:], y[:, steps].swapaxes(0, 1)[skip:]

@@ -1,0 +1,47 @@
+"""The parameter descriptions that the echo-state estimators share, written once."""
+
+from __future__ import annotations
+
+from ._docs import fill
+
+PARAMETERS = """\
+units : int or tuple of int, default=500
+        Size of the state; a tuple joins several reservoirs.
+    spectral_radius : float, default=0.9
+        Largest magnitude of the recurrent weights' eigenvalues, set exactly.
+    leak_rate : float, default=1.0
+        a, in (0, 1]; 1 has no leak.
+    input_scaling : float, default=1.0
+        Bound of the uniform input weights.
+    bias_scaling : float, default=0.0
+        Bound of the uniform biases.
+    density : float or int, default=0.1
+        Share of recurrent links that are there, or the number that each unit hears.
+    topology : str, default="random"
+        One of ``deepreservoir.esn.TOPOLOGIES``.
+    arrangement : {"deep", "grouped"}, default="deep"
+        Of several reservoirs: each reads the one before, or all read the input.
+    plasticity : int or IntrinsicPlasticity, default=0
+        Epochs of intrinsic plasticity over the series before the readout is trained, or with
+        its other parameters a ``deepreservoir.esn.IntrinsicPlasticity``. For tanh only.
+    noise : float, default=0.0
+        Standard deviation of noise inside the nonlinearity, in `fit`.
+    washout : int, default=0
+        Steps at the start of each series that are left out.
+    {own}
+    activation : {"tanh", "relu", "identity"}, default="tanh"
+        Nonlinearity of the units."""
+
+ATTRIBUTES = """\
+reservoir_ : ReservoirStack
+        Frozen weights; a pickle holds their specification only.
+    readout_ : RidgeFit or the fitted readout of scikit-learn
+        For ridge: coef, intercept, the penalty that was taken, and the score of each.
+    reservoir_seed_ : int
+        Seed of the frozen weights.
+    n_features_in_ : int"""
+
+
+def documented(cls: type) -> type:
+    """Fill an echo-state estimator's docstring with the shared parameters and attributes."""
+    return fill(cls, PARAMETERS, ATTRIBUTES)

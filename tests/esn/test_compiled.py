@@ -1,0 +1,80 @@
+"""The compiled loops beside the NumPy path, which is their reference."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, compiled
+
+pytest.importorskip("numba")
+RNG = np.random.default_rng(0)
+
+
+def both(monkeypatch, **options):
+    """Return the same reservoir with compiled loops and without."""
+    dtype = options.pop("dtype", np.float32)
+    recurrent = {name: options.pop(name) for name in ("density", "topology") if name in options}
+    spec = ReservoirSpec(RecurrentSpec(101, **recurrent), **options)
+    loops = Reservoir(spec, 2, dtype=dtype)
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "available", lambda: False)
+        reference = Reservoir(spec, 2, dtype=dtype)
+    assert loops.recurrent.links is not None
+    assert reference.recurrent.links is None
+    return loops, reference
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
+@pytest.mark.parametrize("leak_rate", [1.0, 0.3])
+def test_states_are_those_of_numpy(monkeypatch, dtype, activation, leak_rate):
+    loops, reference = both(
+        monkeypatch, dtype=dtype, activation=activation, leak_rate=leak_rate, bias_scaling=0.5
+    )
+    for n in (1, 2, 3, 8, 21):
+        u = RNG.normal(size=(n, 60, 2))
+        found, wanted = loops.states(u), reference.states(u)
+        np.testing.assert_allclose(found, wanted, atol=2e-6 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize(
+    "options", [{"topology": "ring"}, {"density": 3}, {"topology": "delay_line"}], ids=str
+)
+def test_rows_of_few_links_and_of_none(monkeypatch, options):
+    loops, reference = both(monkeypatch, dtype=np.float64, **options)
+    u = RNG.normal(size=(5, 50, 2))
+    np.testing.assert_allclose(loops.states(u), reference.states(u), atol=1e-13)
+
+
+def test_series_are_the_same_bits_whoever_runs_beside_them(monkeypatch):
+    loops, _ = both(monkeypatch)
+    u = RNG.normal(size=(20, 50, 2))
+    whole = loops.states(u)
+    np.testing.assert_array_equal(loops.states(u[3:9]), whole[3:9])
+    np.testing.assert_array_equal(loops.states(u[::-1])[::-1], whole)
+
+
+def test_tanh_is_tanh_and_has_its_range():
+    links = compiled.make_links(scipy.sparse.csr_matrix((1, 1), dtype=np.float32))
+    x = np.linspace(-12, 12, 100_001, dtype=np.float32)
+    states = x[:, None, None].copy()
+    compiled.run(links, states, np.zeros((1, 1), np.float32), 1.0, "tanh")
+    np.testing.assert_allclose(states[:, 0, 0], np.tanh(x.astype(float)), atol=3e-7)
+    assert np.abs(states).max() <= 1
+
+
+def test_what_is_not_a_number_stays_visible(monkeypatch):
+    loops, _ = both(monkeypatch, activation="identity")
+    u = np.ones((1, 5, 2))
+    u[0, 2] = np.nan
+    states = loops.states(u)[0]
+    assert np.isfinite(states[:2]).all()
+    assert np.isnan(states[2:]).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("units", "n_links", "wanted"),
+    [(500, 25_000, True), (500, 50_000, False), (100_000, 100_000, False)],
+)
+def test_dense_weights_are_left_to_the_blas(units, n_links, wanted):
+    assert compiled.suits(units, n_links) is wanted
