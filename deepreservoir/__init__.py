@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "DeepReservoirClassifier": "estimators",
     "DeepReservoirRegressor": "estimators",
+    "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
     "reservoir_search": "estimators",
     "MLPConfig": "models",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
+    from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
     from .estimators import reservoir_search as reservoir_search
     from .experiments import compare as compare

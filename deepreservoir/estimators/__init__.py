@@ -2,12 +2,14 @@
 
 from .deep_classifier import DeepReservoirClassifier
 from .deep_regressor import DeepReservoirRegressor
+from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
 
 __all__ = [
     "DeepReservoirClassifier",
     "DeepReservoirRegressor",
+    "EchoStateClassifier",
     "EchoStateRegressor",
     "reservoir_search",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from ._docs import fill
 
 PARAMETERS = """\
@@ -13,7 +15,7 @@ units : int or tuple of int, default=500
         a, in (0, 1]; 1 has no leak.
     input_scaling : float, default=1.0
         Bound of the uniform input weights.
-    bias_scaling : float, default=0.0
+    bias_scaling : float, default={bias_scaling}
         Bound of the uniform biases.
     density : float or int, default=0.1
         Share of recurrent links that are there, or the number that each unit hears.
@@ -44,4 +46,5 @@ reservoir_ : ReservoirStack
 
 def documented(cls: type) -> type:
     """Fill an echo-state estimator's docstring with the shared parameters and attributes."""
-    return fill(cls, PARAMETERS, ATTRIBUTES)
+    bias = inspect.signature(cls).parameters["bias_scaling"].default
+    return fill(cls, PARAMETERS.replace("{bias_scaling}", str(bias)), ATTRIBUTES)

@@ -21,7 +21,9 @@ print(len(results), "checks")
 """
 
 
-@pytest.mark.parametrize("name", ["DeepReservoirClassifier", "DeepReservoirRegressor"])
+@pytest.mark.parametrize(
+    "name", ["DeepReservoirClassifier", "DeepReservoirRegressor", "EchoStateClassifier"]
+)
 def test_every_check_passes_and_none_is_skipped(name):
     pytest.importorskip("array_api_strict")
     run = subprocess.run(

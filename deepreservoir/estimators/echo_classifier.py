@@ -1,0 +1,338 @@
+"""The echo-state classifier: a class for every series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ..esn.sequence import FEATURES, SequenceFeatures, principal_components
+from ._echo_docs import documented
+from .echo_base import BaseEchoState, check_real, check_whole
+from .series import Series, is_many, many_series
+
+_MODELS = ("output_model", "reservoir_model")
+
+
+def _gives_probabilities(model: EchoStateClassifier) -> bool:
+    return isinstance(model.readout, str) or hasattr(model.readout, "predict_proba")
+
+
+@documented
+class EchoStateClassifier(ClassifierMixin, BaseEchoState):
+    """A reservoir, features of its states, and a trained readout: a class for every series.
+
+    A row of a 2-D X is a series of one variable. Every series starts from the zero state.
+
+    Parameters
+    ----------
+    {parameters:
+    features : {"last", "mean", "output_model", "reservoir_model"} or sequence of float, \
+default="mean"
+        What stands for a series: its last state; the mean of its states; the model that gives
+        its next input, or its next state, from a state (Bianchi et al., 2021); or its states at
+        these shares of its length, in (0, 1].
+    n_components : int or None, default=20
+        Principal components of the states that the models are made of; None takes all units.
+    feature_penalty : float, default=1.0
+        Ridge penalty of the models.
+    ridge : float or sequence of float, default=(1e-6, ..., 1e4)
+        Penalty of the readout. Of several, the best by generalised cross-validation is taken;
+        the decomposition is one.
+    readout : {"ridge", "rls", "lms"} or a scikit-learn classifier, default="ridge"
+        Ridge regression on indicators of the classes; recursive least squares or normalised
+        least mean squares, series by series; or any classifier of the features.
+    }
+    dtype : {"float64", "float32"}, default="float64"
+        Of the states. In float32 the last digits of a series' output depend on the series that
+        it is computed with.
+    random_state : int, RandomState instance or None, default=None
+    device : {"cpu", "auto"}, default="cpu"
+
+    Attributes
+    ----------
+    {attributes}
+    classes_ : ndarray
+    features_ : SequenceFeatures
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a parameter or data out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import EchoStateClassifier
+    >>> time = np.arange(50)
+    >>> X = np.array([np.sin(time / (3 if i % 2 else 4) + i) for i in range(40)])
+    >>> y = np.array(["slow", "fast"])[np.arange(40) % 2]
+    >>> model = EchoStateClassifier(units=50, random_state=0).fit(X[:30], y[:30])
+    >>> model.score(X[30:], y[30:])
+    1.0
+    """
+
+    n_variables_: int
+
+    def __init__(
+        self,
+        units: int | tuple[int, ...] = 500,
+        *,
+        spectral_radius: float = 0.9,
+        leak_rate: float = 1.0,
+        input_scaling: float = 1.0,
+        bias_scaling: float = 0.5,
+        density: float | int = 0.1,
+        topology: str = "random",
+        arrangement: str = "deep",
+        plasticity: Any = 0,
+        noise: float = 0.0,
+        washout: int = 0,
+        features: Any = "mean",
+        n_components: int | None = 20,
+        feature_penalty: float = 1.0,
+        ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4),
+        readout: Any = "ridge",
+        activation: str = "tanh",
+        dtype: str = "float64",
+        random_state: Any = None,
+        device: str = "cpu",
+    ) -> None:
+        self.units = units
+        self.spectral_radius = spectral_radius
+        self.leak_rate = leak_rate
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.density = density
+        self.topology = topology
+        self.arrangement = arrangement
+        self.plasticity = plasticity
+        self.noise = noise
+        self.washout = washout
+        self.features = features
+        self.n_components = n_components
+        self.feature_penalty = feature_penalty
+        self.ridge = ridge
+        self.readout = readout
+        self.activation = activation
+        self.dtype = dtype
+        self.random_state = random_state
+        self.device = device
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        self._check_readout("classifier")
+        if self.n_components is not None:
+            check_whole("n_components", self.n_components, 1)
+        check_real("feature_penalty", self.feature_penalty, 0, float("inf"), open_low=True)
+        if isinstance(self.features, str):
+            if self.features not in FEATURES:
+                raise ValueError(
+                    f"features must be one of {FEATURES}, or shares of the length such as "
+                    f"(0.5, 1.0); got {self.features!r}"
+                )
+        else:
+            shares = np.ravel(np.asarray(self.features, object)).tolist()
+            if not shares or not all(isinstance(s, float | int) and 0 < s <= 1 for s in shares):
+                raise ValueError(
+                    "features must be shares of the length in (0, 1], such as (0.5, 1.0), or one "
+                    f"of {FEATURES}; got {self.features!r}"
+                )
+
+    # Reading the input ------------------------------------------------------------------
+
+    def _read(self, X: Any, reset: bool) -> Series:
+        """Return X as series; a row of a 2-D X is one, of one variable."""
+        if is_many(X):
+            series = many_series(X, width=None if reset else self.n_variables_)
+            if reset:
+                self.n_features_in_ = self.n_variables_ = series.width
+                self._rows_are_series = False
+        else:
+            if reset:
+                self._rows_are_series, self.n_variables_ = True, 1
+            elif not self._rows_are_series and self.n_variables_ != 1:
+                raise ValueError(
+                    f"X must hold series of {self.n_variables_} variables: (n_series, time, "
+                    f"{self.n_variables_}), or a list of (time, {self.n_variables_}). A row of a "
+                    "2-D X is a series of one variable; a single series is X[None]"
+                )
+            if self._rows_are_series:
+                X = validate_data(self, X, reset=reset, dtype=np.float64)
+            else:
+                X = check_array(X, dtype=np.float64)
+            series = Series(list(X[:, :, None]), "stack")
+        self._check_washout(series)
+        return series
+
+    def _read_classes(self, y: Any, series: Series) -> np.ndarray:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        check_consistent_length(series.arrays, y)
+        return y
+
+    # Fitting ----------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the readout.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_series, time) or (n_series, time, n_variables), or list of \
+(time, n_variables)
+        y : array-like, shape (n_series,)
+            A class for each series.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        series = self._read(X, reset=True)
+        y = self._read_classes(y, series)
+        self._start(series, np.unique(y))
+        self._learn(series, y)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Train the readout on more series.
+
+        Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        classes : array-like, optional
+            All classes that will come; needed at the first call.
+        """
+        if not isinstance(self.readout, str):
+            raise ValueError(
+                "partial_fit needs readout='ridge', 'rls' or 'lms'; a classifier of scikit-learn "
+                "sees all features at once"
+            )
+        if self._reduced:
+            raise ValueError(
+                f"partial_fit with features={self.features!r} needs n_components=None: principal "
+                "components are those of all series"
+            )
+        first = not hasattr(self, "readout_")
+        if first:
+            self._check_params()
+        series = self._read(X, reset=first)
+        y = self._read_classes(y, series)
+        if first:
+            if classes is None:
+                raise ValueError("the first call of partial_fit needs classes, all that will come")
+            self._start(series, np.unique(classes))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_}; got {classes}"
+            )
+        self._learn(series, y)
+        return self
+
+    @property
+    def _reduced(self) -> bool:
+        return self.features in _MODELS and self.n_components is not None
+
+    def _start(self, series: Series, classes: np.ndarray) -> None:
+        self.classes_ = classes
+        if len(classes) < 2:
+            raise ValueError(f"y must hold at least two classes; got one class, {classes[0]!r}")
+        if self.features in _MODELS:
+            shortest = min(len(array) for array in series.arrays)
+            if shortest < self.washout + 2:
+                raise ValueError(
+                    f"features={self.features!r} needs series of at least washout + 2 = "
+                    f"{self.washout + 2} steps; the shortest has {shortest}"
+                )
+        self.reservoir_ = self._build(self.n_variables_)
+        self._tune([u for _, u in series.by_length()])
+        projection = None
+        if self._reduced:
+            projection = principal_components(
+                self.reservoir_,
+                (u for _, u in series.by_length()),
+                self.washout,
+                min(int(self.n_components or 0), self.reservoir_.units),
+            )
+        kind = self.features if isinstance(self.features, str) else tuple(self.features)
+        self.features_ = SequenceFeatures(
+            kind, int(self.washout), float(self.feature_penalty), projection
+        )
+        self._learner: Any = None
+
+    def _learn(self, series: Series, y: np.ndarray) -> None:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
+        seed = self.reservoir_seed_ if self.noise else None
+        if not isinstance(self.readout, str):
+            self.readout_ = clone(self.readout).fit(self._features(series, seed), y)
+            return
+        indicators = (y[:, None] == self.classes_).astype(np.float64)
+        for which, features in self._groups(series, seed):
+            if self._learner is None:
+                self._learner = self._make_learner(features.shape[1], len(self.classes_))
+            self._learner.add(features, indicators[which])
+        self.readout_ = self._learner.fit()
+
+    def _groups(
+        self, series: Series, noise_seed: int | None = None
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
+        for which, u in series.by_length():
+            yield which, self.features_.of(self.reservoir_, u, noise_seed)
+
+    def _features(self, series: Series, noise_seed: int | None = None) -> np.ndarray:
+        """Return features (n_series, n_features), in the order of the series."""
+        found: dict[int, np.ndarray] = {}
+        for which, features in self._groups(series, noise_seed):
+            found |= dict(zip(which, features, strict=True))
+        return np.stack([found[i] for i in range(len(found))])
+
+    # Predicting -------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return a class for each series: (n_series,)."""
+        check_is_fitted(self, "readout_")
+        features = self._features(self._read(X, reset=False))
+        if not isinstance(self.readout, str):
+            return np.asarray(self.readout_.predict(features))
+        return self.classes_[self._output(features).argmax(axis=1)]
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return a probability of each class for each series: (n_series, n_classes).
+
+        Those of a linear readout are its outputs, cut to [0, 1] and divided by their sum: an
+        order to trust, more than a calibration.
+        """
+        check_is_fitted(self, "readout_")
+        features = self._features(self._read(X, reset=False))
+        if not isinstance(self.readout, str):
+            return np.asarray(self.readout_.predict_proba(features))
+        outputs = self._output(features)
+        # The largest stays above zero, so that each row has a sum.
+        shares = np.clip(outputs - np.minimum(outputs.max(axis=1, keepdims=True), 0), 0, 1)
+        shares[np.arange(len(shares)), outputs.argmax(axis=1)] += 1e-12
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def states(self, X: Any) -> Any:
+        """Return the states of each series, (time, units); an array where lengths are equal."""
+        check_is_fitted(self, "readout_")
+        series = self._read(X, reset=False)
+        found: dict[int, np.ndarray] = {}
+        for which, u in series.by_length():
+            found |= dict(zip(which, self.reservoir_.states(u), strict=True))
+        return series.like([found[i] for i in range(len(found))])
