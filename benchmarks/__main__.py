@@ -9,7 +9,7 @@ import click
 
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import echo, memory, mnist, speed, tables, torch_peers
+from . import echo, forecasting, memory, mnist, speed, tables, torch_peers
 from .store import RESULTS, store
 
 _out = click.option(
@@ -85,6 +85,15 @@ def echo_command(rounds: int, out: Path) -> None:
         figures["races"][name] = race
         click.echo(f"{name}: {race}")
     click.echo(f"Wrote {store('echo', figures, out)}")
+
+
+@main.command("forecasting")
+@click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
+@_out
+def forecasting_command(seeds: int, out: Path) -> None:
+    """Closed loops, NARMA-10, memory capacity, and the memory of a fit (a few minutes)."""
+    figures = {"seeds": seeds, "tasks": forecasting.measurements(seeds, click.echo)}
+    click.echo(f"Wrote {store('forecasting', figures, out)}")
 
 
 @main.command("tables")

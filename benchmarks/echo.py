@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import scipy.sparse
 
 from deepreservoir import EchoStateRegressor
 from deepreservoir.datasets import mackey_glass
-from deepreservoir.esn import nrmse
+from deepreservoir.esn import compiled, nrmse
 from deepreservoir.esn.harvest import harvest
 from deepreservoir.esn.readout import NormalEquations
 
@@ -19,6 +20,7 @@ from .timing import Contenders, medians, race, ratio
 _STEPS, _TEST = 10_000, 2_000
 _WASHOUT, _RIDGE, _LEAK = 100, 1e-7, 1.0
 _TARGETS = {500: 1.6, 1000: 2.0, 2000: 2.5}
+_TARGET_HADAMARD = 12.0
 _TARGETS_MANY = {100: 6.0, 500: 3.0, 1000: 1.6, 2000: 1.6}
 
 
@@ -115,17 +117,19 @@ def eight_series(units: int, rounds: int) -> dict[str, Any]:
 
 
 def hadamard(units: int, rounds: int) -> dict[str, Any]:
-    """Fit with a Hadamard reservoir: no matrix at all."""
+    """Run a Hadamard reservoir, no matrix at all, beside the peer with 2,000 units."""
     x, y = _series()
     train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
     model = _model(units, topology="hadamard").fit(x[train], y[train])
-    states: Contenders = {"states": lambda: _run_states(model, x[train])}
-    seconds = race(states, rounds)
-    return {
-        "median_seconds": medians(seconds),
-        "microseconds_a_step": 1e6 * medians(seconds)["states"] / _STEPS,
-        "nrmse": {"ours": _error(model.predict, x, y, test)},
-    }
+    contenders: Contenders = {"ours": lambda: _run_states(model, x[train])}
+    if available() and units == 2048:
+        peer = _peer(_model(2000).fit(x[: 2 * _WASHOUT], y[: 2 * _WASHOUT])).nodes[0]
+        contenders["reservoirpy"] = lambda: peer.run(x[train])
+    seconds = race(contenders, rounds)
+    errors = {"ours": _error(model.predict, x, y, test)}
+    figures = _figures(seconds, errors, _TARGET_HADAMARD)
+    figures["microseconds_a_step"] = 1e6 * medians(seconds)["ours"] / _STEPS
+    return figures
 
 
 def _run_states(model: EchoStateRegressor, x: np.ndarray) -> None:
@@ -151,10 +155,12 @@ def _figures(
 
 
 def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (name, figures) of each race."""
-    for units in _TARGETS:
-        yield f"one series, {units} units", one_series(units, rounds)
-    for units in _TARGETS_MANY:
-        yield f"eight series, {units} units", eight_series(units, rounds)
+    """Yield (name, figures) of each race; where numba is, once more without it."""
+    for path in ("", ", NumPy alone") if compiled.available() else (", NumPy alone",):
+        with patch.object(compiled, "available", lambda found=not path: found):
+            for units in _TARGETS:
+                yield f"one series, {units} units{path}", one_series(units, rounds)
+            for units in _TARGETS_MANY:
+                yield f"eight series, {units} units{path}", eight_series(units, rounds)
     for units in (1024, 2048, 4096):
         yield f"hadamard, {units} units", hadamard(units, rounds)

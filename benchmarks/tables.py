@@ -137,7 +137,51 @@ def echo(folder: Path) -> str:
     return f"{markdown(head, rows)}\n\n{document['rounds']} rounds; {provenance(document)}."
 
 
+def forecasting(folder: Path) -> str:
+    """Return what echo-state networks reach, over seeds."""
+    document = _load(folder, "forecasting")
+    tasks = document["tasks"]
+    mackey, lorenz, narma = (tasks[name] for name in ("mackey_glass", "lorenz63", "narma10"))
+    ring, by_length = tasks["memory_capacity"], tasks["fit_memory"]["by_length"]
+
+    def row(task: str, measure: str, unit: str, figures: dict[str, Any], digits: str) -> list[str]:
+        spread = f"{figures['least']:{digits}} to {figures['most']:{digits}}{unit}"
+        return [task, measure, f"{figures['median']:{digits}}{unit}", spread]
+
+    rows = [
+        row("Mackey-Glass, tau 17", "NRMSE at 84 steps", "", mackey["nrmse_84"], ".2g"),
+        row(
+            "the same",
+            f"valid time of at most {mackey['horizon']}",
+            "",
+            mackey["valid_time_units_of_time"],
+            ".0f",
+        ),
+        row(
+            "Lorenz-63",
+            "valid time, Lyapunov times",
+            "",
+            lorenz["valid_time_lyapunov_times"],
+            ".1f",
+        ),
+        row("NARMA-10", "NRMSE", "", narma["nrmse"], ".3f"),
+        ["linear ring, 100 units", "memory capacity, at most 100", f"{ring['capacity']:.1f}", ""],
+    ]
+    for length, peak in by_length.items():
+        beside = f"series {peak['series_bytes'] / 1e6:.1f} MB"
+        cell = f"{peak['peak_bytes'] / 1e6:.0f} MB"
+        rows.append([f"fit of {int(length):,} steps", "peak memory over start", cell, beside])
+    head = ["task", "measure", "median of seeds", "least to most"]
+    return f"{markdown(head, rows)}\n\n{document['seeds']} seeds; {provenance(document)}."
+
+
 def all_tables(folder: Path) -> str:
     """Return every table, under a heading each."""
-    parts = {"MNIST": mnist, "Speed": speed, "Memory": memory, "Echo-state networks": echo}
+    parts = {
+        "MNIST": mnist,
+        "Speed": speed,
+        "Memory": memory,
+        "Echo-state networks": echo,
+        "Forecasting": forecasting,
+    }
     return "\n\n".join(f"## {title}\n\n{make(folder)}" for title, make in parts.items())

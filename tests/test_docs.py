@@ -157,12 +157,16 @@ def test_command_exits_and_answers_as_shown(arguments, output, status, folder, m
     assert result.exit_code == status, result.output
     if output.startswith("|"):
         assert lasting_cells(result.output) == lasting_cells(output)
+    elif arguments.startswith("forecast "):  # its digits are those of a machine
+        assert [line.split()[0] for line in result.output.splitlines()] == [
+            line.split()[0] for line in output.splitlines()
+        ]
     else:
         assert result.output == output
 
 
-def test_page_shows_both_commands_and_both_bad_statuses():
-    assert {args.split()[0] for args, *_ in RUN} >= {"compare", "scaffold"}
+def test_page_shows_every_command_and_both_bad_statuses():
+    assert {args.split()[0] for args, *_ in RUN} >= set(main.commands)
     assert {status for *_, status in RUN} == {0, 1, 2}
     assert {args for args, *_ in commands()} >= NOT_RUN
 
@@ -170,7 +174,7 @@ def test_page_shows_both_commands_and_both_bad_statuses():
 @pytest.mark.parametrize("name", sorted(main.commands))
 def test_every_option_of_a_command_is_on_the_page(name):
     section = (DOCS / "cli.md").read_text("utf-8").split(f"## deepreservoir {name}\n")[1]
-    listed = set(re.findall(r"^\| `(--[a-z]+)", section.split("\n## ")[0], re.MULTILINE))
+    listed = set(re.findall(r"^\| `(--[a-z-]+)", section.split("\n## ")[0], re.MULTILINE))
     options = [param for param in main.commands[name].params if param.param_type_name == "option"]
     assert listed == {option.opts[0] for option in options}
 

@@ -6,6 +6,7 @@ from .delay import mackey_glass
 from .idx import DatasetUnavailable
 from .maps import henon, multiple_superimposed_oscillators, narma10
 from .named import DATASETS, load_dataset
+from .series import read_series
 from .table import read_table
 from .ts_format import japanese_vowels, read_ts
 
@@ -23,6 +24,7 @@ __all__ = [
     "mackey_glass",
     "multiple_superimposed_oscillators",
     "narma10",
+    "read_series",
     "read_table",
     "read_ts",
     "rossler",

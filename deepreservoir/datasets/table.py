@@ -15,7 +15,7 @@ _MAX_CLASSES = 20
 _LARGEST = 1e30
 
 
-class _Table:
+class Table:
     """The cells of a CSV file by column, and the line of the file that each row stands on."""
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +122,7 @@ def read_table(path: str | Path, target: str) -> Dataset:
     'classification'
     """
     path = Path(path)
-    table = _Table(path)
+    table = Table(path)
     if target not in table.columns:
         raise ValueError(f"{path} has no column {target!r}; it has {', '.join(table.columns)}")
     if len(table.columns) == 1:
@@ -134,7 +134,7 @@ def read_table(path: str | Path, target: str) -> Dataset:
     return Dataset(split.name, X_train, split.y_train, X_test, split.y_test, task)
 
 
-def _target(table: _Table, name: str) -> tuple[np.ndarray, Literal["classification", "regression"]]:
+def _target(table: Table, name: str) -> tuple[np.ndarray, Literal["classification", "regression"]]:
     """Return the target: labels as they are written, or numbers."""
     numbers = _numbers(table.columns[name])
     if numbers is None:

@@ -14,7 +14,7 @@ from ..esn.harvest import harvest
 from ._echo_docs import documented
 from .echo_base import check_real
 from .echo_forecast import Forecasting
-from .series import Series, is_many, many_series, many_targets
+from .series import Series, is_many, many_series, many_targets, stacked
 
 Rows = tuple[np.ndarray, np.ndarray, bool]
 
@@ -135,7 +135,10 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
             )
             flat = y.ndim == 1
-            series, targets = Series([X], "one"), [y.reshape(len(y), -1).astype(np.float64)]
+            series, targets = (
+                Series([X], "one"),
+                [y.reshape(len(y), -1).astype(np.float64, copy=False)],
+            )
         self._check_washout(series)
         if reset:
             self._flat, self.n_outputs_ = flat, targets[0].shape[1]
@@ -215,7 +218,7 @@ series
         """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
         last = len(series.arrays) - 1
         for which, u in series.by_length():
-            y = np.stack([targets[i] for i in which])  # (n_series, time, n_outputs)
+            y = stacked(targets, which)  # (n_series, time, n_outputs)
             back = _shifted(targets, which) if self.feedback else None
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
@@ -285,5 +288,5 @@ def _flat(block: np.ndarray) -> np.ndarray:
 
 def _shifted(targets: list[np.ndarray], which: list[int]) -> np.ndarray:
     """Return the target of the step before each, zeros at first: (n_series, time, n_outputs)."""
-    y = np.stack([targets[i] for i in which])
+    y = stacked(targets, which)
     return np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)

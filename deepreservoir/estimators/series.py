@@ -43,13 +43,20 @@ class Series:
         for same in lengths.values():
             for first in range(0, len(same), _TOGETHER):
                 which = same[first : first + _TOGETHER]
-                yield which, np.stack([self.arrays[i] for i in which])
+                yield which, stacked(self.arrays, which)
 
     def like(self, arrays: Sequence[np.ndarray]) -> Any:
         """Return `arrays` in the form in which these series came."""
         if self.kind == "one":
             return arrays[0]
         return np.stack(arrays) if self.kind == "stack" else list(arrays)
+
+
+def stacked(arrays: Sequence[np.ndarray], which: Sequence[int]) -> np.ndarray:
+    """Return some arrays of one length as one, (n_series, time, width); a single one uncopied."""
+    if len(which) == 1:
+        return arrays[which[0]][None]
+    return np.stack([arrays[i] for i in which])
 
 
 def is_many(X: Any) -> bool:

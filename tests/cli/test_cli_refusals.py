@@ -118,7 +118,7 @@ def test_a_full_disk_is_one_message(capsys, monkeypatch):
     def fail(*args, **given):
         raise OSError(28, "No space left on device", "results.json")
 
-    monkeypatch.setattr("deepreservoir.cli.compare", fail)
+    monkeypatch.setattr("deepreservoir.cli.compare.compare", fail)
     message = refusal(capsys, "compare", "digits", "--out", "o")
     assert "results.json" in message
     assert "No space left" in message
@@ -128,7 +128,7 @@ def test_training_that_diverged_is_one_message(capsys, monkeypatch):
     def fail(*args, **given):
         raise TrainingDiverged("the loss is not finite; lower learning_rate_init")
 
-    monkeypatch.setattr("deepreservoir.cli.compare", fail)
+    monkeypatch.setattr("deepreservoir.cli.compare.compare", fail)
     assert "lower learning_rate_init" in refusal(capsys, "compare", "digits", "--out", "o")
 
 
@@ -136,7 +136,7 @@ def test_too_little_memory_is_one_message(capsys, monkeypatch):
     def fail(*args, **given):
         raise MemoryError("Unable to allocate 8 TiB")
 
-    monkeypatch.setattr("deepreservoir.cli.compare", fail)
+    monkeypatch.setattr("deepreservoir.cli.compare.compare", fail)
     assert "not enough memory" in refusal(capsys, "compare", "digits", "--out", "o")
 
 
@@ -161,7 +161,7 @@ def test_an_os_error_without_a_number_keeps_its_words(capsys, monkeypatch):
     def fail(*args, **given):
         raise OSError("the words")
 
-    monkeypatch.setattr("deepreservoir.cli.compare", fail)
+    monkeypatch.setattr("deepreservoir.cli.compare.compare", fail)
     assert "the words" in refusal(capsys, "compare", "digits", "--out", "o")
 
 

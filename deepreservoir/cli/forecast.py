@@ -1,0 +1,134 @@
+"""``deepreservoir forecast``: how a series of a user's own goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ..datasets.series import read_series
+from ..experiments.forecast import (
+    DEFAULTS,
+    Forecast,
+    check_picture,
+    forecast_series,
+    save_forecast,
+    save_forecast_picture,
+)
+from .base import main
+
+
+class Names(click.ParamType):
+    """Names of columns, separated by commas."""
+
+    name = "name,name,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        names = tuple(part.strip() for part in str(value).split(","))
+        if not all(names) or len(set(names)) < len(names):
+            self.fail(f"expected different names of columns, such as a,b; got {value!r}")
+        return names
+
+
+@main.command("forecast")
+@click.argument("series", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--horizon", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--columns", type=Names(), help="Which to take.  [default: all of numbers]")
+@click.option("--test", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--units", type=click.IntRange(min=1), default=DEFAULTS["units"], show_default=True)
+@click.option("--spectral-radius", default=DEFAULTS["spectral_radius"], show_default=True)
+@click.option("--leak-rate", default=DEFAULTS["leak_rate"], show_default=True)
+@click.option("--input-scaling", default=DEFAULTS["input_scaling"], show_default=True)
+@click.option(
+    "--washout", type=click.IntRange(min=0), help="Rows that are not trained on.  [default: 100]"
+)
+@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw a picture there."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV file of the forecast.  [default: NAME-forecast.csv]",
+)
+def forecast_command(
+    series: Path,
+    horizon: int,
+    columns: tuple[str, ...] | None,
+    test: int,
+    units: int,
+    spectral_radius: float,
+    leak_rate: float,
+    input_scaling: float,
+    washout: int | None,
+    seed: int,
+    plot: Path | None,
+    out: Path | None,
+) -> None:
+    """Forecast a series with an echo-state network.
+
+    SERIES is a CSV file with a header: a row a step, oldest first, a column a variable.
+
+    \b
+        deepreservoir forecast series.csv --horizon 500 --plot out.png
+        deepreservoir forecast series.csv --test 200
+
+    The network learns the next row from those so far; then its output becomes its input. With
+    --test, the last rows are held out first, and their forecast is compared with them.
+    """
+    target = out or Path(f"{series.stem}-forecast.csv")
+    for path in filter(None, (target, plot)):
+        _check_writable(path, series)
+    if plot is not None:
+        check_picture(plot)
+    values, names = read_series(series, columns)
+    forecast = forecast_series(
+        values,
+        horizon,
+        names,
+        test=test,
+        washout=washout,
+        seed=seed,
+        units=units,
+        spectral_radius=spectral_radius,
+        leak_rate=leak_rate,
+        input_scaling=input_scaling,
+    )
+    written = [save_forecast(forecast, target)]
+    if plot is not None:
+        written.append(save_forecast_picture(forecast, plot))
+    _tell(forecast)
+    click.echo("Wrote " + ", ".join(str(path) for path in written))
+
+
+def _check_writable(path: Path, series: Path) -> None:
+    """Refuse before training what cannot be written, or would be written over."""
+    if path.resolve() == series.resolve():
+        raise click.UsageError(f"{path} is the series itself; name another file")
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.UsageError(f"there is no folder {folder} to write {path.name} to")
+
+
+def _tell(forecast: Forecast) -> None:
+    n = len(forecast.history)
+    click.echo(f"series       {n:,} rows of {', '.join(forecast.names)}")
+    click.echo(f"trained      {forecast.trained:,} numbers, ridge penalty {forecast.penalty:g}")
+    held = forecast.held_out
+    if held is not None:
+        steps = len(held.values)
+        click.echo(f"held out     the last {steps} rows, forecast from those before")
+        click.echo(f"  NRMSE      {held.nrmse:.4g} (the last value repeated: ", nl=False)
+        click.echo(f"{held.persistence_nrmse:.4g})")
+        click.echo(f"  valid for  {held.valid_time} of {steps} steps (", nl=False)
+        click.echo(f"{held.persistence_valid_time}): error under 0.4 deviations")
+    click.echo(f"forecast     {len(forecast.values):,} steps beyond the last row")
+    if forecast.diverged:
+        click.echo(
+            "warning: the forecast leaves all that was seen; try a lower --spectral-radius or "
+            "--input-scaling, or a shorter --horizon",
+            err=True,
+        )

@@ -1,0 +1,78 @@
+"""A user's own series: a CSV file with a header, a row a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .table import Table
+
+
+def read_series(
+    path: str | Path, columns: Sequence[str] | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read a CSV file as one series, oldest row first.
+
+    Parameters
+    ----------
+    path : str or Path
+        A UTF-8 file with a header, no empty cells.
+    columns : sequence of str, optional
+        Which to take, in this order. Unless given, all that hold numbers: a column of dates is
+        left out.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (time, n_columns)
+    names : tuple of str
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a table, has no such column, or a cell is no finite number; says
+        where.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "s.csv"
+    ...     _ = path.write_text("day,level\\n2026-01-01,1.5\\n2026-01-02,2.5\\n")
+    ...     read_series(path)
+    (array([[1.5],
+           [2.5]]), ('level',))
+    """
+    path = Path(path)
+    table = Table(path)
+    if columns is None:
+        found = {name: table.finite(name) for name in table.columns}
+        numbers = {name: column for name, column in found.items() if column is not None}
+        if not numbers:
+            raise ValueError(f"{path} has no column of numbers; it has {', '.join(table.columns)}")
+        return np.column_stack(list(numbers.values())), tuple(numbers)
+    names = tuple(columns)
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(table.columns)}")
+    return np.column_stack([_column(table, name) for name in names]), names
+
+
+def _column(table: Table, name: str) -> np.ndarray:
+    column = table.finite(name)
+    if column is None:
+        row, cell = _first_word(table, name)
+        raise ValueError(
+            f"{table.path}, row {row}, column {name!r}: expected a number, got {cell!r}"
+        )
+    return column
+
+
+def _first_word(table: Table, name: str) -> tuple[int, str]:
+    for row, cell in zip(table.lines, table.columns[name], strict=True):
+        try:
+            float(cell)
+        except ValueError:
+            return row, cell
+    raise AssertionError("the column holds numbers only")

@@ -1,0 +1,153 @@
+"""``deepreservoir forecast`` through its entry point."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_tools import environment, files_below, own_folder, program, run
+
+WAVE = np.c_[np.sin(np.arange(300) / 5), np.cos(np.arange(300) / 5)]
+QUICK = ("--units", 60, "--horizon", 20)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    folder = own_folder(tmp_path, monkeypatch)
+    with open("wave.csv", "w") as stream:
+        stream.write("day,x,y\n")
+        for i, (x, y) in enumerate(WAVE):
+            stream.write(f"day {i},{x},{y}\n")
+    return folder
+
+
+def read(path):
+    with open(path, newline="") as stream:
+        header, *rows = csv.reader(stream)
+    return header, np.array(rows, float)
+
+
+def refusal(capsys, *arguments):
+    """Run a command that must be refused; return its one message."""
+    before = files_below(Path.cwd())
+    assert run("forecast", *arguments) != 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert files_below(Path.cwd()) == before
+    (message,) = [line for line in shown.err.splitlines() if line.startswith("Error: ")]
+    return message
+
+
+def test_the_forecast_goes_on_with_the_series(capsys):
+    assert run("forecast", "wave.csv", *QUICK) == 0
+    header, rows = read("wave-forecast.csv")
+    assert header == ["step", "x", "y"]
+    np.testing.assert_array_equal(rows[:, 0], np.arange(1, 21))
+    ahead = np.arange(300, 320) / 5
+    np.testing.assert_allclose(rows[:, 1:], np.c_[np.sin(ahead), np.cos(ahead)], atol=0.05)
+    out = capsys.readouterr().out
+    assert "300 rows of x, y" in out
+    assert "122 numbers" in out
+
+
+def test_held_out_rows_are_told_beside_persistence(capsys):
+    assert run("forecast", "wave.csv", *QUICK, "--test", 50, "--columns", "y") == 0
+    out = capsys.readouterr().out
+    assert "the last 50 rows" in out
+    assert "50 of 50 steps" in out
+    assert read("wave-forecast.csv")[0] == ["step", "y"]
+
+
+def test_the_picture_and_the_file_are_where_they_were_asked_for():
+    pytest.importorskip("matplotlib")
+    assert run("forecast", "wave.csv", *QUICK, "--plot", "a.svg", "--out", "b.csv") == 0
+    assert files_below(Path.cwd()) == ["a.svg", "b.csv", "wave.csv"]
+    with open("a.svg") as stream:
+        assert "<svg" in stream.read()
+
+
+def test_the_same_seed_writes_the_same_file():
+    written = []
+    for seed in (1, 1, 2):
+        assert run("forecast", "wave.csv", *QUICK, "--seed", seed) == 0
+        with open("wave-forecast.csv") as stream:
+            written.append(stream.read())
+    assert written[0] == written[1] != written[2]
+
+
+def test_a_forecast_that_runs_away_is_said_to(capsys):
+    options = ("--spectral-radius", 8, "--input-scaling", 0.001, "--horizon", 20000)
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(60, 1)), axis=0)
+    np.savetxt("walk.csv", walk, header="w", comments="")
+    assert run("forecast", "walk.csv", "--units", 30, *options) == 0
+    shown = capsys.readouterr()
+    ran_away = np.abs((read("walk-forecast.csv")[1][:, 1] - walk.mean()) / walk.std()).max() > 10
+    assert ("warning: the forecast leaves" in shown.err) is bool(ran_away)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nope.csv",), ["nope.csv", "does not exist"]),
+        ((".",), ["directory"]),
+        (("wave.csv", "--columns", "z"), ["no column 'z'", "day, x, y"]),
+        (("wave.csv", "--columns", "day"), ["row 2, column 'day'", "'day 0'"]),
+        (("wave.csv", "--columns", "x,x"), ["different names", "'x,x'"]),
+        (("wave.csv", "--horizon", "0"), ["--horizon", "0"]),
+        (("wave.csv", "--test", "290"), ["at least 20 rows", "got 300", "290 are held out"]),
+        (("wave.csv", "--test", "1"), ["at least 2"]),
+        (("wave.csv", "--units", "0"), ["--units"]),
+        (("wave.csv", "--leak-rate", "2"), ["leak_rate", "2"]),
+        (("wave.csv", "--spectral-radius", "x"), ["--spectral-radius", "'x'"]),
+        (("wave.csv", "--washout", "400"), ["washout", "400"]),
+        (("wave.csv", "--plot", "a.xyz"), [".png", "'a.xyz'"]),
+        (("wave.csv", "--plot", "no/a.png"), ["no folder", "a.png"]),
+        (("wave.csv", "--out", "wave.csv"), ["wave.csv is the series itself"]),
+        (("wave.csv", "--out", "no/b.csv"), ["no folder", "b.csv"]),
+    ],
+    ids=lambda value: " ".join(map(str, value))[:40],
+)
+def test_wrong_input_is_one_message_and_leaves_nothing(capsys, arguments, words):
+    message = refusal(capsys, *arguments)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["header"]),
+        ("x\n", ["at least one row"]),
+        ("x\n" + "1\n2\n" * 5, ["at least 20 rows", "got 10"]),
+        ("x\n" + "1\n" * 30, ["'x' is constant"]),
+        ("x,y\n" + "1,2\n3\n", ["row 3", "expected 2 cells", "got 1"]),
+        ("x\n" + "1\n2\n" * 15 + "nan\n", ["row 32, column 'x'", "finite"]),
+        ("x,y\n" + "1,2\n" * 15 + " ,2\n", ["row 17, column 'x'", "empty"]),
+        ("day\n" + "monday\n" * 30, ["no column of numbers", "day"]),
+    ],
+    ids=range(8),
+)
+def test_a_file_that_is_no_series_is_said_what_is_wrong_with(capsys, content, words):
+    with open("bad.csv", "w") as stream:
+        stream.write(content)
+    message = refusal(capsys, "bad.csv")
+    assert all(word in message for word in words), message
+
+
+def test_as_an_installed_program(here):
+    done = subprocess.run(
+        [*program(), "forecast", "wave.csv", "--units", "60", "--horizon", "5"],
+        cwd=here,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "Wrote wave-forecast.csv" in done.stdout
+
+
+def test_without_matplotlib_a_picture_is_refused_before_the_work(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    assert "deepreservoir[plot]" in refusal(capsys, "wave.csv", "--plot", "a.png")
