@@ -21,6 +21,8 @@ class Dataset:
     y_train, y_test : ndarray, shape (n,)
         Labels, or numbers for a regression.
     task : {"classification", "regression"}
+    image_shape : (int, int), optional
+        Of what a row of X is when it is an image.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Dataset:
     X_test: np.ndarray
     y_test: np.ndarray
     task: Literal["classification", "regression"] = "classification"
+    image_shape: tuple[int, int] | None = None
 
     @property
     def n_features(self) -> int:

@@ -22,6 +22,7 @@ def _digits() -> Dataset:
         split.y_train,
         (split.X_test - mean) / spread,
         split.y_test,
+        image_shape=(8, 8),
     )
 
 
@@ -33,7 +34,14 @@ def _idx(source: IdxSource, mean: float, spread: float) -> Callable[[], Dataset]
             / np.float32(spread)
             for images in (train, test)
         )
-        return Dataset(source.name, X_train, y_train.astype(int), X_test, y_test.astype(int))
+        return Dataset(
+            source.name,
+            X_train,
+            y_train.astype(int),
+            X_test,
+            y_test.astype(int),
+            image_shape=(28, 28),
+        )
 
     return load
 

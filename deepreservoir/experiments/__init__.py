@@ -2,6 +2,16 @@
 
 from .arms import ARMS, Record
 from .forecast import Forecast, forecast_series, save_forecast, save_forecast_picture
+from .forecast_comparison import (
+    FORECAST_ARMS,
+    SERIES,
+    ForecastComparison,
+    ForecastRecord,
+    check_forecast_arms,
+    check_forecast_ranks,
+    compare_forecasts,
+)
+from .forecast_report import forecast_table, save_comparison_picture, save_forecast_table
 from .protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
 from .report import save_picture, save_table, table
 from .results import Comparison, Summary
@@ -9,20 +19,30 @@ from .runner import check_arms, checked_ranks, compare
 
 __all__ = [
     "ARMS",
+    "FORECAST_ARMS",
     "MNIST_MEDIUM",
     "MNIST_MEDIUM_PAPER",
+    "SERIES",
     "Comparison",
     "Forecast",
+    "ForecastComparison",
+    "ForecastRecord",
     "Protocol",
     "Record",
     "Summary",
     "check_arms",
+    "check_forecast_arms",
+    "check_forecast_ranks",
     "checked_ranks",
     "compare",
+    "compare_forecasts",
     "forecast_series",
+    "forecast_table",
     "protocol_for",
+    "save_comparison_picture",
     "save_forecast",
     "save_forecast_picture",
+    "save_forecast_table",
     "save_picture",
     "save_table",
     "table",

@@ -9,6 +9,7 @@
 | scaffold_removed | does the trained adapter use its scaffold (beta = 0 afterwards)? |
 | wrong_seed | does it need that very scaffold? |
 | random_features | does the scaffold do it alone, under a ridge readout? |
+| echo_state | does a classic reservoir that reads the image row by row do as well? |
 | linear | does the task need a network at all? |
 """
 
@@ -24,7 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
 
 from ..datasets import Dataset
-from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor, EchoStateClassifier
 from ..scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
 from .resources import Cost, measured
@@ -38,6 +39,7 @@ ARMS = (
     "scaffold_removed",
     "wrong_seed",
     "random_features",
+    "echo_state",
     "linear",
 )
 
@@ -214,6 +216,39 @@ def random_features(task: Task, seed: int) -> Record:
     cost = task.fit(model)
     trained = model.readout.coef_.size + np.size(model.readout.intercept_)
     return task.record("random_features", None, seed, model, cost, trained, True)
+
+
+class _RowByRow:
+    """An echo-state network that reads each image as a series of its rows."""
+
+    def __init__(self, shape: tuple[int, int], seed: int) -> None:
+        self.shape = shape
+        self.model = EchoStateClassifier(
+            500,
+            leak_rate=0.4,
+            input_scaling=0.15,
+            features=(0.25, 0.5, 0.75, 1.0),
+            ridge=_RIDGE_PENALTIES,
+            dtype="float32",
+            random_state=seed % 2**32,
+        )
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> None:
+        self.model.fit(X.reshape(-1, *self.shape), y)
+
+    def score(self, X: np.ndarray, y: np.ndarray) -> float:
+        return float(self.model.score(X.reshape(-1, *self.shape), y))
+
+
+def echo_state(task: Task, seed: int) -> Record | None:
+    """Read images row by row with a reservoir of 500 units; None if rows are no images."""
+    if task.data.image_shape is None or task.data.task != "classification":
+        return None
+    model = _RowByRow(task.data.image_shape, seed)
+    cost = task.fit(model)
+    readout = model.model.readout_
+    trained = readout.coef.size + readout.intercept.size
+    return task.record("echo_state", None, seed, model, cost, trained, True)
 
 
 def linear(task: Task, seed: int) -> Record:

@@ -16,6 +16,7 @@ LABELS = {
     "scaffold_removed": "scaffold removed afterwards",
     "wrong_seed": "wrong seed",
     "random_features": "random features, ridge",
+    "echo_state": "echo-state network, row by row",
     "linear": "logistic regression",
 }
 
@@ -27,12 +28,13 @@ _COLOURS = {
     "scaffold_removed": "#b08e3c",
     "wrong_seed": "#9a9a9a",
     "random_features": "#3d7ea6",
+    "echo_state": "#4f9d2f",
     "linear": "#c77d9b",
 }
 
 # Arms that look at a trained adapter and store nothing of their own.
 _AFTERWARDS = ("scaffold_removed", "wrong_seed")
-_CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "linear")
+_CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "echo_state", "linear")
 
 
 def _label(arm: str, task: str) -> str:
@@ -70,6 +72,11 @@ def table(comparison: Comparison) -> str:
                 "" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.0f}",
             ]
         )
+    return markdown(rows)
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Return rows, the head first, as a Markdown table: words to the left, numbers to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| "

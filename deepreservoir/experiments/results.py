@@ -90,16 +90,16 @@ class Comparison:
             "records": [asdict(record) for record in self.records],
         }
         path = Path(folder) / "results.json"
-        write_atomically(path, json.dumps(_finite(document), indent=1, allow_nan=False) + "\n")
+        write_atomically(path, json.dumps(finite(document), indent=1, allow_nan=False) + "\n")
         return path
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return plain data with None for numbers that JSON has no word for."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

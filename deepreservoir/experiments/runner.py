@@ -28,7 +28,8 @@ def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
     return [make(*arguments)]
 
 
-def _whole_numbers(name: str, values: object, example: str) -> list[int]:
+def whole_numbers(name: str, values: object, example: str) -> list[int]:
+    """Return whole numbers, each once, or raise a ValueError."""
     many = isinstance(values, Iterable) and not isinstance(values, str)
     numbers: list[Any] = list(values) if many else []  # type: ignore[call-overload]
     wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, Integral)]
@@ -44,7 +45,7 @@ def _whole_numbers(name: str, values: object, example: str) -> list[int]:
 
 def checked_ranks(ranks: Sequence[int], data: Dataset, protocol: Protocol) -> tuple[int, ...]:
     """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
-    chosen = _whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
+    chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
     widths = (data.n_features, *protocol.hidden_layer_sizes)
     largest = min(widths)
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
@@ -56,25 +57,31 @@ def checked_ranks(ranks: Sequence[int], data: Dataset, protocol: Protocol) -> tu
     return tuple(chosen)
 
 
-def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Return seeds: the first few, or those given; or raise a ValueError."""
     if isinstance(seeds, Integral) and not isinstance(seeds, bool):
         if seeds < 1:
             raise ValueError(f"seeds must be at least 1; got {seeds}")
         return tuple(range(int(seeds)))
-    chosen = _whole_numbers("seeds", seeds, "3 (the first three) or (0, 1, 2)")
+    chosen = whole_numbers("seeds", seeds, "3 (the first three) or (0, 1, 2)")
     return tuple(check_seed(seed, "seeds") for seed in chosen)
+
+
+def checked_names(what: str, names: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are asked for, all unless given, or raise a ValueError."""
+    if names is None:
+        return tuple(known)
+    if isinstance(names, str):
+        raise ValueError(f"{what} must be a sequence of names, such as ({names!r},); got {names!r}")
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(f"{what} must be among {', '.join(known)}; got {unknown or 'none'}")
+    return tuple(names)
 
 
 def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
     """Return the arms that are asked for, all unless given, or raise a ValueError."""
-    if arms is None:
-        return ARMS
-    if isinstance(arms, str):
-        raise ValueError(f"arms must be a sequence of names, such as ({arms!r},); got {arms!r}")
-    unknown = [name for name in arms if name not in ARMS]
-    if unknown or not arms:
-        raise ValueError(f"arms must be among {', '.join(ARMS)}; got {unknown or 'none'}")
-    return tuple(arms)
+    return checked_names("arms", arms, ARMS)
 
 
 class _Comparing:
@@ -100,6 +107,8 @@ class _Comparing:
                 yield partial(_one, arm.full, self.task, seed)
             if "random_features" in self.wanted:
                 yield partial(_one, arm.random_features, self.task, seed)
+            if "echo_state" in self.wanted:
+                yield partial(self._echo_state, seed)
         if "linear" in self.wanted:
             yield partial(_one, arm.linear, self.task, self.seeds[0])
 
@@ -110,6 +119,13 @@ class _Comparing:
             self.notes.append(
                 f"equal_bytes at rank {rank}: no dense network fits into {stored} bytes"
             )
+            return []
+        return [record]
+
+    def _echo_state(self, seed: int) -> list[Record]:
+        record = arm.echo_state(self.task, seed)
+        if record is None:
+            self.notes.append("echo_state: it reads images row by row, and these are none")
             return []
         return [record]
 
@@ -177,7 +193,7 @@ def compare(
     ['adapter', 'full']
     """
     wanted = frozenset(check_arms(arms))
-    chosen_seeds = _seeds(seeds)
+    chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     task = Task(data, protocol or protocol_for(data.name), chosen_device)

@@ -151,3 +151,29 @@ def test_as_an_installed_program(here):
 def test_without_matplotlib_a_picture_is_refused_before_the_work(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     assert "deepreservoir[plot]" in refusal(capsys, "wave.csv", "--plot", "a.png")
+
+
+def test_forecasts_of_a_series_are_compared(capsys):
+    options = ("--arms", "nvar,persistence", "--seeds", 1, "--out", "o")
+    assert run("compare", "lorenz63", *options) == 0
+    out = capsys.readouterr().out
+    assert "NVAR" in out
+    assert "persistence" in out
+    kept = {name for name in files_below(Path.cwd()) if name.startswith("o/")}
+    assert kept >= {"o/results.json", "o/table.md"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("mackey_glass", "--target", "x"), ["--target", "mackey_glass is a series"]),
+        (("mackey_glass", "--arms", "full"), ["arms", "echo_state", "full"]),
+        (("lorenz63", "--ranks", "16"), ["between 1 and 15", "got 16"]),
+    ],
+    ids=["target", "arm", "rank"],
+)
+def test_a_comparison_that_cannot_be_is_refused(capsys, arguments, words):
+    assert run("compare", *arguments) != 0
+    message = capsys.readouterr().err
+    assert all(word in message for word in words), message
+    assert files_below(Path.cwd()) == ["wave.csv"]
