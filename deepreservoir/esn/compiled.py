@@ -23,8 +23,11 @@ from .threads import spread
 _SHARE = 0.15
 _UNITS = 1 << 16  # columns are numbered in 16 bits
 
-# Rows whose links are read side by side: as many sums as a core works on at a time.
-_ROWS = 4
+# Rows whose links are read side by side: one vector register of float32. A step waits for loads,
+# three a link where they are read one by one: weights are loaded eight at a time, and columns
+# four to a word.
+_ROWS = 8
+_PER_WORD = 4
 #: Series whose states are updated side by side: one vector register of float32.
 LANES = 8
 # Up to so many, one after another is faster.
@@ -49,9 +52,10 @@ class Links:
     Attributes
     ----------
     one : tuple of ndarray
-        For one series, four rows of like length side by side: rows (groups * 4,), where -1 is
-        none; columns and values (length of all groups, 4), shorter rows filled up with zeros;
-        and starts (groups + 1,), where each group begins.
+        For one series, eight rows of like length side by side: rows (groups * 8,), those that are
+        missing in the last group being any, without a link; columns (length of all groups, 2),
+        four to a word, the first lowest, and values (length of all groups, 8), shorter rows
+        filled up with zeros; and starts (groups + 1,), where each group begins.
     many : tuple of ndarray
         For many series: row pointers, columns and values, as in a CSR matrix.
     """
@@ -65,7 +69,7 @@ def make_links(matrix: Any) -> Links:
     units = matrix.shape[0]
     pointers = matrix.indptr.astype(np.int64)
     lengths = np.diff(pointers)
-    rows = np.full(-(-units // _ROWS) * _ROWS, -1)
+    rows = np.zeros(-(-units // _ROWS) * _ROWS, np.int64)
     rows[:units] = np.argsort(-lengths, kind="stable")
     longest = lengths[rows[::_ROWS]]  # the first of a group is its longest
     starts = np.concatenate([[0], np.cumsum(longest)])
@@ -80,9 +84,17 @@ def make_links(matrix: Any) -> Links:
     grouped_values = np.zeros((starts[-1], _ROWS), matrix.dtype)
     grouped_columns[where] = columns
     grouped_values[where] = matrix.data
-    return Links(
-        (rows, grouped_columns, grouped_values, starts), (pointers, columns, matrix.data.copy())
-    )
+    words = _packed(grouped_columns)
+    return Links((rows, words, grouped_values, starts), (pointers, columns, matrix.data.copy()))
+
+
+def _packed(columns: np.ndarray) -> np.ndarray:
+    """Return columns, (n, 8) in 16 bits, four to a 64-bit word: (n, 2)."""
+    quads = columns.reshape(len(columns), _ROWS // _PER_WORD, _PER_WORD).astype(np.uint64)
+    words = quads[:, :, 0]
+    for i in range(1, _PER_WORD):
+        words = words | quads[:, :, i] << np.uint64(16 * i)
+    return words
 
 
 def run(links: Links, drive: np.ndarray, h: np.ndarray, leak_rate: float, activation: str) -> None:
@@ -183,30 +195,37 @@ def _one(activation: str, dtype: str) -> Any:
     real, f, options = _types(activation, dtype)
     whole = numba.int64[::1]
     signature = numba.void(
-        whole, numba.uint16[:, ::1], real[:, ::1], whole, real[:, :], real[:], real, real
+        whole, numba.uint64[:, ::1], real[:, ::1], whole, real[:, :], real[:], real, real
     )
+    low, by16, by32, by48 = (np.uint64(number) for number in (0xFFFF, 16, 32, 48))
 
     # Slices of a group, and counting from zero, spare a look at each index for a minus sign.
-    @numba.njit(signature, **options)
-    def one(rows, columns, values, starts, drive, h, take, keep):  # type: ignore[no-untyped-def]
+    def one(rows, words, values, starts, drive, h, take, keep):  # type: ignore[no-untyped-def]
         for t in range(len(drive)):
             now = drive[t]
             for g in range(len(starts) - 1):
-                index = columns[starts[g] : starts[g + 1]]
+                word = words[starts[g] : starts[g + 1]]
                 value = values[starts[g] : starts[g + 1]]
-                a = b = c = d = keep * 0
+                a = b = c = d = e = p = q = r = keep * 0
                 for k in range(len(value)):
-                    a += value[k, 0] * h[index[k, 0]]
-                    b += value[k, 1] * h[index[k, 1]]
-                    c += value[k, 2] * h[index[k, 2]]
-                    d += value[k, 3] * h[index[k, 3]]
-                now[rows[4 * g]] += a
-                if rows[4 * g + 1] >= 0:
-                    now[rows[4 * g + 1]] += b
-                if rows[4 * g + 2] >= 0:
-                    now[rows[4 * g + 2]] += c
-                if rows[4 * g + 3] >= 0:
-                    now[rows[4 * g + 3]] += d
+                    first, second = word[k, 0], word[k, 1]
+                    a += value[k, 0] * h[first & low]
+                    b += value[k, 1] * h[(first >> by16) & low]
+                    c += value[k, 2] * h[(first >> by32) & low]
+                    d += value[k, 3] * h[first >> by48]
+                    e += value[k, 4] * h[second & low]
+                    p += value[k, 5] * h[(second >> by16) & low]
+                    q += value[k, 6] * h[(second >> by32) & low]
+                    r += value[k, 7] * h[second >> by48]
+                row = rows[8 * g : 8 * g + 8]
+                now[row[0]] += a
+                now[row[1]] += b
+                now[row[2]] += c
+                now[row[3]] += d
+                now[row[4]] += e
+                now[row[5]] += p
+                now[row[6]] += q
+                now[row[7]] += r
             for i in range(len(now)):
                 now[i] = f(now[i])
             if take != 1:
@@ -214,7 +233,8 @@ def _one(activation: str, dtype: str) -> Any:
                     now[i] = take * now[i] + keep * h[i]
             h = now
 
-    return one
+    with _vectors_from_straight_code():
+        return numba.njit(signature, **options)(one)
 
 
 @cache
