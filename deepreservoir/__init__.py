@@ -24,12 +24,20 @@ _PUBLIC = {
     "ScaffoldSpec": "scaffold",
     "make_scaffold": "scaffold",
     "load_dataset": "datasets",
+    "ArtifactError": "artifact",
+    "attach": "artifact",
+    "load": "artifact",
+    "save": "artifact",
     "compare": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
+    from .artifact import ArtifactError as ArtifactError
+    from .artifact import attach as attach
+    from .artifact import load as load
+    from .artifact import save as save
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from .layers.base import Cache, Train
 from .models import MLPConfig
 from .params import ParamSet
 from .rows import Rows
-from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold
+from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve_storage
+
+
+def scaffold_specs(config: MLPConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
+    """Return what the layers of a configuration need drawn, without drawing it."""
+    return [
+        ScaffoldSpec(config.scaffold, request.shape, seed, request.path, config.scaffold_scale)
+        for request in root.scaffold_requests()
+    ]
 
 
 class Network:
@@ -29,6 +38,9 @@ class Network:
     theta : ndarray, shape (n_trained,), optional
         The adapter: all trained numbers. Drawn from `init_seed` if not given.
     device : {"cpu", "cuda"}
+    scaffolds : mapping of str to Scaffold, optional
+        Frozen weights that are in memory already, by path; those that are the same as this
+        network's are shared and not drawn again.
 
     Attributes
     ----------
@@ -61,12 +73,13 @@ class Network:
         init_seed: int = 0,
         theta: Array | None = None,
         device: Device = "cpu",
+        scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> None:
         self.config = config
         self.seed = check_seed(seed, "scaffold_seed")
         self.device: Device = device
         self.dtype = np.dtype(config.dtype)
-        self._build()
+        self._build(scaffolds or {})
         xp = device_module(device)
         flat = xp.empty(self.params.size, self.dtype)
         self._bind(flat, xp.zeros_like(flat))
@@ -76,23 +89,21 @@ class Network:
             self.params.views(theta)  # refuses a wrong length
             flat[:] = to_device(theta, device)
 
-    def _build(self) -> None:
+    def _build(self, ready: Mapping[str, Scaffold]) -> None:
         self.root = self.config.build()
         self.params = ParamSet(self.root.slots())
         paths = {slot.path for slot in self.params.slots}
         self.scaffolds: dict[str, Scaffold] = {}
-        for request in self.root.scaffold_requests():
-            spec = ScaffoldSpec(
-                self.config.scaffold,
-                request.shape,
-                self.seed,
-                request.path,
-                self.config.scaffold_scale,
-            )
+        for spec in scaffold_specs(self.config, self.root, self.seed):
             # Where W itself is trained, the scaffold is only its start: it is not kept.
-            read_once = f"{request.path}.weight" in paths and spec.addressable
-            storage = "streamed" if read_once else self.config.storage
-            self.scaffolds[request.path] = make_scaffold(spec, storage, self.dtype, self.device)
+            read_once = f"{spec.path}.weight" in paths and spec.addressable
+            storage = resolve_storage(
+                spec.definition, "streamed" if read_once else self.config.storage
+            )
+            known = ready.get(spec.path)
+            if known is None or not known.serves(spec, storage, self.dtype, self.device):
+                known = make_scaffold(spec, storage, self.dtype, self.device)
+            self.scaffolds[spec.path] = known
         self._frozen = [path for path in self.scaffolds if f"{path}.weight" not in paths]
 
     def _bind(self, theta: Array, grad: Array) -> None:
@@ -107,7 +118,7 @@ class Network:
         other = object.__new__(Network)
         other.config, other.device, other.dtype = self.config, self.device, self.dtype
         other.seed = check_seed(seed, "scaffold_seed")
-        other._build()
+        other._build({})
         other._bind(self.theta, self.grad)
         return other
 

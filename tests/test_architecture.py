@@ -19,6 +19,7 @@ LEVELS = [
     ("network",),
     ("training", "esn"),
     ("estimators",),
+    ("artifact",),
     ("datasets",),
     ("experiments",),
     ("cli",),
@@ -48,7 +49,7 @@ INSIDE = {
 }
 
 FOREIGN = {
-    "sklearn": {"estimators", "experiments", "datasets"},
+    "sklearn": {"estimators", "artifact", "experiments", "datasets"},
     "click": {"cli"},
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},

@@ -214,12 +214,16 @@ class BaseDeepReservoir(BaseEstimator):
 
     def _keep(self, network: Network, outcome: Outcome) -> None:
         before = self.history_ if getattr(self, "network_", None) is network else {}
-        self.network_ = network
         self.history_: dict[str, list[Any]] = {
             name: before.get(name, []) + values for name, values in outcome.history.items()
         }
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(self.history_["loss"])
+        self._adopt(network)
+
+    def _adopt(self, network: Network) -> None:
+        """Take a trained network, and what is read off it."""
+        self.network_ = network
         self.betas_ = network.betas()
         self.n_trained_params_ = network.n_trained
         self.n_scaffold_params_ = network.n_scaffold

@@ -1,0 +1,241 @@
+"""Deep estimators as the contents of a file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..backend import Device, to_host
+from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ..models import MLPConfig
+from ..network import Network, scaffold_specs
+from ..params import ParamSet
+from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
+from ..scaffold.streams import FORMAT_VERSION
+from .format import ArtifactError, Contents
+from .parts import check_bytes, check_tensors, common_of, digest_differs, restore_common
+from .values import entries, labels_of, plain_labels
+
+CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirRegressor)}
+
+Deep = DeepReservoirClassifier | DeepReservoirRegressor
+
+# What a layer costs beside its numbers, as far as a limit in bytes is concerned.
+_LAYER_BYTES = 10_000
+
+_LAYER = {
+    "path": str,
+    "family": str,
+    "shape": list,
+    "scale": (float, str),
+    "digest": str,
+    "factor": (float, type(None)),
+}
+
+
+def contents_of(model: Deep) -> Contents:
+    """Return the contents of a file that holds a fitted model.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    ArtifactError
+        If a parameter or a label cannot be written.
+    """
+    check_is_fitted(model, "network_")
+    network = model.network_
+    tensors = {path: to_host(array) for path, array in network.named_parameters().items()}
+    document, fitted = common_of(model)
+    fitted |= {
+        "seeds": list(map(int, model._drawn)),
+        "epochs": model.n_iter_,
+        "stop_reason": model.stop_reason_,
+    }
+    if isinstance(model, DeepReservoirClassifier):
+        fitted["classes"] = plain_labels(model.classes_)
+    else:
+        fitted["target_ndim"] = model._y_ndim
+        tensors |= {"target.mean": model.y_mean_, "target.scale": model.y_scale_}
+    document["config"] = network.config.to_dict()
+    document["scaffold"] = {
+        "stream": FORMAT_VERSION,
+        "seed": network.seed,
+        "layers": [
+            _layer(network.scaffolds[path].spec, digest)
+            for path, digest in network.digests().items()
+        ],
+    }
+    return Contents(document, tensors, {})
+
+
+def adapter_names(contents: Contents) -> list[str]:
+    """Return the names of the tensors that are trained, which may be kept in 16 bits."""
+    return [name for name in contents.tensors if not name.startswith("target.")]
+
+
+def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
+    spectral = spec.definition.kind == "spectral"
+    return {
+        "path": spec.path,
+        "family": spec.family,
+        "shape": list(spec.shape),
+        "scale": spec.scale if isinstance(spec.scale, str) else float(spec.scale),
+        "digest": digest,
+        # Eigenvalues differ between machines in their last digit; the weights must not.
+        "factor": float(spec.factor) if spectral else None,
+    }
+
+
+def rebuild(
+    contents: Contents,
+    device: Device,
+    max_bytes: int,
+    ready: Mapping[str, Scaffold] | None = None,
+) -> Deep:
+    """Return the estimator that contents describe, its scaffold drawn again and checked.
+
+    Parameters
+    ----------
+    contents : Contents
+    device : {"cpu", "cuda"}
+    max_bytes : int
+        What drawing the scaffold may take.
+    ready : mapping of str to Scaffold, optional
+        Frozen weights that are in memory already.
+
+    Raises
+    ------
+    ArtifactError
+        If the contents describe no such estimator, or the scaffold drawn is another.
+    """
+    document, tensors = contents.document, contents.tensors
+    own = {"epochs": int, "stop_reason": str, "seeds": list}
+    classifier = document["estimator"] == DeepReservoirClassifier.__name__
+    own |= {"classes": dict} if classifier else {"target_ndim": int}
+    model, fitted = restore_common(CLASSES[document["estimator"]], document, own, device)
+    config = _config_of(document["config"])
+    n_outputs = config.n_outputs
+    if config.n_features != model.n_features_in_:
+        raise ArtifactError(
+            f"the network reads {config.n_features} features, the model {model.n_features_in_}"
+        )
+    drawn = _drawn(document["scaffold"], config, max_bytes)
+    shapes = {slot.path: slot.shape for slot in drawn.params.slots}
+    own_dtype = dict.fromkeys(shapes, (config.dtype, "float16", "bfloat16"))
+    if classifier:
+        model.classes_ = labels_of(fitted["classes"])
+        expected = 1 if len(model.classes_) == 2 else len(model.classes_)
+        if expected != n_outputs or len(model.classes_) < 2:
+            raise ArtifactError(
+                f"{len(model.classes_)} classes do not go with {n_outputs} outputs of the network"
+            )
+    else:
+        shapes |= {"target.mean": (n_outputs,), "target.scale": (n_outputs,)}
+        own_dtype |= dict.fromkeys(("target.mean", "target.scale"), ("float64",))
+        if fitted["target_ndim"] not in ((1, 2) if n_outputs == 1 else (2,)):
+            raise ArtifactError(f"targets of {n_outputs} outputs cannot have the dimension given")
+    check_tensors(contents, shapes, own_dtype)
+    if not classifier:
+        model.y_mean_, model.y_scale_ = tensors["target.mean"], tensors["target.scale"]
+        model._y_ndim = fitted["target_ndim"]
+        if not (model.y_scale_ > 0).all():
+            raise ArtifactError("tensor 'target.scale' must be positive")
+    model._drawn = _seeds(fitted["seeds"])
+    theta = np.concatenate(
+        [tensors[slot.path].ravel() for slot in drawn.params.slots]
+        or [np.empty(0)]
+    ).astype(config.dtype)  # fmt: skip
+    scaffolds = drawn.scaffolds(config, device, ready or {})
+    network = Network(config, drawn.seed, theta=theta, device=device, scaffolds=scaffolds)
+    found = network.digests()
+    for path, expected in drawn.digests.items():
+        if found[path] != expected:
+            raise digest_differs(f"layer {path!r}", expected, found[path])
+    model.scaffold_seed_ = drawn.seed
+    model._adopt(network)
+    model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
+    model.history_, model._state = {}, None
+    return model
+
+
+def _config_of(data: Any) -> MLPConfig:
+    names = {field.name for field in fields(MLPConfig)}
+    if not isinstance(data, dict) or set(data) != names:
+        raise ArtifactError(f"config must have the entries {sorted(names)}")
+    widths = data["hidden_layer_sizes"]
+    if not isinstance(widths, list):
+        raise ArtifactError("config, hidden_layer_sizes: expected a list of widths")
+    try:
+        return MLPConfig(**{**data, "hidden_layer_sizes": tuple(widths)})
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"config: {error}") from None
+
+
+def _seeds(data: list[Any]) -> tuple[int, int, int]:
+    if len(data) != 3 or not all(type(seed) is int and seed >= 0 for seed in data):
+        raise ArtifactError("seeds must be three non-negative integers")
+    return data[0], data[1], data[2]
+
+
+class _drawn:
+    """The scaffold that a document asks for, checked before anything is drawn."""
+
+    def __init__(self, data: Any, config: MLPConfig, max_bytes: int) -> None:
+        fields = entries(data, "scaffold", {"stream": int, "seed": int, "layers": list})
+        if fields["stream"] != FORMAT_VERSION:
+            raise ArtifactError(
+                f"the scaffold is drawn from streams of version {fields['stream']}; this version "
+                f"of deepreservoir has version {FORMAT_VERSION}"
+            )
+        self.seed: int = fields["seed"]
+        if self.seed < 0:
+            raise ArtifactError(f"the seed of a scaffold is not negative; got {self.seed}")
+        check_bytes(_LAYER_BYTES * len(config.widths), max_bytes, "its layers")
+        root = config.build()
+        self.params = ParamSet(root.slots())
+        trained = {slot.path for slot in self.params.slots}
+        specs = scaffold_specs(config, root, self.seed)
+        check_bytes(sum(spec.drawn_bytes for spec in specs), max_bytes, "its scaffold")
+        self.frozen = {s.path: s for s in specs if f"{s.path}.weight" not in trained}
+        layers = [entries(layer, "a layer of the scaffold", _LAYER) for layer in fields["layers"]]
+        if [layer["path"] for layer in layers] != list(self.frozen):
+            raise ArtifactError(f"the scaffold must have the layers {list(self.frozen)}")
+        self.digests = {layer["path"]: layer["digest"] for layer in layers}
+        self._factors: dict[str, float | None] = {}
+        for layer in layers:
+            spec = self.frozen[layer["path"]]
+            self._factors[spec.path] = layer["factor"]
+            if _layer(_known(spec, layer["factor"]), layer["digest"]) != layer:
+                raise ArtifactError(
+                    f"layer {spec.path!r} of the scaffold does not go with the configuration: "
+                    f"{layer}"
+                )
+
+    def scaffolds(
+        self, config: MLPConfig, device: Device, ready: Mapping[str, Scaffold]
+    ) -> Mapping[str, Scaffold]:
+        """Return scaffolds in memory: those that are ready, and those with a known factor."""
+        known = {
+            path: make_scaffold(
+                _known(self.frozen[path], factor), config.storage, np.dtype(config.dtype), device
+            )
+            for path, factor in self._factors.items()
+            if factor is not None and path not in ready
+        }
+        return {**known, **ready}
+
+
+def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
+    if factor is None:
+        if spec.definition.kind == "spectral":
+            raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
+        return spec
+    try:
+        return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
+    except (ValueError, OverflowError) as error:
+        raise ArtifactError(f"layer {spec.path!r} of the scaffold: {error}") from None
