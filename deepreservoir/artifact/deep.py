@@ -16,13 +16,16 @@ from ..network import Network, scaffold_specs
 from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
-from .format import ArtifactError, Contents
+from .format import SHORT_DTYPES, ArtifactError, Contents
 from .parts import check_bytes, check_tensors, common_of, digest_differs, restore_common
 from .values import entries, labels_of, plain_labels
 
 CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirRegressor)}
 
 Deep = DeepReservoirClassifier | DeepReservoirRegressor
+
+# Mean and scale of a regressor's targets.
+_TARGET = ("target.mean", "target.scale")
 
 # What a layer costs beside its numbers, as far as a limit in bytes is concerned.
 _LAYER_BYTES = 10_000
@@ -60,7 +63,7 @@ def contents_of(model: Deep) -> Contents:
         fitted["classes"] = plain_labels(model.classes_)
     else:
         fitted["target_ndim"] = model._y_ndim
-        tensors |= {"target.mean": model.y_mean_, "target.scale": model.y_scale_}
+        tensors |= dict(zip(_TARGET, (model.y_mean_, model.y_scale_), strict=True))
     document["config"] = network.config.to_dict()
     document["scaffold"] = {
         "stream": FORMAT_VERSION,
@@ -75,7 +78,7 @@ def contents_of(model: Deep) -> Contents:
 
 def adapter_names(contents: Contents) -> list[str]:
     """Return the names of the tensors that are trained, which may be kept in 16 bits."""
-    return [name for name in contents.tensors if not name.startswith("target.")]
+    return [name for name in contents.tensors if name not in _TARGET]
 
 
 def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
@@ -113,54 +116,49 @@ def rebuild(
     ArtifactError
         If the contents describe no such estimator, or the scaffold drawn is another.
     """
-    document, tensors = contents.document, contents.tensors
+    document = contents.document
+    cls = CLASSES[document["estimator"]]
     own = {"epochs": int, "stop_reason": str, "seeds": list}
-    classifier = document["estimator"] == DeepReservoirClassifier.__name__
-    own |= {"classes": dict} if classifier else {"target_ndim": int}
-    model, fitted = restore_common(CLASSES[document["estimator"]], document, own, device)
+    own |= {"classes": dict} if cls is DeepReservoirClassifier else {"target_ndim": int}
+    model, fitted = restore_common(cls, document, own, device)
     config = _config_of(document["config"])
-    n_outputs = config.n_outputs
     if config.n_features != model.n_features_in_:
         raise ArtifactError(
             f"the network reads {config.n_features} features, the model {model.n_features_in_}"
         )
-    drawn = _drawn(document["scaffold"], config, max_bytes)
-    shapes = {slot.path: slot.shape for slot in drawn.params.slots}
-    own_dtype = dict.fromkeys(shapes, (config.dtype, "float16", "bfloat16"))
-    if classifier:
-        model.classes_ = labels_of(fitted["classes"])
-        expected = 1 if len(model.classes_) == 2 else len(model.classes_)
-        if expected != n_outputs or len(model.classes_) < 2:
-            raise ArtifactError(
-                f"{len(model.classes_)} classes do not go with {n_outputs} outputs of the network"
-            )
+    drawn = _Drawn(document["scaffold"], config, max_bytes)
+    shapes: dict[str, tuple[int, ...]] = {s.path: s.shape for s in drawn.params.slots}
+    dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
+    if isinstance(model, DeepReservoirRegressor):
+        shapes |= dict.fromkeys(_TARGET, (config.n_outputs,))
+        dtypes |= dict.fromkeys(_TARGET, ("float64",))
+    check_tensors(contents, shapes, dtypes)
+    if isinstance(model, DeepReservoirRegressor):
+        _take_targets(model, contents.tensors, fitted["target_ndim"])
     else:
-        shapes |= {"target.mean": (n_outputs,), "target.scale": (n_outputs,)}
-        own_dtype |= dict.fromkeys(("target.mean", "target.scale"), ("float64",))
-        if fitted["target_ndim"] not in ((1, 2) if n_outputs == 1 else (2,)):
-            raise ArtifactError(f"targets of {n_outputs} outputs cannot have the dimension given")
-    check_tensors(contents, shapes, own_dtype)
-    if not classifier:
-        model.y_mean_, model.y_scale_ = tensors["target.mean"], tensors["target.scale"]
-        model._y_ndim = fitted["target_ndim"]
-        if not (model.y_scale_ > 0).all():
-            raise ArtifactError("tensor 'target.scale' must be positive")
+        _take_classes(model, fitted["classes"], config.n_outputs)
     model._drawn = _seeds(fitted["seeds"])
-    theta = np.concatenate(
-        [tensors[slot.path].ravel() for slot in drawn.params.slots]
-        or [np.empty(0)]
-    ).astype(config.dtype)  # fmt: skip
-    scaffolds = drawn.scaffolds(config, device, ready or {})
-    network = Network(config, drawn.seed, theta=theta, device=device, scaffolds=scaffolds)
-    found = network.digests()
-    for path, expected in drawn.digests.items():
-        if found[path] != expected:
-            raise digest_differs(f"layer {path!r}", expected, found[path])
     model.scaffold_seed_ = drawn.seed
-    model._adopt(network)
+    model._adopt(drawn.network(config, contents.tensors, device, ready or {}))
     model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
     model.history_, model._state = {}, None
     return model
+
+
+def _take_classes(model: DeepReservoirClassifier, data: Any, n_outputs: int) -> None:
+    model.classes_ = labels_of(data)
+    n = len(model.classes_)
+    if n < 2 or n_outputs != (1 if n == 2 else n):
+        raise ArtifactError(f"{n} classes do not go with {n_outputs} outputs of the network")
+
+
+def _take_targets(model: DeepReservoirRegressor, tensors: dict[str, np.ndarray], ndim: int) -> None:
+    model.y_mean_, model.y_scale_ = (tensors[name] for name in _TARGET)
+    model._y_ndim = ndim
+    if not (model.y_scale_ > 0).all():
+        raise ArtifactError(f"tensor {_TARGET[1]!r} must be positive")
+    if ndim not in (1, 2) or (ndim == 1 and len(model.y_mean_) > 1):
+        raise ArtifactError(f"{len(model.y_mean_)} targets cannot be of {ndim} dimensions")
 
 
 def _config_of(data: Any) -> MLPConfig:
@@ -182,7 +180,7 @@ def _seeds(data: list[Any]) -> tuple[int, int, int]:
     return data[0], data[1], data[2]
 
 
-class _drawn:
+class _Drawn:
     """The scaffold that a document asks for, checked before anything is drawn."""
 
     def __init__(self, data: Any, config: MLPConfig, max_bytes: int) -> None:
@@ -216,18 +214,29 @@ class _drawn:
                     f"{layer}"
                 )
 
-    def scaffolds(
-        self, config: MLPConfig, device: Device, ready: Mapping[str, Scaffold]
-    ) -> Mapping[str, Scaffold]:
-        """Return scaffolds in memory: those that are ready, and those with a known factor."""
+    def network(
+        self,
+        config: MLPConfig,
+        tensors: dict[str, np.ndarray],
+        device: Device,
+        ready: Mapping[str, Scaffold],
+    ) -> Network:
+        """Return the network, its scaffold drawn, or taken from what is ready, and checked."""
+        dtype = np.dtype(config.dtype)
         known = {
-            path: make_scaffold(
-                _known(self.frozen[path], factor), config.storage, np.dtype(config.dtype), device
-            )
+            path: make_scaffold(_known(self.frozen[path], factor), config.storage, dtype, device)
             for path, factor in self._factors.items()
             if factor is not None and path not in ready
         }
-        return {**known, **ready}
+        flat = [tensors[slot.path].ravel() for slot in self.params.slots]
+        theta = np.concatenate([np.empty(0, dtype), *flat], dtype=dtype)
+        scaffolds = {**known, **ready}
+        network = Network(config, self.seed, theta=theta, device=device, scaffolds=scaffolds)
+        found = network.digests()
+        for path, expected in self.digests.items():
+            if found[path] != expected:
+                raise digest_differs(f"layer {path!r}", expected, found[path])
+        return network
 
 
 def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:

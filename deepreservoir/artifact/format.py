@@ -35,7 +35,7 @@ _KEY = "deepreservoir"
 _NO_HASH = "0" * 64
 
 # Name in a file -> how its numbers are kept; bfloat16 is kept as the upper half of a float32.
-_STORED = {
+_STORED: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -43,8 +43,8 @@ _STORED = {
 }
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
-#: Types that tensors may be kept in.
-DTYPES = tuple(_NAMES)
+#: Types that trained numbers may be kept in beside their own.
+SHORT_DTYPES = ("float16", "bfloat16")
 
 
 class ArtifactError(ValueError):
@@ -70,7 +70,7 @@ class Contents:
     dtypes: dict[str, str]
 
     def kept_as(self, name: str) -> str:
-        """Return the type that a tensor is kept in: one of ``DTYPES``."""
+        """Return the type that a tensor is kept in: float64, float32, float16 or bfloat16."""
         return self.dtypes.get(name, self.tensors[name].dtype.name)
 
     def nbytes(self, name: str) -> int:

@@ -13,13 +13,10 @@ from sklearn.pipeline import Pipeline
 
 from ..backend import Device, resolve_device
 from . import deep, format
-from .format import MAX_BYTES, ArtifactError, Contents
+from .format import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from .steps import pipeline_of, steps_of
 
 _KINDS: dict[str, ModuleType] = {name: kind for kind in (deep,) for name in kind.CLASSES}
-
-#: Types that trained numbers may be kept in beside their own.
-SHORT_DTYPES = ("float16", "bfloat16")
 
 # What bad contents can make the checks of estimators and NumPy say.
 _REFUSALS = (
