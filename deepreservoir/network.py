@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,16 +154,22 @@ class Network:
             out[where] = self.forward(chunk)[0]
         return out
 
+    @property
+    def hidden_scaffolds(self) -> dict[str, Scaffold]:
+        """The frozen weights before the head, by path."""
+        return {path: self.scaffolds[path] for path in self._frozen if path != "head"}
+
+    @property
+    def kinds(self) -> list[type[Layer]]:
+        """The kinds of the layers, first to last."""
+        return [type(layer) for layer in self.root.layers]
+
     # The first layer's frozen product --------------------------------------------------
 
     @property
     def first_scaffold(self) -> Scaffold | None:
         """The scaffold that reads the input, where there is one and it stays frozen."""
-        first: Layer = self.root.layers[0]
-        first = first.layer if isinstance(first, Residual) else first
-        if isinstance(first, AdaptedDense) and first.adapter.mode != "full":
-            return self.scaffolds[first.path]
-        return None
+        return frozen_scaffold(self.root.layers[0])
 
     # What it is ------------------------------------------------------------------------
 
@@ -219,3 +225,46 @@ class Network:
                         else ""
                     )
                 )
+
+
+def frozen_scaffold(layer: Layer) -> Scaffold | None:
+    """Return the scaffold that a layer reads its input with, where it has one that is frozen."""
+    inner = layer.layer if isinstance(layer, Residual) else layer
+    if isinstance(inner, AdaptedDense) and inner.adapter.mode != "full":
+        return inner.scaffold
+    return None
+
+
+def outputs_side_by_side(
+    networks: Sequence[Network], x: Array, parts: Sequence[slice]
+) -> list[Array]:
+    """Return the outputs of several networks on one scaffold, each for rows of its own.
+
+    The frozen products of the hidden layers are made once, for all rows.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Of the same kinds of layers, sharing their hidden scaffolds.
+    x : array, shape (n, n_features)
+    parts : sequence of slice
+        The rows of each network, which together are all.
+
+    Returns
+    -------
+    list of array, each (rows of the network, its n_outputs)
+    """
+    *hidden, heads = zip(*(network.root.layers for network in networks), strict=True)
+    for layers in hidden:
+        if not layers[0].slots():  # nothing of a network's own: all rows at once
+            x = layers[0].forward(x)[0]
+            continue
+        scaffold = frozen_scaffold(layers[0])
+        base = None if scaffold is None else scaffold.matmul(x)
+        x = array_module(x).concatenate(
+            [
+                layer.forward(x[part], base=None if base is None else base[part])[0]
+                for layer, part in zip(layers, parts, strict=True)
+            ]
+        )
+    return [head.forward(x[part])[0] for head, part in zip(heads, parts, strict=True)]

@@ -73,6 +73,10 @@ class BaseDeepReservoir(BaseEstimator):
     def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
         """Return the score of outputs on held-out data, higher being better."""
 
+    @abstractmethod
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what `predict` returns for the network's outputs."""
+
     _stratify = False
     _y_numeric = False
 

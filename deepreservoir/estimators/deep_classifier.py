@@ -275,7 +275,9 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the likeliest label of each row, shape (n_samples,)."""
-        outputs = self._outputs(X)
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes_[_codes(outputs)]
 
     def predict_log_proba(self, X: Any) -> np.ndarray:

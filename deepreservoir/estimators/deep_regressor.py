@@ -229,7 +229,10 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions, float64, shape (n_samples,) or (n_samples, n_outputs)."""
-        values = self._outputs(X) * self.y_scale_ + self.y_mean_
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        values = outputs * self.y_scale_ + self.y_mean_
         return values[:, 0] if self._y_ndim == 1 else values
 
     def __sklearn_tags__(self) -> Tags:
