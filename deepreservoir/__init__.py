@@ -27,7 +27,10 @@ _PUBLIC = {
     "load_dataset": "datasets",
     "ArtifactError": "artifact",
     "attach": "artifact",
+    "export_onnx": "artifact",
+    "export_peft": "artifact",
     "load": "artifact",
+    "materialise": "artifact",
     "save": "artifact",
     "compare": "experiments",
 }
@@ -37,7 +40,10 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from .artifact import ArtifactError as ArtifactError
     from .artifact import attach as attach
+    from .artifact import export_onnx as export_onnx
+    from .artifact import export_peft as export_peft
     from .artifact import load as load
+    from .artifact import materialise as materialise
     from .artifact import save as save
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier

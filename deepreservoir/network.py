@@ -188,14 +188,22 @@ class Network:
         """Return views on the trained arrays, by path."""
         return self.params.views(self.theta)
 
+    @property
+    def adapted(self) -> dict[str, AdaptedDense]:
+        """The layers that adapt a frozen matrix, by path."""
+        found: dict[str, AdaptedDense] = {}
+        layers: list[Layer] = [self.root]
+        while layers:
+            layer = layers.pop(0)
+            layers.extend(layer.children)
+            if isinstance(layer, AdaptedDense):
+                found[layer.path] = layer
+        return found
+
     def betas(self) -> dict[str, float]:
         """Return the scale of each scaffold, by path of its layer."""
-        named = self.named_parameters()
-        start = 1.0 if isinstance(self.config.beta, str) else float(self.config.beta)
-        return {
-            path: float(named[f"{path}.beta"][0]) if f"{path}.beta" in named else start
-            for path in self._frozen
-        }
+        adapted = self.adapted
+        return {path: adapted[path].beta_value for path in self._frozen}
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each frozen scaffold's weights, by path of its layer."""
