@@ -98,7 +98,7 @@ def test_labels_of_all_kinds_and_two_classes(tmp_path):
     for labels in (
         np.arange(90) % 2,
         np.arange(90) % 2 == 0,
-        np.arange(90) % 4 - 1.5,
+        np.arange(90) % 4 - 1.0,
         CLASSES[:90],
     ):
         model = DeepReservoirClassifier((8,), max_iter=3, random_state=0).fit(X, labels)
