@@ -25,26 +25,26 @@ _PUBLIC = {
     "ScaffoldSpec": "scaffold",
     "make_scaffold": "scaffold",
     "load_dataset": "datasets",
-    "ArtifactError": "artifact",
-    "attach": "artifact",
-    "export_onnx": "artifact",
-    "export_peft": "artifact",
-    "load": "artifact",
-    "materialise": "artifact",
-    "save": "artifact",
+    "ArtifactError": "artifact.format",
+    "attach": "artifact.persist",
+    "export_onnx": "artifact.to_onnx",
+    "export_peft": "artifact.to_peft",
+    "load": "artifact.persist",
+    "materialise": "artifact.plain",
+    "save": "artifact.persist",
     "compare": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
-    from .artifact import ArtifactError as ArtifactError
-    from .artifact import attach as attach
-    from .artifact import export_onnx as export_onnx
-    from .artifact import export_peft as export_peft
-    from .artifact import load as load
-    from .artifact import materialise as materialise
-    from .artifact import save as save
+    from .artifact.format import ArtifactError as ArtifactError
+    from .artifact.persist import attach as attach
+    from .artifact.persist import load as load
+    from .artifact.persist import save as save
+    from .artifact.plain import materialise as materialise
+    from .artifact.to_onnx import export_onnx as export_onnx
+    from .artifact.to_peft import export_peft as export_peft
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
