@@ -8,7 +8,6 @@ implicitly; :func:`to_device` and :func:`to_host` are the only ways across.
 from __future__ import annotations
 
 import sys
-from copy import copy
 from types import ModuleType
 from typing import Any, Literal, Self
 
@@ -34,6 +33,11 @@ def is_on_device(array: object) -> bool:
     """Say whether `array` is a device array. CuPy is not imported for it: whoever has one, has."""
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(array, cupy.ndarray)
+
+
+def device_of(array: Array) -> Device:
+    """Return the device that `array` is on."""
+    return "cuda" if is_on_device(array) else "cpu"
 
 
 def array_module(*arrays: Array) -> ModuleType:
@@ -149,9 +153,8 @@ class Movable:
 
     def to(self, device: Device) -> Self:
         """Return this on `device`; arrays that are there are shared."""
-        new = copy(self)
-        for name, value in vars(self).items():
-            object.__setattr__(new, name, moved(value, device))
+        new = object.__new__(type(self))  # copy() would go by way of the host, as a pickle does
+        vars(new).update({name: moved(value, device) for name, value in vars(self).items()})
         return new
 
     def __getstate__(self) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..backend import Array, Device, Movable, array_module, device_module
+from ..backend import Array, Device, Movable, array_module, device_module, device_of
 from ..kernels.linalg import eigh, solve_positive
 
 
@@ -71,18 +70,11 @@ class NormalEquations(Movable):
         self.x_sum += X.sum(axis=0)
         self.y_sum += y.sum(axis=0)
 
-    def empty(self) -> NormalEquations:
-        """Return equations of as many numbers, where these are, of no rows."""
-        none = copy(self)
-        for name, value in vars(self).items():
-            setattr(none, name, 0 * value)
-        return none
-
     def merged(self, other: NormalEquations) -> NormalEquations:
         """Return the equations of the rows of both."""
-        both = copy(self)
-        for name in vars(both):
-            setattr(both, name, getattr(self, name) + getattr(other, name))
+        both = object.__new__(NormalEquations)
+        for name, value in vars(self).items():
+            setattr(both, name, value + getattr(other, name))
         return both
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
@@ -98,7 +90,8 @@ class NormalEquations(Movable):
     def solve(self, penalty: float) -> RidgeFit:
         """Solve for one penalty; the intercept is not penalised."""
         xx, xy, _, x_mean, y_mean = self._centred()
-        xx[array_module(xx).diag_indices_from(xx)] += penalty
+        diagonal = array_module(xx).arange(len(xx))
+        xx[diagonal, diagonal] += penalty
         try:
             coef = solve_positive(xx, xy)
         except np.linalg.LinAlgError:
@@ -192,7 +185,7 @@ class RidgeLearner(Movable):
     def hold_out(self, X: Array, y: Array) -> None:
         """Take in rows that the penalty is chosen on."""
         if self.held_out is None:
-            self.held_out = self.equations.empty()
+            self.held_out = NormalEquations(*self.equations.xy.shape, device_of(X))
         self.held_out.add(X, y)
 
     def fit(self) -> RidgeFit:

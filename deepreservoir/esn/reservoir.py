@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Device, array_module, device_module, to_device
+from ..backend import Array, Device, Movable, array_module, device_module, to_device
 from ..kernels.linalg import linear
 from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
@@ -87,7 +87,7 @@ class Tuning:
     bias: np.ndarray
 
 
-class Driven(ABC):
+class Driven(Movable, ABC):
     """What is driven by series: runs over them, a block of steps at a time.
 
     A subclass has `units`, `dtype`, `device`, `parallel` and :meth:`block`. Arrays that go in are
