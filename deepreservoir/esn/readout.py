@@ -185,7 +185,8 @@ class RidgeLearner(Movable):
     def hold_out(self, X: Array, y: Array) -> None:
         """Take in rows that the penalty is chosen on."""
         if self.held_out is None:
-            self.held_out = NormalEquations(*self.equations.xy.shape, device_of(X))
+            n_features, n_outputs = self.equations.xy.shape
+            self.held_out = NormalEquations(n_features, n_outputs, device_of(X))
         self.held_out.add(X, y)
 
     def fit(self) -> RidgeFit:
