@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gradcheck import normal
 
-from deepreservoir.layers import AdaptedDense, Adapter, Dropout, Step
+from deepreservoir.layers import Activation, AdaptedDense, Step
 from deepreservoir.layers.dropout import dropout_mask
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -55,21 +55,21 @@ def test_masks_do_not_depend_on_how_many_rows_a_batch_has():
 
 def test_the_layer_multiplies_by_its_mask():
     x, step = normal(20, 10), Step(1, 2)
-    y, _ = Dropout("layers.0", 0.4).forward(x, step)
-    np.testing.assert_array_equal(y, x * dropout_mask(x, 0.4, "layers.0", step))
+    y, _ = Activation("tanh", "layers.0", dropout=0.4).forward(x, step)
+    np.testing.assert_array_equal(y, np.tanh(x) * dropout_mask(x, 0.4, "layers.0", step))
 
 
 def test_each_layer_of_a_network_has_its_own_masks():
     config = MLPConfig(10, 2, (10, 10), dropout=0.5, adapter_dropout=0.5)
     network = Network(config, seed=0)
-    paths = {layer.path for layer in network.root.layers if isinstance(layer, Dropout)}
-    assert paths == {"layers.0", "layers.1"}
+    paths = [layer.path for layer in network.root.layers if isinstance(layer, Activation)]
+    assert paths == ["layers.0", "layers.1"]
     _, caches = network.forward(np.ones((50, 10), np.float32), Step(0, 0))
     layers = zip(network.root.layers, caches, strict=True)
     masks = [
-        cache if isinstance(layer, Dropout) else cache[2]
+        cache[1] if isinstance(layer, Activation) else cache[2]
         for layer, cache in layers
-        if isinstance(layer, Dropout | AdaptedDense)
+        if isinstance(layer, Activation | AdaptedDense)
     ]
     assert len({mask.tobytes() for mask in masks}) == len(masks) == 4
 
@@ -83,7 +83,24 @@ def test_adapter_dropout_leaves_the_scaffolds_path_alone():
     assert not np.allclose(network.forward(x, Step(0, 0))[0], network.forward(x)[0])
 
 
-def test_a_rate_of_zero_is_no_dropout_layer():
-    layers = MLPConfig(4, 2, (4,)).build().layers
-    assert not any(isinstance(layer, Dropout) for layer in layers)
-    assert Adapter().dropout == 0
+def test_without_dropout_a_training_pass_draws_no_mask():
+    network = Network(MLPConfig(10, 2, (10,), bias=True), seed=0)
+    x = normal(5, 10).astype(np.float32)
+    y, caches = network.forward(x, Step(0, 0))
+    np.testing.assert_array_equal(y, network.forward(x)[0])
+    assert caches[0][2] is None
+    assert caches[1][1] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "owner"), [({}, Activation), ({"layer_norm": True}, AdaptedDense)]
+)
+def test_the_bias_is_added_by_the_activation_that_follows_it(options, owner):
+    layers = Network(MLPConfig(4, 2, (6, 5), bias=True, **options), seed=0).root.layers
+    owners = [
+        type(layer)
+        for layer in layers[:-1]
+        for slot in layer.slots()
+        if slot.path in ("layers.0.bias", "layers.1.bias")
+    ]
+    assert owners == [owner, owner]
