@@ -6,8 +6,12 @@ where random bits are drawn. None writes to its arguments, unless its name ends 
 """
 
 from .activations import (
+    ACTIVATIONS,
+    bias_activation_dropout,
+    bias_activation_dropout_backward,
     gelu,
     gelu_backward,
+    masked,
     relu,
     relu_backward,
     sigmoid,
@@ -18,22 +22,42 @@ from .activations import (
     tanh_backward,
 )
 from .adam import adam_
+from .draw import draw_rows, lane_rows
+from .dropout import Drop, dropout_mask
+from .hadamard import fits_shared_memory, hadamard_rows
 from .norm import layer_norm, layer_norm_backward
-from .softmax import log_softmax
+from .packing import codes_shape, draw_codes_, unpack, unpack_table
+from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
+    "ACTIVATIONS",
+    "Drop",
     "adam_",
+    "average_rows",
+    "bias_activation_dropout",
+    "bias_activation_dropout_backward",
+    "codes_shape",
+    "draw_codes_",
+    "draw_rows",
+    "dropout_mask",
+    "fits_shared_memory",
     "gelu",
     "gelu_backward",
+    "hadamard_rows",
+    "lane_rows",
     "layer_norm",
     "layer_norm_backward",
     "log_softmax",
+    "masked",
     "relu",
     "relu_backward",
     "sigmoid",
     "silu",
     "silu_backward",
+    "softmax_cross_entropy",
     "softplus",
     "tanh",
     "tanh_backward",
+    "unpack",
+    "unpack_table",
 ]

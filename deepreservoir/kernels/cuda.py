@@ -26,6 +26,32 @@ _MAX_BLOCKS = 2048
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
+#: CUDA C for sums and maxima over the threads of a block, which all of them get.
+REDUCTIONS = r"""
+__device__ real block_sum(real value, real* shared) {
+    __syncthreads();  // what was shared before has been read
+    shared[threadIdx.x] = value;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+        __syncthreads();
+    }
+    return shared[0];
+}
+
+__device__ real block_max(real value, real* shared) {
+    __syncthreads();
+    shared[threadIdx.x] = value;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half && shared[threadIdx.x + half] > shared[threadIdx.x])
+            shared[threadIdx.x] = shared[threadIdx.x + half];
+        __syncthreads();
+    }
+    return shared[0];
+}
+"""
+
 _registry: dict[str, Kernel] = {}
 
 
@@ -70,11 +96,14 @@ class Kernel:
         """
         self.launch_blocks(min(-(-n // THREADS), _MAX_BLOCKS), THREADS, *arguments)
 
-    def launch_rows(self, rows: int, width: int, *arguments: Array | np.generic) -> None:
-        """Run one block a row, with threads for the `width` of a row."""
+    def launch_rows(
+        self, rows: int, width: int, *arguments: Array | np.generic, shared_bytes: int = 0
+    ) -> None:
+        """Run one block a row, with threads for the `width` of a row; nothing for no width."""
         # Threads do a few columns each: reductions over fewer threads are shorter.
         threads = min(max(32, 1 << max(width // 4 - 1, 0).bit_length()), THREADS)
-        self.launch_blocks(rows if width else 0, threads, *arguments)
+        blocks = min(rows, _MAX_BLOCKS) if width else 0
+        self.launch_blocks(blocks, threads, *arguments, shared_bytes=shared_bytes)
 
     def launch_blocks(
         self, blocks: int, threads: int, *arguments: Array | np.generic, shared_bytes: int = 0
