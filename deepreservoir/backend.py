@@ -120,11 +120,11 @@ def resolve_device(device: str) -> Device:
 
 
 def present_device(device: str) -> Device:
-    """Return the device that ``device`` names where it is there, and the CPU where it is not.
+    """Return the device that `device` names where it is there, and the CPU where it is not.
 
     For what is fitted and loaded again: it may have been fitted on another machine.
     """
-    return "cuda" if device != "cpu" and cuda_problem() is None else "cpu"
+    return resolve_device(device if device == "cpu" or cuda_problem() is None else "cpu")
 
 
 def to_device(array: Array, device: Device) -> Array:

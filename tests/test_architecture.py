@@ -34,8 +34,10 @@ INSIDE = {
         "draw": {"cuda"},
         "dropout": {"draw"},
         "hadamard": {"cuda"},
+        "linalg": set(),
         "norm": {"cuda"},
         "packing": {"cuda", "draw"},
+        "reservoir": {"cuda"},
         "softmax": {"cuda"},
     },
     "layers": {

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from ..kernels import draw_rows
 from ..kernels.linalg import linear
 from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
@@ -217,6 +218,10 @@ class Reservoir(Driven):
         b = (gain * spec.uniform("bias", 1, spec.bias_scaling))[:, 0] + shift
         self.b = self._placed(b)
         self._biased = bool(b.any())
+        if spec.noise:
+            # By lane, float32; the noise has the same bits on every device.
+            lanes = lane_table("normal") * np.float32(spec.noise)
+            self._noise_of = to_device(lanes, device)
         if self.n_feedback:
             back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
             self.W_fb = self._placed(gain * back)  # (units, n_feedback)
@@ -303,8 +308,7 @@ class Reservoir(Driven):
             h = now
 
     def _noise(self, seed: int, first: int, time: int, n: int) -> Array:
-        path = self.spec.recurrent.path
-        stream = Stream(seed, path, "reservoir/noise")
-        lanes = stream.rows(first * n, (first + time) * n, self.units)
-        normal = lane_table("normal")[lanes].reshape(time, n, self.units)
-        return self._placed(normal * np.float32(self.spec.noise))
+        stream = Stream(seed, self.spec.recurrent.path, "reservoir/noise")
+        start, stop = first * n, (first + time) * n
+        rows = draw_rows(self._noise_of, stream.key, start, stop, self.units)
+        return rows.reshape(time, n, self.units).astype(self.dtype, copy=False)
