@@ -30,11 +30,24 @@ RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
 # imported alone, the folder's __init__ imports nothing.
 # Beside this, folders are free inside, except where a row is given here.
 INSIDE = {
+    "kernels": {
+        "cuda": set(),
+        "activations": {"cuda", "draw", "dropout"},
+        "adam": {"cuda"},
+        "draw": {"cuda"},
+        "dropout": {"draw"},
+        "hadamard": {"cuda"},
+        "linalg": set(),
+        "norm": {"cuda"},
+        "packing": {"cuda", "draw"},
+        "reservoir": {"cuda"},
+        "softmax": {"cuda"},
+    },
     "layers": {
         "base": set(),
         "init": set(),
         "dropout": {"base"},
-        "activation": {"base"},
+        "activation": {"base", "dropout"},
         "norm": {"base"},
         "dense": {"base", "dropout", "init"},
     },

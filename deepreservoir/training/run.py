@@ -78,6 +78,8 @@ class _Run:
         self.validate = validate
         self.checkpoint = checkpoint
         self.state = plan.optimiser.init(network.theta) if state is None else state
+        # A state that was pickled comes back on the host, whatever device the network is on.
+        self.state.moments = [to_device(m, network.device) for m in self.state.moments]
         self.decay_mask = network.params.decay_mask(network.theta)
         self.average = (
             None if plan.ema_decay is None else WeightAverage(network.theta, plan.ema_decay)

@@ -2,7 +2,8 @@
 
 In the manner of Chainer's checker: all parameters move at once along one direction, then the
 input does along another, and the change of ``<y, dy>`` is held against the gradients. Inputs
-are handed in read-only. A check that fails prints the gradients, entry by entry.
+are handed in read-only, where the host can hold them so, and compared with themselves after.
+A check that fails prints the gradients, entry by entry.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from target import assert_allclose, assert_array_equal, device, host, put, xp
 
+from deepreservoir.backend import Array
 from deepreservoir.layers import Layer, Step
 from deepreservoir.network import Network
 from deepreservoir.params import ParamSet
@@ -29,23 +32,24 @@ class Bound(NamedTuple):
 
     layer: Layer
     params: ParamSet
-    theta: np.ndarray  # (n_params,)
-    grad: np.ndarray  # (n_params,)
+    theta: Array  # (n_params,)
+    grad: Array  # (n_params,)
 
 
-def frozen(array: np.ndarray) -> np.ndarray:
-    """Return a copy of `array` that cannot be written to."""
-    copy = np.array(array)
-    copy.flags.writeable = False
+def frozen(array: Array) -> Array:
+    """Return a copy of `array`, which on the host cannot be written to."""
+    copy = xp.array(array)
+    if xp is np:
+        copy.flags.writeable = False
     return copy
 
 
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    """Return standard normal numbers, read-only float64."""
-    return frozen(np.random.default_rng(seed).standard_normal(shape))
+def normal(*shape: int, seed: int = 0) -> Array:
+    """Return standard normal numbers in float64, read-only on the host."""
+    return frozen(put(np.random.default_rng(seed).standard_normal(shape)))
 
 
-def jitter(theta: np.ndarray, size: float = 0.3) -> None:
+def jitter(theta: Array, size: float = 0.3) -> None:
     """Move `theta` away from its start, where gradients may vanish (B = 0)."""
     theta += size * normal(*theta.shape, seed=99)
 
@@ -53,9 +57,9 @@ def jitter(theta: np.ndarray, size: float = 0.3) -> None:
 def bind(layer: Layer, family: str = "normal", storage: str = "auto", moved: bool = True) -> Bound:
     """Give `layer` float64 parameters at their start values, jittered if `moved`."""
     params = ParamSet(layer.slots())
-    theta, grad = np.zeros(params.size), np.zeros(params.size)
+    theta, grad = xp.zeros(params.size), xp.zeros(params.size)
     scaffolds = {
-        path: make_scaffold(ScaffoldSpec(family, shape, 3, path), storage, np.float64)
+        path: make_scaffold(ScaffoldSpec(family, shape, 3, path), storage, np.float64, device)
         for path, shape in layer.scaffold_requests()
     }
     layer.bind(params.views(theta), params.views(grad), scaffolds)
@@ -73,8 +77,8 @@ def bound_network(network: Network) -> Bound:
 
 def check_gradients(
     bound: Bound,
-    x: np.ndarray,
-    base: np.ndarray | None = None,
+    x: Array,
+    base: Array | None = None,
     needs_dx: bool = True,
 ) -> None:
     """Hold a layer's backward to its forward, and both to the contract.
@@ -83,7 +87,7 @@ def check_gradients(
     is there already; that a cache can be used twice; that nothing but gradients is written.
     """
     layer, params, theta, grad = bound
-    x = frozen(x)
+    x, given_x = frozen(x), host(x)
     base = None if base is None else frozen(base)
     start = theta.copy()
     y, cache = layer.forward(x, STEP, base)
@@ -92,34 +96,36 @@ def check_gradients(
     grad[:] = earlier
     dx = layer.backward(dy, cache)
     dtheta = grad - earlier
+    assert_array_equal(dy, normal(*y.shape, seed=1), err_msg="a pass wrote to dy")
+    assert_array_equal(x, given_x, err_msg="a pass wrote to x")
 
     dx_again = layer.backward(dy, cache)
-    np.testing.assert_allclose(
+    assert_allclose(
         grad - earlier, 2 * dtheta, rtol=1e-9, atol=1e-11, err_msg="second use of the cache"
     )
-    np.testing.assert_array_equal(theta, start, err_msg="a pass wrote to the parameters")
+    assert_array_equal(theta, start, err_msg="a pass wrote to the parameters")
 
     def value_at_theta(move: np.ndarray) -> float:
-        theta[:] = start + move
-        value = np.vdot(layer.forward(x, STEP, base)[0], dy)
+        theta[:] = start + put(move)
+        value = xp.vdot(layer.forward(x, STEP, base)[0], dy)
         theta[:] = start
         return float(value)
 
     if theta.size:
-        assert np.any(dtheta), "no parameter has a gradient: nothing would be checked"
-    _compare("parameters", value_at_theta, dtheta, params.views)
+        assert dtheta.any(), "no parameter has a gradient: nothing would be checked"
+    _compare("parameters", value_at_theta, host(dtheta), params.views)
 
     if not needs_dx:
         assert dx is None, "needs_dx=False must skip dx"
         return
     assert dx is not None, "dx is missing"
     assert dx.shape == x.shape
-    np.testing.assert_array_equal(dx_again, dx, err_msg="second use of the cache")
+    assert_array_equal(dx_again, dx, err_msg="second use of the cache")
 
     def value_at_x(move: np.ndarray) -> float:
-        return float(np.vdot(layer.forward(frozen(x + move), STEP)[0], dy))
+        return float(xp.vdot(layer.forward(frozen(x + put(move)), STEP)[0], dy))
 
-    _compare("x", value_at_x, dx, lambda flat: {"x": flat})
+    _compare("x", value_at_x, host(dx), lambda flat: {"x": flat})
 
 
 def _compare(
@@ -128,7 +134,7 @@ def _compare(
     gradient: np.ndarray,
     names: Callable[[np.ndarray], dict[str, np.ndarray]],
 ) -> None:
-    direction = normal(*gradient.shape, seed=3)
+    direction = host(normal(*gradient.shape, seed=3))
     expected = _difference(value, direction)
     found = float(np.vdot(gradient, direction))
     if abs(found - expected) <= ATOL + RTOL * max(abs(expected), abs(found)):

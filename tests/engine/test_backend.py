@@ -7,6 +7,8 @@ import pytest
 
 from deepreservoir import backend
 
+pytestmark = pytest.mark.host(reason="devices are faked here, to see which one is chosen")
+
 
 class DeviceArray:
     """Stands for an array that is not on the host."""

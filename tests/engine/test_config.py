@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from target import xp
 
 from deepreservoir.layers import AdaptedDense, LayerNorm, Residual, Step
 from deepreservoir.models import MLPConfig
@@ -258,8 +259,8 @@ def test_a_share_is_refused_by_name_or_can_be_used(name, share):
     except ValueError as error:
         assert name in str(error)  # noqa: PT017
     else:
-        outputs, _ = network.forward(np.ones((2, 6), np.float32), Step(0, 0))
-        assert np.isfinite(outputs).all()
+        outputs, _ = network.forward(xp.ones((2, 6), np.float32), Step(0, 0))
+        assert xp.isfinite(outputs).all()
 
 
 # Plain data ------------------------------------------------------------

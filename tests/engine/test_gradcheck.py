@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gradcheck import bind, check_gradients, normal
+from target import xp
 
 from deepreservoir.layers import Dense
 
@@ -26,13 +27,13 @@ class _Overwrites(Dense):
 
 class _WritesToInput(Dense):
     def forward(self, x, train=False, base=None):
-        x *= 1
+        x += 1
         return super().forward(x, train, base)
 
 
 class _WritesToOutputGradient(Dense):
     def backward(self, dy, cache):
-        dy *= 1
+        dy += 1
         return super().backward(dy, cache)
 
 
@@ -87,7 +88,9 @@ def test_a_wrong_layer_fails(wrong, message):
 
 @pytest.mark.parametrize("wrong", [_WritesToInput, _WritesToOutputGradient])
 def test_inputs_cannot_be_written_to(wrong):
-    with pytest.raises(ValueError, match="read-only"):
+    # A device has no arrays that are read-only: there, what was written shows afterwards.
+    error, message = (ValueError, "read-only") if xp is np else (AssertionError, "a pass wrote")
+    with pytest.raises(error, match=message):
         check_gradients(bind(wrong("head", 4, 3)), normal(5, 4))
 
 

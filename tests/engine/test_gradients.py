@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from gradcheck import STEP, bind, bound_network, check_gradients, frozen, normal
+from target import assert_allclose, assert_array_equal, host, xp
 
 from deepreservoir.layers import (
     ACTIVATIONS,
@@ -12,7 +13,6 @@ from deepreservoir.layers import (
     AdaptedDense,
     Adapter,
     Dense,
-    Dropout,
     LayerNorm,
     Residual,
     Sequential,
@@ -88,7 +88,7 @@ def test_a_given_base_is_used_and_changes_nothing(mode):
     whole, layer.scaffold.matmul = layer.scaffold.matmul, lambda v: calls.append(v) or whole(v)
     y, _ = layer.forward(x, STEP, frozen(base))
     assert not any(v is x for v in calls)
-    np.testing.assert_array_equal(y, layer.forward(x, STEP)[0])
+    assert_array_equal(y, layer.forward(x, STEP)[0])
     assert any(v is x for v in calls)
 
 
@@ -120,7 +120,13 @@ def test_layer_norm(eps, size):
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.75])
 def test_dropout(rate):
-    check_gradients(bind(Dropout("layers.0", rate)), normal(5, 6))
+    check_gradients(bind(Activation("tanh", "layers.0", dropout=rate)), normal(5, 6))
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_bias_activation_and_dropout(name):
+    layer = Activation(name, "layers.0", bias_width=6, dropout=0.3)
+    check_gradients(bind(layer), normal(5, 6))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -138,8 +144,7 @@ def test_sequential():
     layers = [
         adapted(6, 9, bias=True),
         LayerNorm("layers.0.norm", 9),
-        Activation("gelu"),
-        Dropout("layers.0", 0.2),
+        Activation("gelu", "layers.0", dropout=0.2),
         Residual(adapted(9, 9, path="layers.1", mode="dora")),
         Activation("tanh"),
         Dense("head", 9, 2),
@@ -220,7 +225,7 @@ def test_float32_networks_compute_in_float32(option):
 
 
 def _arrays(cache):
-    if isinstance(cache, np.ndarray):
+    if isinstance(cache, xp.ndarray):
         return [cache]
     parts = cache if isinstance(cache, list | tuple) else []
     return [array for part in parts for array in _arrays(part)]
@@ -235,7 +240,8 @@ LAYERS = {
     "dense": lambda: Dense("head", 6, 6),
     **{name: (lambda name=name: Activation(name)) for name in sorted(ACTIVATIONS)},
     "layer norm": lambda: LayerNorm("layers.0.norm", 6),
-    "dropout": lambda: Dropout("layers.0", 0.4),
+    "biased": lambda: Activation("relu", "layers.0", bias_width=6),
+    "dropout": lambda: Activation("gelu", "layers.0", bias_width=6, dropout=0.4),
     "residual": lambda: Residual(adapted(6, 6)),
     "sequential": lambda: Sequential([adapted(6, 6), Activation("relu"), Dense("head", 6, 6)]),
 }
@@ -258,9 +264,9 @@ def test_a_layer_may_be_called_twice_before_its_backward_calls(make):
     bound.grad[:] = 0
     _, cache1 = bound.layer.forward(x1, STEP)
     _, cache2 = bound.layer.forward(x2, STEP)
-    np.testing.assert_equal(bound.layer.backward(dy1, cache1), dx1)
-    np.testing.assert_equal(bound.layer.backward(dy2, cache2), dx2)
-    np.testing.assert_allclose(bound.grad, grad1 + grad2, rtol=1e-12, atol=1e-13)
+    assert_array_equal(bound.layer.backward(dy1, cache1), dx1)
+    assert_array_equal(bound.layer.backward(dy2, cache2), dx2)
+    assert_allclose(bound.grad, grad1 + grad2, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
@@ -275,15 +281,15 @@ def test_inference_equals_training_where_nothing_is_dropped(make):
     layer = bind(make()).layer
     y, _ = layer.forward(normal(5, 6))
     trained, _ = layer.forward(normal(5, 6), STEP)
-    drops = isinstance(layer, Dropout) or (
-        isinstance(layer, AdaptedDense) and layer.adapter.dropout > 0
-    )
-    assert np.array_equal(y, trained) is not drops
+    rate = layer.adapter.dropout if isinstance(layer, AdaptedDense) else 0
+    drops = rate > 0 or (isinstance(layer, Activation) and layer.dropout > 0)
+    assert np.array_equal(host(y), host(trained)) is not drops
 
 
 def test_dropout_is_the_identity_at_inference():
     x = normal(5, 6)
-    np.testing.assert_array_equal(Dropout("layers.0", 0.5).forward(x)[0], x)
+    layer = Activation("identity", "layers.0", dropout=0.5)
+    assert_array_equal(layer.forward(x)[0], x)
 
 
 def test_the_base_class_has_no_passes_of_its_own():

@@ -5,6 +5,7 @@ import pytest
 import scipy.special
 import scipy.stats
 from gradcheck import STEP, bind, normal
+from target import assert_allclose, assert_array_equal, host, put, xp
 
 from deepreservoir import kernels
 from deepreservoir.layers import Activation, AdaptedDense, Adapter, Dense, LayerNorm
@@ -22,7 +23,7 @@ def torch():
 
 
 def leaf(torch, array):
-    return torch.tensor(np.array(array), dtype=torch.float64, requires_grad=True)
+    return torch.tensor(host(array).copy(), dtype=torch.float64, requires_grad=True)
 
 
 def adapted(mode, *, d_in=7, d_out=5, bias=True, rank=3, scaling=1.7, **adapter):
@@ -42,12 +43,12 @@ def run(bound, x):
 def assert_same(torch, output, x, leaves, ours):
     """Hold (y, dy, dx, gradients) to PyTorch's `output` and what autograd makes of it."""
     y, dy, dx, gradients = ours
-    np.testing.assert_allclose(y, output.detach().numpy(), **EXACT)
-    output.backward(torch.tensor(np.array(dy)))
-    np.testing.assert_allclose(dx, x.grad.numpy(), **EXACT)
+    assert_allclose(y, output.detach().numpy(), **EXACT)
+    output.backward(torch.tensor(host(dy).copy()))
+    assert_allclose(dx, x.grad.numpy(), **EXACT)
     assert set(gradients) == set(leaves)
     for path, value in leaves.items():
-        np.testing.assert_allclose(gradients[path], value.grad.numpy(), **EXACT, err_msg=path)
+        assert_allclose(gradients[path], value.grad.numpy(), **EXACT, err_msg=path)
 
 
 # Adapted layers ------------------------------------------------------------
@@ -77,13 +78,11 @@ def test_dora_is_magnitude_times_unit_rows(torch):
     output = x @ (p["layers.0.magnitude"][:, None] * rows).T + b
     # The guard of 1e-12 on the squared norms, which are near one, moves a digit of 1e-12.
     y, dy, dx, gradients = run(bound, normal(6, 7))
-    np.testing.assert_allclose(y, output.detach().numpy(), rtol=1e-10, atol=1e-11)
-    output.backward(torch.tensor(np.array(dy)))
-    np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-10, atol=1e-11)
+    assert_allclose(y, output.detach().numpy(), rtol=1e-10, atol=1e-11)
+    output.backward(torch.tensor(host(dy).copy()))
+    assert_allclose(dx, x.grad.numpy(), rtol=1e-10, atol=1e-11)
     for path, value in p.items():
-        np.testing.assert_allclose(
-            gradients[path], value.grad.numpy(), rtol=1e-10, atol=1e-10, err_msg=path
-        )
+        assert_allclose(gradients[path], value.grad.numpy(), rtol=1e-10, atol=1e-10, err_msg=path)
 
 
 @pytest.mark.parametrize("b_init", ["zeros", "kaiming"])
@@ -95,14 +94,14 @@ def test_dora_starts_as_lora(b_init):
         for mode in ("dora", "lora")
     ]
     dora, lora = (layer.forward(normal(6, 7))[0] for layer in layers)
-    np.testing.assert_allclose(dora, lora, **EXACT)
+    assert_allclose(dora, lora, **EXACT)
 
 
 def test_full_mode_is_a_dense_layer_that_starts_at_beta_times_the_scaffold(torch):
     bound = bind(AdaptedDense("layers.0", 7, 5, Adapter("full", beta=0.6), bias=True), moved=False)
     p = leaves_of(torch, bound)
     x, W = leaf(torch, normal(6, 7)), bound.layer.scaffold.dense()
-    np.testing.assert_allclose(bound.layer.weight, 0.6 * W, rtol=1e-6)
+    assert_allclose(bound.layer.weight, 0.6 * W, rtol=1e-6)
     output = torch.nn.functional.linear(x, p["layers.0.weight"], p["layers.0.bias"])
     assert_same(torch, output, x, p, run(bound, normal(6, 7)))
 
@@ -112,7 +111,7 @@ def test_no_adapter_is_the_fixed_scaffold_scaled():
     assert bound.theta.size == 0
     y, _ = bound.layer.forward(normal(6, 7))
     W = bound.layer.scaffold.dense().astype(np.float64)
-    np.testing.assert_allclose(y, 0.6 * normal(6, 7) @ W.T, **EXACT)
+    assert_allclose(y, 0.6 * host(normal(6, 7)) @ W.T, **EXACT)
 
 
 def test_dense_is_torch_linear(torch):
@@ -132,12 +131,12 @@ def test_activation_equals_torch(torch, name):
     x = leaf(torch, points)
     function = {"tanh": torch.tanh}.get(name) or getattr(torch.nn.functional, name)
     # At zero exactly both take relu's slope as 0.
-    assert_same(torch, function(x), x, {}, run(bind(Activation(name)), points))
+    assert_same(torch, function(x), x, {}, run(bind(Activation(name)), put(points)))
 
 
 def test_identity_changes_nothing():
     x = normal(3, 4)
-    np.testing.assert_array_equal(Activation("identity").forward(x)[0], x)
+    assert_array_equal(Activation("identity").forward(x)[0], x)
 
 
 @pytest.mark.parametrize("shift", [0.0, 50.0])
@@ -153,8 +152,8 @@ def test_layer_norm_equals_torch(torch, shift):
 
 def test_layer_norm_of_equal_features_is_its_bias():
     bound = bind(LayerNorm("layers.0.norm", 7))
-    y, _ = bound.layer.forward(np.full((2, 7), 3.0))
-    np.testing.assert_allclose(y, np.tile(bound.layer.bias, (2, 1)), **EXACT)
+    y, _ = bound.layer.forward(xp.full((2, 7), 3.0))
+    assert_allclose(y, xp.tile(bound.layer.bias, (2, 1)), **EXACT)
 
 
 # Kernels against SciPy ------------------------------------------------------------
@@ -163,20 +162,20 @@ LINE = np.linspace(-40, 40, 401)
 
 
 def test_softplus_and_sigmoid_equal_their_definitions():
-    np.testing.assert_allclose(kernels.softplus(LINE), np.logaddexp(0, LINE), rtol=1e-14)
-    np.testing.assert_allclose(kernels.sigmoid(LINE), 1 / (1 + np.exp(-LINE)), rtol=1e-14)
+    assert_allclose(kernels.softplus(put(LINE)), np.logaddexp(0, LINE), rtol=1e-14)
+    assert_allclose(kernels.sigmoid(put(LINE)), 1 / (1 + np.exp(-LINE)), rtol=1e-14)
 
 
 def test_gelu_is_x_times_the_normal_distribution():
-    np.testing.assert_allclose(
-        kernels.gelu(LINE), LINE * scipy.stats.norm.cdf(LINE), rtol=1e-12, atol=1e-15
+    assert_allclose(
+        kernels.gelu(put(LINE)), LINE * scipy.stats.norm.cdf(LINE), rtol=1e-12, atol=1e-15
     )
 
 
 def test_log_softmax_equals_scipy_and_ignores_a_shift():
     x = normal(5, 4)
-    np.testing.assert_allclose(kernels.log_softmax(x), scipy.special.log_softmax(x, axis=1))
-    np.testing.assert_allclose(kernels.log_softmax(x + 1e4), kernels.log_softmax(x), atol=1e-11)
+    assert_allclose(kernels.log_softmax(x), scipy.special.log_softmax(host(x), axis=1))
+    assert_allclose(kernels.log_softmax(x + 1e4), kernels.log_softmax(x), atol=1e-11)
 
 
 @pytest.mark.parametrize("fan_in", [3, 300])

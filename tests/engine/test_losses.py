@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 from gradcheck import normal
+from target import assert_allclose, assert_array_equal, host, put, xp
 
 from deepreservoir.losses import BinaryCrossEntropy, Huber, SoftmaxCrossEntropy, SquaredError
 
 N, K = 7, 4
 CLASS_WEIGHT = (0.5, 2.0, 1.25, 0.1)
-CLASSES = np.random.default_rng(1).integers(0, K, N)
-LABELS = np.random.default_rng(2).integers(0, 2, (N, K)).astype(np.float64)
+CLASSES = put(np.random.default_rng(1).integers(0, K, N))
+LABELS = put(np.random.default_rng(2).integers(0, 2, (N, K)), np.float64)
 VALUES = 2 * normal(N, K, seed=3)
-ROW_WEIGHTS = np.random.default_rng(4).uniform(0.1, 3, N)
+ROW_WEIGHTS = put(np.random.default_rng(4).uniform(0.1, 3, N))
 
 LOSSES = [
     *(
@@ -35,7 +36,7 @@ def torch_rows(loss, outputs, targets):
     """Return PyTorch's loss of each row, averaged over the outputs of the row where it has."""
     torch = pytest.importorskip("torch")
     F = torch.nn.functional
-    outputs, targets = torch.tensor(np.array(outputs)), torch.tensor(np.array(targets))
+    outputs, targets = torch.tensor(host(outputs).copy()), torch.tensor(host(targets).copy())
     if isinstance(loss, SoftmaxCrossEntropy):
         weight = loss.class_weight
         return F.cross_entropy(
@@ -65,9 +66,9 @@ def torch_rows(loss, outputs, targets):
 def test_value_is_the_weighted_mean_of_torchs_rows(loss, targets, weights):
     outputs = 2 * normal(N, K)
     rows = torch_rows(loss, outputs, targets)
-    expected = (rows * (1 if weights is None else weights)).sum() / N
+    expected = (rows * (1 if weights is None else host(weights))).sum() / N
     value, _ = loss(outputs, targets, weights)
-    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    assert_allclose(value, expected, rtol=1e-12)
 
 
 @every_loss
@@ -75,32 +76,32 @@ def test_value_is_the_weighted_mean_of_torchs_rows(loss, targets, weights):
 def test_gradient_is_the_finite_difference_of_the_value(loss, targets, weights):
     outputs, width = 2 * normal(N, K), 1e-5
     _, gradient = loss(outputs, targets, weights)
-    expected = np.empty_like(gradient)
+    expected = np.empty(outputs.shape)
     for index in np.ndindex(outputs.shape):
-        move = np.zeros_like(outputs)
+        move = xp.zeros_like(outputs)
         move[index] = width
-        ahead, behind = (loss(outputs + m, targets, weights)[0] for m in (move, -move))
+        ahead, behind = (float(loss(outputs + m, targets, weights)[0]) for m in (move, -move))
         expected[index] = (ahead - behind) / (2 * width)
-    np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-9)
+    assert_allclose(gradient, expected, rtol=1e-7, atol=1e-9)
 
 
 @every_loss
 def test_ones_are_the_weights_that_are_not_given(loss, targets):
     value, gradient = loss(2 * normal(N, K), targets)
-    weighted, weighted_gradient = loss(2 * normal(N, K), targets, np.ones(N))
-    np.testing.assert_allclose(weighted, value, rtol=1e-14)
-    np.testing.assert_allclose(weighted_gradient, gradient, rtol=1e-14)
+    weighted, weighted_gradient = loss(2 * normal(N, K), targets, xp.ones(N))
+    assert_allclose(weighted, value, rtol=1e-14)
+    assert_allclose(weighted_gradient, gradient, rtol=1e-14)
 
 
 @every_loss
 def test_a_row_of_weight_zero_counts_for_nothing(loss, targets):
-    weights = np.ones(N)
+    weights = xp.ones(N)
     weights[2] = 0
     outputs = 2 * normal(N, K)
     moved = outputs.copy()
     moved[2] += 5
     value, gradient = loss(outputs, targets, weights)
-    np.testing.assert_allclose(loss(moved, targets, weights)[0], value, rtol=1e-14)
+    assert_allclose(loss(moved, targets, weights)[0], value, rtol=1e-14)
     assert not gradient[2].any()
     assert gradient[3].any()
 
@@ -116,8 +117,8 @@ def test_float32_stays_float32_and_agrees_with_float64(loss, targets, weights):
     value, gradient = loss(*narrow)
     wide_value, wide_gradient = loss(outputs, targets, weights)
     assert (value.dtype, gradient.dtype) == (np.float32, np.float32)
-    np.testing.assert_allclose(value, wide_value, rtol=1e-5)
-    np.testing.assert_allclose(gradient, wide_gradient, rtol=1e-4, atol=1e-6)
+    assert_allclose(value, wide_value, rtol=1e-5)
+    assert_allclose(gradient, wide_gradient, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -126,11 +127,11 @@ def test_float32_stays_float32_and_agrees_with_float64(loss, targets, weights):
     ("loss", "targets"), [case for case in LOSSES if not isinstance(case[0], SquaredError)]
 )
 def test_extreme_outputs_give_finite_values_and_gradients(loss, targets, size, dtype):
-    outputs = np.sign(normal(N, K)).astype(dtype) * dtype(size)
+    outputs = xp.sign(normal(N, K)).astype(dtype) * dtype(size)
     given = targets.astype(dtype) if targets.dtype == np.float64 else targets
     value, gradient = loss(outputs, given)
-    assert np.isfinite(value)
-    assert np.isfinite(gradient).all()
+    assert xp.isfinite(value)
+    assert xp.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("loss", [BinaryCrossEntropy(2.0), SquaredError(), Huber()])
@@ -138,21 +139,21 @@ def test_flat_targets_of_a_single_output_mean_a_column(loss):
     outputs, targets = normal(N, 1), LABELS[:, 0]
     flat, column = loss(outputs, targets), loss(outputs, targets[:, None])
     assert flat[0] == column[0]
-    np.testing.assert_array_equal(flat[1], column[1])
+    assert_array_equal(flat[1], column[1])
 
 
 def test_confident_and_right_costs_nothing():
-    logits = np.where(np.arange(K) == CLASSES[:, None], 1e3, -1e3)
+    logits = xp.where(xp.arange(K) == CLASSES[:, None], 1e3, -1e3)
     assert SoftmaxCrossEntropy()(logits, CLASSES)[0] == 0
     assert BinaryCrossEntropy()(1e3 * (2 * LABELS - 1), LABELS)[0] == 0
 
 
 def test_huber_is_half_the_squared_error_up_to_delta_and_linear_beyond():
     huber = Huber(delta=2.0)
-    zero = np.zeros((1, 1))
-    assert huber(np.array([[1.5]]), zero)[0] == pytest.approx(0.5 * 1.5**2)
-    assert huber(np.array([[5.0]]), zero)[0] == pytest.approx(2 * (5 - 1))
-    assert huber(np.array([[-5.0]]), zero)[1].item() == -2.0
+    zero = xp.zeros((1, 1))
+    assert float(huber(put([[1.5]]), zero)[0]) == pytest.approx(0.5 * 1.5**2)
+    assert float(huber(put([[5.0]]), zero)[0]) == pytest.approx(2 * (5 - 1))
+    assert huber(put([[-5.0]]), zero)[1].item() == -2.0
 
 
 def test_a_loss_does_not_write_to_what_it_is_given():
@@ -160,4 +161,4 @@ def test_a_loss_does_not_write_to_what_it_is_given():
         kept = targets.copy()
         outputs = normal(N, K)  # read-only
         loss(outputs, targets, ROW_WEIGHTS)
-        np.testing.assert_array_equal(targets, kept)
+        assert_array_equal(targets, kept)

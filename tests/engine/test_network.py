@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from gradcheck import jitter, normal
+from target import assert_allclose, assert_array_equal, host, xp
 
 from deepreservoir.layers import Step
 from deepreservoir.models import MLPConfig
@@ -37,7 +38,7 @@ X = normal(11, 7).astype(np.float32)
 def test_seed_theta_and_config_decide_the_outputs():
     network = moved()
     again = make(theta=network.theta)
-    np.testing.assert_array_equal(again.outputs(X), network.outputs(X))
+    assert_array_equal(again.outputs(X), network.outputs(X))
     assert again.digests() == network.digests()
 
 
@@ -52,8 +53,8 @@ def test_init_seed_decides_the_adapter_and_seed_the_scaffold():
     network = make(1, init_seed=0)
     other_init, other_seed = make(1, init_seed=5), make(2, init_seed=0)
     assert other_init.digests() == network.digests()
-    assert not np.array_equal(other_init.theta, network.theta)
-    np.testing.assert_array_equal(other_seed.theta, network.theta)
+    assert not np.array_equal(host(other_init.theta), host(network.theta))
+    assert_array_equal(other_seed.theta, network.theta)
     assert not set(other_seed.digests().values()) & set(network.digests().values())
 
 
@@ -107,9 +108,9 @@ def test_with_scaffold_shares_theta_and_grad_and_uses_other_weights():
     assert other.theta is network.theta
     assert other.grad is network.grad
     for path, view in other.named_parameters().items():
-        assert np.shares_memory(view, network.named_parameters()[path])
-    np.testing.assert_array_equal(other.outputs(X), make(2, theta=network.theta).outputs(X))
-    assert not np.allclose(other.outputs(X), network.outputs(X))
+        assert xp.shares_memory(view, network.named_parameters()[path])
+    assert_array_equal(other.outputs(X), make(2, theta=network.theta).outputs(X))
+    assert not np.allclose(host(other.outputs(X)), host(network.outputs(X)))
 
 
 def test_training_one_of_two_that_share_moves_the_other():
@@ -117,7 +118,7 @@ def test_training_one_of_two_that_share_moves_the_other():
     other = network.with_scaffold(2)
     before = other.outputs(X)
     network.theta += 0.1
-    assert not np.allclose(other.outputs(X), before)
+    assert not np.allclose(host(other.outputs(X)), host(before))
 
 
 def test_gradients_of_two_scaffolds_add_up_in_the_shared_vector():
@@ -132,13 +133,13 @@ def test_gradients_of_two_scaffolds_add_up_in_the_shared_vector():
     caches = [net.forward(x, STEP)[1] for net in nets]
     for net, cache in zip(nets, caches, strict=True):
         net.backward(dy, cache)
-    np.testing.assert_allclose(network.grad, sum(parts), rtol=1e-12)
-    assert not np.allclose(*parts)
+    assert_allclose(network.grad, sum(parts), rtol=1e-12)
+    assert not np.allclose(*host(parts))
 
 
 def test_with_the_same_scaffold_nothing_changes():
     network = moved(1)
-    np.testing.assert_array_equal(network.with_scaffold(1).outputs(X), network.outputs(X))
+    assert_array_equal(network.with_scaffold(1).outputs(X), network.outputs(X))
 
 
 # Pickling ------------------------------------------------------------
@@ -159,8 +160,8 @@ PICKLED = [
 def test_a_pickle_gives_the_same_outputs_bit_for_bit(given):
     network = moved(**given)
     read = pickle.loads(pickle.dumps(network))
-    np.testing.assert_array_equal(read.theta, network.theta)
-    np.testing.assert_array_equal(read.outputs(X), network.outputs(X))
+    assert_array_equal(read.theta, network.theta)
+    assert_array_equal(read.outputs(X), network.outputs(X))
     assert (read.config, read.seed, read.dtype) == (network.config, network.seed, network.dtype)
 
 
@@ -168,11 +169,11 @@ def test_a_pickle_gives_the_same_outputs_bit_for_bit(given):
 def test_a_rebuilt_network_has_views_on_its_own_vectors(rebuild):
     network = moved(dtype="float64")
     read = rebuild(network)
-    assert not np.shares_memory(read.theta, network.theta)
-    assert all(np.shares_memory(v, read.theta) for v in read.named_parameters().values())
+    assert not xp.shares_memory(read.theta, network.theta)
+    assert all(xp.shares_memory(v, read.theta) for v in read.named_parameters().values())
     before = read.outputs(X)
     read.theta += 0.1
-    assert not np.allclose(read.outputs(X), before)
+    assert not np.allclose(host(read.outputs(X)), host(before))
     read.backward(normal(5, 3), read.forward(normal(5, 7), STEP)[1])
     assert read.grad.any()
     assert not network.grad.any()
@@ -218,42 +219,42 @@ def test_outputs_in_chunks_are_those_of_one_pass(n):
     x = normal(n, 7)
     outputs = network.outputs(x)
     assert outputs.shape == (n, 3)
-    np.testing.assert_allclose(outputs, network.forward(x)[0], rtol=1e-12, atol=1e-13)
+    assert_allclose(outputs, network.forward(x)[0], rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_sparse_matrix_gives_the_outputs_of_the_dense_one(dtype):
     network = moved(dtype=dtype)
     dense = normal(CHUNK_ROWS + 30, 7) * (normal(CHUNK_ROWS + 30, 7, seed=1) > 0.5)
-    sparse = scipy.sparse.csr_matrix(dense)
-    np.testing.assert_array_equal(network.outputs(sparse), network.outputs(dense))
+    sparse = scipy.sparse.csr_matrix(host(dense))
+    assert_array_equal(network.outputs(sparse), network.outputs(dense))
 
 
 @pytest.mark.parametrize("given", [{}, {"adapter": "dora"}, {"layer_norm": True}], ids=str)
 def test_in_float64_a_row_does_not_show_which_rows_came_with_it(given):
     network = moved(**given)
-    x = normal(CHUNK_ROWS + 100, 7).astype(np.float32)
+    x = host(normal(CHUNK_ROWS + 100, 7)).astype(np.float32)
     order = np.random.default_rng(0).permutation(len(x))
-    outputs = network.outputs(x, dtype=np.float64)
+    outputs = host(network.outputs(x, dtype=np.float64))
     assert outputs.dtype == np.float64
     shuffled = network.outputs(x[order], dtype=np.float64)
-    np.testing.assert_allclose(shuffled, outputs[order], rtol=1e-12, atol=1e-12)
-    alone = np.concatenate([network.outputs(x[[i]], dtype=np.float64) for i in range(20)])
-    np.testing.assert_allclose(alone, outputs[:20], rtol=1e-12, atol=1e-12)
+    assert_allclose(shuffled, outputs[order], rtol=1e-12, atol=1e-12)
+    alone = xp.concatenate([network.outputs(x[[i]], dtype=np.float64) for i in range(20)])
+    assert_allclose(alone, outputs[:20], rtol=1e-12, atol=1e-12)
 
 
 def test_outputs_take_the_type_of_the_network_unless_told_otherwise():
     network = moved()
     assert network.outputs(X.astype(np.float64)).dtype == np.float32
     wide = network.outputs(X, dtype=np.float64)
-    np.testing.assert_allclose(wide, network.outputs(X), rtol=1e-4, atol=1e-5)
+    assert_allclose(wide, network.outputs(X), rtol=1e-4, atol=1e-5)
 
 
 def test_outputs_drop_nothing():
     network = moved(dropout=0.5, adapter_dropout=0.5)
-    np.testing.assert_array_equal(network.outputs(X), network.outputs(X))
+    assert_array_equal(network.outputs(X), network.outputs(X))
     plain = make(theta=network.theta)
-    np.testing.assert_array_equal(network.outputs(X), plain.outputs(X))
+    assert_array_equal(network.outputs(X), plain.outputs(X))
 
 
 @pytest.mark.parametrize(
@@ -262,8 +263,8 @@ def test_outputs_drop_nothing():
 )
 def test_the_storage_does_not_show_in_the_outputs(scaffold, storages):
     outputs = [moved(scaffold=scaffold, storage=s, dtype="float64").outputs(X) for s in storages]
-    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(outputs[2], outputs[0], rtol=1e-12, atol=1e-12)
+    assert_allclose(outputs[1], outputs[0], rtol=1e-12, atol=1e-12)
+    assert_allclose(outputs[2], outputs[0], rtol=1e-12, atol=1e-12)
 
 
 # What it is ------------------------------------------------------------
@@ -292,7 +293,7 @@ def test_a_scaffold_that_is_only_a_start_is_not_kept_in_memory(scaffold):
     assert sum(kept.nbytes for kept in full.scaffolds.values()) == 0
     for path, kept in lora.scaffolds.items():
         weight = full.named_parameters()[f"{path}.weight"]
-        np.testing.assert_array_equal(weight, kept.dense())
+        assert_array_equal(weight, kept.dense())
 
 
 def test_betas_are_the_trained_values_by_path():

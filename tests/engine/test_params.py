@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from target import assert_array_equal, xp
 
 from deepreservoir.params import ParamSet, Slot
 
@@ -24,28 +25,28 @@ def test_size_is_the_sum_of_the_slots(params):
 
 
 def test_views_alias_the_flat_vector_both_ways(params):
-    theta = np.zeros(params.size)
+    theta = xp.zeros(params.size)
     views = params.views(theta)
     views["layers.0.B"][1, 1] = 7
     assert theta[6 + 3] == 7
     theta[-1] = 9
     assert views["head.bias"][4] == 9
-    assert all(np.shares_memory(view, theta) for view in views.values())
+    assert all(xp.shares_memory(view, theta) for view in views.values())
 
 
 def test_views_cover_the_vector_in_the_order_of_declaration(params):
-    theta = np.arange(float(params.size))
+    theta = xp.arange(float(params.size))
     views = params.views(theta)
     assert [(path, view.shape) for path, view in views.items()] == [
         (slot.path, slot.shape) for slot in SLOTS
     ]
-    np.testing.assert_array_equal(np.concatenate([v.ravel() for v in views.values()]), theta)
+    assert_array_equal(xp.concatenate([v.ravel() for v in views.values()]), theta)
 
 
 @pytest.mark.parametrize("shape", [(19,), (21,), (20, 1), (1, 20), (0,)])
 def test_a_vector_of_another_shape_is_refused(params, shape):
     with pytest.raises(ValueError, match=r"must have shape \(20,\).*got") as error:
-        params.views(np.zeros(shape))
+        params.views(xp.zeros(shape))
     assert str(error.value).endswith(str(shape))
 
 
@@ -57,13 +58,13 @@ def test_a_path_used_twice_is_refused():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decay_mask_is_one_where_a_slot_decays(params, dtype):
-    mask = params.decay_mask(np.zeros(params.size, dtype))
+    mask = params.decay_mask(xp.zeros(params.size, dtype))
     assert mask.dtype == dtype
-    np.testing.assert_array_equal(mask, [1.0] * 14 + [0.0] * 6)
+    assert_array_equal(mask, [1.0] * 14 + [0.0] * 6)
 
 
 def test_no_slots_make_an_empty_vector():
     empty = ParamSet([])
     assert empty.size == 0
-    assert empty.views(np.empty(0)) == {}
-    assert empty.decay_mask(np.empty(0)).shape == (0,)
+    assert empty.views(xp.empty(0)) == {}
+    assert empty.decay_mask(xp.empty(0)).shape == (0,)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from target import assert_allclose, assert_array_equal, host, xp
 from training_tools import (
     LOSS,
     K,
@@ -35,7 +36,7 @@ STOP = KeyboardInterrupt
 def test_the_weights_of_the_best_score_are_kept(scores, best):
     validate = Scripted(*scores)
     net, outcome = trained(epochs=4, validate=validate)
-    np.testing.assert_array_equal(net.theta, validate.thetas[best])
+    assert_array_equal(net.theta, validate.thetas[best])
     assert outcome.best_score == scores[best]
     assert outcome.history["validation_score"] == list(scores)
     assert outcome.history["validation_loss"] == [-score for score in scores]
@@ -43,7 +44,7 @@ def test_the_weights_of_the_best_score_are_kept(scores, best):
 
 def test_a_real_validation_keeps_the_weights_that_its_history_calls_best():
     x, y = toy(40, seed=1)
-    validate = validator(x, y, LOSS, lambda outputs: float((outputs.argmax(1) == y).mean()))
+    validate = validator(x, y, LOSS, lambda outputs: float((host(outputs).argmax(1) == y).mean()))
     net, outcome = trained(epochs=15, rate=0.1, validate=validate)
     scores = outcome.history["validation_score"]
     assert scores[-1] < max(scores)  # else the last weights would do as well
@@ -55,7 +56,7 @@ def test_a_real_validation_keeps_the_weights_that_its_history_calls_best():
 def test_without_validation_the_last_weights_are_kept():
     recorder = Recorder()
     net, outcome = trained(optimiser=recorder)
-    np.testing.assert_array_equal(net.theta, recorder.thetas[-1])
+    assert_array_equal(net.theta, recorder.thetas[-1])
     assert outcome.best_score is None
 
 
@@ -63,7 +64,7 @@ def test_a_score_that_is_not_a_number_is_never_the_best():
     validate = Scripted(float("nan"), 1.0, float("nan"), 0.0)
     net, outcome = trained(epochs=4, validate=validate)
     assert outcome.best_score == 1.0
-    np.testing.assert_array_equal(net.theta, validate.thetas[1])
+    assert_array_equal(net.theta, validate.thetas[1])
 
 
 # Patience ------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_it_stops_after_so_many_epochs_that_improve_by_no_more_than_tol(
     assert len(validate.thetas) == epochs
     assert {len(entries) for entries in outcome.history.values()} == {epochs}
     best = int(np.argmax(scores[:epochs]))
-    np.testing.assert_array_equal(net.theta, validate.thetas[best])
+    assert_array_equal(net.theta, validate.thetas[best])
 
 
 def test_patience_that_is_not_used_up_leaves_the_budget():
@@ -123,8 +124,8 @@ def raise_at(number, error=STOP):
 
 def assert_usable(net, outcome):
     assert outcome.reason == "interrupted"
-    assert np.isfinite(net.theta).all()
-    assert np.isfinite(net.outputs(X)).all()
+    assert xp.isfinite(net.theta).all()
+    assert xp.isfinite(net.outputs(X)).all()
 
 
 @pytest.mark.parametrize("call", [0, 1, STEPS, 2 * STEPS + 1])
@@ -132,7 +133,7 @@ def test_an_interrupt_inside_a_step_leaves_the_weights_of_the_last_whole_step(ca
     recorder, start = Recorder(), network().theta
     net, outcome = trained(optimiser=recorder, rate=0.1, loss=Watched(raise_at(call)))
     assert_usable(net, outcome)
-    np.testing.assert_array_equal(net.theta, recorder.thetas[-1] if call else start)
+    assert_array_equal(net.theta, recorder.thetas[-1] if call else start)
     assert len(recorder.thetas) == outcome.state.step == call
     assert len(outcome.history["loss"]) == call // STEPS
 
@@ -141,7 +142,7 @@ def test_an_interrupt_inside_validation_keeps_the_best_weights_so_far():
     validate = Scripted(1.0, 2.0, 0.0, STOP)
     net, outcome = trained(epochs=9, validate=validate)
     assert_usable(net, outcome)
-    np.testing.assert_array_equal(net.theta, validate.thetas[1])
+    assert_array_equal(net.theta, validate.thetas[1])
     assert outcome.best_score == 2.0
 
 
@@ -149,7 +150,7 @@ def test_an_interrupt_inside_the_first_validation_keeps_the_weights_it_was_given
     validate = Scripted(STOP)
     net, outcome = trained(epochs=9, validate=validate)
     assert_usable(net, outcome)
-    np.testing.assert_array_equal(net.theta, validate.thetas[0])
+    assert_array_equal(net.theta, validate.thetas[0])
     assert outcome.best_score is None
 
 
@@ -168,11 +169,11 @@ def test_an_interrupt_while_averaging_keeps_the_average_so_far(call):
     )
     assert_usable(net, outcome)
     if call == 0:
-        np.testing.assert_array_equal(net.theta, network().theta)
+        assert_array_equal(net.theta, network().theta)
     else:
         shares = 0.5 ** np.arange(call - 1, -1, -1.0)
         expected = shares @ np.array(recorder.thetas, np.float64) / shares.sum()
-        np.testing.assert_allclose(net.theta, expected, rtol=1e-4, atol=1e-6)
+        assert_allclose(net.theta, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_an_interrupted_run_can_go_on():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from target import assert_allclose, assert_array_equal, host, put
 from training_tools import (
     LOSS,
     N,
@@ -32,15 +33,15 @@ def test_the_same_seed_gives_the_same_adapter_bit_for_bit(given):
     first, outcome = trained(network(**given), seed=1)
     second, again = trained(network(**given), seed=1)
     other, _ = trained(network(**given), seed=2)
-    np.testing.assert_array_equal(second.theta, first.theta)
+    assert_array_equal(second.theta, first.theta)
     assert again.history == outcome.history
-    assert not np.array_equal(other.theta, first.theta)
+    assert not np.array_equal(host(other.theta), host(first.theta))
 
 
 def test_without_shuffling_or_dropout_the_seed_changes_nothing():
     first, _ = trained(seed=1, shuffle=False)
     second, _ = trained(seed=2, shuffle=False)
-    np.testing.assert_array_equal(second.theta, first.theta)
+    assert_array_equal(second.theta, first.theta)
 
 
 @pytest.mark.parametrize("adapter", ["lora", "dora", "full", "none"])
@@ -59,7 +60,7 @@ def test_going_on_with_the_state_equals_one_run():
     assert first.state.step == 2 * STEPS
     _, second = trained(parts, epochs=4, state=first.state)
     assert second.state.step == outcome.state.step == 6 * STEPS
-    np.testing.assert_array_equal(parts.theta, whole.theta)
+    assert_array_equal(parts.theta, whole.theta)
     assert first.history["loss"] + second.history["loss"] == outcome.history["loss"]
 
 
@@ -67,7 +68,7 @@ def test_the_bar_changes_nothing_and_shows_the_loss(capsys):
     quiet, _ = trained()
     assert capsys.readouterr().err == ""
     shown, outcome = trained(verbose=True)
-    np.testing.assert_array_equal(shown.theta, quiet.theta)
+    assert_array_equal(shown.theta, quiet.theta)
     assert f"loss={outcome.history['loss'][-1]:.3g}" in capsys.readouterr().err
 
 
@@ -85,7 +86,7 @@ def test_every_row_is_seen_once_an_epoch_and_the_last_batch_is_what_is_left():
     assert [len(batch) for batch in loss.targets] == [32, 32, 6] * 2
     orders = np.concatenate(loss.targets).reshape(2, N) // 3
     for order in orders:
-        np.testing.assert_array_equal(np.sort(order), np.arange(N))
+        assert_array_equal(np.sort(order), np.arange(N))
     assert not np.array_equal(*orders)
     assert not np.array_equal(orders[0], np.arange(N))
 
@@ -94,14 +95,14 @@ def test_without_shuffling_rows_come_in_their_order():
     loss = Watched()
     trained(of=numbered(), loss=loss, epochs=2, shuffle=False)
     orders = np.concatenate(loss.targets).reshape(2, N) // 3
-    np.testing.assert_array_equal(orders, [np.arange(N)] * 2)
+    assert_array_equal(orders, [np.arange(N)] * 2)
 
 
 def test_rows_targets_weights_and_base_stay_together():
     # At a learning rate of zero the mean over an epoch is the loss of the whole set.
     weights = np.random.default_rng(0).uniform(0.5, 1.5, N)
     net = network()
-    expected, _ = LOSS(net.outputs(X), Y, weights)
+    expected, _ = LOSS(net.outputs(X), put(Y), put(weights))
     _, outcome = trained(net, data(weights=weights), rate=0.0, epochs=2)
     assert outcome.history["loss"] == pytest.approx([float(expected)] * 2, rel=1e-5)
 
@@ -124,7 +125,7 @@ def test_a_batch_larger_than_the_set_is_the_whole_set():
     trained(optimiser=recorder, batch_size=10 * N, epochs=2)
     trained(optimiser=whole, batch_size=N, epochs=2)
     assert len(recorder.thetas) == 2
-    np.testing.assert_array_equal(recorder.thetas[-1], whole.thetas[-1])
+    assert_array_equal(recorder.thetas[-1], whole.thetas[-1])
 
 
 def test_each_step_starts_from_a_gradient_of_zero():
@@ -133,14 +134,14 @@ def test_each_step_starts_from_a_gradient_of_zero():
     trained(net, optimiser=recorder, epochs=2)
     fresh = Recorder()
     trained(optimiser=fresh, epochs=2)
-    np.testing.assert_array_equal(recorder.grads, fresh.grads)
+    assert_array_equal(recorder.grads, fresh.grads)
 
 
 def test_sparse_rows_train_as_dense_ones():
     dense = X * (X > 0)
     first, _ = trained(of=data(dense))
     second, _ = trained(of=data(scipy.sparse.csr_matrix(dense)))
-    np.testing.assert_array_equal(second.theta, first.theta)
+    assert_array_equal(second.theta, first.theta)
 
 
 def test_every_step_has_an_index_of_its_own_that_goes_on_with_the_state():
@@ -180,8 +181,8 @@ def test_clipping_limits_the_norm_of_every_gradient():
     limit = 0.5 * min(np.linalg.norm(grad) for grad in free.grads)
     trained(optimiser=clipped, clip_norm=float(limit))
     norms = [np.linalg.norm(grad) for grad in clipped.grads]
-    np.testing.assert_allclose(norms, limit, rtol=1e-5)
-    np.testing.assert_allclose(
+    assert_allclose(norms, limit, rtol=1e-5)
+    assert_allclose(
         clipped.grads[0], free.grads[0] * (limit / np.linalg.norm(free.grads[0])), rtol=1e-5
     )
 
@@ -195,19 +196,19 @@ def test_averaged_weights_are_the_ones_kept():
     recorder = Recorder()
     net, _ = trained(optimiser=recorder, rate=0.3, ema_decay=0.8)
     expected = geometric_mean_of(recorder.thetas, 0.8)
-    np.testing.assert_allclose(net.theta, expected, rtol=1e-4, atol=1e-6)
-    assert not np.allclose(net.theta, recorder.thetas[-1], rtol=1e-2)
+    assert_allclose(net.theta, expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(host(net.theta), recorder.thetas[-1], rtol=1e-2)
 
 
 def test_averaged_weights_are_the_ones_validated_and_training_goes_on_without_them():
     validate, recorder, plain = Scripted(1.0, 2.0, 0.0), Recorder(), Recorder()
     net, _ = trained(optimiser=recorder, rate=0.3, ema_decay=0.8, epochs=3, validate=validate)
     trained(optimiser=plain, rate=0.3, epochs=3)
-    np.testing.assert_array_equal(recorder.thetas, plain.thetas)
+    assert_array_equal(recorder.thetas, plain.thetas)
     for epoch, theta in enumerate(validate.thetas, start=1):
         expected = geometric_mean_of(recorder.thetas[: epoch * STEPS], 0.8)
-        np.testing.assert_allclose(theta, expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(net.theta, validate.thetas[1])
+        assert_allclose(theta, expected, rtol=1e-4, atol=1e-6)
+    assert_array_equal(net.theta, validate.thetas[1])
 
 
 # The first layer's product ------------------------------------------------------------
@@ -253,15 +254,15 @@ def test_the_product_is_not_kept_for_a_single_epoch():
 def test_the_kept_product_changes_nothing_but_the_last_digits(given):
     kept, _ = trained(network(**given), optimiser=Recorder(0.9), rate=0.05)
     fresh, _ = trained(network(**given), optimiser=Recorder(0.9), rate=0.05, projection_limit=0)
-    assert not np.allclose(kept.theta, network(**given).theta, rtol=1e-2)
-    np.testing.assert_allclose(kept.theta, fresh.theta, rtol=1e-3, atol=1e-5)
+    assert not np.allclose(host(kept.theta), host(network(**given).theta), rtol=1e-2)
+    assert_allclose(kept.theta, fresh.theta, rtol=1e-3, atol=1e-5)
 
 
 def test_project_is_the_scaffolds_product_over_all_chunks():
     net, rows = network(), data(toy(2500)[0]).rows
     base = project(net, rows, limit=2500 * 16 * 4)
-    expected = rows.take(np.arange(2500)) @ net.first_scaffold.dense().T
-    np.testing.assert_allclose(base, expected, rtol=1e-4, atol=1e-5)
+    expected = host(rows.take(np.arange(2500))) @ net.first_scaffold.dense().T
+    assert_allclose(base, expected, rtol=1e-4, atol=1e-5)
     assert base.dtype == np.float32
     assert project(net, rows, limit=2500 * 16 * 4 - 1) is None
 
@@ -279,4 +280,4 @@ def test_a_validator_gives_loss_and_score_of_held_out_rows():
     net = network()
     validate = validator(x, y, LOSS, score=lambda outputs: float(outputs.sum()))
     outputs = net.outputs(x)
-    assert validate(net) == (float(LOSS(outputs, y)[0]), float(outputs.sum()))
+    assert validate(net) == (float(LOSS(outputs, put(y))[0]), float(outputs.sum()))

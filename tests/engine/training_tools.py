@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from target import device, host, put
 
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
@@ -34,7 +35,8 @@ def network(**given: Any) -> Network:
 
 
 def data(x: Any = X, targets: np.ndarray = Y, weights: np.ndarray | None = None) -> TrainingSet:
-    return TrainingSet(Rows(x, np.dtype(np.float32)), targets, weights)
+    rows = Rows(x, np.dtype(np.float32), device)
+    return TrainingSet(rows, put(targets), None if weights is None else put(weights))
 
 
 def plan(**given: Any) -> Plan:
@@ -52,7 +54,7 @@ def trained(net: Network | None = None, of: TrainingSet | None = None, **given: 
 
 @dataclass
 class Recorder:
-    """Plain gradient descent that keeps what it saw: an optimiser."""
+    """Plain gradient descent that keeps on the host what it saw: an optimiser."""
 
     momentum: float = 0.0
     thetas: list[np.ndarray] = field(default_factory=list)
@@ -65,8 +67,8 @@ class Recorder:
 
     def update(self, theta, grad, state, rate, decay_mask) -> None:
         self._inner.update(theta, grad, state, rate, decay_mask)
-        self.thetas.append(theta.copy())
-        self.grads.append(grad.copy())
+        self.thetas.append(host(theta.copy()))
+        self.grads.append(host(grad.copy()))
         self.rates.append(rate)
 
 
@@ -78,7 +80,7 @@ class Watched:
 
     def __call__(self, outputs, targets, weights=None):
         self.at(len(self.targets))
-        self.targets.append(np.array(targets))
+        self.targets.append(host(targets.copy()))
         value, gradient = LOSS(outputs, targets % K, weights)
         self.values.append(float(value))
         return value, gradient
@@ -92,7 +94,7 @@ class Scripted:
 
     def __call__(self, net: Network) -> tuple[float, float]:
         score = self.scores[len(self.thetas)]
-        self.thetas.append(net.theta.copy())
+        self.thetas.append(host(net.theta.copy()))
         if isinstance(score, type) and issubclass(score, BaseException):
             raise score
         return -score, score

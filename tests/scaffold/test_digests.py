@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from target import device
 
 from deepreservoir.scaffold import FAMILIES, ScaffoldSpec, make_scaffold, storage
 
@@ -70,13 +71,13 @@ def test_every_iid_family_has_golden_digests_at_a_second_seed_and_path():
 
 @pytest.mark.parametrize("entry", EXACT, ids=name_of)
 def test_weights_have_their_golden_digest(entry):
-    weights = make_scaffold(spec_of(entry)).dense()
+    weights = make_scaffold(spec_of(entry), device=device).dense()
     assert sha256_of(weights) == entry["digest"]
 
 
 @pytest.mark.parametrize("entry", ROUNDED, ids=name_of)
 def test_weights_that_use_lapack_have_their_golden_digest_to_five_decimals(entry):
-    weights = make_scaffold(spec_of(entry)).dense()
+    weights = make_scaffold(spec_of(entry), device=device).dense()
     assert rounded_sha256_of(weights) == entry["digest_rounded"]
     if sha256_of(weights) != entry["digest"]:
         pytest.skip(
@@ -88,17 +89,17 @@ def test_weights_that_use_lapack_have_their_golden_digest_to_five_decimals(entry
 @pytest.mark.parametrize("family", FAMILIES)
 def test_digest_is_the_sha256_of_the_dense_bytes_in_every_storage_and_dtype(family, monkeypatch):
     spec = ScaffoldSpec(family, (33, 50), 0, "layers.0")
-    expected = sha256_of(make_scaffold(spec).dense())
+    expected = sha256_of(make_scaffold(spec, device=device).dense())
     for tile_bytes in (storage.TILE_BYTES, 4 * 50 * 7):  # one tile, and five
         monkeypatch.setattr(storage, "TILE_BYTES", tile_bytes)
         for kept, dtype in product(storages_of(family), (np.float32, np.float64)):
-            assert make_scaffold(spec, kept, dtype).digest() == expected, (kept, dtype)
+            assert make_scaffold(spec, kept, dtype, device).digest() == expected, (kept, dtype)
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "zero"])
 def test_digest_tells_seed_path_shape_and_scale_apart(family):
     digests = [
-        make_scaffold(ScaffoldSpec(family, *arguments)).digest()
+        make_scaffold(ScaffoldSpec(family, *arguments), device=device).digest()
         for arguments in (
             ((6, 10), 0, "layers.0"),
             ((6, 10), 1, "layers.0"),
@@ -111,5 +112,8 @@ def test_digest_tells_seed_path_shape_and_scale_apart(family):
 
 
 def test_families_of_one_table_do_not_share_their_weights():
-    digests = {make_scaffold(ScaffoldSpec(name, (6, 10), 0, "p")).digest() for name in FAMILIES}
+    digests = {
+        make_scaffold(ScaffoldSpec(name, (6, 10), 0, "p"), device=device).digest()
+        for name in FAMILIES
+    }
     assert len(digests) == len(FAMILIES)

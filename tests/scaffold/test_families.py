@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy import stats
+from target import device
 
 from deepreservoir.scaffold import (
     FAMILIES,
@@ -190,7 +191,9 @@ BOUNDS = {
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_weights_on_their_own_scale_fill_the_paper_s_bounds(name):
-    weights = make_scaffold(ScaffoldSpec(name, (300, 400), 0, "p", scale="family")).dense()
+    weights = make_scaffold(
+        ScaffoldSpec(name, (300, 400), 0, "p", scale="family"), device=device
+    ).dense()
     largest = np.abs(weights).max()
     assert largest <= BOUNDS[name] * (1 + 3 * 2.0**-24)  # a table entry, a scale, a product
     # 120,000 draws: a quantile beyond 1 - 1e-4 on one side or the other is all but certain.
@@ -208,7 +211,9 @@ def test_share_of_clipped_cauchy_weights_is_the_tail_beyond_ten_scales():
 
 @pytest.mark.parametrize("name", ["sparse_normal", "erdos_renyi"])
 def test_share_of_zero_weights_is_a_fifth(name):
-    weights = make_scaffold(ScaffoldSpec(name, (300, 400), 0, "p", scale="family")).dense()
+    weights = make_scaffold(
+        ScaffoldSpec(name, (300, 400), 0, "p", scale="family"), device=device
+    ).dense()
     sigma = (0.2 * 0.8 / weights.size) ** 0.5
     assert abs(np.mean(weights == 0) - 0.2) <= 4 * sigma
 

@@ -5,6 +5,7 @@ The oracles are NumPy's eigenvalues and singular values of the finished float32 
 
 import numpy as np
 import pytest
+from target import device
 
 from deepreservoir.scaffold import ScaffoldSpec, families, linalg, make_scaffold
 
@@ -13,7 +14,9 @@ OBLONG = [(1, 7), (7, 1), (20, 64), (64, 20), (50, 51)]
 
 
 def weights_of(family, shape, seed=0, scale=1.0):
-    return make_scaffold(ScaffoldSpec(family, shape, seed, "layers.0", scale)).dense()
+    return make_scaffold(
+        ScaffoldSpec(family, shape, seed, "layers.0", scale), device=device
+    ).dense()
 
 
 def normal_lanes(family, shape, seed=0):
@@ -98,7 +101,7 @@ def test_spectral_weights_are_the_normal_lanes_times_one_float32_number(shape):
     spec = ScaffoldSpec("spectral_radius", shape, 0, "layers.0")
     expected = normal_lanes("spectral_radius", shape) * spec.factor
     assert spec.factor.dtype == np.float32
-    np.testing.assert_array_equal(make_scaffold(spec).dense(), expected)
+    np.testing.assert_array_equal(make_scaffold(spec, device=device).dense(), expected)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
+from target import device
 
 from deepreservoir.scaffold import FAMILIES, ScaffoldSpec, Stream, families, make_scaffold
 
@@ -39,7 +40,7 @@ SPARSE = ("sparse_normal", "erdos_renyi")
 
 
 def draw(family, scale="family", seed=0, path="layers.0", shape=SHAPE):
-    weights = make_scaffold(ScaffoldSpec(family, shape, seed, path, scale)).dense()
+    weights = make_scaffold(ScaffoldSpec(family, shape, seed, path, scale), device=device).dense()
     return weights.astype(np.float64)
 
 

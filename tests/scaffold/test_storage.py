@@ -11,6 +11,7 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from target import assert_allclose, assert_array_equal, device, host, put, xp
 
 from deepreservoir.scaffold import (
     FAMILIES,
@@ -47,13 +48,17 @@ STORED = ("dense", "packed", "streamed")
 
 
 def make(family, kept, shape, dtype=np.float32, scale=1.0):
-    return make_scaffold(ScaffoldSpec(family, shape, 5, "layers.0", scale), kept, dtype)
+    return make_scaffold(ScaffoldSpec(family, shape, 5, "layers.0", scale), kept, dtype, device)
 
 
 def numbers(shape, dtype, seed=0):
-    """A read-only matrix of normal numbers."""
-    x = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-    x.flags.writeable = False
+    """A matrix of normal numbers, read-only on the host."""
+    return read_only(put(np.random.default_rng(seed).standard_normal(shape), dtype))
+
+
+def read_only(x):
+    if xp is np:
+        x.flags.writeable = False
     return x
 
 
@@ -99,14 +104,15 @@ def assert_products_agree(scaffold, dtype, n=3):
     d_out, d_in = scaffold.shape
     w = product_weights(scaffold)
     for method, weights, width in (("matmul", w.T, d_out), ("rmatmul", w, d_in)):
-        x = numbers((n, weights.shape[0]), dtype)
-        found = getattr(scaffold, method)(x)
+        given = numbers((n, weights.shape[0]), dtype)
+        found = getattr(scaffold, method)(given)
+        x, found = host(given).astype(np.float64), host(found)
         assert found.shape == (n, width)
         assert found.dtype == dtype
         # Adding k terms, whatever the order, and three roundings of each: table, scale, product.
         unit = np.finfo(np.float32).eps * (len(weights) + 3) if dtype == np.float32 else 1e-12
-        bound = unit * (np.abs(x.astype(np.float64)) @ np.abs(weights))
-        assert np.all(np.abs(found - x.astype(np.float64) @ weights) <= bound)
+        bound = unit * (np.abs(x) @ np.abs(weights))
+        assert np.all(np.abs(found - x @ weights) <= bound)
 
 
 @each_case
@@ -135,7 +141,7 @@ def test_any_tile_is_the_slice_of_dense(family, kept, data, d_out, d_in):
     bottom, right = data.draw(st.integers(top + 1, d_out)), data.draw(st.integers(left + 1, d_in))
     tile = scaffold.tile(range(top, bottom), range(left, right))
     assert tile.dtype == np.float32
-    np.testing.assert_array_equal(tile, scaffold.dense()[top:bottom, left:right])
+    assert_array_equal(tile, scaffold.dense()[top:bottom, left:right])
 
 
 @each_case
@@ -156,10 +162,10 @@ def test_results_do_not_depend_on_the_size_of_a_tile(family, kept, shape, monkey
     tiled = make(family, kept, shape, np.float64)
     parts = list(tiled.row_tiles())
     assert [len(rows) for rows, _ in parts[:-1]] == [5] * (len(parts) - 1)
-    np.testing.assert_array_equal(np.concatenate([tile for _, tile in parts]), dense)
-    np.testing.assert_array_equal(tiled.dense(), dense)
-    np.testing.assert_array_equal(tiled.row_norms_squared, norms)
-    np.testing.assert_allclose(tiled.matmul(x), product, rtol=1e-12, atol=1e-13)
+    assert_array_equal(np.concatenate([tile for _, tile in parts]), dense)
+    assert_array_equal(tiled.dense(), dense)
+    assert_array_equal(tiled.row_norms_squared, norms)
+    assert_allclose(tiled.matmul(x), product, rtol=1e-12, atol=1e-13)
     assert tiled.digest() == digest
 
 
@@ -169,7 +175,7 @@ def test_matrices_beyond_one_strip_of_lanes_are_whole(kept, shape):
     spec = ScaffoldSpec("normal", shape, 5, "layers.0")
     table = families.lane_table("normal") * np.float32(shape[1] ** -0.5)
     expected = table[spec.stream.rows(0, *shape)]
-    np.testing.assert_array_equal(make_scaffold(spec, kept).dense(), expected)
+    assert_array_equal(make_scaffold(spec, kept, device=device).dense(), expected)
 
 
 @each_case
@@ -196,10 +202,10 @@ def test_the_layout_of_the_argument_does_not_matter(family, kept, dtype):
     for method, width in (("matmul", 30), ("rmatmul", 45)):
         product = getattr(scaffold, method)
         wide = numbers((8, 2 * width), dtype)
-        for x in (wide[::2, ::2], wide[::-1, width:], np.asfortranarray(wide[:, :width])):
-            x.flags.writeable = False
-            expected = product(np.ascontiguousarray(x))
-            np.testing.assert_allclose(product(x), expected, rtol=tolerance, atol=tolerance)
+        for x in (wide[::2, ::2], wide[::-1, width:], wide[:, :width].T.copy().T):
+            expected = product(xp.ascontiguousarray(x))
+            read_only(x)
+            assert_allclose(product(x), expected, rtol=tolerance, atol=tolerance)
 
 
 @each_case
@@ -209,7 +215,7 @@ def test_row_norms_squared_are_those_of_the_weights(family, kept, dtype):
     expected = np.sum(scaffold.dense().astype(np.float64) ** 2, axis=1)
     assert scaffold.row_norms_squared.dtype == dtype
     rtol = np.finfo(dtype).eps * (1 if dtype == np.float32 else 30)  # one rounding; a sum of 30
-    np.testing.assert_allclose(scaffold.row_norms_squared, expected, rtol=rtol)
+    assert_allclose(scaffold.row_norms_squared, expected, rtol=rtol)
 
 
 @each_case
@@ -227,12 +233,13 @@ def test_writing_to_what_was_handed_out_leaves_the_scaffold_as_it_was(family, ke
     product, weights = scaffold.matmul(x), scaffold.dense().copy()
     whole = range(9), range(21)
     for handed_out in (scaffold.dense(), scaffold.tile(*whole), scaffold.matmul(x)):
-        if handed_out.flags.writeable:
+        if not isinstance(handed_out, np.ndarray) or handed_out.flags.writeable:
             handed_out[:] = 7
-    np.testing.assert_array_equal(scaffold.dense(), weights)
-    np.testing.assert_array_equal(scaffold.matmul(x), product)
+    assert_array_equal(scaffold.dense(), weights)
+    assert_array_equal(scaffold.matmul(x), product)
 
 
+@pytest.mark.host(reason="a device has no arrays that are read-only")
 @pytest.mark.parametrize("family", ["normal", "orthogonal"])
 def test_weights_that_are_held_cannot_be_written(family):
     with pytest.raises(ValueError, match="read-only"):
@@ -271,6 +278,7 @@ def test_packed_codes_are_little_end_first_and_a_row_starts_on_a_byte():
     assert scaffold.codes.tolist() == expected
 
 
+@pytest.mark.host(reason="it traces the host's memory")
 @pytest.mark.parametrize(
     ("family", "kept"), [("normal", "streamed"), ("binary", "packed"), ("hadamard", "structured")]
 )
@@ -315,20 +323,20 @@ SHAPES = [(1, 1), (3, 1), (5, 8), (8, 8), (20, 8), (33, 50), (130, 64), (7, 13),
 @pytest.mark.parametrize("shape", SHAPES)
 def test_hadamard_is_signs_about_a_sylvester_matrix(shape, scale):
     found = make("hadamard", "structured", shape, scale=scale).dense()
-    np.testing.assert_array_equal(found, hadamard_weights(shape, scale).astype(np.float32))
+    assert_array_equal(found, hadamard_weights(shape, scale).astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (5, 16), (64, 64), (100, 128)])
 def test_hadamard_rows_are_orthonormal_up_to_a_power_of_two(shape):
     weights = make("hadamard", "structured", shape).dense().astype(np.float64)
-    np.testing.assert_allclose(weights @ weights.T, np.eye(shape[0]), rtol=0, atol=1e-6)
+    assert_allclose(weights @ weights.T, np.eye(shape[0]), rtol=0, atol=1e-6)
 
 
 def test_stacked_hadamard_blocks_have_signs_of_their_own():
     weights = make("hadamard", "structured", (48, 16)).dense().astype(np.float64)
     blocks = weights.reshape(3, 16, 16)
     for block in blocks:
-        np.testing.assert_allclose(block @ block.T, np.eye(16), rtol=0, atol=1e-6)
+        assert_allclose(block @ block.T, np.eye(16), rtol=0, atol=1e-6)
     for a, b in ((0, 1), (0, 2), (1, 2)):
         # With shared input signs every row of one block would be a row of the other, but for
         # its sign: a product of exactly +-1.
@@ -340,7 +348,7 @@ def test_stacked_hadamard_blocks_have_signs_of_their_own():
 def test_kronecker_is_numpy_kron_of_its_factors(shape, scale):
     found = make("kronecker", "structured", shape, scale=scale).dense()
     expected = kronecker_weights(shape, scale)
-    np.testing.assert_allclose(found, expected, rtol=2 * 2.0**-24 * 1.01)  # two roundings
+    assert_allclose(found, expected, rtol=2 * 2.0**-24 * 1.01)  # two roundings
 
 
 @pytest.mark.parametrize(

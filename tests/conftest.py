@@ -1,0 +1,94 @@
+"""Which tests run on a device, and how: ``--device cpu``, ``standin`` or ``cuda``.
+
+On a device, real or not, estimators and networks that ask for the CPU are given the device,
+so the same tests are asked of both.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).parent
+sys.path.insert(0, str(TESTS / "device"))
+
+import target  # noqa: E402
+
+#: Folders whose tests run on a device too, unless they are marked `host`.
+ON_DEVICES = {"engine", "estimators", "esn", "scaffold", "device"}
+
+_problem = pytest.StashKey[str | None]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=("cpu", "standin", "cuda"),
+        help="where tests run: on the CPU (the default), on the strict stand-in for CuPy, or on "
+        "a GPU (the default under `-m gpu`)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    mode = config.option.device or ("cuda" if config.option.markexpr == "gpu" else "cpu")
+    config.option.device = mode
+    config.stash[_problem] = None
+    if mode == "standin":
+        import standin
+
+        standin.install()
+    if mode == "cpu":
+        return
+    from deepreservoir import backend
+
+    config.stash[_problem] = backend.cuda_problem()
+    if config.stash[_problem] is None:
+        target.use_cuda()
+        _give_the_device(backend)
+
+
+def _give_the_device(backend: ModuleType) -> None:
+    """Turn every wish for the CPU into one for the device, before anything asks."""
+    resolve = backend.resolve_device
+
+    def resolve_to_device(device: str) -> str:
+        resolve(device)  # an unknown name is still refused
+        return "cuda"
+
+    backend.resolve_device = resolve_to_device
+    from deepreservoir.network import Network
+
+    Network.__init__.__kwdefaults__["device"] = "cuda"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m gpu` selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    mode, problem = config.option.device, config.stash[_problem]
+    for item in items:
+        host, able = item.get_closest_marker("host"), _runs_on_devices(item)
+        if able and host is None:
+            item.add_marker(pytest.mark.gpu)
+            if problem is not None:
+                item.add_marker(pytest.mark.skip(reason=f"no GPU: {problem}"))
+        elif mode != "cpu":
+            reason = host.kwargs["reason"] if host else "it has no part that runs on a device"
+            item.add_marker(pytest.mark.skip(reason=f"on the host only: {reason}"))
+
+
+def _runs_on_devices(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in ON_DEVICES
+
+
+@pytest.fixture(scope="session")
+def xp() -> ModuleType:
+    """The array module that tests run on: NumPy, the stand-in or CuPy."""
+    return target.xp
+
+
+@pytest.fixture(scope="session")
+def device() -> str:
+    """The device that tests run on, "cpu" or "cuda"."""
+    return target.device
