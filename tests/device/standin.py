@@ -261,7 +261,7 @@ def _scatter_add(a: ndarray, index: Any, value: Any) -> None:
     np.add.at(a._host, unwrap(index, "scatter_add"), unwrap(value, "scatter_add"))
 
 
-def _modules() -> dict[str, _Module]:
+def modules() -> dict[str, _Module]:
     linalg = _module(
         "cupy.linalg", LinAlgError=np.linalg.LinAlgError, **_functions(LINALG, np.linalg)
     )
@@ -307,9 +307,9 @@ def _modules() -> dict[str, _Module]:
 
 def install() -> ModuleType:
     """Put the stand-in into ``sys.modules`` as ``cupy`` and ``cupyx``, and return ``cupy``."""
-    modules = _modules()
-    sys.modules.update(modules)
-    return modules["cupy"]
+    made = modules()
+    sys.modules.update(made)
+    return made["cupy"]
 
 
 def installed() -> bool:
