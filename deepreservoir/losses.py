@@ -9,12 +9,14 @@ module (on a device it stays there); weights are ones unless given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
 from .backend import Array, array_module
-from .kernels import log_softmax, sigmoid, softplus
+from .kernels import average_rows, sigmoid, softmax_cross_entropy, softplus
 
 
 class Loss(Protocol):
@@ -25,12 +27,9 @@ class Loss(Protocol):
     ) -> tuple[Array, Array]: ...
 
 
-def _reduce(losses: Array, gradient: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Weight rows, average: losses (n,), gradient (n, k), both unweighted."""
-    n = len(losses)
-    if weights is None:
-        return losses.mean(), gradient / n
-    return (losses * weights).sum() / n, gradient * (weights / n)[:, None]
+@lru_cache(maxsize=16)  # on a device it would be moved there every step
+def _class_factors(class_weight: tuple[float, ...], xp: ModuleType, dtype: np.dtype) -> Array:
+    return xp.asarray(np.array(class_weight, dtype))
 
 
 @dataclass(frozen=True)
@@ -58,21 +57,10 @@ class SoftmaxCrossEntropy:
     def __call__(
         self, outputs: Array, targets: Array, weights: Array | None = None
     ) -> tuple[Array, Array]:
-        xp = array_module(outputs)
-        n, k = outputs.shape
-        log_p = log_softmax(outputs)  # (n, k)
-        rows = xp.arange(n)
-        if not self.label_smoothing and self.class_weight is None:
-            gradient = xp.exp(log_p)
-            gradient[rows, targets] -= 1
-            return _reduce(-log_p[rows, targets], gradient, weights)
-        wanted = xp.full((n, k), self.label_smoothing / k, outputs.dtype)
-        wanted[rows, targets] += 1 - self.label_smoothing
-        if self.class_weight is not None:
-            wanted *= xp.asarray(np.array(self.class_weight, outputs.dtype))
-        losses = -(wanted * log_p).sum(axis=1)
-        gradient = xp.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
-        return _reduce(losses, gradient, weights)
+        factors = self.class_weight
+        if factors is not None:
+            factors = _class_factors(factors, array_module(outputs), outputs.dtype)
+        return softmax_cross_entropy(outputs, targets, weights, self.label_smoothing, factors)
 
 
 @dataclass(frozen=True)
@@ -107,7 +95,7 @@ class BinaryCrossEntropy:
         losses = positive * softplus(-outputs) + negative * softplus(outputs)
         gradient = (positive + negative) * sigmoid(outputs) - positive
         k = outputs.shape[1]
-        return _reduce(losses.mean(axis=1), gradient / k, weights)
+        return average_rows(losses.mean(axis=1), gradient / k, weights)
 
 
 @dataclass(frozen=True)
@@ -126,7 +114,7 @@ class SquaredError:
         self, outputs: Array, targets: Array, weights: Array | None = None
     ) -> tuple[Array, Array]:
         error = outputs - targets.reshape(outputs.shape)
-        return _reduce((error * error).mean(axis=1), 2 * error / error.shape[1], weights)
+        return average_rows((error * error).mean(axis=1), 2 * error / error.shape[1], weights)
 
 
 @dataclass(frozen=True)
@@ -155,4 +143,4 @@ class Huber:
         error = outputs - targets.reshape(outputs.shape)
         clipped = xp.clip(error, -self.delta, self.delta)
         losses = clipped * (error - 0.5 * clipped)
-        return _reduce(losses.mean(axis=1), clipped / error.shape[1], weights)
+        return average_rows(losses.mean(axis=1), clipped / error.shape[1], weights)

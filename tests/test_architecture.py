@@ -27,11 +27,22 @@ RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
 
 # Beside this, folders are free inside, except where a row is given here.
 INSIDE = {
+    "kernels": {
+        "cuda": set(),
+        "activations": {"cuda", "draw", "dropout"},
+        "adam": {"cuda"},
+        "draw": {"cuda"},
+        "dropout": {"draw"},
+        "hadamard": {"cuda"},
+        "norm": {"cuda"},
+        "packing": {"cuda", "draw"},
+        "softmax": {"cuda"},
+    },
     "layers": {
         "base": set(),
         "init": set(),
         "dropout": {"base"},
-        "activation": {"base"},
+        "activation": {"base", "dropout"},
         "norm": {"base"},
         "dense": {"base", "dropout", "init"},
     },

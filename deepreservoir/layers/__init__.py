@@ -1,9 +1,9 @@
 """Layers: forward and backward by hand, one idea a file."""
 
-from .activation import ACTIVATIONS, Activation
+from ..kernels import ACTIVATIONS
+from .activation import Activation
 from .base import Layer, Residual, ScaffoldRequest, Sequential, Step
 from .dense import AdaptedDense, Adapter, Dense
-from .dropout import Dropout
 from .norm import LayerNorm
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "AdaptedDense",
     "Adapter",
     "Dense",
-    "Dropout",
     "Layer",
     "LayerNorm",
     "Residual",

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from .. import kernels
 from ..backend import Array, array_module
 from ..params import Slot
 from ..scaffold import Scaffold
@@ -131,7 +134,8 @@ class AdaptedDense(Layer):
     def initialise(self, seed: int) -> None:
         path, rank = self.path, self.adapter.rank
         if self.adapter.mode == "full":
-            assign(self.weight, self.scaffold.dense() * self.adapter.beta)
+            for rows, tile in self.scaffold.product_tiles(np.float32):
+                self.weight[rows.start : rows.stop] = tile * self.adapter.beta
         if self.adapter.low_rank:
             assign(self.A, kaiming_uniform(init_stream(seed, f"{path}.A"), self.A.shape, self.d_in))
             if self.adapter.b_init == "kaiming":
@@ -164,7 +168,7 @@ class AdaptedDense(Layer):
             x_in = x
             if train and adapter.dropout:
                 mask = dropout_mask(x, adapter.dropout, f"{self.path}.A", train)
-                x_in = x * mask
+                x_in = kernels.masked(x, mask)
             z = x_in @ self.A.T  # (n, rank)
             z *= adapter.scaling
             y += z @ self.B.T
@@ -196,14 +200,15 @@ class AdaptedDense(Layer):
         if self.adapter.low_rank:
             u = dy @ self.B  # (n, rank)
             u *= self.adapter.scaling
-            self.dA += u.T @ (x if mask is None else x * mask)
+            self.dA += u.T @ (x if mask is None else kernels.masked(x, mask))
             self.dB += dy.T @ z
         if g is None:
             return None
         dx = g  # ours to write to: the product has just been made
         dx *= self.beta
         if u is not None:
-            dx += u @ self.A if mask is None else (u @ self.A) * mask
+            low = u @ self.A  # (n, d_in)
+            dx += low if mask is None else kernels.masked(low, mask)
         return dx
 
     # Weight decomposition (DoRA) ------------------------------------------------------

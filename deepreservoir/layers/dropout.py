@@ -1,14 +1,14 @@
-"""Dropout with masks keyed by (seed, path, step): the same step, the same mask, anywhere."""
+"""Dropout masks keyed by (seed, path, step): the same step, the same mask, anywhere."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
-
-from ..backend import Array, array_module
+from .. import kernels
+from ..backend import Array
+from ..kernels.dropout import Mask
 from ..scaffold import Stream
-from .base import Cache, Layer, Step, Train
+from .base import Step
 
 
 @lru_cache(maxsize=1024)  # the same few streams serve every step
@@ -16,40 +16,11 @@ def _stream(seed: int, path: str) -> Stream:
     return Stream(seed, path, "dropout")
 
 
-def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Array:
+def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Mask:
     """Return the mask for `like` (n, d): zeros, and the reciprocal of the share kept.
 
-    The rate is rounded to a multiple of 1/65,536, the resolution of a lane.
+    The rate is rounded to a multiple of 1/65,536, the resolution of a lane. On a device the mask
+    is not an array but what draws it: :func:`deepreservoir.kernels.masked` applies either.
     """
-    xp = array_module(like)
-    threshold = round(rate * 65_536)
-    rows, width = like.shape
-    lanes = _stream(step.seed, path).rows(0, rows, width, step.index)
-    kept = lanes >= threshold
-    return xp.asarray(kept * np.array(65_536 / (65_536 - threshold), like.dtype))
-
-
-class Dropout(Layer):
-    """Set a share of the activations to zero while training, and scale up the others.
-
-    Parameters
-    ----------
-    path : str
-    rate : float
-        Share that is dropped, in [0, 1).
-    """
-
-    def __init__(self, path: str, rate: float) -> None:
-        super().__init__(path)
-        self.rate = rate
-
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        if not train:
-            return x, None
-        mask = dropout_mask(x, self.rate, self.path, train)
-        return x * mask, mask
-
-    def backward(self, dy: Array, cache: Cache) -> Array:
-        return dy * cache
+    drop = kernels.Drop(round(rate * 65_536), _stream(step.seed, path).key, step.index)
+    return kernels.dropout_mask(like, drop)

@@ -16,7 +16,6 @@ from ..layers import (
     AdaptedDense,
     Adapter,
     Dense,
-    Dropout,
     Layer,
     LayerNorm,
     Residual,
@@ -207,20 +206,22 @@ class MLPConfig:
         layers: list[Layer] = []
         for i, (d_in, d_out) in enumerate(self.hidden_shapes):
             path = f"layers.{i}"
+            residual = self.residual and d_in == d_out
+            # A bias that nothing separates from the activation is added with it, in one pass.
+            fused_bias = self.bias and not self.layer_norm and not residual
             dense: Layer = AdaptedDense(
                 path,
                 d_in,
                 d_out,
                 self._adapter(self.adapter, d_in, d_out),
-                bias=self.bias,
+                bias=self.bias and not fused_bias,
                 needs_dx=i > 0,
             )
-            layers.append(Residual(dense) if self.residual and d_in == d_out else dense)
+            layers.append(Residual(dense) if residual else dense)
             if self.layer_norm:
                 layers.append(LayerNorm(f"{path}.norm", d_out))
-            layers.append(Activation(self.activation))
-            if self.dropout:
-                layers.append(Dropout(path, self.dropout))
+            bias_width = d_out if fused_bias else 0
+            layers.append(Activation(self.activation, path, bias_width, self.dropout))
         layers.append(self._build_head())
         return Sequential(layers)
 

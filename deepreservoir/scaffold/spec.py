@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..kernels import draw_rows
 from .families import Family, codebook, get_family, lane_table
 from .linalg import orthogonal, spectral_factor
 from .streams import Stream, check_seed
@@ -89,8 +90,9 @@ class ScaffoldSpec:
         return codebook(self.family) * self.factor
 
     @cached_property
-    def _table(self) -> np.ndarray:
-        return lane_table(self.family) * self.factor  # (65536,)
+    def table(self) -> np.ndarray:
+        """The weight of each lane: float32, shape (65536,)."""
+        return lane_table(self.family) * self.factor
 
     @cached_property
     def _orthogonal(self) -> np.ndarray:
@@ -116,23 +118,15 @@ class ScaffoldSpec:
         """
         if self.definition.kind == "orthogonal":
             return self._orthogonal[start:stop]
-        width = self.shape[1]
-        if out is None:
-            out = np.empty((stop - start, width), np.float32)
-        # A strip of lanes stays in the second-level cache between the draw and the look-up.
-        strip = max(1, 262_144 // width)
-        for first in range(start, stop, strip):
-            last = min(first + strip, stop)
-            lanes = self.stream.rows(first, last, width)
-            # No lane is out of range; mode="wrap" only spares NumPy the check and a copy.
-            np.take(self._table, lanes, out=out[first - start : last - start], mode="wrap")
-        return out
+        return draw_rows(self.table, self.stream.key, start, stop, self.shape[1], out)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         """Draw one tile, and nothing else where the family is i.i.d."""
+        if len(cols) == self.shape[1]:
+            return self.rows(rows.start, rows.stop)
         if self.definition.kind == "orthogonal":
             return self._orthogonal[rows.start : rows.stop, cols.start : cols.stop]
-        return self._table[self.stream.tile(rows, cols, self.shape[1])]
+        return self.table[self.stream.tile(rows, cols, self.shape[1])]
 
 
 def check_scale(scale: object) -> None:

@@ -12,7 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..backend import Array, Device, array_module, to_device
+from ..backend import Array, Device, array_module, device_module, to_device
+from ..kernels import codes_shape, draw_codes_, draw_rows, unpack, unpack_table
 from .spec import ScaffoldSpec
 
 # Bytes of float32 weights that are drawn, unpacked or hashed at a time.
@@ -56,14 +57,14 @@ class Scaffold:
     def matmul(self, x: Array) -> Array:
         """Return ``x W^T`` in the dtype of x: (n, d_in) -> (n, d_out)."""
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
-        for rows, weights in self._device_tiles(x.dtype):
+        for rows, weights in self.product_tiles(x.dtype):
             out[:, rows.start : rows.stop] = x @ weights.T
         return out
 
     def rmatmul(self, g: Array) -> Array:
         """Return ``g W`` in the dtype of g: (n, d_out) -> (n, d_in)."""
         out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
-        for rows, weights in self._device_tiles(g.dtype):
+        for rows, weights in self.product_tiles(g.dtype):
             out += g[:, rows.start : rows.stop] @ weights
         return out
 
@@ -82,10 +83,21 @@ class Scaffold:
         for start in range(0, d_out, step):
             yield range(start, min(start + step, d_out))
 
-    def _device_tiles(self, dtype: np.dtype) -> Iterator[tuple[range, Array]]:
+    def product_tiles(self, dtype: np.dtype | type) -> Iterator[tuple[range, Array]]:
         """Yield (rows, W[rows]) where products are computed, in `dtype`."""
-        for rows, tile in self.row_tiles():
-            yield rows, to_device(tile.astype(dtype, copy=False), self.device)
+        for rows in self._row_ranges():
+            yield rows, self._product_rows(rows).astype(dtype, copy=False)
+
+    def _product_rows(self, rows: range) -> Array:
+        """Return W[rows] where products are computed, drawn there where it can be."""
+        if self.device == "cuda" and self.spec.addressable:
+            table, key = self._device_table, self.spec.stream.key
+            return draw_rows(table, key, rows.start, rows.stop, self.shape[1])
+        return to_device(self.tile(rows, range(self.shape[1])), self.device)
+
+    @cached_property
+    def _device_table(self) -> Array:
+        return to_device(self.spec.table, self.device)
 
     def dense(self) -> np.ndarray:
         """Return W on the host: float32, (d_out, d_in)."""
@@ -108,10 +120,11 @@ class Scaffold:
     @cached_property
     def row_norms_squared(self) -> Array:
         """Squared length of each row, (d_out,), in `dtype`: what DoRA normalises by."""
-        norms = np.empty(self.shape[0])
-        for rows, tile in self.row_tiles():
-            norms[rows.start : rows.stop] = np.einsum("ij,ij->i", tile, tile, dtype=np.float64)
-        return to_device(norms.astype(self.dtype), self.device)
+        xp = device_module(self.device)
+        norms = xp.empty(self.shape[0])
+        for rows, tile in self.product_tiles(np.float32):
+            norms[rows.start : rows.stop] = xp.einsum("ij,ij->i", tile, tile, dtype=np.float64)
+        return norms.astype(self.dtype)
 
 
 class DenseScaffold(Scaffold):
@@ -126,9 +139,11 @@ class DenseScaffold(Scaffold):
         self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
     ) -> None:
         super().__init__(spec, dtype, device)
-        weights = spec.rows(0, spec.shape[0]).astype(self.dtype, copy=False)
-        weights.flags.writeable = False
-        self.weights = to_device(weights, device)  # (d_out, d_in)
+        weights = super()._product_rows(range(spec.shape[0]))
+        weights = weights.astype(self.dtype, copy=False)
+        if device == "cpu":
+            weights.flags.writeable = False
+        self.weights = weights  # (d_out, d_in)
 
     @property
     def nbytes(self) -> int:
@@ -144,9 +159,8 @@ class DenseScaffold(Scaffold):
             return g @ self.weights
         return super().rmatmul(g)
 
-    def _device_tiles(self, dtype: np.dtype) -> Iterator[tuple[range, Array]]:
-        for rows in self._row_ranges():
-            yield rows, self.weights[rows.start : rows.stop].astype(dtype, copy=False)
+    def _product_rows(self, rows: range) -> Array:
+        return self.weights[rows.start : rows.stop]
 
     def dense(self) -> np.ndarray:
         return self.spec.rows(0, self.shape[0])
@@ -178,43 +192,23 @@ class PackedScaffold(Scaffold):
         d_out, d_in = spec.shape
         self.bits = spec.definition.bits
         self._per_byte = max(1, 8 // self.bits)
-        row_bytes = -(-d_in * self.bits // 8)
-        unit = np.dtype(np.uint16 if self.bits == 16 else np.uint8)
-        self.codes = np.empty((d_out, row_bytes // unit.itemsize), unit)
+        self.codes = device_module(device).empty(*codes_shape(d_out, d_in, self.bits))
         for rows in self._row_ranges():
-            lanes = spec.stream.rows(rows.start, rows.stop, d_in)
-            self.codes[rows.start : rows.stop] = self._pack(lanes)
-        self._unpacked = self._unpack_table(spec.values)
-
-    def _pack(self, lanes: np.ndarray) -> np.ndarray:
-        codes = lanes >> (16 - self.bits)
-        if self.bits >= 8:
-            return codes.astype(self.codes.dtype)
-        short = -codes.shape[1] % self._per_byte
-        codes = np.pad(codes.astype(np.uint8), ((0, 0), (0, short)))
-        groups = codes.reshape(len(codes), -1, self._per_byte)
-        packed = groups[:, :, 0].copy()
-        for i in range(1, self._per_byte):
-            packed |= groups[:, :, i] << (i * self.bits)
-        return packed
-
-    def _unpack_table(self, values: np.ndarray) -> np.ndarray:
-        """Return the weights of each unit of storage: (units, weights a unit)."""
-        if self.bits >= 8:
-            return values[:, None]
-        byte = np.arange(256)[:, None]
-        shifts = np.arange(self._per_byte) * self.bits
-        return values[(byte >> shifts) & (2**self.bits - 1)]
+            part = self.codes[rows.start : rows.stop]
+            draw_codes_(part, spec.stream.key, rows.start, d_in, self.bits)
+        self._unpacked = to_device(unpack_table(spec.values, self.bits), device)
 
     @property
     def nbytes(self) -> int:
-        return self.codes.nbytes
+        return int(self.codes.nbytes)
+
+    def _product_rows(self, rows: range) -> Array:
+        return unpack(self.codes[rows.start : rows.stop], self._unpacked, self.shape[1])
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
+        if self.device == "cuda":
+            return self.spec.tile(rows, cols)
         first = cols.start // self._per_byte
-        last = -(-cols.stop // self._per_byte)
-        units = self.codes[rows.start : rows.stop, first:last]
-        out = np.take(self._unpacked, units, axis=0, mode="clip")
-        out = out.reshape(len(rows), (last - first) * self._per_byte)
+        units = self.codes[rows.start : rows.stop, first : -(-cols.stop // self._per_byte)]
         skip = cols.start - first * self._per_byte
-        return out[:, skip : skip + len(cols)]
+        return unpack(units, self._unpacked, skip + len(cols))[:, skip:]

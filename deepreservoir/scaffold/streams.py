@@ -19,8 +19,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..kernels.draw import LANES_PER_BLOCK, lane_rows
+
 FORMAT_VERSION = 1
-LANES_PER_BLOCK = 16
 WORDS_PER_BLOCK = 4
 
 
@@ -88,9 +89,7 @@ class Stream:
         ndarray of uint16, shape (stop - start, width)
             A view, which is contiguous where `width` is a multiple of 16.
         """
-        blocks = -(-width // LANES_PER_BLOCK)
-        lanes = self.lanes((stop - start) * blocks, start * blocks, substream)
-        return lanes.reshape(stop - start, blocks * LANES_PER_BLOCK)[:, :width]
+        return lane_rows(self.key, start, stop, width, substream)
 
     def tile(self, rows: range, cols: range, width: int) -> np.ndarray:
         """Return the lanes of one tile of a matrix that is `width` wide, and no others.

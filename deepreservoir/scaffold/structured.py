@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from ..backend import Array, Device, array_module, to_device
+from ..kernels import fits_shared_memory, hadamard_rows
 from .families import lane_table
 from .spec import ScaffoldSpec
 from .storage import Scaffold
@@ -34,7 +35,8 @@ class HadamardScaffold(Scaffold):
     H is the Sylvester-Hadamard matrix of the smallest order n that is a power of two and at
     least d_in, of which the first d_in columns are used. One such block gives up to n
     outputs; more outputs stack blocks, each with input signs D1 of its own. H = Ha (x) Hb,
-    so a product is two small matrix products.
+    so a product is two small matrix products; on a device it is one fast transform as long as
+    a row fits shared memory.
     """
 
     storage = "structured"
@@ -85,7 +87,12 @@ class HadamardScaffold(Scaffold):
         out[:, x.shape[1] :] = 0
         return out
 
+    def _fits_kernel(self, x: Array) -> bool:
+        return array_module(x) is not np and fits_shared_memory(self.order, x.dtype)
+
     def matmul(self, x: Array) -> Array:
+        if self._fits_kernel(x):
+            return hadamard_rows(x, self.signs_in, self.signs_out, self.order)
         d_out, order, signs_out = self.shape[0], self.order, _like(x, self.signs_out)
         if self.blocks == 1:
             mixed = self._transform(self._padded(x, self.signs_in[0]))
@@ -100,6 +107,8 @@ class HadamardScaffold(Scaffold):
         return out
 
     def rmatmul(self, g: Array) -> Array:
+        if self._fits_kernel(g):
+            return hadamard_rows(g, self.signs_in, self.signs_out, self.order, backward=True)
         d_out, d_in = self.shape
         out = None
         for k in range(self.blocks):

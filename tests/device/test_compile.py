@@ -5,6 +5,8 @@ import pkgutil
 
 import pytest
 
+from deepreservoir import kernels
+
 pytestmark = [
     pytest.mark.compile,
     pytest.mark.host(reason="compiling needs no device, and CuPy itself instead of the stand-in"),
@@ -21,11 +23,9 @@ extern "C" __global__ void leaky(const float* x, float* y, float rate, int n) {
 
 def sources():
     """Return the source of each kernel of the package, by name."""
-    cuda = pytest.importorskip("deepreservoir.kernels.cuda")
-    package = importlib.import_module(cuda.__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{cuda.__package__}.{module.name}")  # it registers its kernels
-    return {kernel.name: kernel.source for kernel in cuda.all_kernels()}
+    for module in pkgutil.iter_modules(kernels.__path__):
+        importlib.import_module(f"{kernels.__name__}.{module.name}")  # it registers its kernels
+    return {kernel.name: kernel.source for kernel in kernels.cuda.all_kernels()}
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,9 @@ def build(compiler, source, architecture, method):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_compiles(compiler, architecture):
-    kernels = sources()
-    assert kernels
-    for name, source in kernels.items():
+    found = sources()
+    assert found
+    for name, source in found.items():
         ptx = build(compiler, source, architecture, "ptx")
         assert f".target sm_{architecture}".encode() in ptx
         assert f".entry {name}(".encode() in ptx

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from gradcheck import normal
-from target import assert_array_equal, host, xp
+from target import assert_allclose, assert_array_equal, host, xp
 
-from deepreservoir.layers import AdaptedDense, Adapter, Dropout, Step
+from deepreservoir import kernels
+from deepreservoir.layers import Activation, AdaptedDense, Step
 from deepreservoir.layers.dropout import dropout_mask
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -13,9 +14,14 @@ from deepreservoir.network import Network
 LIKE = xp.zeros((200, 100), np.float32)
 
 
+def mask_of(like, *arguments):
+    """The entries of a mask; on a device a mask has none until it is applied."""
+    return kernels.masked(xp.ones_like(like), dropout_mask(like, *arguments))
+
+
 def test_the_same_key_gives_the_same_mask():
-    mask = dropout_mask(LIKE, 0.3, "layers.0", Step(4, 9))
-    assert_array_equal(mask, dropout_mask(LIKE, 0.3, "layers.0", Step(4, 9)))
+    mask = mask_of(LIKE, 0.3, "layers.0", Step(4, 9))
+    assert_array_equal(mask, mask_of(LIKE, 0.3, "layers.0", Step(4, 9)))
 
 
 @pytest.mark.parametrize(
@@ -23,15 +29,15 @@ def test_the_same_key_gives_the_same_mask():
     [("layers.0", Step(4, 10)), ("layers.1", Step(4, 9)), ("layers.0", Step(5, 9))],
 )
 def test_another_step_path_or_seed_gives_a_mask_of_its_own(path, step):
-    mask = dropout_mask(LIKE, 0.5, "layers.0", Step(4, 9)) > 0
-    other = dropout_mask(LIKE, 0.5, path, step) > 0
+    mask = mask_of(LIKE, 0.5, "layers.0", Step(4, 9)) > 0
+    other = mask_of(LIKE, 0.5, path, step) > 0
     # Independent masks agree on half of the entries, with a deviation of 0.0035.
     assert abs((mask == other).mean() - 0.5) < 5 * 0.5 / LIKE.size**0.5
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01, 0.1, 0.5, 0.9])
 def test_the_share_dropped_is_close_to_the_rate(rate):
-    mask = host(dropout_mask(LIKE, rate, "layers.0", Step(0, 0)))
+    mask = host(mask_of(LIKE, rate, "layers.0", Step(0, 0)))
     deviation = (rate * (1 - rate) / LIKE.size) ** 0.5
     assert abs((mask == 0).mean() - rate) <= 5 * deviation
     by_column = (mask == 0).mean(axis=0)
@@ -41,7 +47,7 @@ def test_the_share_dropped_is_close_to_the_rate(rate):
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_is_kept_is_scaled_so_that_the_mean_stays(rate, dtype):
-    mask = host(dropout_mask(LIKE.astype(dtype), rate, "layers.0", Step(0, 0)))
+    mask = host(mask_of(LIKE.astype(dtype), rate, "layers.0", Step(0, 0)))
     assert mask.dtype == dtype
     kept = np.unique(mask[mask > 0])
     assert kept.size == 1
@@ -50,28 +56,30 @@ def test_what_is_kept_is_scaled_so_that_the_mean_stays(rate, dtype):
 
 
 def test_masks_do_not_depend_on_how_many_rows_a_batch_has():
-    whole = dropout_mask(LIKE, 0.5, "layers.0", Step(0, 3))
-    assert_array_equal(dropout_mask(LIKE[:7], 0.5, "layers.0", Step(0, 3)), whole[:7])
+    whole = mask_of(LIKE, 0.5, "layers.0", Step(0, 3))
+    assert_array_equal(mask_of(LIKE[:7], 0.5, "layers.0", Step(0, 3)), whole[:7])
 
 
 def test_the_layer_multiplies_by_its_mask():
     x, step = normal(20, 10), Step(1, 2)
-    y, _ = Dropout("layers.0", 0.4).forward(x, step)
-    assert_array_equal(y, x * dropout_mask(x, 0.4, "layers.0", step))
+    y, _ = Activation("tanh", "layers.0", dropout=0.4).forward(x, step)
+    assert_allclose(y, xp.tanh(x) * mask_of(x, 0.4, "layers.0", step), rtol=1e-14)
 
 
 def test_each_layer_of_a_network_has_its_own_masks():
     config = MLPConfig(10, 2, (10, 10), dropout=0.5, adapter_dropout=0.5)
     network = Network(config, seed=0)
-    paths = {layer.path for layer in network.root.layers if isinstance(layer, Dropout)}
-    assert paths == {"layers.0", "layers.1"}
+    paths = [layer.path for layer in network.root.layers if isinstance(layer, Activation)]
+    assert paths == ["layers.0", "layers.1"]
     _, caches = network.forward(xp.ones((50, 10), np.float32), Step(0, 0))
     layers = zip(network.root.layers, caches, strict=True)
     masks = [
-        cache if isinstance(layer, Dropout) else cache[2]
+        cache[-1] if isinstance(layer, Activation) else cache[2]
         for layer, cache in layers
-        if isinstance(layer, Dropout | AdaptedDense)
+        if isinstance(layer, Activation | AdaptedDense)
     ]
+    ones = xp.ones((50, 10), np.float32)
+    masks = [host(kernels.masked(ones, mask)) for mask in masks]
     assert len({mask.tobytes() for mask in masks}) == len(masks) == 4
 
 
@@ -85,7 +93,24 @@ def test_adapter_dropout_leaves_the_scaffolds_path_alone():
     assert not np.allclose(*outputs)
 
 
-def test_a_rate_of_zero_is_no_dropout_layer():
-    layers = MLPConfig(4, 2, (4,)).build().layers
-    assert not any(isinstance(layer, Dropout) for layer in layers)
-    assert Adapter().dropout == 0
+def test_without_dropout_a_training_pass_draws_no_mask():
+    network = Network(MLPConfig(10, 2, (10,), bias=True), seed=0)
+    x = normal(5, 10).astype(np.float32)
+    y, caches = network.forward(x, Step(0, 0))
+    assert_array_equal(y, network.forward(x)[0])
+    assert caches[0][2] is None
+    assert caches[1][-1] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "owner"), [({}, Activation), ({"layer_norm": True}, AdaptedDense)]
+)
+def test_the_bias_is_added_by_the_activation_that_follows_it(options, owner):
+    layers = Network(MLPConfig(4, 2, (6, 5), bias=True, **options), seed=0).root.layers
+    owners = [
+        type(layer)
+        for layer in layers[:-1]
+        for slot in layer.slots()
+        if slot.path in ("layers.0.bias", "layers.1.bias")
+    ]
+    assert owners == [owner, owner]

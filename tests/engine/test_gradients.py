@@ -13,7 +13,6 @@ from deepreservoir.layers import (
     AdaptedDense,
     Adapter,
     Dense,
-    Dropout,
     LayerNorm,
     Residual,
     Sequential,
@@ -121,7 +120,13 @@ def test_layer_norm(eps, size):
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.75])
 def test_dropout(rate):
-    check_gradients(bind(Dropout("layers.0", rate)), normal(5, 6))
+    check_gradients(bind(Activation("tanh", "layers.0", dropout=rate)), normal(5, 6))
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_bias_activation_and_dropout(name):
+    layer = Activation(name, "layers.0", bias_width=6, dropout=0.3)
+    check_gradients(bind(layer), normal(5, 6))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -139,8 +144,7 @@ def test_sequential():
     layers = [
         adapted(6, 9, bias=True),
         LayerNorm("layers.0.norm", 9),
-        Activation("gelu"),
-        Dropout("layers.0", 0.2),
+        Activation("gelu", "layers.0", dropout=0.2),
         Residual(adapted(9, 9, path="layers.1", mode="dora")),
         Activation("tanh"),
         Dense("head", 9, 2),
@@ -236,7 +240,8 @@ LAYERS = {
     "dense": lambda: Dense("head", 6, 6),
     **{name: (lambda name=name: Activation(name)) for name in sorted(ACTIVATIONS)},
     "layer norm": lambda: LayerNorm("layers.0.norm", 6),
-    "dropout": lambda: Dropout("layers.0", 0.4),
+    "biased": lambda: Activation("relu", "layers.0", bias_width=6),
+    "dropout": lambda: Activation("gelu", "layers.0", bias_width=6, dropout=0.4),
     "residual": lambda: Residual(adapted(6, 6)),
     "sequential": lambda: Sequential([adapted(6, 6), Activation("relu"), Dense("head", 6, 6)]),
 }
@@ -276,15 +281,15 @@ def test_inference_equals_training_where_nothing_is_dropped(make):
     layer = bind(make()).layer
     y, _ = layer.forward(normal(5, 6))
     trained, _ = layer.forward(normal(5, 6), STEP)
-    drops = isinstance(layer, Dropout) or (
-        isinstance(layer, AdaptedDense) and layer.adapter.dropout > 0
-    )
+    rate = layer.adapter.dropout if isinstance(layer, AdaptedDense) else 0
+    drops = rate > 0 or (isinstance(layer, Activation) and layer.dropout > 0)
     assert np.array_equal(host(y), host(trained)) is not drops
 
 
 def test_dropout_is_the_identity_at_inference():
     x = normal(5, 6)
-    assert_array_equal(Dropout("layers.0", 0.5).forward(x)[0], x)
+    layer = Activation("identity", "layers.0", dropout=0.5)
+    assert_array_equal(layer.forward(x)[0], x)
 
 
 def test_the_base_class_has_no_passes_of_its_own():

@@ -7,7 +7,7 @@ import pytest
 from gradcheck import frozen, normal
 from target import assert_allclose, assert_array_equal, host, put, xp
 
-from deepreservoir import kernels
+from deepreservoir.kernels import adam
 from deepreservoir.optim import (
     SGD,
     Adam,
@@ -84,13 +84,13 @@ ADAMS = [
 @pytest.mark.parametrize("optimiser", ADAMS, ids=repr)
 @pytest.mark.parametrize("size", [1, 6, 7, 23, 49])
 def test_adam_is_torchs_in_small_chunks(optimiser, size, monkeypatch):
-    monkeypatch.setattr(kernels, "_CHUNK", 7)
+    monkeypatch.setattr(adam, "_CHUNK", 7)
     assert_as_in_torch(optimiser, size)
 
 
 @pytest.mark.parametrize("optimiser", [Adam(weight_decay=0.1), AdamW()], ids=repr)
 def test_adam_is_torchs_over_several_whole_chunks(optimiser):
-    assert_as_in_torch(optimiser, 2 * kernels._CHUNK + 5)
+    assert_as_in_torch(optimiser, 2 * adam._CHUNK + 5)
 
 
 def test_defaults_are_those_of_torch():

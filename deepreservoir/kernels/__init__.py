@@ -1,0 +1,63 @@
+"""Element-wise work that is worth fusing: each CUDA kernel beside its NumPy reference.
+
+A function takes the module of its arrays. On NumPy it runs the reference, which is the readable
+definition; on a device it launches a kernel, which gives the same to rounding, and the same bits
+where random bits are drawn. None writes to its arguments, unless its name ends in an underscore.
+"""
+
+from .activations import (
+    ACTIVATIONS,
+    bias_activation_dropout,
+    bias_activation_dropout_backward,
+    gelu,
+    gelu_backward,
+    masked,
+    relu,
+    relu_backward,
+    sigmoid,
+    silu,
+    silu_backward,
+    softplus,
+    tanh,
+    tanh_backward,
+)
+from .adam import adam_
+from .draw import draw_rows, lane_rows
+from .dropout import Drop, dropout_mask
+from .hadamard import fits_shared_memory, hadamard_rows
+from .norm import layer_norm, layer_norm_backward
+from .packing import codes_shape, draw_codes_, unpack, unpack_table
+from .softmax import average_rows, log_softmax, softmax_cross_entropy
+
+__all__ = [
+    "ACTIVATIONS",
+    "Drop",
+    "adam_",
+    "average_rows",
+    "bias_activation_dropout",
+    "bias_activation_dropout_backward",
+    "codes_shape",
+    "draw_codes_",
+    "draw_rows",
+    "dropout_mask",
+    "fits_shared_memory",
+    "gelu",
+    "gelu_backward",
+    "hadamard_rows",
+    "lane_rows",
+    "layer_norm",
+    "layer_norm_backward",
+    "log_softmax",
+    "masked",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "silu",
+    "silu_backward",
+    "softmax_cross_entropy",
+    "softplus",
+    "tanh",
+    "tanh_backward",
+    "unpack",
+    "unpack_table",
+]

@@ -1,0 +1,230 @@
+"""Nonlinearities; and a bias, a nonlinearity and a dropout mask in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.special
+
+from ..backend import Array, array_module
+from .cuda import RealKernel, contiguous
+from .draw import PHILOX, key_words
+from .dropout import Drop, Mask
+
+_SQRT_HALF = 0.5**0.5
+_INV_SQRT_2PI = (2 * np.pi) ** -0.5
+
+
+def _special(xp: ModuleType) -> ModuleType:
+    if xp is np:
+        return scipy.special
+    from cupyx.scipy import special
+
+    return special
+
+
+def identity(x: Array) -> Array:
+    return x
+
+
+def identity_backward(dy: Array, y: Array) -> Array:
+    return dy
+
+
+def relu(x: Array) -> Array:
+    xp = array_module(x)
+    # Against a row of zeros, not a scalar: NumPy's maximum has a vector loop for arrays only.
+    return xp.maximum(x, xp.zeros(x.shape[-1:], x.dtype))
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    return dy * (y > 0)
+
+
+def tanh(x: Array) -> Array:
+    return array_module(x).tanh(x)
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    return dy * (1 - y * y)
+
+
+def gelu(x: Array) -> Array:
+    """GELU in its exact form, ``x Phi(x)`` (Hendrycks and Gimpel, 2016)."""
+    return 0.5 * x * (1 + _special(array_module(x)).erf(x * _SQRT_HALF))
+
+
+def gelu_backward(dy: Array, x: Array) -> Array:
+    xp = array_module(x)
+    cdf = 0.5 * (1 + _special(xp).erf(x * _SQRT_HALF))
+    return dy * (cdf + x * xp.exp(-0.5 * x * x) * _INV_SQRT_2PI)
+
+
+def sigmoid(x: Array) -> Array:
+    return _special(array_module(x)).expit(x)
+
+
+def silu(x: Array) -> Array:
+    return x * sigmoid(x)
+
+
+def silu_backward(dy: Array, x: Array) -> Array:
+    gate = sigmoid(x)
+    return dy * gate * (1 + x * (1 - gate))
+
+
+def softplus(x: Array) -> Array:
+    """Return ``log(1 + exp(x))`` without overflow."""
+    xp = array_module(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+class ActivationFunction(NamedTuple):
+    """A nonlinearity and its derivative, in NumPy and in CUDA C."""
+
+    forward: Callable[[Array], Array]
+    backward: Callable[[Array, Array], Array]
+    keeps_output: bool  # whether backward needs the output (else the input)
+    value: str  # of x
+    slope: str  # at x
+
+
+#: Nonlinearities by name.
+ACTIVATIONS: dict[str, ActivationFunction] = {
+    # NaN is not below zero, and so stays.
+    "relu": ActivationFunction(relu, relu_backward, True, "x <= 0 ? (real)0 : x", "x > 0"),
+    "tanh": ActivationFunction(tanh, tanh_backward, True, "tanh(x)", "1 - tanh(x) * tanh(x)"),
+    "gelu": ActivationFunction(
+        gelu,
+        gelu_backward,
+        False,
+        "(real)0.5 * x * (1 + erf(x * (real)0.7071067811865476))",
+        "(real)0.5 * (1 + erf(x * (real)0.7071067811865476))"
+        " + x * exp((real)-0.5 * x * x) * (real)0.3989422804014327",
+    ),
+    "silu": ActivationFunction(
+        silu,
+        silu_backward,
+        False,
+        "x / (1 + exp(-x))",
+        "(1 + x * (1 - 1 / (1 + exp(-x)))) / (1 + exp(-x))",
+    ),
+    "identity": ActivationFunction(identity, identity_backward, True, "x", "1"),
+}
+
+# RESULT is what a pass returns, of x (with its bias), mask and, backward, dy.
+_SOURCE = (
+    PHILOX
+    + r"""
+__device__ real value(real x) { return VALUE; }
+__device__ real slope(real x) { return SLOPE; }
+
+extern "C" __global__ void KERNEL(const real* input, const real* bias, int has_bias,
+        const real* gradient, real* out, long long rows, long long width, int threshold,
+        real scale, unsigned long long substream, unsigned long long key0,
+        unsigned long long key1) {
+    __shared__ unsigned long long words[4 * THREADS];
+    long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
+        for (long long first = 0; first < width; first += staged) {
+            if (threshold)
+                stage_lanes(words, first, width, row * blocks, substream, key0, key1);
+            long long stop = min(staged, width - first);
+            for (long long i = threadIdx.x; i < stop; i += blockDim.x) {
+                long long at = row * width + first + i;
+                real x = has_bias ? input[at] + bias[first + i] : input[at];
+                real mask = threshold && lane(words, i) < threshold ? 0 : scale;
+                out[at] = RESULT;
+            }
+        }
+}
+"""
+)
+
+
+def _kernel(name: str, backward: bool) -> RealKernel:
+    function = ACTIVATIONS[name]
+    result = "gradient[at] * mask * slope(x)" if backward else "value(x) * mask"
+    source = _SOURCE.replace("RESULT", result)
+    source = source.replace("VALUE", function.value).replace("SLOPE", function.slope)
+    return RealKernel(f"{name}_backward" if backward else name, source)
+
+
+_FORWARD = {name: _kernel(name, backward=False) for name in ACTIVATIONS}
+_BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
+
+
+def bias_activation_dropout(
+    x: Array, bias: Array | None, name: str, mask: Mask | None
+) -> tuple[Array, Any]:
+    """Return ``activation(x + bias) * mask``, in one pass on a device, and what backward needs.
+
+    Parameters
+    ----------
+    x : array, shape (n, d)
+    bias : array, shape (d,), optional
+    name : str
+        Of an activation in :data:`ACTIVATIONS`.
+    mask : Mask, optional
+        Of :func:`dropout_mask`.
+
+    Returns
+    -------
+    y : array, shape (n, d)
+    kept : object
+        For :func:`bias_activation_dropout_backward`.
+    """
+    if array_module(x) is not np:
+        return _pass_on_device(name, None, x, bias, mask), (x, bias, mask)
+    function = ACTIVATIONS[name]
+    if bias is not None:
+        x = x + bias
+    y = function.forward(x)
+    kept = y if function.keeps_output else x, mask
+    return y if mask is None else y * mask, kept
+
+
+def bias_activation_dropout_backward(dy: Array, name: str, kept: Any) -> Array:
+    """Return the gradient of :func:`bias_activation_dropout` in x; summed over rows, in bias."""
+    if array_module(dy) is not np:
+        return _pass_on_device(name, dy, *kept)
+    saved, mask = kept
+    return ACTIVATIONS[name].backward(dy if mask is None else dy * mask, saved)
+
+
+def masked(x: Array, mask: Mask) -> Array:
+    """Return ``x * mask``."""
+    return bias_activation_dropout(x, None, "identity", mask)[0]
+
+
+def _pass_on_device(
+    name: str, dy: Array | None, x: Array, bias: Array | None, mask: Drop | None
+) -> Array:
+    if name == "identity" and bias is None and mask is None:
+        return x if dy is None else dy
+    dtype, width = x.dtype, x.shape[-1]
+    rows = x.size // max(width, 1)
+    x = contiguous(x)
+    out = array_module(x).empty_like(x)
+    drop = Drop(0, 0, 0) if mask is None else mask
+    # An array that is not there is never read; something has to stand in its place.
+    kernel = (_FORWARD if dy is None else _BACKWARD)[name].of(dtype)
+    kernel.launch_rows(
+        rows,
+        width,
+        x,
+        x if bias is None else contiguous(bias, dtype),
+        np.int32(bias is not None),
+        x if dy is None else contiguous(dy),
+        out,
+        np.int64(rows),
+        np.int64(width),
+        np.int32(drop.threshold),
+        dtype.type(drop.scale),
+        np.uint64(drop.substream),
+        *key_words(drop.key),
+    )
+    return out

@@ -1,0 +1,134 @@
+"""Random lanes, and the frozen weights that are looked up with them.
+
+The layout is that of :mod:`deepreservoir.scaffold.streams`; a key and a substream come as the
+integers that a stream stands for. What is drawn has the same bytes wherever it is drawn: integer
+arithmetic decides the lanes, and tables of values come scaled from the host.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .cuda import Kernel
+
+LANES_PER_BLOCK = 16
+
+_MASK = 2**64 - 1
+
+#: CUDA C for the lanes of a row: Philox 4x64-10 (Salmon et al., 2011) as NumPy counts it.
+PHILOX = r"""
+__device__ void philox(unsigned long long block, unsigned long long substream,
+        unsigned long long key0, unsigned long long key1, unsigned long long* words) {
+    // NumPy adds one to the counter before its first block.
+    unsigned long long c0 = block + 1, c1 = substream + (c0 == 0), c2 = 0, c3 = 0;
+    for (int round = 0; round < 10; round++) {
+        unsigned long long high0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0);
+        unsigned long long low0 = 0xD2E7470EE14C6C93ULL * c0;
+        unsigned long long high1 = __umul64hi(0xCA5A826395121157ULL, c2);
+        unsigned long long low1 = 0xCA5A826395121157ULL * c2;
+        c0 = high1 ^ c1 ^ key0;
+        c1 = low1;
+        c2 = high0 ^ c3 ^ key1;
+        c3 = low0;
+        key0 += 0x9E3779B97F4A7C15ULL;
+        key1 += 0xBB67AE8584CAA73BULL;
+    }
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
+}
+
+// Lane i of words in a row: 16 bits, little end first.
+__device__ int lane(const unsigned long long* words, long long i) {
+    return (int)(words[i >> 2] >> ((i & 3) * 16)) & 0xFFFF;
+}
+
+// All threads together: into shared memory, the lanes of the columns from `first` on, 16 for
+// each thread. `row_block` is the block that the row starts on.
+__device__ void stage_lanes(unsigned long long* words, long long first, long long width,
+        unsigned long long row_block, unsigned long long substream, unsigned long long key0,
+        unsigned long long key1) {
+    long long column = first + 16 * (long long)threadIdx.x;
+    __syncthreads();  // the lanes before these have been read
+    if (column < width)
+        philox(row_block + column / 16, substream, key0, key1, words + 4 * threadIdx.x);
+    __syncthreads();
+}
+"""
+
+_DRAW = Kernel(
+    "draw",
+    PHILOX
+    + r"""
+extern "C" __global__ void KERNEL(const float* table, float* out, long long rows,
+        long long width, unsigned long long first_row, unsigned long long key0, unsigned long long key1) {
+    __shared__ unsigned long long words[4 * THREADS];
+    long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
+        for (long long first = 0; first < width; first += staged) {
+            stage_lanes(words, first, width, (first_row + row) * blocks, 0, key0, key1);
+            long long stop = min(staged, width - first);
+            for (long long i = threadIdx.x; i < stop; i += blockDim.x)
+                out[row * width + first + i] = table[lane(words, i)];
+        }
+}
+""",
+)
+
+
+def key_words(key: int) -> tuple[np.uint64, np.uint64]:
+    """Return the two words of a 128-bit key, low first."""
+    return np.uint64(key & _MASK), np.uint64(key >> 64)
+
+
+def lane_rows(key: int, start: int, stop: int, width: int, substream: int = 0) -> np.ndarray:
+    """Return rows [start, stop) of the lanes of a matrix that is `width` wide, on the host.
+
+    Returns
+    -------
+    ndarray of uint16, shape (stop - start, width)
+        A view, which is contiguous where `width` is a multiple of 16.
+    """
+    rows, blocks = stop - start, -(-width // LANES_PER_BLOCK)
+    counter = int(start) * blocks + (int(substream) << 64)  # NumPy integers would overflow
+    words = np.random.Philox(key=key, counter=counter).random_raw(rows * blocks * 4)
+    lanes = words.astype("<u8", copy=False).view("<u2")
+    return lanes.reshape(rows, blocks * LANES_PER_BLOCK)[:, :width]
+
+
+def draw_rows(
+    table: Array, key: int, start: int, stop: int, width: int, out: Array | None = None
+) -> Array:
+    """Draw rows [start, stop) of a matrix whose entries are ``table[lane]``.
+
+    Parameters
+    ----------
+    table : array of float32, shape (65536,)
+        The value of each lane.
+    key : int
+    start, stop, width : int
+    out : array of float32, shape (stop - start, width), optional
+        Where to draw them.
+
+    Returns
+    -------
+    array of float32, shape (stop - start, width)
+    """
+    xp = array_module(table)
+    if out is None:
+        out = xp.empty((stop - start, width), np.float32)
+    if xp is not np:
+        rows = stop - start
+        sizes = np.int64(rows), np.int64(width), np.uint64(start)
+        _DRAW.launch_rows(rows, width, table, out, *sizes, *key_words(key))
+        return out
+    # A strip of lanes stays in the second-level cache between the draw and the look-up.
+    strip = max(1, 262_144 // width)
+    for first in range(start, stop, strip):
+        last = min(first + strip, stop)
+        lanes = lane_rows(key, first, last, width)
+        # No lane is out of range; mode="wrap" only spares NumPy the check and a copy.
+        np.take(table, lanes, out=out[first - start : last - start], mode="wrap")
+    return out

@@ -1,0 +1,91 @@
+"""Layer normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .cuda import REDUCTIONS, RealKernel, contiguous
+
+_FORWARD = RealKernel(
+    "layer_norm",
+    REDUCTIONS
+    + r"""
+extern "C" __global__ void KERNEL(const real* x, const real* weight, const real* bias, real* y,
+        real* xhat, real* inverse, long long rows, long long width, real eps) {
+    __shared__ real shared[THREADS];
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const real* from = x + row * width;
+        real sum = 0, squares = 0;
+        for (long long i = threadIdx.x; i < width; i += blockDim.x) sum += from[i];
+        real mean = block_sum(sum, shared) / width;
+        for (long long i = threadIdx.x; i < width; i += blockDim.x)
+            squares += (from[i] - mean) * (from[i] - mean);
+        real scale = 1 / sqrt(block_sum(squares, shared) / width + eps);
+        for (long long i = threadIdx.x; i < width; i += blockDim.x) {
+            real normal = (from[i] - mean) * scale;
+            xhat[row * width + i] = normal;
+            y[row * width + i] = normal * weight[i] + bias[i];
+        }
+        if (threadIdx.x == 0) inverse[row] = scale;
+    }
+}
+""",
+)
+
+_BACKWARD = RealKernel(
+    "layer_norm_backward",
+    REDUCTIONS
+    + r"""
+extern "C" __global__ void KERNEL(const real* dy, const real* xhat, const real* inverse,
+        const real* weight, real* dx, long long rows, long long width) {
+    __shared__ real shared[THREADS];
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const real* from = dy + row * width;
+        const real* normal = xhat + row * width;
+        real sum = 0, along = 0;
+        for (long long i = threadIdx.x; i < width; i += blockDim.x) {
+            real d = from[i] * weight[i];
+            sum += d;
+            along += d * normal[i];
+        }
+        real mean = block_sum(sum, shared) / width;
+        real projection = block_sum(along, shared) / width;
+        for (long long i = threadIdx.x; i < width; i += blockDim.x)
+            dx[row * width + i] =
+                (from[i] * weight[i] - mean - normal[i] * projection) * inverse[row];
+    }
+}
+""",
+)
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Return the normalised, scaled output with what its backward needs: (y, xhat, 1/std)."""
+    xp = array_module(x)
+    if xp is not np:
+        x, (rows, width) = contiguous(x), x.shape
+        y, xhat, inverse = xp.empty_like(x), xp.empty_like(x), xp.empty((rows, 1), x.dtype)
+        weight, bias = contiguous(weight, x.dtype), contiguous(bias, x.dtype)
+        sizes = np.int64(rows), np.int64(width), x.dtype.type(eps)
+        kernel = _FORWARD.of(x.dtype)
+        kernel.launch_rows(rows, width, x, weight, bias, y, xhat, inverse, *sizes)
+        return y, xhat, inverse
+    centred = x - x.mean(axis=-1, keepdims=True)
+    inverse = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
+    xhat = centred * inverse
+    return xhat * weight + bias, xhat, inverse
+
+
+def layer_norm_backward(dy: Array, xhat: Array, inverse: Array, weight: Array) -> Array:
+    xp = array_module(dy)
+    if xp is not np:
+        dy, (rows, width) = contiguous(dy), dy.shape
+        dx = xp.empty_like(dy)
+        sizes = np.int64(rows), np.int64(width)
+        kernel = _BACKWARD.of(dy.dtype)
+        kernel.launch_rows(rows, width, dy, xhat, inverse, weight, dx, *sizes)
+        return dx
+    d = dy * weight
+    projected = xhat * (d * xhat).mean(axis=-1, keepdims=True)
+    return (d - d.mean(axis=-1, keepdims=True) - projected) * inverse

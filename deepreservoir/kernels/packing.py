@@ -1,0 +1,132 @@
+"""Weights as packed codes of 1, 2, 4, 8 or 16 bits: drawing them, and unpacking them.
+
+The code of a weight is the top bits of its lane. Codes are packed little end first: the first
+weight of a byte sits in its lowest bits; a row starts on a byte. A unit of storage is a byte, or
+two where a code has 16 bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .cuda import Kernel
+from .draw import PHILOX, key_words, lane_rows
+
+_DRAW_CODES = Kernel(
+    "draw_codes",
+    PHILOX
+    + r"""
+extern "C" __global__ void KERNEL(unsigned char* codes, long long rows, long long row_bytes,
+        long long width, int bits, unsigned long long first_row, unsigned long long key0,
+        unsigned long long key1) {
+    long long blocks = (width + 15) / 16, stride = (long long)gridDim.x * blockDim.x;
+    // A thread packs the sixteen lanes of a block, which fill whole bytes.
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < rows * blocks;
+            i += stride) {
+        long long row = i / blocks, column = i % blocks * 16;
+        long long from = column * bits / 8, stop = min(from + 2 * bits, row_bytes);
+        unsigned long long words[4];
+        philox(first_row * blocks + i, 0, key0, key1, words);
+        int used = 0;
+        for (long long at = from; at < stop; at++) {
+            int byte = 0;
+            for (int shift = 0; shift < 8; shift += bits, used++)
+                if (bits == 16)  // the low byte of a code, then the high one
+                    byte = lane(words, used / 2) >> (used & 1) * 8;
+                else if (column + used < width)
+                    byte |= lane(words, used) >> (16 - bits) << shift;
+            codes[row * row_bytes + at] = (unsigned char)byte;
+        }
+    }
+}
+""",
+)
+
+_UNPACK_SOURCE = r"""
+extern "C" __global__ void KERNEL(const unit* codes, const float* table, float* out,
+        long long rows, long long units, long long width, long long per_unit) {
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
+        for (long long i = threadIdx.x; i < width; i += blockDim.x)
+            out[row * width + i] = table[codes[row * units + i / per_unit] * per_unit
+                                         + i % per_unit];
+}
+"""
+
+_UNPACK = {
+    np.dtype(np.uint8): Kernel("unpack_uint8", "typedef unsigned char unit;" + _UNPACK_SOURCE),
+    np.dtype(np.uint16): Kernel("unpack_uint16", "typedef unsigned short unit;" + _UNPACK_SOURCE),
+}
+
+
+def codes_shape(rows: int, width: int, bits: int) -> tuple[tuple[int, int], np.dtype]:
+    """Return shape and dtype of the packed codes of `rows` rows that are `width` wide."""
+    unit = np.dtype(np.uint16 if bits == 16 else np.uint8)
+    return (rows, -(-width * bits // 8) // unit.itemsize), unit
+
+
+def draw_codes_(codes: Array, key: int, start: int, width: int, bits: int) -> None:
+    """Draw the packed codes of the rows from `start` on, as many as `codes` has.
+
+    Parameters
+    ----------
+    codes : array of uint8 or uint16, shape (rows, units)
+        Where to draw them; see :func:`codes_shape`.
+    key : int
+    start, width : int
+    bits : {1, 2, 4, 8, 16}
+    """
+    rows = len(codes)
+    if array_module(codes) is not np:
+        row_bytes = codes.shape[1] * codes.dtype.itemsize
+        sizes = np.int64(rows), np.int64(row_bytes), np.int64(width), np.int32(bits)
+        blocks = rows * -(-width // 16)
+        octets = codes.view(np.uint8)
+        _DRAW_CODES.launch(blocks, octets, *sizes, np.uint64(start), *key_words(key))
+        return
+    drawn = lane_rows(key, start, start + rows, width) >> (16 - bits)
+    if bits >= 8:
+        codes[...] = drawn
+        return
+    per_byte = 8 // bits
+    short = -width % per_byte
+    padded = np.pad(drawn.astype(np.uint8), ((0, 0), (0, short)))
+    groups = padded.reshape(rows, -1, per_byte)
+    codes[...] = groups[:, :, 0]
+    for i in range(1, per_byte):
+        codes |= groups[:, :, i] << (i * bits)
+
+
+def unpack_table(values: np.ndarray, bits: int) -> np.ndarray:
+    """Return the weights of each unit of storage, (units, weights a unit), from those of a code."""
+    if bits >= 8:
+        return values[:, None]
+    byte = np.arange(256)[:, None]
+    shifts = np.arange(8 // bits) * bits
+    return values[(byte >> shifts) & (2**bits - 1)]
+
+
+def unpack(codes: Array, table: Array, width: int) -> Array:
+    """Return the weights that packed codes stand for.
+
+    Parameters
+    ----------
+    codes : array of uint8 or uint16, shape (rows, units)
+    table : array of float32, shape (256 or 65536, weights a unit)
+        Of :func:`unpack_table`.
+    width : int
+        Weights of a row; what is left of its last unit is dropped.
+
+    Returns
+    -------
+    array of float32, shape (rows, width)
+    """
+    xp = array_module(codes)
+    rows, units = codes.shape
+    if xp is not np:
+        out = xp.empty((rows, width), np.float32)
+        sizes = [np.int64(size) for size in (rows, units, width, table.shape[1])]
+        _UNPACK[codes.dtype].launch_rows(rows, width, codes, table, out, *sizes)
+        return out
+    out = np.take(table, codes, axis=0, mode="clip")
+    return out.reshape(rows, units * table.shape[1])[:, :width]

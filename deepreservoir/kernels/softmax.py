@@ -1,0 +1,174 @@
+"""Softmax along the last axis, and its cross-entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .cuda import REDUCTIONS, RealKernel, contiguous
+
+# Largest entry of a row, and the logarithm of the sum of exp(x - largest), for all threads.
+_ROW = (
+    REDUCTIONS
+    + r"""
+__device__ real row_max(const real* x, long long k, real* shared) {
+    real largest = x[0];
+    for (long long i = threadIdx.x; i < k; i += blockDim.x)
+        if (x[i] > largest) largest = x[i];
+    return block_max(largest, shared);
+}
+
+__device__ real row_log_sum(const real* x, long long k, real largest, real* shared) {
+    real sum = 0;
+    for (long long i = threadIdx.x; i < k; i += blockDim.x) sum += exp(x[i] - largest);
+    return log(block_sum(sum, shared));
+}
+"""
+)
+
+_LOG_SOFTMAX = RealKernel(
+    "log_softmax",
+    _ROW
+    + r"""
+extern "C" __global__ void KERNEL(const real* x, real* out, long long rows, long long k) {
+    __shared__ real shared[THREADS];
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const real* from = x + row * k;
+        real largest = row_max(from, k, shared);
+        real log_sum = row_log_sum(from, k, largest, shared);
+        for (long long i = threadIdx.x; i < k; i += blockDim.x)
+            out[row * k + i] = from[i] - largest - log_sum;
+    }
+}
+""",
+)
+
+_CROSS_ENTROPY = RealKernel(
+    "softmax_cross_entropy",
+    _ROW
+    + r"""
+// What is wanted of a class: its share of the target, times its weight.
+__device__ real wanted(long long i, long long target, real on, real off, const real* class_weight,
+        int has_class_weight) {
+    return (i == target ? on : off) * (has_class_weight ? class_weight[i] : 1);
+}
+
+extern "C" __global__ void KERNEL(const real* outputs, const long long* targets,
+        const real* weights, int has_weights, const real* class_weight, int has_class_weight,
+        real* losses, real* gradient, long long rows, long long k, real on, real off) {
+    __shared__ real shared[THREADS];
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const real* from = outputs + row * k;
+        real weight = has_weights ? weights[row] : 1;
+        real largest = row_max(from, k, shared);
+        real log_sum = row_log_sum(from, k, largest, shared);
+        real sum = 0, loss = 0;
+        for (long long i = threadIdx.x; i < k; i += blockDim.x) {
+            real w = wanted(i, targets[row], on, off, class_weight, has_class_weight);
+            sum += w;
+            if (w != 0) loss -= w * (from[i] - largest - log_sum);
+        }
+        sum = block_sum(sum, shared);
+        loss = block_sum(loss, shared);
+        for (long long i = threadIdx.x; i < k; i += blockDim.x) {
+            real w = wanted(i, targets[row], on, off, class_weight, has_class_weight);
+            real p = exp(from[i] - largest - log_sum);
+            gradient[row * k + i] = (p * sum - w) * (weight / rows);
+        }
+        if (threadIdx.x == 0) losses[row] = loss * weight;
+    }
+}
+""",
+)
+
+
+def log_softmax(x: Array) -> Array:
+    """Return log softmax along the last axis."""
+    xp = array_module(x)
+    if xp is not np:
+        x, k = contiguous(x), x.shape[-1]
+        out, rows = xp.empty_like(x), x.size // max(k, 1)
+        _LOG_SOFTMAX.of(x.dtype).launch_rows(rows, k, x, out, np.int64(rows), np.int64(k))
+        return out
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def average_rows(losses: Array, gradient: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Weight rows, average: losses (n,), gradient (n, k), both unweighted."""
+    n = len(losses)
+    if weights is None:
+        return losses.mean(), gradient / n
+    return (losses * weights).sum() / n, gradient * (weights / n)[:, None]
+
+
+def softmax_cross_entropy(
+    outputs: Array,
+    targets: Array,
+    weights: Array | None = None,
+    label_smoothing: float = 0.0,
+    class_weight: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the weighted mean of the cross-entropies of all rows, and its gradient.
+
+    Parameters
+    ----------
+    outputs : array, shape (n, k)
+    targets : array of int, shape (n,)
+        Classes, from 0 to k - 1.
+    weights : array, shape (n,), optional
+    label_smoothing : float, default=0
+    class_weight : array, shape (k,), optional
+
+    Returns
+    -------
+    value : scalar of the outputs' array module
+    gradient : array, shape (n, k)
+    """
+    xp = array_module(outputs)
+    n, k = outputs.shape
+    if xp is not np:
+        return _cross_entropy_on_device(outputs, targets, weights, label_smoothing, class_weight)
+    log_p = log_softmax(outputs)  # (n, k)
+    rows = np.arange(n)
+    if not label_smoothing and class_weight is None:
+        gradient = np.exp(log_p)
+        gradient[rows, targets] -= 1
+        return average_rows(-log_p[rows, targets], gradient, weights)
+    wanted = np.full((n, k), label_smoothing / k, outputs.dtype)
+    wanted[rows, targets] += 1 - label_smoothing
+    if class_weight is not None:
+        wanted *= class_weight
+    losses = -(wanted * log_p).sum(axis=1)
+    gradient = np.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
+    return average_rows(losses, gradient, weights)
+
+
+def _cross_entropy_on_device(
+    outputs: Array,
+    targets: Array,
+    weights: Array | None,
+    label_smoothing: float,
+    class_weight: Array | None,
+) -> tuple[Array, Array]:
+    xp, dtype = array_module(outputs), outputs.dtype
+    outputs, (n, k) = contiguous(outputs), outputs.shape
+    losses, gradient = xp.empty(n, dtype), xp.empty_like(outputs)
+    # An array that is not there is never read; something has to stand in its place.
+    _CROSS_ENTROPY.of(dtype).launch_rows(
+        n,
+        k,
+        outputs,
+        contiguous(targets, np.int64),
+        outputs if weights is None else contiguous(weights, dtype),
+        np.int32(weights is not None),
+        outputs if class_weight is None else contiguous(class_weight, dtype),
+        np.int32(class_weight is not None),
+        losses,
+        gradient,
+        np.int64(n),
+        np.int64(k),
+        dtype.type(label_smoothing / k + (1 - label_smoothing)),
+        dtype.type(label_smoothing / k),
+    )
+    return losses.mean(), gradient
