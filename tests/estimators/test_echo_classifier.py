@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from deepreservoir import EchoStateClassifier, reservoir_search
 from deepreservoir.esn import IntrinsicPlasticity
 
+pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
+
 RNG = np.random.default_rng(0)
 KINDS = ["last", "mean", (0.5, 1.0), "output_model", "reservoir_model"]
 

@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from deepreservoir import EchoStateRegressor
 from deepreservoir.esn import IntrinsicPlasticity
 
+pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
+
 RNG = np.random.default_rng(0)
 WAVE = np.c_[np.sin(np.arange(800) / 5), np.cos(np.arange(800) / 7)]
 

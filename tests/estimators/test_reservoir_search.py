@@ -21,6 +21,8 @@ from deepreservoir.estimators.halving import (
     score_after_washout,
 )
 
+pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
+
 RNG = np.random.default_rng(0)
 WAVE = np.sin(np.arange(400) / 5)[:, None] + 0.1 * RNG.normal(size=(400, 1))
 WIDE = {"spectral_radius": 0.5, "leak_rate": 0.5, "input_scaling": 0.5}  # all fixed

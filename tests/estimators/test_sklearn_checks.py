@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.host(reason="the checks run in a process of their own")
+
 # One of the checks runs only where SciPy's array API support was switched on before SciPy was
 # imported, so all of them run in a process of their own.
 PROGRAM = """
