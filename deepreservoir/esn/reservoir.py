@@ -209,9 +209,15 @@ class Reservoir(Driven):
             back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
             self.W_fb = (gain * back).astype(self.dtype)  # (units, n_feedback)
 
+    def _links(self, n_series: int) -> compiled.Links | None:
+        """Return what the compiled loops read, if they are to run so many series."""
+        fast = self.recurrent.sparse or compiled.beats_dense(n_series)
+        return self.recurrent.links if fast else None
+
     def parallel(self, n_series: int) -> bool:
-        if self.recurrent.links is not None:
-            return n_series > compiled.LANES
+        links = self._links(n_series)
+        if links is not None:
+            return n_series > compiled.LANES and compiled.worth_threads(links, BLOCK)
         return self.recurrent.structured or n_series > 1
 
     def tuned(self, tuning: Tuning) -> Reservoir:
@@ -271,7 +277,7 @@ class Reservoir(Driven):
 
     def _run(self, drive: np.ndarray, h: np.ndarray) -> None:
         """Turn the drive of a block (time, n, units) into its states, in place."""
-        links = self.recurrent.links
+        links = self._links(len(h))
         if links is not None:
             compiled.run(links, drive, h, self.spec.leak_rate, self.spec.activation)
             return

@@ -139,7 +139,9 @@ class Recurrent:
     def _choose_format(self, matrix: Any) -> None:
         units = matrix.shape[0]
         if compiled.suits(units, matrix.nnz):
-            self.matrix, self.links = matrix, compiled.make_links(matrix)
+            self.links = compiled.make_links(matrix)
+            many = compiled.suits_many(units, matrix.nnz)
+            self.matrix = matrix if many else _dense_matrix(matrix.toarray(), self.dtype)
         elif matrix.nnz > _DENSE_SHARE * units**2 and units <= _DENSE_UNITS:
             self.matrix = _dense_matrix(matrix.toarray(), self.dtype)
         else:
