@@ -22,7 +22,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in ("index", "quickstart", "concepts"))]
+PYTHON_PAGES = ("index", "quickstart", "concepts", "reservoirs")
+WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
 # Needs files that are not part of the package.
 NOT_RUN = {"compare mnist --ranks 1,8,32 --seeds 5"}

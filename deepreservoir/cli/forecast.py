@@ -47,7 +47,9 @@ class Names(click.ParamType):
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw a picture there."
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw a picture there: .png, .svg, .pdf or .jpg.",
 )
 @click.option(
     "--out",
@@ -83,6 +85,8 @@ def forecast_command(
     for path in filter(None, (target, plot)):
         _check_writable(path, series)
     if plot is not None:
+        if plot.resolve() == target.resolve():
+            raise click.UsageError(f"--plot and --out are one file, {plot}; name two")
         check_picture(plot)
     values, names = read_series(series, columns)
     forecast = forecast_series(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ def read_series(
     path : str or Path
         A UTF-8 file with a header, no empty cells.
     columns : sequence of str, optional
-        Which to take, in this order. Unless given, all that hold numbers: a column of dates is
-        left out.
+        Which to take, in this order. Unless given, all that hold numbers: a column of dates, or
+        of other words, is left out.
 
     Returns
     -------
@@ -31,8 +32,8 @@ def read_series(
     Raises
     ------
     ValueError
-        If the file is not such a table, has no such column, or a cell is no finite number; says
-        where.
+        If the file is not such a table or has no such column, if a cell is no finite number, or
+        if the header may be a row of the series; says where.
 
     Examples
     --------
@@ -47,7 +48,8 @@ def read_series(
     path = Path(path)
     table = Table(path)
     if columns is None:
-        found = {name: table.finite(name) for name in table.columns}
+        _check_header(table)
+        found = {name: _numbers_or_words(table, name) for name in table.columns}
         numbers = {name: column for name, column in found.items() if column is not None}
         if not numbers:
             raise ValueError(f"{path} has no column of numbers; it has {', '.join(table.columns)}")
@@ -57,6 +59,29 @@ def read_series(
         if name not in table.columns:
             raise ValueError(f"{path} has no column {name!r}; it has {', '.join(table.columns)}")
     return np.column_stack([_column(table, name) for name in names]), names
+
+
+def _check_header(table: Table) -> None:
+    """Raise a ValueError where all names are numbers: the first row would be lost."""
+    if all(_is_number(name) for name in table.columns):
+        raise ValueError(
+            f"{table.path} seems to have no header: its first row, {', '.join(table.columns)}, "
+            "holds numbers. Write a row of names above it or, if these are names, ask for them: "
+            f"--columns {','.join(table.columns)} (columns, in Python)"
+        )
+
+
+def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
+    """Return a column of numbers, or None for one of words; raise for one of both."""
+    column = table.finite(name)
+    if column is None and any(_is_number(cell) for cell in table.columns[name]):
+        row, cell = _first_word(table, name)
+        raise ValueError(
+            f"{table.path}, row {row}, column {name!r}: expected a number, as other rows have; "
+            f"got {cell!r}. Correct the cell, or name the columns to take without this one: "
+            "--columns (columns, in Python)"
+        )
+    return column
 
 
 def _column(table: Table, name: str) -> np.ndarray:
@@ -70,9 +95,12 @@ def _column(table: Table, name: str) -> np.ndarray:
 
 
 def _first_word(table: Table, name: str) -> tuple[int, str]:
-    for row, cell in zip(table.lines, table.columns[name], strict=True):
-        try:
-            float(cell)
-        except ValueError:
-            return row, cell
-    raise AssertionError("the column holds numbers only")
+    pairs = zip(table.lines, table.columns[name], strict=True)
+    return next((row, cell) for row, cell in pairs if not _is_number(cell))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return isfinite(float(cell))
+    except ValueError:
+        return False

@@ -39,6 +39,7 @@ class Table:
             if not self.columns:
                 self._read_header([cell.strip() for cell in cells])
                 continue
+            self._check_commas(cells)
             if len(cells) != len(self.columns):
                 raise ValueError(
                     f"{self.path}, row {reader.line_num}: expected {len(self.columns)} cells as "
@@ -60,6 +61,16 @@ class Table:
                 f"{self.path}: every column needs a name of its own; used twice: {twice}"
             )
         self.columns = {name: [] for name in names}
+
+    def _check_commas(self, cells: list[str]) -> None:
+        """Raise a ValueError where header and row are each one cell with another separator."""
+        (name, *others) = self.columns
+        for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+            if not others and mark in name and any(mark in cell for cell in cells):
+                raise ValueError(
+                    f"{self.path}: cells seem to be separated by {word}; separate them by commas, "
+                    "and write decimals with a point"
+                )
 
     def finite(self, name: str) -> np.ndarray | None:
         """Return a column as finite numbers, (n,), or None if it holds words."""

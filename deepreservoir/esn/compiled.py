@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,6 +21,10 @@ from .threads import spread
 
 # Up to this share of links, reading them one by one beats a dense product.
 _SHARE = 0.15
+# From so many series on the dense product is one of matrices, on all cores, and wins from a lower
+# share on, but for large reservoirs; and always in very small ones.
+_MANY, _SHARE_MANY = 64, 0.07
+_SMALL, _LARGE = 32, 2048
 _UNITS = 1 << 16  # columns are numbered in 16 bits
 
 # Rows whose links are read side by side: one vector register of float32. A step waits for loads,
@@ -32,6 +36,10 @@ _PER_WORD = 4
 LANES = 8
 # Up to so many, one after another is faster.
 _FEW = 2
+# From so many links times rows on, threads save more than it takes to start them beside those of
+# the BLAS, which spin for a while: some ten milliseconds of one core. A closed loop, which hands in
+# a step at a time, stays below.
+_THREADED = 1 << 25
 
 
 @cache
@@ -43,6 +51,16 @@ def available() -> bool:
 def suits(units: int, n_links: int) -> bool:
     """Say whether weights are for the compiled loops: numba is there, and few links are."""
     return available() and units <= _UNITS and n_links <= _SHARE * units**2
+
+
+def suits_many(units: int, n_links: int) -> bool:
+    """Say whether they are for the compiled loops however many series run side by side."""
+    return units > _LARGE or (units >= _SMALL and n_links <= _SHARE_MANY * units**2)
+
+
+def beats_dense(n_series: int) -> bool:
+    """Say whether so few series run faster by links than by a dense matrix, where both are."""
+    return n_series < _MANY
 
 
 @dataclass(frozen=True)
@@ -118,13 +136,16 @@ def run(links: Links, drive: np.ndarray, h: np.ndarray, leak_rate: float, activa
         return
     many = _many(activation, drive.dtype.name)
 
-    def lanes(some: slice) -> None:
-        start = np.zeros((h.shape[1], LANES), h.dtype)
-        start[:, : len(h[some])] = h[some].T
-        many(*links.many, drive[:, some], start, take, keep)
+    def run_some(some: slice) -> None:
+        many(*links.many, drive[:, some], h[some], take, keep)
 
-    firsts = range(0, len(h), LANES)
-    spread([partial(lanes, slice(first, first + LANES)) for first in firsts])
+    threaded = worth_threads(links, drive.shape[0] * len(h))
+    spread(run_some, len(h), LANES) if threaded else run_some(slice(None))
+
+
+def worth_threads(links: Links, rows: int) -> bool:
+    """Say whether so many rows (steps times series) are work enough for several threads."""
+    return rows * len(links.many[1]) >= _THREADED
 
 
 def _tanh(x: Any) -> Any:
@@ -239,7 +260,7 @@ def _one(activation: str, dtype: str) -> Any:
 
 @cache
 def _many(activation: str, dtype: str) -> Any:
-    """Return the loop for eight series side by side, compiled once a process."""
+    """Return the loop for many series, eight side by side, compiled once a process."""
     import numba
 
     real, f, options = _types(activation, dtype)
@@ -248,50 +269,60 @@ def _many(activation: str, dtype: str) -> Any:
         numba.uint16[::1],
         real[::1],
         real[:, :, :],
-        real[:, ::1],
+        real[:, :],
         real,
         real,
     )
 
-    def many(pointers, columns, values, drive, h, take, keep):  # type: ignore[no-untyped-def]
-        units = len(h)
-        used = drive.shape[1]
-        new = np.zeros_like(h)
-        for t in range(len(drive)):
+    def many(pointers, columns, values, drive, start, take, keep):  # type: ignore[no-untyped-def]
+        n_series, units = start.shape
+        h, new = np.zeros((units, 8), start.dtype), np.zeros((units, 8), start.dtype)
+        for first in range(0, n_series, 8):
+            used = min(8, n_series - first)
+            if used < 8:  # places without a series run along, at zero
+                h[:], new[:] = 0, 0
             for n in range(used):
                 for i in range(units):
-                    new[i, n] = drive[t, n, i]
-            for i in range(units):
-                index = columns[pointers[i] : pointers[i + 1]]
-                value = values[pointers[i] : pointers[i + 1]]
-                a = b = c = d = e = p = q = r = keep * 0
-                for k in range(len(value)):
-                    w = value[k]
-                    row = h[index[k]]
-                    a += w * row[0]
-                    b += w * row[1]
-                    c += w * row[2]
-                    d += w * row[3]
-                    e += w * row[4]
-                    p += w * row[5]
-                    q += w * row[6]
-                    r += w * row[7]
-                now = new[i]
-                now[0] += a
-                now[1] += b
-                now[2] += c
-                now[3] += d
-                now[4] += e
-                now[5] += p
-                now[6] += q
-                now[7] += r
-            for i in range(units):
-                for n in range(8):
-                    new[i, n] = take * f(new[i, n]) + keep * h[i, n]
-            for n in range(used):
+                    h[i, n] = start[first + n, i]
+            for t in range(len(drive)):
+                for n in range(used):
+                    for i in range(units):
+                        new[i, n] = drive[t, first + n, i]
                 for i in range(units):
-                    drive[t, n, i] = new[i, n]
-            h, new = new, h
+                    index = columns[pointers[i] : pointers[i + 1]]
+                    value = values[pointers[i] : pointers[i + 1]]
+                    a = b = c = d = e = p = q = r = keep * 0
+                    for k in range(len(value)):
+                        w = value[k]
+                        row = h[index[k]]
+                        a += w * row[0]
+                        b += w * row[1]
+                        c += w * row[2]
+                        d += w * row[3]
+                        e += w * row[4]
+                        p += w * row[5]
+                        q += w * row[6]
+                        r += w * row[7]
+                    now = new[i]
+                    now[0] += a
+                    now[1] += b
+                    now[2] += c
+                    now[3] += d
+                    now[4] += e
+                    now[5] += p
+                    now[6] += q
+                    now[7] += r
+                # All numbers in a row, so that the nonlinearity fills vector registers.
+                x, old = new.reshape(units * 8), h.reshape(units * 8)
+                for i in range(units * 8):
+                    x[i] = f(x[i])
+                if take != 1:
+                    for i in range(units * 8):
+                        x[i] = take * x[i] + keep * old[i]
+                for n in range(used):
+                    for i in range(units):
+                        drive[t, first + n, i] = new[i, n]
+                h, new = new, h
 
     with _vectors_from_straight_code():
         return numba.njit(signature, **options)(many)

@@ -68,7 +68,11 @@ class Recurrent:
         units = matrix.shape[0]
         share = _DENSE_SHARE if self.device == "cpu" else _DEVICE_DENSE_SHARE
         if self.device == "cpu" and compiled.suits(units, matrix.nnz):
-            self.matrix, self.links = matrix, compiled.make_links(matrix)
+            self.links = compiled.make_links(matrix)
+            if compiled.suits_many(units, matrix.nnz):
+                self.matrix = matrix
+            else:
+                self._set_dense(matrix.toarray())
         elif matrix.nnz > share * units**2 and units <= _DENSE_UNITS:
             self._set_dense(matrix.toarray())
         else:

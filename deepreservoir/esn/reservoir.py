@@ -229,11 +229,17 @@ class Reservoir(Driven):
     def _placed(self, weights: np.ndarray) -> Array:
         return to_device(weights.astype(self.dtype), self.device)
 
+    def _links(self, n_series: int) -> compiled.Links | None:
+        """Return what the compiled loops read, if they are to run so many series."""
+        fast = self.recurrent.sparse or compiled.beats_dense(n_series)
+        return self.recurrent.links if fast else None
+
     def parallel(self, n_series: int) -> bool:
         if self.device == "cuda":
             return True  # the device runs beside Python by itself
-        if self.recurrent.links is not None:
-            return n_series > compiled.LANES
+        links = self._links(n_series)
+        if links is not None:
+            return n_series > compiled.LANES and compiled.worth_threads(links, BLOCK)
         return self.recurrent.structured or n_series > 1
 
     def tuned(self, tuning: Tuning) -> Reservoir:
@@ -287,8 +293,9 @@ class Reservoir(Driven):
     def _run(self, drive: Array, h: Array) -> None:
         """Turn the drive of a block (time, n, units) into its states, in place."""
         recurrent, curve = self.recurrent, self.spec.activation
-        if recurrent.links is not None:
-            compiled.run(recurrent.links, drive, h, self.spec.leak_rate, curve)
+        links = self._links(len(h))
+        if links is not None:
+            compiled.run(links, drive, h, self.spec.leak_rate, curve)
             return
         if recurrent.sparse:
             leaky_sparse_(recurrent.matrix, drive, h, self._take, self._keep, curve)

@@ -5,7 +5,7 @@ So whoever asks for one thread (`OPENBLAS_NUM_THREADS`, threadpoolctl, a worker 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -52,13 +52,18 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]
 
 
-def spread(jobs: Sequence[Callable[[], None]]) -> None:
-    """Do jobs that do not hold Python's lock, side by side."""
-    threads = min(n_threads(), len(jobs)) if len(jobs) > 1 else 1
+def spread(job: Callable[[slice], None], n: int, step: int) -> None:
+    """Do a job that does not hold Python's lock on shares of n things, one share a thread.
+
+    Shares are whole multiples of `step`, but for the last.
+    """
+    parts = -(-n // step)
+    threads = min(n_threads(), parts)
     if threads == 1:
-        for job in jobs:
-            job()
+        job(slice(None))
         return
+    share = -(-parts // threads) * step
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(job) for job in jobs]:
+        shares = [slice(first, first + share) for first in range(0, n, share)]
+        for done in [pool.submit(job, some) for some in shares]:
             done.result()

@@ -28,6 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "dtype": "float64",
 }
 
+#: Suffixes of pictures: the formats that need no other program.
+PICTURES = ("png", "svg", "pdf", "jpg")
+
 _LEAST_STEPS = 20
 _WASHOUT = 100
 # A forecast this far out, in standard deviations of the series, has run away.
@@ -223,7 +226,7 @@ def save_forecast_picture(forecast: Forecast, path: str | Path) -> Path:
     ----------
     forecast : Forecast
     path : str or Path
-        Its suffix says the format: one that matplotlib writes.
+        Its suffix says the format, one of `PICTURES`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -266,12 +269,10 @@ def check_picture(path: str | Path) -> None:
     """Raise a ValueError unless a picture can be written there."""
     path = Path(path)
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        import matplotlib.backends.backend_agg  # noqa: F401
     except ImportError:
         raise ValueError("a picture needs matplotlib: pip install 'deepreservoir[plot]'") from None
-    known = sorted(FigureCanvasAgg(Figure()).get_supported_filetypes())
-    if path.suffix[1:].lower() not in known:
+    if path.suffix[1:].lower() not in PICTURES:
         raise ValueError(
-            f"a picture's name must end in one of .{', .'.join(known)}; got {str(path)!r}"
+            f"a picture's name must end in one of .{', .'.join(PICTURES)}; got {str(path)!r}"
         )

@@ -103,6 +103,8 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
         (("wave.csv", "--spectral-radius", "x"), ["--spectral-radius", "'x'"]),
         (("wave.csv", "--washout", "400"), ["washout", "400"]),
         (("wave.csv", "--plot", "a.xyz"), [".png", "'a.xyz'"]),
+        (("wave.csv", "--plot", "a.pgf"), [".png, .svg, .pdf, .jpg", "'a.pgf'"]),
+        (("wave.csv", "--plot", "p.png", "--out", "./p.png"), ["--plot and --out", "p.png"]),
         (("wave.csv", "--plot", "no/a.png"), ["no folder", "a.png"]),
         (("wave.csv", "--out", "wave.csv"), ["wave.csv is the series itself"]),
         (("wave.csv", "--out", "no/b.csv"), ["no folder", "b.csv"]),
@@ -125,8 +127,10 @@ def test_wrong_input_is_one_message_and_leaves_nothing(capsys, arguments, words)
         ("x\n" + "1\n2\n" * 15 + "nan\n", ["row 32, column 'x'", "finite"]),
         ("x,y\n" + "1,2\n" * 15 + " ,2\n", ["row 17, column 'x'", "empty"]),
         ("day\n" + "monday\n" * 30, ["no column of numbers", "day"]),
+        ("0.5\n" + "1\n2\n" * 15, ["no header", "0.5", "names above it"]),
+        ("x\n" + "1\n2\n" * 15 + "n/a\n", ["row 32, column 'x'", "'n/a'", "--columns"]),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_a_file_that_is_no_series_is_said_what_is_wrong_with(capsys, content, words):
     with open("bad.csv", "w") as stream:

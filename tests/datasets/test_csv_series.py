@@ -35,3 +35,33 @@ def test_columns_come_in_the_order_asked_for(path):
 def test_columns_that_cannot_be_read_are_named(path, columns, message):
     with pytest.raises(ValueError, match=message):
         read_series(path, columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3,n/a\n5,6\n", r"row 3, column 'b': .* got 'n/a'.*--columns"),
+        ("a,b\n1,x\n3,4\n5,6\n", r"row 2, column 'b': .* got 'x'.*--columns"),
+        ("1,2\n3,4\n", r"no header: its first row, 1, 2, .*names above it.*--columns 1,2"),
+        ("a;b\n1;2\n", "separated by semicolons; separate them by commas"),
+        ("a;b\n1,5;2,5\n", "separated by semicolons"),
+        ("a\tb\n1\t2\n", "separated by tabs"),
+    ],
+)
+def test_a_file_that_is_read_in_part_only_is_refused(tmp_path, text, message):
+    path = tmp_path / "s.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_series(path)
+
+
+def test_names_that_are_numbers_and_columns_with_a_bad_cell_can_be_chosen_around(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("2020,2021\n1,2\n3,4\n")
+    np.testing.assert_array_equal(read_series(path, ["2021"])[0], [[2], [4]])
+    path.write_text("a,b,who\n1,2,x\n3,n/a,Nan\n")
+    np.testing.assert_array_equal(read_series(path, ["a"])[0], [[1], [3]])
+    path.write_text("a,who\n1,x\n3,Nan\n")  # a name, and no number
+    assert read_series(path)[1] == ("a",)
+    path.write_text("level; m\n1\n2\n")
+    assert read_series(path)[1] == ("level; m",)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, compiled
+from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, compiled, threads
 
 pytest.importorskip("numba")
 RNG = np.random.default_rng(0)
@@ -78,3 +78,35 @@ def test_what_is_not_a_number_stays_visible(monkeypatch):
 )
 def test_dense_weights_are_left_to_the_blas(units, n_links, wanted):
     assert compiled.suits(units, n_links) is wanted
+
+
+def test_small_steps_start_no_threads_and_large_blocks_do(monkeypatch):
+    loops, _ = both(monkeypatch)
+    started = []
+
+    class Pool(threads.ThreadPoolExecutor):
+        def __init__(self, workers):
+            started.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(threads, "n_threads", lambda: 2)
+    u = RNG.normal(size=(50, 40, 2))
+    whole, h = loops.states(u), loops.start(50)
+    for t in range(40):  # as a closed loop does
+        h = loops.block(u[:, t : t + 1], h)[-1]
+    assert started == []
+    monkeypatch.setattr(compiled, "_THREADED", 1)
+    np.testing.assert_array_equal(loops.states(u), whole)
+    assert started == [2]
+
+
+@pytest.mark.parametrize("n", [8, 200])
+def test_many_series_are_multiplied_by_a_dense_matrix_where_links_are_not_few(monkeypatch, n):
+    loops, reference = both(monkeypatch, density=0.14, dtype=np.float64)
+    ran = []
+    inner = compiled.run
+    monkeypatch.setattr(compiled, "run", lambda *args: ran.append(len(args[2])) or inner(*args))
+    u = RNG.normal(size=(n, 20, 2))
+    np.testing.assert_allclose(loops.states(u), reference.states(u), atol=1e-13)
+    assert bool(ran) is (n == 8)

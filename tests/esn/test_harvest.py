@@ -81,9 +81,18 @@ def test_stopping_early_gives_the_threads_of_the_blas_back(threads):
     assert [library["num_threads"] for library in threadpool_info()] == before
 
 
-def test_spread_does_every_job_and_raises_what_one_raises(threads):
-    done = []
-    spread([lambda i=i: done.append(i) for i in range(10)])
-    assert sorted(done) == list(range(10))
+def test_spread_does_every_share_and_raises_what_one_raises(threads):
+    done = np.zeros(21, int)
+
+    def count(some):
+        assert len(done[some]) % 8 == 0 or some.stop is None or some.stop >= 21
+        done[some] += 1
+
+    spread(count, 21, 8)
+    np.testing.assert_array_equal(done, 1)
+
+    def fail(some):
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        spread([lambda: None, lambda: 1 / 0])
+        spread(fail, 21, 8)

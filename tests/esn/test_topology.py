@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, draw_recurrent
+from deepreservoir.esn.spectrum import spectral_radius_of
 
 SCALED = [name for name in TOPOLOGIES if name != "delay_line"]
 
@@ -22,6 +24,26 @@ def test_the_spectral_radius_is_exact(topology, target):
 def test_the_spectral_radius_is_exact_where_only_a_few_eigenvalues_are_computed():
     drawn = draw_recurrent(RecurrentSpec(700, "random", 0.9), np.float64)
     assert radius(drawn.dense()) == pytest.approx(0.9, rel=1e-8)
+
+
+@pytest.mark.parametrize("units", [30, 700])
+def test_weights_without_a_cycle_have_the_radius_of_their_diagonal(units):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(units)
+    links = np.tril(rng.normal(size=(units, units)) * (rng.random((units, units)) < 0.02), -1)
+    nilpotent = scipy.sparse.csr_matrix(links[order][:, order])
+    assert spectral_radius_of(nilpotent) == 0
+    diagonal = scipy.sparse.diags(np.linspace(-0.7, 0.5, units))
+    assert spectral_radius_of(nilpotent + diagonal) == 0.7
+    back = nilpotent.tolil()
+    row, col = (int(i[0]) for i in nilpotent.nonzero())
+    back[col, row] = 4 / nilpotent[row, col]  # a cycle of two
+    assert spectral_radius_of(back.tocsr()) >= 2 - 1e-9
+
+
+def test_links_that_lead_nowhere_cannot_be_scaled():
+    with pytest.raises(ValueError, match=r"600 units has spectral radius 0 .* raise density"):
+        draw_recurrent(RecurrentSpec(600, density=0.0005, seed=1), np.float64)
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)

@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +40,11 @@ results = check_estimator(
 for result in results:
     print(result["check_name"], result["status"])
 """
+
+
+def test_the_guide_names_the_checks_that_cannot_hold():
+    page = Path(__file__).parents[2] / "docs" / "reservoirs.md"
+    assert set(re.findall(r"`(check_\w+)`:", page.read_text("utf-8"))) == set(EXPECTED)
 
 
 def small(**params):

@@ -51,12 +51,15 @@ def test_the_file_holds_every_digit(tmp_path):
 
 
 @pytest.mark.parametrize("test", [0, 50])
-@pytest.mark.parametrize("suffix", ["png", "pdf"])
+@pytest.mark.parametrize("suffix", ["png", "pdf", "jpg"])
 def test_a_picture_for_any_number_of_columns(tmp_path, test, suffix):
     pytest.importorskip("matplotlib")
     found = forecast_series(np.hstack([WAVE, -WAVE]), 25, test=test, units=50)
     path = save_forecast_picture(found, tmp_path / f"f.{suffix}")
-    assert path.read_bytes()[:4] == {"png": b"\x89PNG", "pdf": b"%PDF"}[suffix]
+    assert (
+        path.read_bytes()[:4]
+        == {"png": b"\x89PNG", "pdf": b"%PDF", "jpg": b"\xff\xd8\xff\xe0"}[suffix]
+    )
 
 
 def test_a_picture_of_no_known_format_is_refused():
