@@ -7,8 +7,9 @@ implicitly; :func:`to_device` and :func:`to_host` are the only ways across.
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -26,6 +27,17 @@ def _cupy() -> ModuleType:
 
 def _is_host(array: Array) -> bool:
     return isinstance(array, np.ndarray | np.generic)
+
+
+def is_on_device(array: object) -> bool:
+    """Say whether `array` is a device array. CuPy is not imported for it: whoever has one, has."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(array, cupy.ndarray)
+
+
+def device_of(array: Array) -> Device:
+    """Return the device that `array` is on."""
+    return "cuda" if is_on_device(array) else "cpu"
 
 
 def array_module(*arrays: Array) -> ModuleType:
@@ -107,11 +119,46 @@ def resolve_device(device: str) -> Device:
     raise ValueError(f"device='cuda' is not available: {problem}. Or use device='cpu'")
 
 
+def present_device(device: str) -> Device:
+    """Return the device that `device` names where it is there, and the CPU where it is not.
+
+    For what is fitted and loaded again: it may have been fitted on another machine.
+    """
+    return resolve_device(device if device == "cpu" or cuda_problem() is None else "cpu")
+
+
 def to_device(array: Array, device: Device) -> Array:
     """Return `array` on `device`, copying only if it is elsewhere."""
     if device == "cuda":
         return _cupy().asarray(array)
     return to_host(array)
+
+
+def moved(value: Any, device: Device) -> Any:
+    """Return `value` with all arrays in it on `device`; what is neither is returned as it is.
+
+    Arrays, tuples, lists and dicts of them, and what has a method ``to(device)``.
+    """
+    if isinstance(value, np.ndarray) or is_on_device(value):
+        return to_device(value, device)
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(moved(item, device) for item in value)
+    if type(value) is dict:
+        return {key: moved(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, Movable) else value
+
+
+class Movable:
+    """What holds arrays, and goes where they go. A pickle holds arrays of the host."""
+
+    def to(self, device: Device) -> Self:
+        """Return this on `device`; arrays that are there are shared."""
+        new = object.__new__(type(self))  # copy() would go by way of the host, as a pickle does
+        vars(new).update({name: moved(value, device) for name, value in vars(self).items()})
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: moved(value, "cpu") for name, value in vars(self).items()}
 
 
 def to_host(array: Array) -> np.ndarray:

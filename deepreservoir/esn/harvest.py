@@ -8,38 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from ..backend import Array
 from .reservoir import Driven
 from .threads import one_ahead
 
 
 def harvest(
     driven: Driven,
-    u: np.ndarray,
-    y: np.ndarray,
+    u: Array,
+    y: Array,
     washout: int = 0,
-    feedback: np.ndarray | None = None,
+    feedback: Array | None = None,
     noise_seed: int | None = None,
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[int, Array, Array]]:
     """Yield what a readout is trained on, a block at a time.
 
     Parameters
     ----------
     driven : Driven
-    u : ndarray, shape (n_series, time, n_inputs)
-    y : ndarray, shape (n_series, time, n_outputs)
+    u : array, shape (n_series, time, n_inputs)
+    y : array, shape (n_series, time, n_outputs)
     washout : int, default=0
         Steps at the start of each series that are left out.
-    feedback : ndarray, shape (n_series, time, n_feedback), optional
+    feedback : array, shape (n_series, time, n_feedback), optional
     noise_seed : int, optional
 
     Yields
     ------
     first : int
         Number of the first step of the block.
-    states : ndarray, shape (len, n_series, units)
-    wanted : ndarray, shape (len, n_series, n_outputs)
+    states : array, shape (len, n_series, units)
+    wanted : array, shape (len, n_series, n_outputs)
     """
     blocks = driven.blocks(u, feedback=feedback, noise_seed=noise_seed)
     for steps, states in blocks if driven.parallel(len(u)) else one_ahead(blocks):

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
-from .observables import check_count, check_no_feedback, finite_blocks
+from .observables import check_count, check_observable, finite_blocks
 from .reservoir import Reservoir
 from .spectrum import spectral_radius_of
 from .stack import ReservoirStack
@@ -161,7 +161,7 @@ def _radius(W: np.ndarray | scipy.sparse.csr_matrix, slope: np.ndarray, leak: fl
 
 def checked_input(reservoir: Reservoir | ReservoirStack, u: ArrayLike, washout: int) -> np.ndarray:
     """Return the input as float64, (time, n_inputs)."""
-    check_no_feedback(reservoir)
+    check_observable(reservoir)
     check_count(washout, "washout", least=0)
     series = np.asarray(u)
     if series.dtype.kind not in "biuf":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .jacobian import Tangent, checked_input, push, slopes_along, slopes_of
-from .observables import check_count, check_no_feedback, finite_blocks, uniform
+from .observables import check_count, check_observable, finite_blocks, uniform
 from .readout import RidgeFit
 from .reservoir import Reservoir
 from .stack import ReservoirStack
@@ -209,7 +209,7 @@ def autonomous_lyapunov(
     >>> bool(np.isclose(autonomous_lyapunov(reservoir, silent, np.ones(4)), np.log(0.5)))
     True
     """
-    check_no_feedback(reservoir)
+    check_observable(reservoir)
     check_count(n_steps, "n_steps")
     check_count(washout, "washout", least=0)
     expected = (reservoir.n_inputs, reservoir.units)

@@ -40,8 +40,13 @@ def check_count(value: object, name: str, least: int = 1) -> int:
     return int(value)  # type: ignore[call-overload]
 
 
-def check_no_feedback(reservoir: Reservoir | ReservoirStack) -> None:
-    """Raise a ValueError where the reservoir waits for feedback."""
+def check_observable(reservoir: Reservoir | ReservoirStack) -> None:
+    """Raise a ValueError where the reservoir is on a device, or waits for feedback."""
+    if reservoir.device != "cpu":
+        raise ValueError(
+            "an observable needs a reservoir on the CPU, since it is computed there; got one on "
+            f"{reservoir.device!r}. Give reservoir.to('cpu')"
+        )
     if reservoir.n_feedback:
         raise ValueError(
             "an observable needs a reservoir that its inputs alone drive, n_feedback = 0; got "
@@ -280,7 +285,7 @@ def information_processing_capacity(
 
 
 def _check_run(reservoir: Reservoir | ReservoirStack, n_steps: int, washout: int) -> int:
-    check_no_feedback(reservoir)
+    check_observable(reservoir)
     if reservoir.n_inputs != 1:
         raise ValueError(
             f"a capacity is measured on a reservoir of one input; got {reservoir.n_inputs} inputs"

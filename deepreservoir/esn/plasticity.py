@@ -13,6 +13,7 @@ from math import isfinite
 
 import numpy as np
 
+from ..backend import Array, array_module, device_module, to_host
 from .reservoir import Reservoir, Tuning
 from .stack import ReservoirStack
 
@@ -69,8 +70,8 @@ class IntrinsicPlasticity:
     def tune(
         self,
         stack: ReservoirStack,
-        series: Sequence[np.ndarray],
-        feedback: Sequence[np.ndarray] | None = None,
+        series: Sequence[Array],
+        feedback: Sequence[Array] | None = None,
     ) -> None:
         """Tune the reservoirs of a stack in place, first to last.
 
@@ -78,8 +79,9 @@ class IntrinsicPlasticity:
         ----------
         stack : ReservoirStack
             Of tanh units.
-        series : sequence of ndarray, each (n_series, time, n_inputs)
-        feedback : sequence of ndarray, each (n_series, time, n_feedback), optional
+        series : sequence of array, each (n_series, time, n_inputs)
+            Of the stack's device.
+        feedback : sequence of array, each (n_series, time, n_feedback), optional
 
         Raises
         ------
@@ -92,21 +94,22 @@ class IntrinsicPlasticity:
                     "intrinsic plasticity is for activation='tanh', whose outputs have a range; "
                     f"got {part.spec.activation!r}"
                 )
-            gain, bias = np.ones(part.units), np.zeros(part.units)
+            xp = device_module(part.device)
+            gain, bias = xp.ones(part.units), xp.zeros(part.units)
             for _ in range(self.epochs):
                 for j, u in enumerate(series):
                     back = None if feedback is None else feedback[j]
                     self._pass(stack, i, u, back, gain, bias)
-            stack.parts[i] = part.tuned(Tuning(gain, bias))
+            stack.parts[i] = part.tuned(Tuning(to_host(gain), to_host(bias)))
 
     def _pass(
         self,
         stack: ReservoirStack,
         which: int,
-        u: np.ndarray,
-        feedback: np.ndarray | None,
-        gain: np.ndarray,
-        bias: np.ndarray,
+        u: Array,
+        feedback: Array | None,
+        gain: Array,
+        bias: Array,
     ) -> None:
         """Run over series of one length once; gain and bias are moved in place."""
         part = stack.parts[which]
@@ -115,17 +118,15 @@ class IntrinsicPlasticity:
             back = None if feedback is None else feedback[:, steps].swapaxes(0, 1)
             for drive in part.drive(inputs.swapaxes(0, 1), back):
                 h = self._step(part, h, drive, gain, bias)
-            if not (np.isfinite(gain).all() and (gain > 0).all()):
+            if not (array_module(gain).isfinite(gain).all() and (gain > 0).all()):
                 raise ValueError(
                     f"intrinsic plasticity ran away: a gain left the positive numbers. Lower its "
                     f"rate, {self.rate}"
                 )
 
-    def _step(
-        self, part: Reservoir, h: np.ndarray, drive: np.ndarray, gain: np.ndarray, bias: np.ndarray
-    ) -> np.ndarray:
+    def _step(self, part: Reservoir, h: Array, drive: Array, gain: Array, bias: Array) -> Array:
         x = (part.recurrent.matmul(h) + drive).astype(np.float64)
-        y = np.tanh(gain * x + bias)
+        y = array_module(x).tanh(gain * x + bias)
         v = self.deviation**2
         moved = -self.rate * (-self.mean / v + y / v * (2 * v + 1 - y * y + self.mean * y))
         gain += self.rate / gain + (moved * x).mean(axis=0)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
+
+from ..backend import Array, Device, Movable, array_module, device_module, device_of
+from ..kernels.linalg import eigh, solve_positive
 
 
 @dataclass(frozen=True)
-class RidgeFit:
+class RidgeFit(Movable):
     """A fitted ridge readout: ``y = x coef^T + intercept``.
 
     Attributes
     ----------
-    coef : ndarray, shape (n_outputs, n_features)
-    intercept : ndarray, shape (n_outputs,)
+    coef : array of float64, shape (n_outputs, n_features)
+    intercept : array of float64, shape (n_outputs,)
     penalty : float
         The one that was chosen.
     scores : dict of float to float
@@ -23,18 +25,20 @@ class RidgeFit:
         held-out rows.
     """
 
-    coef: np.ndarray
-    intercept: np.ndarray
+    coef: Array
+    intercept: Array
     penalty: float
     scores: dict[float, float]
 
 
-class NormalEquations:
+class NormalEquations(Movable):
     """X^T X and X^T y in float64, from blocks: memory does not grow with time.
 
     Parameters
     ----------
     n_features, n_outputs : int
+    device : {"cpu", "cuda"}, default="cpu"
+        Where the rows are, and all is computed.
 
     Examples
     --------
@@ -46,15 +50,16 @@ class NormalEquations:
     (array([[2.]]), array([1.]))
     """
 
-    def __init__(self, n_features: int, n_outputs: int) -> None:
+    def __init__(self, n_features: int, n_outputs: int, device: Device = "cpu") -> None:
+        xp = device_module(device)
         self.rows = 0
-        self.xx = np.zeros((n_features, n_features))
-        self.xy = np.zeros((n_features, n_outputs))
-        self.yy = np.zeros(n_outputs)
-        self.x_sum = np.zeros(n_features)
-        self.y_sum = np.zeros(n_outputs)
+        self.xx = xp.zeros((n_features, n_features))
+        self.xy = xp.zeros((n_features, n_outputs))
+        self.yy = xp.zeros(n_outputs)
+        self.x_sum = xp.zeros(n_features)
+        self.y_sum = xp.zeros(n_outputs)
 
-    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+    def add(self, X: Array, y: Array) -> None:
         """Add rows: X (n, n_features), y (n, n_outputs)."""
         X = X.astype(np.float64, copy=False)
         y = y.astype(np.float64, copy=False)
@@ -67,27 +72,28 @@ class NormalEquations:
 
     def merged(self, other: NormalEquations) -> NormalEquations:
         """Return the equations of the rows of both."""
-        both = NormalEquations(*self.xy.shape)
-        for name in vars(both):
-            setattr(both, name, getattr(self, name) + getattr(other, name))
+        both = object.__new__(NormalEquations)
+        for name, value in vars(self).items():
+            setattr(both, name, value + getattr(other, name))
         return both
 
-    def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
         if not self.rows:
             raise ValueError("a readout needs at least one row of states after the washout")
         x_mean, y_mean = self.x_sum / self.rows, self.y_sum / self.rows
-        xx = self.xx - self.rows * np.outer(x_mean, x_mean)
-        xy = self.xy - self.rows * np.outer(x_mean, y_mean)
+        xp = array_module(x_mean)
+        xx = self.xx - self.rows * xp.outer(x_mean, x_mean)
+        xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
         yy = self.yy - self.rows * y_mean**2
         return xx, xy, yy, x_mean, y_mean
 
     def solve(self, penalty: float) -> RidgeFit:
         """Solve for one penalty; the intercept is not penalised."""
         xx, xy, _, x_mean, y_mean = self._centred()
-        xx[np.diag_indices_from(xx)] += penalty
+        diagonal = array_module(xx).arange(len(xx))
+        xx[diagonal, diagonal] += penalty
         try:
-            factor = scipy.linalg.cho_factor(xx, overwrite_a=True, check_finite=False)
-            coef = scipy.linalg.cho_solve(factor, xy, check_finite=False)
+            coef = solve_positive(xx, xy)
         except np.linalg.LinAlgError:
             # Without a penalty, states may be dependent: the shortest solution, by eigenvalues.
             return self.solve_path((penalty,))
@@ -106,30 +112,32 @@ class NormalEquations:
             unless given.
         """
         xx, xy, yy, x_mean, y_mean = self._centred()
-        values, vectors = scipy.linalg.eigh(xx, overwrite_a=True, check_finite=False)
-        values = np.maximum(values, 0)
+        xp = array_module(xx)
+        values, vectors = eigh(xx)
+        values = xp.maximum(values, 0)
         # What is below the rounding of the largest carries no information.
         cut = values[-1] * len(values) * np.finfo(np.float64).eps
         rotated = vectors.T @ xy  # (n_features, n_outputs)
         scores, coefs = {}, {}
         for penalty in penalties:
-            inverse = np.zeros_like(values)
-            np.divide(1, values + penalty, out=inverse, where=values + penalty > cut)
+            shifted = values + penalty
+            kept = shifted > cut
+            inverse = xp.where(kept, 1 / xp.where(kept, shifted, 1), 0)
             coef = vectors @ (inverse[:, None] * rotated)
             coefs[penalty] = coef
             if held_out is None:
                 shrunk = rotated * inverse[:, None]
                 residual = yy - 2 * (shrunk * rotated).sum(axis=0)
                 residual += (values[:, None] * shrunk**2).sum(axis=0)
-                freedom = self.rows - 1 - (values * inverse).sum()
-                gcv = self.rows * np.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
+                freedom = float(self.rows - 1 - (values * inverse).sum())
+                gcv = self.rows * xp.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
                 scores[penalty] = float(gcv)
             else:
                 scores[penalty] = held_out.squared_error(coef, y_mean - x_mean @ coef)
         best = min(scores, key=lambda penalty: scores[penalty])
         return _fit(coefs[best], x_mean, y_mean, best, scores)
 
-    def squared_error(self, coef: np.ndarray, intercept: np.ndarray) -> float:
+    def squared_error(self, coef: Array, intercept: Array) -> float:
         """Return the mean squared error on these rows: coef (n_features, n_outputs)."""
         error = self.yy - 2 * (coef * self.xy).sum(axis=0) + ((self.xx @ coef) * coef).sum(axis=0)
         error += 2 * intercept * (self.x_sum @ coef) - 2 * intercept * self.y_sum
@@ -138,16 +146,16 @@ class NormalEquations:
 
 
 def _fit(
-    coef: np.ndarray,
-    x_mean: np.ndarray,
-    y_mean: np.ndarray,
+    coef: Array,
+    x_mean: Array,
+    y_mean: Array,
     penalty: float,
     scores: dict[float, float],
 ) -> RidgeFit:
     return RidgeFit(coef.T.copy(), y_mean - x_mean @ coef, float(penalty), scores)
 
 
-class RidgeLearner:
+class RidgeLearner(Movable):
     """Ridge with one penalty or the best of a path, by GCV or on rows held out.
 
     After the choice on rows held out, all rows are fitted with the penalty that is chosen.
@@ -156,21 +164,29 @@ class RidgeLearner:
     ----------
     n_features, n_outputs : int
     penalties : tuple of float
+    device : {"cpu", "cuda"}, default="cpu"
     """
 
-    def __init__(self, n_features: int, n_outputs: int, penalties: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_outputs: int,
+        penalties: tuple[float, ...],
+        device: Device = "cpu",
+    ) -> None:
         self.penalties = penalties
-        self.equations = NormalEquations(n_features, n_outputs)
+        self.equations = NormalEquations(n_features, n_outputs, device)
         self.held_out: NormalEquations | None = None
 
-    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+    def add(self, X: Array, y: Array) -> None:
         """Take rows in: X (n, n_features), y (n, n_outputs)."""
         self.equations.add(X, y)
 
-    def hold_out(self, X: np.ndarray, y: np.ndarray) -> None:
+    def hold_out(self, X: Array, y: Array) -> None:
         """Take in rows that the penalty is chosen on."""
         if self.held_out is None:
-            self.held_out = NormalEquations(*self.equations.xy.shape)
+            n_features, n_outputs = self.equations.xy.shape
+            self.held_out = NormalEquations(n_features, n_outputs, device_of(X))
         self.held_out.add(X, y)
 
     def fit(self) -> RidgeFit:
@@ -184,7 +200,7 @@ class RidgeLearner:
         return replace(whole, scores=best.scores)
 
 
-class RecursiveLeastSquares:
+class RecursiveLeastSquares(Movable):
     """Recursive least squares with forgetting: exact after every row (Haykin, chapter 10).
 
     Parameters
@@ -194,23 +210,30 @@ class RecursiveLeastSquares:
         Factor of the past a row, in (0, 1].
     penalty : float, default=1e-6
         Ridge penalty of the start.
+    device : {"cpu", "cuda"}, default="cpu"
     """
 
     def __init__(
-        self, n_features: int, n_outputs: int, forgetting: float = 1.0, penalty: float = 1e-6
+        self,
+        n_features: int,
+        n_outputs: int,
+        forgetting: float = 1.0,
+        penalty: float = 1e-6,
+        device: Device = "cpu",
     ) -> None:
+        xp = device_module(device)
         self.forgetting = forgetting
-        self.coef = np.zeros((n_outputs, n_features + 1))  # the last one is the intercept
-        self.P = np.eye(n_features + 1) / penalty
+        self.coef = xp.zeros((n_outputs, n_features + 1))  # the last one is the intercept
+        self.P = xp.eye(n_features + 1) / penalty
 
-    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+    def add(self, X: Array, y: Array) -> None:
         """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
-        rows = np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
-        for x, target in zip(rows, y.astype(np.float64), strict=True):
+        xp = array_module(X, y)
+        for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
             Px = self.P @ x
             gain = Px / (self.forgetting + x @ Px)
-            self.coef += np.outer(target - self.coef @ x, gain)
-            self.P -= np.outer(gain, Px)
+            self.coef += xp.outer(target - self.coef @ x, gain)
+            self.P -= xp.outer(gain, Px)
             self.P /= self.forgetting
 
     def fit(self) -> RidgeFit:
@@ -218,7 +241,7 @@ class RecursiveLeastSquares:
         return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
 
 
-class LeastMeanSquares:
+class LeastMeanSquares(Movable):
     """Normalised least mean squares: one small step a row (Widrow and Hoff, 1960).
 
     Parameters
@@ -226,18 +249,27 @@ class LeastMeanSquares:
     n_features, n_outputs : int
     rate : float, default=0.1
         In (0, 2); the step is divided by the squared length of the row.
+    device : {"cpu", "cuda"}, default="cpu"
     """
 
-    def __init__(self, n_features: int, n_outputs: int, rate: float = 0.1) -> None:
+    def __init__(
+        self, n_features: int, n_outputs: int, rate: float = 0.1, device: Device = "cpu"
+    ) -> None:
         self.rate = rate
-        self.coef = np.zeros((n_outputs, n_features + 1))
+        self.coef = device_module(device).zeros((n_outputs, n_features + 1))
 
-    def add(self, X: np.ndarray, y: np.ndarray) -> None:
+    def add(self, X: Array, y: Array) -> None:
         """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
-        rows = np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
-        for x, target in zip(rows, y.astype(np.float64), strict=True):
-            self.coef += np.outer(target - self.coef @ x, x) * (self.rate / (x @ x))
+        xp = array_module(X, y)
+        for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
+            self.coef += xp.outer(target - self.coef @ x, x) * (self.rate / (x @ x))
 
     def fit(self) -> RidgeFit:
         """Return the readout as it stands."""
         return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
+
+
+def _with_ones(X: Array) -> Array:
+    """Return rows in float64, with a one behind each: (n, n_features + 1)."""
+    xp = array_module(X)
+    return xp.hstack([X.astype(np.float64), xp.ones((len(X), 1))])

@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from ..kernels import draw_rows
+from ..kernels.linalg import linear
+from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
 from ..scaffold.families import lane_table
 from . import compiled
@@ -84,14 +88,16 @@ class Tuning:
     bias: np.ndarray
 
 
-class Driven(ABC):
+class Driven(Movable, ABC):
     """What is driven by series: runs over them, a block of steps at a time.
 
-    A subclass has `units`, `dtype`, `parallel` and :meth:`block`.
+    A subclass has `units`, `dtype`, `device`, `parallel` and :meth:`block`. Arrays that go in are
+    of the device (CuPy arrays for ``"cuda"``), and so are those that come out.
     """
 
     units: int
     dtype: np.dtype
+    device: Device
 
     @abstractmethod
     def parallel(self, n_series: int) -> bool:
@@ -100,36 +106,36 @@ class Driven(ABC):
     @abstractmethod
     def block(
         self,
-        u: np.ndarray,
-        h: np.ndarray,
-        feedback: np.ndarray | None = None,
+        u: Array,
+        h: Array,
+        feedback: Array | None = None,
         noise_seed: int | None = None,
         first: int = 0,
-    ) -> np.ndarray:
+    ) -> Array:
         """Return the states of a few steps: u (n, time, n_inputs) -> (time, n, units).
 
         `first` is the number of the first step, which the noise is keyed by.
         """
 
-    def start(self, n_series: int = 1) -> np.ndarray:
+    def start(self, n_series: int = 1) -> Array:
         """Return the state before any input: zeros, (n_series, units)."""
-        return np.zeros((n_series, self.units), self.dtype)
+        return device_module(self.device).zeros((n_series, self.units), self.dtype)
 
     def blocks(
         self,
-        u: np.ndarray,
-        h: np.ndarray | None = None,
-        feedback: np.ndarray | None = None,
+        u: Array,
+        h: Array | None = None,
+        feedback: Array | None = None,
         noise_seed: int | None = None,
-    ) -> Iterator[tuple[slice, np.ndarray]]:
+    ) -> Iterator[tuple[slice, Array]]:
         """Yield (steps, states) from first to last, at most `BLOCK` rows at a time.
 
         Parameters
         ----------
-        u : ndarray, shape (n_series, time, n_inputs)
-        h : ndarray, shape (n_series, units), optional
+        u : array, shape (n_series, time, n_inputs)
+        h : array, shape (n_series, units), optional
             State to go on from; zeros unless given.
-        feedback : ndarray, shape (n_series, time, n_feedback), optional
+        feedback : array, shape (n_series, time, n_feedback), optional
             Output of the step before each.
         noise_seed : int, optional
             Switches the noise on.
@@ -137,8 +143,13 @@ class Driven(ABC):
         Yields
         ------
         steps : slice
-        states : ndarray, shape (len, n_series, units)
+        states : array, shape (len, n_series, units)
             Time first, so that a step is contiguous. A new array each time.
+
+        Raises
+        ------
+        TypeError
+            If an array is not on the device.
         """
         n, time = u.shape[:2]
         h = self.start(n) if h is None else h
@@ -148,11 +159,9 @@ class Driven(ABC):
             h = states[-1]
             yield steps, states
 
-    def states(
-        self, u: np.ndarray, h: np.ndarray | None = None, feedback: np.ndarray | None = None
-    ) -> np.ndarray:
+    def states(self, u: Array, h: Array | None = None, feedback: Array | None = None) -> Array:
         """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
-        out = np.empty((*u.shape[:2], self.units), self.dtype)
+        out = device_module(self.device).empty((*u.shape[:2], self.units), self.dtype)
         for steps, states in self.blocks(u, h, feedback):
             out[:, steps] = states.swapaxes(0, 1)
         return out
@@ -172,6 +181,8 @@ class Reservoir(Driven):
         Of the same recurrent weights drawn before; see `draw_recurrent`.
     tuning : Tuning, optional
         What intrinsic plasticity has found.
+    device : {"cpu", "cuda"}, default="cpu"
+        Where it runs. A pickle is of no device, and comes back on the CPU: see :meth:`to`.
 
     Examples
     --------
@@ -189,7 +200,9 @@ class Reservoir(Driven):
         dtype: np.dtype | type = np.float32,
         factor: float | None = None,
         tuning: Tuning | None = None,
+        device: Device = "cpu",
     ) -> None:
+        self.device = device
         self.spec, self.units = spec, spec.units
         self.n_inputs, self.n_feedback = n_inputs, n_feedback
         self.tuning = tuning
@@ -198,26 +211,43 @@ class Reservoir(Driven):
         self._keep = self.dtype.type(1 - spec.leak_rate)
         gain = 1.0 if tuning is None else tuning.gain[:, None]
         shift = 0.0 if tuning is None else tuning.bias
-        self.recurrent = draw_recurrent(
-            spec.recurrent, self.dtype, factor, None if tuning is None else tuning.gain
-        )
+        unit_gain = None if tuning is None else tuning.gain
+        self.recurrent = draw_recurrent(spec.recurrent, self.dtype, factor, unit_gain, device)
         wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
-        self.W_in = (gain * wide).astype(self.dtype)  # (units, n_inputs)
-        b = gain * spec.uniform("bias", 1, spec.bias_scaling)
-        self.b = (b[:, 0] + shift).astype(self.dtype)
+        self.W_in = self._placed(gain * wide)  # (units, n_inputs)
+        b = (gain * spec.uniform("bias", 1, spec.bias_scaling))[:, 0] + shift
+        self.b = self._placed(b)
+        self._biased = bool(b.any())
+        if spec.noise:
+            # By lane, float32; the noise has the same bits on every device.
+            lanes = lane_table("normal") * np.float32(spec.noise)
+            self._noise_of = to_device(lanes, device)
         if self.n_feedback:
             back = spec.uniform("feedback", self.n_feedback, spec.feedback_scaling)
-            self.W_fb = (gain * back).astype(self.dtype)  # (units, n_feedback)
+            self.W_fb = self._placed(gain * back)  # (units, n_feedback)
+
+    def _placed(self, weights: np.ndarray) -> Array:
+        return to_device(weights.astype(self.dtype), self.device)
 
     def parallel(self, n_series: int) -> bool:
+        if self.device == "cuda":
+            return True  # the device runs beside Python by itself
         if self.recurrent.links is not None:
             return n_series > compiled.LANES
         return self.recurrent.structured or n_series > 1
 
     def tuned(self, tuning: Tuning) -> Reservoir:
         """Return this reservoir with gains and biases of its units' own."""
+        return self._again(tuning, self.device)
+
+    def to(self, device: Device) -> Reservoir:
+        """Return this reservoir on a device; itself, if it is there."""
+        return self if device == self.device else self._again(self.tuning, device)
+
+    def _again(self, tuning: Tuning | None, device: Device) -> Reservoir:
+        factor = self.recurrent.factor
         return Reservoir(
-            self.spec, self.n_inputs, self.n_feedback, self.dtype, self.recurrent.factor, tuning
+            self.spec, self.n_inputs, self.n_feedback, self.dtype, factor, tuning, device
         )
 
     # Weights follow from the specification, and need not travel.
@@ -229,39 +259,24 @@ class Reservoir(Driven):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def drive(self, u: np.ndarray, feedback: np.ndarray | None = None) -> np.ndarray:
+    def drive(self, u: Array, feedback: Array | None = None) -> Array:
         """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
-        drive = u.astype(self.dtype, copy=False) @ self.W_in.T
+        drive = linear(u.astype(self.dtype, copy=False), self.W_in)
         if feedback is not None:
-            drive += feedback.astype(self.dtype, copy=False) @ self.W_fb.T
-        if self.b.any():
+            drive += linear(feedback.astype(self.dtype, copy=False), self.W_fb)
+        if self._biased:
             drive += self.b
         return drive
 
-    def _activate(self, x: np.ndarray) -> None:
-        if self.spec.activation == "tanh":
-            np.tanh(x, out=x)
-        elif self.spec.activation == "relu":
-            np.maximum(x, np.zeros(x.shape[-1:], x.dtype), out=x)
-
-    def step(self, h: np.ndarray, drive: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return the next state: h (n, units), drive (n, units) -> (n, units)."""
-        x = self.recurrent.matmul(h, out=out)
-        x += drive
-        self._activate(x)
-        if self._take != 1:
-            x *= self._take
-            x += h * self._keep
-        return x
-
     def block(
         self,
-        u: np.ndarray,
-        h: np.ndarray,
-        feedback: np.ndarray | None = None,
+        u: Array,
+        h: Array,
+        feedback: Array | None = None,
         noise_seed: int | None = None,
         first: int = 0,
-    ) -> np.ndarray:
+    ) -> Array:
+        array_module(u, h, self.W_in)  # names both kinds, where they are mixed
         back = None if feedback is None else feedback.swapaxes(0, 1)
         states = self.drive(u.swapaxes(0, 1), back)  # becomes the states in place
         if noise_seed is not None and self.spec.noise:
@@ -269,37 +284,31 @@ class Reservoir(Driven):
         self._run(states, h.astype(self.dtype, copy=False))
         return states
 
-    def _run(self, drive: np.ndarray, h: np.ndarray) -> None:
+    def _run(self, drive: Array, h: Array) -> None:
         """Turn the drive of a block (time, n, units) into its states, in place."""
-        links = self.recurrent.links
-        if links is not None:
-            compiled.run(links, drive, h, self.spec.leak_rate, self.spec.activation)
+        recurrent, curve = self.recurrent, self.spec.activation
+        if recurrent.links is not None:
+            compiled.run(recurrent.links, drive, h, self.spec.leak_rate, curve)
             return
-        if len(h) == 1 and not self.recurrent.structured and not self.recurrent.sparse:
-            self._run_single(drive[:, 0], h[0])
+        if recurrent.sparse:
+            leaky_sparse_(recurrent.matrix, drive, h, self._take, self._keep, curve)
             return
-        x = np.empty_like(h)
-        for t in range(len(drive)):
-            drive[t] = self.step(h, drive[t], out=x)
-            h = drive[t]
-
-    def _run_single(self, drive: np.ndarray, h: np.ndarray) -> None:
-        """The same for one series and dense weights: vectors, and nothing allocated."""
-        W = self.recurrent.matrix
-        x, old = np.empty_like(h), np.empty_like(h)
+        x = array_module(drive).empty_like(h)
+        if len(h) == 1 and not recurrent.structured and self.device == "cpu":
+            # For one series vectors, which NumPy multiplies with less ado.
+            drive, h, x = drive[:, 0], h[0], x[0]
+            for now in drive:
+                np.dot(recurrent.matrix, h, out=x)
+                leaky_(now, x, h, self._take, self._keep, curve)
+                h = now
+            return
         for now in drive:
-            np.dot(W, h, out=x)
-            now += x
-            self._activate(now)
-            if self._take != 1:
-                now *= self._take
-                np.multiply(h, self._keep, out=old)
-                now += old
+            recurrent.matmul(h, out=x)
+            leaky_(now, x, h, self._take, self._keep, curve)
             h = now
 
-    def _noise(self, seed: int, first: int, time: int, n: int) -> np.ndarray:
-        path = self.spec.recurrent.path
-        stream = Stream(seed, path, "reservoir/noise")
-        lanes = stream.rows(first * n, (first + time) * n, self.units)
-        normal = lane_table("normal")[lanes].reshape(time, n, self.units)
-        return (normal * np.float32(self.spec.noise)).astype(self.dtype, copy=False)
+    def _noise(self, seed: int, first: int, time: int, n: int) -> Array:
+        stream = Stream(seed, self.spec.recurrent.path, "reservoir/noise")
+        start, stop = first * n, (first + time) * n
+        rows = draw_rows(self._noise_of, stream.key, start, stop, self.units)
+        return rows.reshape(time, n, self.units).astype(self.dtype, copy=False)

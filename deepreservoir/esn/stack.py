@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from ..backend import Array, Device, array_module
 from .reservoir import Driven, Reservoir, ReservoirSpec, block_steps
 
 ARRANGEMENTS = ("deep", "grouped")
@@ -26,6 +29,8 @@ class ReservoirStack(Driven):
     n_feedback : int, default=0
     arrangement : {"deep", "grouped"}
     dtype : numpy dtype, default=float32
+    device : {"cpu", "cuda"}, default="cpu"
+        Where it runs. A pickle is of no device, and comes back on the CPU: see :meth:`to`.
     """
 
     def __init__(
@@ -35,15 +40,19 @@ class ReservoirStack(Driven):
         n_feedback: int = 0,
         arrangement: str = "deep",
         dtype: np.dtype | type = np.float32,
+        device: Device = "cpu",
     ) -> None:
         if arrangement not in ARRANGEMENTS:
             raise ValueError(f"arrangement must be one of {ARRANGEMENTS}; got {arrangement!r}")
         deep = arrangement == "deep"
         widths = [n_inputs, *(spec.units for spec in specs[:-1])] if deep else None
         self.deep = deep
+        self.device = device
         self.n_inputs, self.n_feedback = n_inputs, n_feedback
         self.parts = [
-            Reservoir(spec, n_inputs if widths is None else widths[i], n_feedback, dtype)
+            Reservoir(
+                spec, n_inputs if widths is None else widths[i], n_feedback, dtype, device=device
+            )
             for i, spec in enumerate(specs)
         ]
         bounds = np.cumsum([0, *(spec.units for spec in specs)])
@@ -51,9 +60,20 @@ class ReservoirStack(Driven):
         self.units = int(bounds[-1])
         self.dtype = np.dtype(dtype)
 
+    def to(self, device: Device) -> ReservoirStack:
+        """Return this stack on a device; itself, if it is there."""
+        if device == self.device:
+            return self
+        new = copy(self)
+        new.device, new.parts = device, [part.to(device) for part in self.parts]
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"device": "cpu"}  # where the parts come back
+
     def inputs_of(
-        self, which: int, u: np.ndarray, feedback: np.ndarray | None = None
-    ) -> Iterator[tuple[slice, np.ndarray]]:
+        self, which: int, u: Array, feedback: Array | None = None
+    ) -> Iterator[tuple[slice, Array]]:
         """Yield (steps, what one of the reservoirs reads: (n_series, len, width)), in blocks."""
         before = self.parts[:which] if self.deep else []
         last = [part.start(len(u)) for part in before]
@@ -70,16 +90,16 @@ class ReservoirStack(Driven):
 
     def block(
         self,
-        u: np.ndarray,
-        h: np.ndarray,
-        feedback: np.ndarray | None = None,
+        u: Array,
+        h: Array,
+        feedback: Array | None = None,
         noise_seed: int | None = None,
         first: int = 0,
-    ) -> np.ndarray:
+    ) -> Array:
         inputs, joined = u, []
         for part, where in zip(self.parts, self._slices, strict=True):
             states = part.block(inputs, h[:, where], feedback, noise_seed, first)
             joined.append(states)
             if self.deep:
                 inputs = states.swapaxes(0, 1)
-        return joined[0] if len(joined) == 1 else np.concatenate(joined, axis=2)
+        return joined[0] if len(joined) == 1 else array_module(*joined).concatenate(joined, axis=2)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ..backend import Device
 from ..scaffold import Scaffold, ScaffoldSpec, Stream, make_scaffold
 from ..scaffold.families import get_family, lane_table
 from ..scaffold.linalg import orthogonal
 from ..scaffold.structured import KroneckerScaffold
-from . import compiled
+from .recurrent import Recurrent
 from .spectrum import spectral_radius_of
 
 TOPOLOGIES = (
@@ -34,9 +35,6 @@ TOPOLOGIES = (
     "kronecker",
 )
 
-# From this share of weights on, a dense product with its vector units is the faster one.
-_DENSE_SHARE = 0.04
-_DENSE_UNITS = 8192
 # Share of a small world's links that are rewired (Watts and Strogatz, 1998).
 _REWIRED = 0.1
 
@@ -100,102 +98,17 @@ class RecurrentSpec:
         return Stream(self.seed, self.path, f"reservoir/{self.topology}/{draw}")
 
 
-class Recurrent:
-    """Recurrent weights W (units, units), scaled, ready for products.
-
-    Parameters
-    ----------
-    weights : ndarray, CSR matrix or Scaffold
-        Unscaled.
-    factor : float
-        What they are multiplied by.
-    dtype : numpy dtype
-    gain : ndarray of float64, shape (units,), optional
-        What each unit multiplies all that it hears by.
-    """
-
-    def __init__(
-        self,
-        weights: Any,
-        factor: float,
-        dtype: np.dtype | type,
-        gain: np.ndarray | None = None,
-    ) -> None:
-        self.factor = factor
-        self.dtype = np.dtype(dtype)
-        self._scaffold = weights if isinstance(weights, Scaffold) else None
-        self.matrix: Any = None  # (units, units), dense or CSR; None for a structure
-        self.links: compiled.Links | None = None  # for the compiled loops, where they are faster
-        scale = factor if gain is None else factor * gain
-        self._scale = np.asarray(scale, self.dtype)
-        if self._scaffold is None:
-            if scipy.sparse.issparse(weights):
-                weights = weights.tocsr()
-                self.matrix = (weights.multiply(np.reshape(scale, (-1, 1)))).tocsr()
-                self._choose_format(self.matrix.astype(self.dtype))
-            else:
-                self.matrix = _dense_matrix(weights * np.reshape(scale, (-1, 1)), self.dtype)
-
-    def _choose_format(self, matrix: Any) -> None:
-        units = matrix.shape[0]
-        if compiled.suits(units, matrix.nnz):
-            self.matrix, self.links = matrix, compiled.make_links(matrix)
-        elif matrix.nnz > _DENSE_SHARE * units**2 and units <= _DENSE_UNITS:
-            self.matrix = _dense_matrix(matrix.toarray(), self.dtype)
-        else:
-            self.matrix = matrix
-
-    @property
-    def structured(self) -> bool:
-        return self._scaffold is not None
-
-    @property
-    def sparse(self) -> bool:
-        return scipy.sparse.issparse(self.matrix)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held for the weights."""
-        if self._scaffold is not None:
-            return self._scaffold.nbytes
-        if self.sparse:
-            matrix = self.matrix
-            return int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
-        return int(self.matrix.nbytes)
-
-    def matmul(self, h: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return ``h W^T``: (n, units) -> (n, units), into `out` where given."""
-        if self._scaffold is not None:
-            result = self._scaffold.matmul(h)
-            return np.multiply(result, self._scale, out=out)
-        if self.sparse:
-            result = (self.matrix @ h.T).T
-            if out is None:
-                return result
-            out[...] = result
-            return out
-        return np.matmul(h, self.matrix.T, out=out)
-
-    def dense(self) -> np.ndarray:
-        """Return W, scaled: float64, (units, units)."""
-        if self._scaffold is not None:
-            return self._scaffold.dense() * np.reshape(self._scale, (-1, 1)).astype(np.float64)
-        matrix = self.matrix.toarray() if self.sparse else self.matrix
-        return matrix.astype(np.float64)
-
-
-def _dense_matrix(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    # By columns, so that W^T is contiguous in ``h W^T``: twice as fast for a few series.
-    return np.asfortranarray(weights, dtype)
-
-
 def draw_recurrent(
     spec: RecurrentSpec,
     dtype: np.dtype | type = np.float32,
     factor: float | None = None,
     gain: np.ndarray | None = None,
+    device: Device = "cpu",
 ) -> Recurrent:
     """Draw the recurrent weights of a specification and scale them.
+
+    All that is random, and the search for the spectral radius, is done on the host: the weights
+    are moved once.
 
     Parameters
     ----------
@@ -205,6 +118,7 @@ def draw_recurrent(
         Of a drawing before this one: spares the search for the spectral radius.
     gain : ndarray, shape (units,), optional
         A factor for all that each unit hears.
+    device : {"cpu", "cuda"}
 
     Returns
     -------
@@ -223,10 +137,10 @@ def draw_recurrent(
     [0.5, 0.5, 0.5, 0.5]
     """
     structured = spec.topology in ("hadamard", "kronecker")
-    weights = _structure(spec, dtype) if structured else _DRAW[spec.topology](spec)
+    weights = _structure(spec, dtype, device) if structured else _DRAW[spec.topology](spec)
     if factor is None:
         factor = spec.spectral_radius / _radius(spec, weights)
-    return Recurrent(weights, factor, dtype, gain)
+    return Recurrent(weights, factor, dtype, gain, device)
 
 
 def _radius(spec: RecurrentSpec, weights: Any) -> float:
@@ -249,7 +163,7 @@ def _radius(spec: RecurrentSpec, weights: Any) -> float:
     return radius
 
 
-def _structure(spec: RecurrentSpec, dtype: np.dtype | type) -> Scaffold:
+def _structure(spec: RecurrentSpec, dtype: np.dtype | type, device: Device) -> Scaffold:
     units = spec.units
     if spec.topology == "hadamard" and units & (units - 1):
         raise ValueError(
@@ -257,7 +171,8 @@ def _structure(spec: RecurrentSpec, dtype: np.dtype | type) -> Scaffold:
             f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
         )
     path = f"{spec.path}.recurrent"
-    return make_scaffold(ScaffoldSpec(spec.topology, (units, units), spec.seed, path), dtype=dtype)
+    drawn = ScaffoldSpec(spec.topology, (units, units), spec.seed, path)
+    return make_scaffold(drawn, dtype=dtype, device=device)
 
 
 # Each returns unscaled weights, (units, units), dense or sparse, in float64.

@@ -32,7 +32,12 @@ units : int or tuple of int, default=500
         Steps at the start of each series that are left out.
     {own}
     activation : {"tanh", "relu", "identity"}, default="tanh"
-        Nonlinearity of the units."""
+        Nonlinearity of the units.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where to compute. CuPy arrays come back as CuPy arrays, NumPy arrays as NumPy arrays. A
+        fitted model follows this parameter at its next call, and computes on the CPU where
+        the device is not there, as after loading on another machine. States are moved to the host
+        for a readout of scikit-learn."""
 
 ATTRIBUTES = """\
 reservoir_ : ReservoirStack

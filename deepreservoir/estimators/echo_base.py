@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from ..backend import resolve_device
+from ..backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
 from ..esn.plasticity import IntrinsicPlasticity
 from ..esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ..esn.reservoir import ACTIVATIONS, ReservoirSpec
@@ -20,6 +20,8 @@ from .series import Series
 
 READOUTS = ("ridge", "rls", "lms")
 _DTYPES = ("float32", "float64")
+# Fitted attributes that hold arrays of the device; the last one tells where all are.
+_FITTED = ("readout_", "features_", "_learner", "_end", "reservoir_")
 
 
 def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
@@ -63,8 +65,7 @@ class BaseEchoState(BaseEstimator):
             raise ValueError(f"arrangement must be one of {ARRANGEMENTS}; got {self.arrangement!r}")
         if self.dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {_DTYPES}; got {self.dtype!r}")
-        if resolve_device(self.device) != "cpu":
-            raise ValueError("reservoirs run on device='cpu' only, for now; got 'cuda'")
+        resolve_device(self.device)
         seed = self.random_state
         if isinstance(seed, Integral) and seed < 0:
             raise ValueError(f"random_state must be a non-negative integer or None; got {seed!r}")
@@ -103,6 +104,20 @@ class BaseEchoState(BaseEstimator):
                 f"got {self.washout}"
             )
 
+    # The device -------------------------------------------------------------------------
+
+    def _device(self) -> Device:
+        """Return where to compute, having brought there what is fitted.
+
+        A model may be loaded where its device is not: then that is the CPU.
+        """
+        device = present_device(self.device)
+        if self.reservoir_.device != device:
+            for name in _FITTED:
+                if name in vars(self):
+                    setattr(self, name, moved(getattr(self, name), device))
+        return device
+
     # The reservoir ----------------------------------------------------------------------
 
     def _build(self, n_inputs: int, n_feedback: int = 0) -> ReservoirStack:
@@ -126,9 +141,16 @@ class BaseEchoState(BaseEstimator):
             )
             for i, units in enumerate(self._levels())
         ]
-        return ReservoirStack(specs, n_inputs, n_feedback, self.arrangement, np.dtype(self.dtype))
+        return ReservoirStack(
+            specs,
+            n_inputs,
+            n_feedback,
+            self.arrangement,
+            np.dtype(self.dtype),
+            resolve_device(self.device),
+        )
 
-    def _tune(self, series: list[np.ndarray], feedback: list[np.ndarray] | None = None) -> None:
+    def _tune(self, series: list[Array], feedback: list[Array] | None = None) -> None:
         """Tune the units of the reservoir, where that is asked for."""
         if not self.plasticity:
             return
@@ -141,15 +163,17 @@ class BaseEchoState(BaseEstimator):
 
     def _make_learner(self, n_features: int, n_outputs: int) -> Any:
         """Return a learner that takes rows in, for a readout that goes by a name."""
+        device = self.reservoir_.device
         if self.readout == "rls":
             penalty = max(self._penalties()[0], 1e-12)
-            return RecursiveLeastSquares(n_features, n_outputs, penalty=penalty)
+            return RecursiveLeastSquares(n_features, n_outputs, penalty=penalty, device=device)
         if self.readout == "lms":
-            return LeastMeanSquares(n_features, n_outputs)
-        return RidgeLearner(n_features, n_outputs, self._penalties())
+            return LeastMeanSquares(n_features, n_outputs, device=device)
+        return RidgeLearner(n_features, n_outputs, self._penalties(), device)
 
-    def _output(self, features: np.ndarray) -> np.ndarray:
+    def _output(self, features: Array) -> Array:
         """Return the readout's outputs: (n, n_features) -> (n, n_outputs), float64."""
         if isinstance(self.readout_, RidgeFit):
             return features @ self.readout_.coef.T + self.readout_.intercept
-        return np.asarray(self.readout_.predict(features), np.float64).reshape(len(features), -1)
+        outputs = np.asarray(self.readout_.predict(to_host(features)), np.float64)
+        return to_device(outputs.reshape(len(features), -1), self.reservoir_.device)

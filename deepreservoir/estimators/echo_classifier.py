@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -17,8 +18,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..backend import Array, Device, array_module, resolve_device, to_device, to_host
 from ..esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ._echo_docs import documented
+from .device_input import checked_array, checked_features, place_of
 from .echo_base import BaseEchoState, check_real, check_whole
 from .series import Series, is_many, many_series
 
@@ -58,7 +61,6 @@ default="mean"
         Of the states. In float32 the last digits of a series' output depend on the series that
         it is computed with.
     random_state : int, RandomState instance or None, default=None
-    device : {"cpu", "auto"}, default="cpu"
 
     Attributes
     ----------
@@ -152,10 +154,10 @@ default="mean"
 
     # Reading the input ------------------------------------------------------------------
 
-    def _read(self, X: Any, reset: bool) -> Series:
+    def _read(self, X: Any, reset: bool, place: Device) -> Series:
         """Return X as series; a row of a 2-D X is one, of one variable."""
         if is_many(X):
-            series = many_series(X, width=None if reset else self.n_variables_)
+            series = many_series(X, width=None if reset else self.n_variables_, place=place)
             if reset:
                 self.n_features_in_ = self.n_variables_ = series.width
                 self._rows_are_series = False
@@ -168,15 +170,29 @@ default="mean"
                     f"{self.n_variables_}), or a list of (time, {self.n_variables_}). A row of a "
                     "2-D X is a series of one variable; a single series is X[None]"
                 )
-            if self._rows_are_series:
-                X = validate_data(self, X, reset=reset, dtype=np.float64)
-            else:
-                X = check_array(X, dtype=np.float64)
-            series = Series(list(X[:, :, None]), "stack")
+            X = self._read_rows(X, reset, place)
+            series = Series(list(X[:, :, None]), "stack", place)
         self._check_washout(series)
         return series
 
+    def _read_rows(self, X: Any, reset: bool, place: Device) -> Array:
+        if place == "cuda":
+            return (
+                checked_features(self, X, reset=reset)
+                if self._rows_are_series
+                else checked_array(X)
+            )
+        if self._rows_are_series:
+            return validate_data(self, X, reset=reset, dtype=np.float64)
+        return check_array(X, dtype=np.float64)
+
+    def _given(self, X: Any) -> Series:
+        check_is_fitted(self, "readout_")
+        return self._read(X, reset=False, place=place_of(self._device(), X=X))
+
     def _read_classes(self, y: Any, series: Series) -> np.ndarray:
+        if series.place == "cuda":
+            y = to_host(y)  # the classes are kept on the host; a label is a number a series
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         check_consistent_length(series.arrays, y)
@@ -199,7 +215,7 @@ default="mean"
         self
         """
         self._check_params()
-        series = self._read(X, reset=True)
+        series = self._read(X, reset=True, place=place_of(resolve_device(self.device), X=X, y=y))
         y = self._read_classes(y, series)
         self._start(series, np.unique(y))
         self._learn(series, y)
@@ -229,7 +245,8 @@ default="mean"
         first = not hasattr(self, "readout_")
         if first:
             self._check_params()
-        series = self._read(X, reset=first)
+        device = resolve_device(self.device) if first else self._device()
+        series = self._read(X, reset=first, place=place_of(device, X=X, y=y))
         y = self._read_classes(y, series)
         if first:
             if classes is None:
@@ -258,12 +275,14 @@ default="mean"
                     f"{self.washout + 2} steps; the shortest has {shortest}"
                 )
         self.reservoir_ = self._build(self.n_variables_)
-        self._tune([u for _, u in series.by_length()])
+        device = self.reservoir_.device
+        if self.plasticity:
+            self._tune([u for _, u in series.by_length(device)])
         projection = None
         if self._reduced:
             projection = principal_components(
                 self.reservoir_,
-                (u for _, u in series.by_length()),
+                (u for _, u in series.by_length(device)),
                 self.washout,
                 min(int(self.n_components or 0), self.reservoir_.units),
             )
@@ -279,60 +298,96 @@ default="mean"
             raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
         seed = self.reservoir_seed_ if self.noise else None
         if not isinstance(self.readout, str):
-            self.readout_ = clone(self.readout).fit(self._features(series, seed), y)
+            self.readout_ = clone(self.readout).fit(to_host(self._features(series, seed)), y)
             return
         indicators = (y[:, None] == self.classes_).astype(np.float64)
         for which, features in self._groups(series, seed):
             if self._learner is None:
                 self._learner = self._make_learner(features.shape[1], len(self.classes_))
-            self._learner.add(features, indicators[which])
+            wanted = to_device(indicators[which], self.reservoir_.device)
+            self._learner.add(features, wanted)
         self.readout_ = self._learner.fit()
 
     def _groups(
         self, series: Series, noise_seed: int | None = None
-    ) -> Iterator[tuple[list[int], np.ndarray]]:
-        for which, u in series.by_length():
+    ) -> Iterator[tuple[list[int], Array]]:
+        for which, u in series.by_length(self.reservoir_.device):
             yield which, self.features_.of(self.reservoir_, u, noise_seed)
 
-    def _features(self, series: Series, noise_seed: int | None = None) -> np.ndarray:
+    def _features(self, series: Series, noise_seed: int | None = None) -> Array:
         """Return features (n_series, n_features), in the order of the series."""
-        found: dict[int, np.ndarray] = {}
+        found: dict[int, Array] = {}
         for which, features in self._groups(series, noise_seed):
             found |= dict(zip(which, features, strict=True))
-        return np.stack([found[i] for i in range(len(found))])
+        rows = [found[i] for i in range(len(found))]
+        return array_module(*rows).stack(rows)
 
     # Predicting -------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Return a class for each series: (n_series,)."""
-        check_is_fitted(self, "readout_")
-        features = self._features(self._read(X, reset=False))
-        if not isinstance(self.readout, str):
-            return np.asarray(self.readout_.predict(features))
-        return self.classes_[self._output(features).argmax(axis=1)]
+    def predict(self, X: Any) -> Array:
+        """Return a class for each series: (n_series,).
+
+        Raises
+        ------
+        TypeError
+            If X is a CuPy array and the classes are no numbers, which CuPy does not hold.
+        """
+        series = self._given(X)
+        if series.place == "cuda" and self.classes_.dtype.kind not in "biuf":
+            raise TypeError(
+                f"CuPy arrays hold numbers, but the classes are {self.classes_.dtype}: give X as "
+                "a NumPy array, or fit with numbers for classes"
+            )
+        features = self._features(series)
+        if isinstance(self.readout, str):
+            found = self.classes_[to_host(self._output(features).argmax(axis=1))]
+        else:
+            found = np.asarray(self.readout_.predict(to_host(features)))
+        return to_device(found, series.place)
 
     @available_if(_gives_probabilities)
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Array:
         """Return a probability of each class for each series: (n_series, n_classes).
 
         Those of a linear readout are its outputs, cut to [0, 1] and divided by their sum: an
         order to trust, more than a calibration.
         """
-        check_is_fitted(self, "readout_")
-        features = self._features(self._read(X, reset=False))
+        series = self._given(X)
+        features = self._features(series)
         if not isinstance(self.readout, str):
-            return np.asarray(self.readout_.predict_proba(features))
-        outputs = self._output(features)
+            found = np.asarray(self.readout_.predict_proba(to_host(features)))
+            return to_device(found, series.place)
+        outputs = to_device(self._output(features), series.place)
+        xp = array_module(outputs)
         # The largest stays above zero, so that each row has a sum.
-        shares = np.clip(outputs - np.minimum(outputs.max(axis=1, keepdims=True), 0), 0, 1)
-        shares[np.arange(len(shares)), outputs.argmax(axis=1)] += 1e-12
+        shares = xp.clip(outputs - xp.minimum(outputs.max(axis=1, keepdims=True), 0), 0, 1)
+        shares[xp.arange(len(shares)), outputs.argmax(axis=1)] += 1e-12
         return shares / shares.sum(axis=1, keepdims=True)
 
     def states(self, X: Any) -> Any:
         """Return the states of each series, (time, units); an array where lengths are equal."""
-        check_is_fitted(self, "readout_")
-        series = self._read(X, reset=False)
-        found: dict[int, np.ndarray] = {}
-        for which, u in series.by_length():
-            found |= dict(zip(which, self.reservoir_.states(u), strict=True))
-        return series.like([found[i] for i in range(len(found))])
+        series = self._given(X)
+        return series.like(
+            series.gather(
+                (which, self.reservoir_.states(u))
+                for which, u in series.by_length(self.reservoir_.device)
+            )
+        )
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict`.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (n_series,), optional
+
+        Returns
+        -------
+        float
+        """
+        if place_of("cuda", X=X, y=y) == "cpu":
+            return super().score(X, y, sample_weight)
+        weights = None if sample_weight is None else to_host(sample_weight)
+        found = to_host(self.predict(X))
+        return float(accuracy_score(to_host(y), found, sample_weight=weights))

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from .device_input import checked_array, place_of
 from .echo_base import BaseEchoState
 from .series import Series
+
+
+@dataclass(frozen=True)
+class End(Movable):
+    """Where training ended, from which a forecast goes on.
+
+    Attributes
+    ----------
+    state : array, shape (1, units)
+    target : array of float64, shape (1, n_outputs)
+    place : {"cpu", "cuda"}
+        Where the series were that it was trained on.
+    """
+
+    state: Array
+    target: Array
+    place: Device
 
 
 class Forecasting(BaseEchoState):
     """What generates beyond the end of a series."""
 
     n_outputs_: int
-    _end: tuple[np.ndarray, np.ndarray]  # state (1, units) and target (1, n_outputs)
+    _end: End
 
     def _given(self, X: Any) -> Series:
         raise NotImplementedError
 
-    def forecast(self, n_steps: int, X: Any = None, *, inputs: Any = None) -> np.ndarray:
+    def forecast(self, n_steps: int, X: Any = None, *, inputs: Any = None) -> Array:
         """Generate: the output of each step is the input of the next.
 
         Parameters
@@ -37,9 +57,10 @@ class Forecasting(BaseEchoState):
 
         Returns
         -------
-        ndarray of float64, shape (n_steps, n_outputs), or (n_series, n_steps, n_outputs)
+        array of float64, shape (n_steps, n_outputs), or (n_series, n_steps, n_outputs)
             The first row is the step after the last one that is known: after the last target of
-            training, or the last row of X.
+            training, or the last row of X. A CuPy array where those that are given are, or in
+            `fit` were, CuPy arrays.
 
         Raises
         ------
@@ -56,44 +77,53 @@ class Forecasting(BaseEchoState):
                 f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:]), or give "
                 f"the inputs of the coming steps: inputs, ({n_steps}, {self.n_features_in_})"
             )
+        device = self._device()
+        place = place_of(device, X=X, inputs=inputs)
         series = None if X is None else self._given(X)
         n = 1 if series is None else len(series.arrays)
-        known = None if inputs is None else self._known(inputs, n, int(n_steps))
+        known = None if inputs is None else self._known(inputs, n, int(n_steps), place)
         if series is None:
-            out = self._closed_loop(*self._end, None, known, int(n_steps))
-            return out[0]
-        out = np.empty((n, n_steps, self.n_outputs_))
-        for which, u in series.by_length():
+            end = self._end
+            if known is None and device == "cuda":
+                place = end.place
+            out = self._closed_loop(end.state, end.target, None, known, int(n_steps))
+            return to_device(out[0], place)
+        out = device_module(place).empty((n, n_steps, self.n_outputs_))
+        for which, u in series.by_length(device):
             h, y = self._run_to_end(u)
             coming = None if known is None else known[which]
             # Without known inputs, the output at the last row of X is the first that is asked for.
             first = y if known is None else None
-            out[which] = self._closed_loop(h, y, first, coming, int(n_steps))
+            out[which] = to_device(self._closed_loop(h, y, first, coming, int(n_steps)), place)
         return out[0] if series.kind == "one" else out
 
-    def _known(self, inputs: Any, n: int, n_steps: int) -> np.ndarray:
-        """Return the coming inputs as (n_series, n_steps, n_features)."""
-        known = np.asarray(inputs, np.float64)
+    def _known(self, inputs: Any, n: int, n_steps: int, place: Device) -> Array:
+        """Return the coming inputs as (n_series, n_steps, n_features), where the reservoir is."""
+        if place == "cuda":
+            known = checked_array(inputs, "inputs", ndim=(2, 3))
+        else:
+            known = np.asarray(inputs, np.float64)
         each = (n_steps, self.n_features_in_)
         if known.shape not in (each, (n, *each)):
             raise ValueError(
                 f"inputs must have shape {each}, the coming steps by features, or {(n, *each)}; "
                 f"got {known.shape}"
             )
-        if not np.isfinite(known).all():
+        if place == "cpu" and not np.isfinite(known).all():
             raise ValueError("inputs contains NaN or infinity")
-        return np.broadcast_to(known, (n, *each))
+        known = to_device(known, self.reservoir_.device)
+        return array_module(known).broadcast_to(known, (n, *each))
 
     def _closed_loop(
         self,
-        h: np.ndarray,
-        y: np.ndarray,
-        first: np.ndarray | None,
-        known: np.ndarray | None,
+        h: Array,
+        y: Array,
+        first: Array | None,
+        known: Array | None,
         n_steps: int,
-    ) -> np.ndarray:
+    ) -> Array:
         """Go on from states (n, units) and outputs (n, n_outputs): (n, n_steps, n_outputs)."""
-        out = np.empty((len(h), n_steps, self.n_outputs_))
+        out = array_module(h).empty((len(h), n_steps, self.n_outputs_))
         start = 0
         if first is not None:
             out[:, 0] = first
@@ -104,11 +134,11 @@ class Forecasting(BaseEchoState):
             out[:, t] = y = self._output(h)
         return out
 
-    def _next_state(self, u: np.ndarray, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def _next_state(self, u: Array, h: Array, y: Array) -> Array:
         back = y[:, None] if self.feedback else None
         return self.reservoir_.block(u[:, None], h, back)[-1]
 
-    def _run_to_end(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _run_to_end(self, u: Array) -> tuple[Array, Array]:
         """Return the last states and outputs of series (n, time, n_features)."""
         if self.feedback:
             out, h = self._predict_free(u)
@@ -117,11 +147,12 @@ class Forecasting(BaseEchoState):
             h = states[-1]
         return h, self._output(h)
 
-    def _predict_free(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _predict_free(self, u: Array) -> tuple[Array, Array]:
         """Run on the model's own output as feedback; return outputs and the last state."""
         h = self.reservoir_.start(len(u))
-        y = np.zeros((len(u), self.n_outputs_))
-        out = np.empty((*u.shape[:2], self.n_outputs_))
+        xp = array_module(u)
+        y = xp.zeros((len(u), self.n_outputs_))
+        out = xp.empty((*u.shape[:2], self.n_outputs_))
         for t in range(u.shape[1]):
             h = self._next_state(u[:, t], h, y)
             out[:, t] = y = self._output(h)

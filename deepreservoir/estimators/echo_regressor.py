@@ -7,16 +7,19 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin, clone
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..backend import Array, Device, array_module, resolve_device, to_device, to_host
 from ..esn.harvest import harvest
 from ._echo_docs import documented
+from .device_input import checked_features, checked_pair, place_of
 from .echo_base import check_real
-from .echo_forecast import Forecasting
+from .echo_forecast import End, Forecasting
 from .series import Series, is_many, many_series, many_targets, stacked
 
-Rows = tuple[np.ndarray, np.ndarray, bool]
+Rows = tuple[Array, Array, bool]
 
 
 @documented
@@ -46,7 +49,6 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
     dtype : {"float32", "float64"}, default="float32"
         Of the states; the readout is solved in float64.
     random_state : int, RandomState instance or None, default=None
-    device : {"cpu", "auto"}, default="cpu"
 
     Attributes
     ----------
@@ -123,22 +125,24 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 "ridge, such as (1e-8, 1e-6, 1e-4), with readout='ridge'"
             )
 
-    def _read(self, X: Any, y: Any, reset: bool) -> tuple[Series, list[np.ndarray]]:
+    def _read(self, X: Any, y: Any, reset: bool, device: Device) -> tuple[Series, list[Array]]:
+        place = place_of(device, X=X, y=y)
         width = None if reset else self.n_features_in_
         if is_many(X):
-            series = many_series(X, width=width)
+            series = many_series(X, width=width, place=place)
             targets, flat = many_targets(y, series)
             if reset:
                 self.n_features_in_ = series.width
         else:
-            X, y = validate_data(
-                self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
-            )
+            if place == "cuda":
+                X, y = checked_pair(self, X, y, reset=reset)
+            else:
+                X, y = validate_data(
+                    self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
+                )
             flat = y.ndim == 1
-            series, targets = (
-                Series([X], "one"),
-                [y.reshape(len(y), -1).astype(np.float64, copy=False)],
-            )
+            series = Series([X], "one", place)
+            targets = [y.reshape(len(y), -1).astype(np.float64, copy=False)]
         self._check_washout(series)
         if reset:
             self._flat, self.n_outputs_ = flat, targets[0].shape[1]
@@ -167,13 +171,16 @@ series
         self
         """
         self._check_params()
-        series, targets = self._read(X, y, reset=True)
+        device = resolve_device(self.device)
+        series, targets = self._read(X, y, reset=True, device=device)
         self.reservoir_ = self._build(
             self.n_features_in_, self.n_outputs_ if self.feedback else 0
         )  # fmt: skip
         if self.plasticity:
-            groups = list(series.by_length())
-            back = [_shifted(targets, which) for which, _ in groups] if self.feedback else None
+            groups = list(series.by_length(device))
+            back = None
+            if self.feedback:
+                back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
             self._tune([u for _, u in groups], back)
         self._learner: Any = None
         self._learn(series, targets)
@@ -191,17 +198,17 @@ series
                 "partial_fit needs readout='ridge', 'rls' or 'lms'; a regressor of scikit-learn "
                 "sees all states at once"
             )
-        series, targets = self._read(X, y, reset=False)
+        series, targets = self._read(X, y, reset=False, device=self._device())
         self._learn(series, targets)
         return self
 
-    def _learn(self, series: Series, targets: list[np.ndarray]) -> None:
+    def _learn(self, series: Series, targets: list[Array]) -> None:
         rows = self._rows(series, targets)
         if not isinstance(self.readout, str):
-            parts = list(rows)
-            y = np.concatenate([wanted for _, wanted, _ in parts])
+            parts = [(to_host(states), to_host(wanted)) for states, wanted, _ in rows]
+            y = np.concatenate([wanted for _, wanted in parts])
             self.readout_ = clone(self.readout).fit(
-                np.concatenate([states for states, _, _ in parts]),
+                np.concatenate([states for states, _ in parts]),
                 y[:, 0] if y.shape[1] == 1 else y,
             )
             return
@@ -214,12 +221,12 @@ series
                 self._learner.add(states, wanted)
         self.readout_ = self._learner.fit()
 
-    def _rows(self, series: Series, targets: list[np.ndarray]) -> Iterator[Rows]:
+    def _rows(self, series: Series, targets: list[Array]) -> Iterator[Rows]:
         """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
-        last = len(series.arrays) - 1
-        for which, u in series.by_length():
-            y = stacked(targets, which)  # (n_series, time, n_outputs)
-            back = _shifted(targets, which) if self.feedback else None
+        last, device = len(series.arrays) - 1, self.reservoir_.device
+        for which, u in series.by_length(device):
+            y = _targets_of(targets, which, device)
+            back = _shifted(y) if self.feedback else None
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
             blocks = harvest(
@@ -231,14 +238,18 @@ series
                     if len(states[part]):
                         yield _flat(states[part]), _flat(wanted[part]), held_out
             if last in which:
-                self._end = (states[-1][[which.index(last)]], targets[last][-1:].copy())
+                i = which.index(last)
+                self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)
 
     # Predicting -------------------------------------------------------------------------
 
     def _given(self, X: Any) -> Series:
         check_is_fitted(self, "readout_")
+        place = place_of(self._device(), X=X)
         if is_many(X):
-            return many_series(X, width=self.n_features_in_)
+            return many_series(X, width=self.n_features_in_, place=place)
+        if place == "cuda":
+            return Series([checked_features(self, X, reset=False)], "one", place)
         return Series([validate_data(self, X, reset=False, dtype=np.float64)], "one")
 
     def predict(self, X: Any) -> Any:
@@ -246,18 +257,17 @@ series
 
         Returns
         -------
-        ndarray of float64, (time,) or (time, n_outputs), or as many as there are series
+        array of float64, (time,) or (time, n_outputs), or as many as there are series
         """
         series = self._given(X)
-        outputs: dict[int, np.ndarray] = {}
-        for which, u in series.by_length():
-            found = self._predict_free(u)[0] if self.feedback else self._predict_driven(u)
-            outputs |= dict(zip(which, found, strict=True))
-        ordered = [outputs[i] for i in range(len(series.arrays))]
-        return series.like([out[:, 0] if self._flat else out for out in ordered])
+        outputs = series.gather(
+            (which, self._predict_free(u)[0] if self.feedback else self._predict_driven(u))
+            for which, u in series.by_length(self.reservoir_.device)
+        )
+        return series.like([out[:, 0] if self._flat else out for out in outputs])
 
-    def _predict_driven(self, u: np.ndarray) -> np.ndarray:
-        out = np.empty((*u.shape[:2], self.n_outputs_))
+    def _predict_driven(self, u: Array) -> Array:
+        out = array_module(u).empty((*u.shape[:2], self.n_outputs_))
         for steps, states in self.reservoir_.blocks(u):
             outputs = self._output(_flat(states)).reshape(*states.shape[:2], -1)
             out[:, steps] = outputs.swapaxes(0, 1)
@@ -266,14 +276,32 @@ series
     def states(self, X: Any) -> Any:
         """Return the reservoir's states for every step, in the form of X: (time, units) each."""
         series = self._given(X)
-        found: dict[int, np.ndarray] = {}
-        for which, u in series.by_length():
-            back = None
-            if self.feedback:
-                free = self._predict_free(u)[0]
-                back = np.concatenate([np.zeros_like(free[:, :1]), free[:, :-1]], axis=1)
-            found |= dict(zip(which, self.reservoir_.states(u, feedback=back), strict=True))
-        return series.like([found[i] for i in range(len(series.arrays))])
+        return series.like(
+            series.gather(
+                (which, self._states_of(u)) for which, u in series.by_length(self.reservoir_.device)
+            )
+        )
+
+    def _states_of(self, u: Array) -> Array:
+        back = _shifted(self._predict_free(u)[0]) if self.feedback else None
+        return self.reservoir_.states(u, feedback=back)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of `predict`: scikit-learn's, on the host.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (time,), optional
+
+        Returns
+        -------
+        float
+        """
+        if place_of("cuda", X=X, y=y) == "cpu":
+            return super().score(X, y, sample_weight)
+        weights = None if sample_weight is None else to_host(sample_weight)
+        return float(r2_score(to_host(y), to_host(self.predict(X)), sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -281,12 +309,17 @@ series
         return tags
 
 
-def _flat(block: np.ndarray) -> np.ndarray:
+def _flat(block: Array) -> Array:
     """Return the rows of a block: (time, n_series, width) -> (time * n_series, width)."""
     return block.reshape(-1, block.shape[2])
 
 
-def _shifted(targets: list[np.ndarray], which: list[int]) -> np.ndarray:
+def _targets_of(targets: list[Array], which: list[int], device: Device) -> Array:
+    """Return the targets of series of one length: (n_series, time, n_outputs)."""
+    return to_device(stacked(targets, which), device)
+
+
+def _shifted(y: Array) -> Array:
     """Return the target of the step before each, zeros at first: (n_series, time, n_outputs)."""
-    y = stacked(targets, which)
-    return np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+    xp = array_module(y)
+    return xp.concatenate([xp.zeros_like(y[:, :1]), y[:, :-1]], axis=1)

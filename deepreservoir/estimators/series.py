@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_array
+
+from ..backend import Array, Device, array_module, is_on_device, to_device
+from .device_input import checked_array
 
 _TOGETHER = 1024  # series that run side by side
 
@@ -20,20 +23,23 @@ class Series:
 
     Attributes
     ----------
-    arrays : list of ndarray, each of shape (time, width)
+    arrays : list of array, each of shape (time, width)
     kind : {"one", "stack", "list"}
         A 2-D array, a 3-D array, or a list of 2-D arrays.
+    place : {"cpu", "cuda"}
+        Where they are.
     """
 
-    arrays: list[np.ndarray]
+    arrays: list[Array]
     kind: Kind
+    place: Device = "cpu"
 
     @property
     def width(self) -> int:
         return int(self.arrays[0].shape[1])
 
-    def by_length(self) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield (which, array (n_series, time, width)) of series of one length.
+    def by_length(self, device: Device) -> Iterator[tuple[list[int], Array]]:
+        """Yield (which, array (n_series, time, width)) of series of one length, on `device`.
 
         At most `_TOGETHER` at a time, which bounds the memory of their states.
         """
@@ -43,31 +49,39 @@ class Series:
         for same in lengths.values():
             for first in range(0, len(same), _TOGETHER):
                 which = same[first : first + _TOGETHER]
-                yield which, stacked(self.arrays, which)
+                yield which, to_device(stacked(self.arrays, which), device)
 
-    def like(self, arrays: Sequence[np.ndarray]) -> Any:
+    def gather(self, groups: Iterable[tuple[list[int], Array]]) -> list[Array]:
+        """Return what groups of :meth:`by_length` gave, by series and in the place of these."""
+        found: dict[int, Array] = {}
+        for which, results in groups:
+            found |= dict(zip(which, to_device(results, self.place), strict=True))
+        return [found[i] for i in range(len(self.arrays))]
+
+    def like(self, arrays: Sequence[Array]) -> Any:
         """Return `arrays` in the form in which these series came."""
         if self.kind == "one":
             return arrays[0]
-        return np.stack(arrays) if self.kind == "stack" else list(arrays)
+        return array_module(*arrays).stack(arrays) if self.kind == "stack" else list(arrays)
 
 
-def stacked(arrays: Sequence[np.ndarray], which: Sequence[int]) -> np.ndarray:
+def stacked(arrays: Sequence[Array], which: Sequence[int]) -> Array:
     """Return some arrays of one length as one, (n_series, time, width); a single one uncopied."""
     if len(which) == 1:
         return arrays[which[0]][None]
-    return np.stack([arrays[i] for i in which])
+    chosen = [arrays[i] for i in which]
+    return array_module(*chosen).stack(chosen)
 
 
 def is_many(X: Any) -> bool:
     """Say whether X is a 3-D array, or a list of 2-D ones."""
     if isinstance(X, list | tuple):
-        return len(X) > 0 and all(np.ndim(x) == 2 for x in X)
+        return len(X) > 0 and all((x.ndim if is_on_device(x) else np.ndim(x)) == 2 for x in X)
     return getattr(X, "ndim", 0) == 3
 
 
-def many_series(X: Any, name: str = "X", width: int | None = None) -> Series:
-    """Return a 3-D array or a list of 2-D arrays as series, checked.
+def many_series(X: Any, name: str = "X", width: int | None = None, place: Device = "cpu") -> Series:
+    """Return a 3-D array or a list of 2-D arrays as series, checked where they are.
 
     Raises
     ------
@@ -75,9 +89,14 @@ def many_series(X: Any, name: str = "X", width: int | None = None) -> Series:
         If a series is empty, not finite, or not as wide as the others.
     """
     kind: Kind = "list" if isinstance(X, list | tuple) else "stack"
-    arrays: list[np.ndarray] = []
+    if place == "cuda" and kind == "stack":
+        X = checked_array(X, name, ndim=(3,))
+    arrays: list[Array] = []
     for i, series in enumerate(X):
-        array = check_array(series, dtype=np.float64, input_name=f"{name}[{i}]", order="C")
+        if place == "cpu":
+            array = check_array(series, dtype=np.float64, input_name=f"{name}[{i}]", order="C")
+        else:
+            array = series if kind == "stack" else checked_array(series, f"{name}[{i}]")
         expected = width if width is not None else (arrays[0].shape[1] if arrays else None)
         if expected is not None and array.shape[1] != expected:
             raise ValueError(
@@ -86,10 +105,10 @@ def many_series(X: Any, name: str = "X", width: int | None = None) -> Series:
         arrays.append(array)
     if not arrays:
         raise ValueError(f"{name} must hold at least one series; got none")
-    return Series(arrays, kind)
+    return Series(arrays, kind, place)
 
 
-def many_targets(y: Any, X: Series) -> tuple[list[np.ndarray], bool]:
+def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
     """Return targets for each step of each series, (time, n_outputs), and whether they are flat.
 
     Raises
@@ -101,14 +120,16 @@ def many_targets(y: Any, X: Series) -> tuple[list[np.ndarray], bool]:
         raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {len(y)}")
     arrays, flat = [], True
     for i, (target, series) in enumerate(zip(y, X.arrays, strict=True)):
-        array = np.asarray(target, np.float64)
+        array = target if X.place == "cuda" else np.asarray(target, np.float64)
         flat = flat and array.ndim == 1
         if array.ndim not in (1, 2) or len(array) != len(series):
             raise ValueError(
                 f"y[{i}] must have shape ({len(series)},) or ({len(series)}, n_outputs), a target "
                 f"for each step of X[{i}]; got {array.shape}"
             )
-        if not np.isfinite(array).all():
+        if X.place == "cuda":
+            array = checked_array(array, f"y[{i}]", ndim=(1, 2))
+        elif not np.isfinite(array).all():
             raise ValueError(f"y[{i}] contains NaN or infinity")
         arrays.append(array.reshape(len(array), -1))
     return arrays, flat

@@ -63,7 +63,8 @@ _DRAW = Kernel(
     PHILOX
     + r"""
 extern "C" __global__ void KERNEL(const float* table, float* out, long long rows,
-        long long width, unsigned long long first_row, unsigned long long key0, unsigned long long key1) {
+        long long width, unsigned long long first_row, unsigned long long key0,
+        unsigned long long key1) {
     __shared__ unsigned long long words[4 * THREADS];
     long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)

@@ -1,0 +1,118 @@
+"""Recurrent weights as a reservoir uses them: scaled, on its device, in the fastest format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ..backend import Array, Device, device_module, to_device, to_host
+from ..kernels.reservoir import Slices, sparse_product, to_slices
+from ..scaffold import Scaffold
+from . import compiled
+
+# From this share of weights on, a dense product with its vector units is the faster one.
+_DENSE_SHARE = 0.04
+_DENSE_UNITS = 8192
+# The same for a device; that of the compiled loops until it has been measured on one.
+_DEVICE_DENSE_SHARE = 0.15
+
+
+class Recurrent:
+    """Recurrent weights W (units, units), scaled, ready for products.
+
+    Parameters
+    ----------
+    weights : ndarray, CSR matrix or Scaffold
+        Unscaled. Arrays are on the host, and are moved; a scaffold is on `device`.
+    factor : float
+        What they are multiplied by.
+    dtype : numpy dtype
+    gain : ndarray of float64, shape (units,), optional
+        What each unit multiplies all that it hears by.
+    device : {"cpu", "cuda"}, default="cpu"
+
+    Attributes
+    ----------
+    matrix : array, CSR matrix, Slices or None
+        (units, units), where the device is; slices are a device's sparse format. None for a
+        structure.
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        factor: float,
+        dtype: np.dtype | type,
+        gain: np.ndarray | None = None,
+        device: Device = "cpu",
+    ) -> None:
+        self.factor = factor
+        self.dtype = np.dtype(dtype)
+        self.device: Device = device
+        self._scaffold = weights if isinstance(weights, Scaffold) else None
+        self.matrix: Any = None
+        self.links: compiled.Links | None = None  # for the compiled loops, where they are faster
+        scale = factor if gain is None else factor * gain
+        self._scale = to_device(np.asarray(scale, self.dtype), device)
+        if self._scaffold is None:
+            if scipy.sparse.issparse(weights):
+                weights = weights.tocsr()
+                matrix = (weights.multiply(np.reshape(scale, (-1, 1)))).tocsr()
+                self._choose_format(matrix.astype(self.dtype))
+            else:
+                self._set_dense(weights * np.reshape(scale, (-1, 1)))
+
+    def _choose_format(self, matrix: Any) -> None:
+        units = matrix.shape[0]
+        share = _DENSE_SHARE if self.device == "cpu" else _DEVICE_DENSE_SHARE
+        if self.device == "cpu" and compiled.suits(units, matrix.nnz):
+            self.matrix, self.links = matrix, compiled.make_links(matrix)
+        elif matrix.nnz > share * units**2 and units <= _DENSE_UNITS:
+            self._set_dense(matrix.toarray())
+        else:
+            self.matrix = matrix if self.device == "cpu" else to_slices(matrix, self.device)
+
+    def _set_dense(self, weights: np.ndarray) -> None:
+        # By columns, so that W^T is contiguous in ``h W^T``: twice as fast for a few series.
+        self.matrix = to_device(np.asfortranarray(weights, self.dtype), self.device)
+
+    @property
+    def structured(self) -> bool:
+        return self._scaffold is not None
+
+    @property
+    def sparse(self) -> bool:
+        return scipy.sparse.issparse(self.matrix) or isinstance(self.matrix, Slices)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for the weights."""
+        if self._scaffold is not None:
+            return self._scaffold.nbytes
+        if scipy.sparse.issparse(self.matrix):
+            matrix = self.matrix
+            return int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
+        return int(self.matrix.nbytes)
+
+    def matmul(self, h: Array, out: Array | None = None) -> Array:
+        """Return ``h W^T``: (n, units) -> (n, units), into `out` where given."""
+        xp = device_module(self.device)
+        if self._scaffold is not None:
+            return xp.multiply(self._scaffold.matmul(h), self._scale, out=out)
+        if not self.sparse:
+            return xp.matmul(h, self.matrix.T, out=out)
+        result = sparse_product(self.matrix, h)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+    def dense(self) -> np.ndarray:
+        """Return W, scaled, on the host: float64, (units, units)."""
+        if self._scaffold is not None:
+            scale = np.reshape(to_host(self._scale), (-1, 1)).astype(np.float64)
+            return self._scaffold.dense() * scale
+        matrix = to_host(self.matrix) if not self.sparse else self.matrix.toarray()
+        return matrix.astype(np.float64)
