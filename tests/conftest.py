@@ -76,6 +76,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif mode != "cpu":
             reason = host.kwargs["reason"] if host else "it has no part that runs on a device"
             item.add_marker(pytest.mark.skip(reason=f"on the host only: {reason}"))
+        if mode == "standin" and item.get_closest_marker("long_in_the_shim"):
+            item.add_marker(pytest.mark.skip(reason="it would take long in the shim"))
 
 
 def _runs_on_devices(item: pytest.Item) -> bool:

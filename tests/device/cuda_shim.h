@@ -12,7 +12,7 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <random>
@@ -78,77 +78,104 @@ static void poison() {
   if (__start_cuda_shared)
     memset(__start_cuda_shared, POISON, __stop_cuda_shared - __start_cuda_shared);
   std::fill_n(dynamic.begin(), dynamic_size, POISON);
-  std::fill(dynamic.begin() + dynamic_size, dynamic.end(), CANARY);
+}
+
+static void make_dynamic(size_t size) {
+  dynamic_size = size;
+  dynamic.resize(size + GUARD);
+  std::fill(dynamic.begin() + size, dynamic.end(), CANARY);
 }
 
 static void check_dynamic() {
-  for (size_t i = dynamic_size; i < dynamic.size(); i++)
-    if (dynamic[i] != CANARY) fail(SHARED_BOUNDS, 0);
+  if (std::count(dynamic.begin() + dynamic_size, dynamic.end(), CANARY) != (long)GUARD)
+    fail(SHARED_BOUNDS, 0);
 }
 
 #ifdef SHIM_BARRIERS
 
 struct Fibre {
-  std::vector<char> stack;
+  char* stack = nullptr;
   ucontext_t start;
   jmp_buf here;
   Index thread;
-  int line;  // of the barrier it waits at
-  enum { NEW, WAITING, DONE } state;
+  int line;      // of the barrier it waits at
+  bool started;  // its stack is in use: it goes on by a jump
+  enum { READY, WAITING, DONE } state;
 };
 
-static Fibre* current;
+static std::vector<Fibre> fibres;  // made once: a start costs far more than a jump
+static std::vector<unsigned> sequence;  // of the threads of this block
+static size_t position;                 // in it, of the thread that runs
 static jmp_buf scheduler;
 static void (*body)(void*);
 static void* body_arguments;
 
-static void enter() {
-  body(body_arguments);
-  current->state = Fibre::DONE;
+static void enter();
+
+static void start(Fibre& fibre) {
+  fibre.started = true;
+  getcontext(&fibre.start);
+  if (!fibre.stack) fibre.stack = (char*)malloc(STACK);
+  fibre.start.uc_stack.ss_sp = fibre.stack;
+  fibre.start.uc_stack.ss_size = STACK;
+  fibre.start.uc_link = nullptr;
+  makecontext(&fibre.start, enter, 0);
+  setcontext(&fibre.start);
+}
+
+// Go on with the next thread, or with the scheduler after the last one. By jumps, and not by
+// swapcontext, which asks the operating system each time.
+static void next() {
+  for (; position < sequence.size(); position++) {
+    Fibre& fibre = fibres[sequence[position]];
+    if (fibre.state == Fibre::DONE) continue;
+    threadIdx = fibre.thread;
+    if (!fibre.started) start(fibre);
+    _longjmp(fibre.here, 1);
+  }
   _longjmp(scheduler, 1);
 }
 
-static void barrier(int line) {
-  current->state = Fibre::WAITING;
-  current->line = line;
-  if (!_setjmp(current->here)) _longjmp(scheduler, 1);
+static void leave(Fibre& fibre) {
+  position++;
+  if (!_setjmp(fibre.here)) next();
 }
 
-// After its start a fibre is switched to by longjmp: swapcontext would call the kernel each time.
-static void resume(Fibre& fibre) {
-  current = &fibre;
-  threadIdx = fibre.thread;
-  if (_setjmp(scheduler)) return;
-  if (fibre.state == Fibre::NEW) setcontext(&fibre.start);
-  _longjmp(fibre.here, 1);
-}
-
-static void run_block(std::vector<Fibre>& fibres, Order order, std::mt19937& random) {
-  for (size_t i = 0; i < fibres.size(); i++) {
-    Fibre& fibre = fibres[i];
-    fibre.thread = unravel(i, blockDim);
-    fibre.state = Fibre::NEW;
-    getcontext(&fibre.start);
-    fibre.start.uc_stack.ss_sp = fibre.stack.data();
-    fibre.start.uc_stack.ss_size = fibre.stack.size();
-    fibre.start.uc_link = nullptr;
-    makecontext(&fibre.start, enter, 0);
+// A fibre runs one thread of the kernel after the other, a block at a time.
+static void enter() {
+  for (;;) {
+    body(body_arguments);
+    Fibre& fibre = fibres[sequence[position]];
+    fibre.state = Fibre::DONE;
+    leave(fibre);
   }
-  std::vector<unsigned> sequence(fibres.size());
-  for (bool waiting = true; waiting;) {
-    sort_into(order, sequence, random);
+}
+
+static void barrier(int line) {
+  Fibre& fibre = fibres[sequence[position]];
+  fibre.state = Fibre::WAITING;
+  fibre.line = line;
+  leave(fibre);
+}
+
+static void run_block(size_t n_threads, Order order, std::mt19937& random) {
+  for (size_t i = 0; i < n_threads; i++) {
+    fibres[i].thread = unravel(i, blockDim);
+    fibres[i].state = Fibre::READY;
+  }
+  sequence.resize(n_threads);
+  if (order != SHUFFLED) sort_into(order, sequence, random);
+  for (;;) {
+    if (order == SHUFFLED) sort_into(order, sequence, random);
+    position = 0;
+    if (!_setjmp(scheduler)) next();
     size_t done = 0;
-    for (unsigned i : sequence)
-      if (fibres[i].state != Fibre::DONE) resume(fibres[i]);
-    for (Fibre& fibre : fibres) done += fibre.state == Fibre::DONE;
-    waiting = done < fibres.size();
-    if (!waiting) break;
-    const Fibre* first = nullptr;
-    for (Fibre& fibre : fibres) {
-      if (fibre.state == Fibre::DONE) continue;
-      if (!first) first = &fibre;
+    for (size_t i = 0; i < n_threads; i++) done += fibres[i].state == Fibre::DONE;
+    if (done == n_threads) return;
+    for (size_t i = 0; i < n_threads; i++) {
+      if (fibres[i].state == Fibre::DONE) continue;
       // Some threads left the kernel, or wait at another barrier: a device would hang, or worse.
-      if (done || fibre.line != first->line) fail(DIVERGED, fibre.line);
+      if (done || fibres[i].line != fibres[0].line) fail(DIVERGED, fibres[i].line);
     }
   }
 }
@@ -196,9 +223,7 @@ template <auto kernel> static void launch_all(void** arguments, Order order) {
 #ifdef SHIM_BARRIERS
   body = [](void* p) { run_thread<kernel>(kernel, (void**)p); };
   body_arguments = arguments;
-  static std::vector<Fibre> fibres;  // kept: their stacks are worth more than a small kernel
-  fibres.resize(n_threads);
-  for (Fibre& fibre : fibres) fibre.stack.resize(STACK);
+  if (fibres.size() < n_threads) fibres.resize(n_threads);
 #else
   std::vector<unsigned> threads(n_threads);
 #endif
@@ -206,7 +231,7 @@ template <auto kernel> static void launch_all(void** arguments, Order order) {
     blockIdx = unravel(block, gridDim);
     poison();
 #ifdef SHIM_BARRIERS
-    run_block(fibres, order, random);
+    run_block(n_threads, order, random);
 #else
     if (order == FORWARD) {  // by far the most common: no table of threads
       for (unsigned z = 0; z < blockDim.z; z++)
@@ -223,8 +248,8 @@ template <auto kernel> static void launch_all(void** arguments, Order order) {
       }
     }
 #endif
-    check_dynamic();
   }
+  check_dynamic();
 }
 
 template <auto kernel>
@@ -232,9 +257,12 @@ static int launch(const unsigned* shape, size_t shared, void** arguments, int or
   gridDim = {shape[0], shape[1], shape[2]};
   blockDim = {shape[3], shape[4], shape[5]};
   failure = NONE;
-  dynamic_size = shared;
-  dynamic.resize(shared + GUARD);
+  make_dynamic(shared);
   if (!_setjmp(give_up)) launch_all<kernel>(arguments, (Order)order);
+#ifdef SHIM_BARRIERS
+  if (failure)
+    for (Fibre& fibre : fibres) fibre.started = false;  // left in the middle of the kernel
+#endif
   *line = failure_line;
   return failure;
 }

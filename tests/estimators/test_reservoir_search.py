@@ -21,8 +21,6 @@ from deepreservoir.estimators.halving import (
     score_after_washout,
 )
 
-pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
-
 RNG = np.random.default_rng(0)
 WAVE = np.sin(np.arange(400) / 5)[:, None] + 0.1 * RNG.normal(size=(400, 1))
 WIDE = {"spectral_radius": 0.5, "leak_rate": 0.5, "input_scaling": 0.5}  # all fixed
@@ -222,6 +220,7 @@ def test_a_given_cv_and_scoring_are_used():
     assert -0.5 < found.best_score_ < 0
 
 
+@pytest.mark.host(reason="one of its searches runs in processes of its own")
 def test_the_same_seed_finds_the_same_and_in_two_processes_too():
     one, again, two = search(), search(), search(n_jobs=2)
     other = search(random_state=1)
