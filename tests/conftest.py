@@ -88,6 +88,16 @@ def xp() -> ModuleType:
     return target.xp
 
 
+@pytest.fixture
+def transfers() -> object:
+    """The counter of moves between host and device, which only the stand-in has."""
+    import standin
+
+    if not standin.installed():
+        pytest.skip("only the stand-in counts what moves (--device standin)")
+    return standin.transfers
+
+
 @pytest.fixture(scope="session")
 def device() -> str:
     """The device that tests run on, "cpu" or "cuda"."""

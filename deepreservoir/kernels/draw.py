@@ -63,7 +63,8 @@ _DRAW = Kernel(
     PHILOX
     + r"""
 extern "C" __global__ void KERNEL(const float* table, float* out, long long rows,
-        long long width, long long first_row, unsigned long long key0, unsigned long long key1) {
+        long long width, unsigned long long first_row, unsigned long long key0,
+        unsigned long long key1) {
     __shared__ unsigned long long words[4 * THREADS];
     long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
@@ -121,7 +122,7 @@ def draw_rows(
         out = xp.empty((stop - start, width), np.float32)
     if xp is not np:
         rows = stop - start
-        sizes = np.int64(rows), np.int64(width), np.int64(start)
+        sizes = np.int64(rows), np.int64(width), np.uint64(start)
         _DRAW.launch_rows(rows, width, table, out, *sizes, *key_words(key))
         return out
     # A strip of lanes stays in the second-level cache between the draw and the look-up.

@@ -52,7 +52,7 @@ extern "C" __global__ void KERNEL(const real* x, const real* signs_in, const rea
         transform(mixed, order);
         for (long long i = threadIdx.x; i < order && first + i < d_out; i += blockDim.x)
             out[row * d_out + first + i] = mixed[i] * signs_out[first + i];
-        __syncthreads();  // before the next row takes its place
+        // The next row is written by the threads that have read this one: none waits.
     }
 }
 """,
@@ -73,12 +73,11 @@ extern "C" __global__ void KERNEL(const real* x, const real* signs_in, const rea
                 mixed[i] = first + i < d_out
                     ? x[row * d_out + first + i] * signs_out[first + i] : 0;
             transform(mixed, order);
-            // A thread adds to the same columns for every block, so that none waits for another.
+            // A thread writes and reads the same columns for every block: none waits for another.
             for (long long j = threadIdx.x; j < d_in; j += blockDim.x) {
                 real before = first ? out[row * d_in + j] : 0;
                 out[row * d_in + j] = before + mixed[j] * signs[j];
             }
-            __syncthreads();
         }
 }
 """,

@@ -18,7 +18,7 @@ _DRAW_CODES = Kernel(
     PHILOX
     + r"""
 extern "C" __global__ void KERNEL(unsigned char* codes, long long rows, long long row_bytes,
-        long long width, int bits, long long first_row, unsigned long long key0,
+        long long width, int bits, unsigned long long first_row, unsigned long long key0,
         unsigned long long key1) {
     long long blocks = (width + 15) / 16, stride = (long long)gridDim.x * blockDim.x;
     // A thread packs the sixteen lanes of a block, which fill whole bytes.
@@ -82,7 +82,7 @@ def draw_codes_(codes: Array, key: int, start: int, width: int, bits: int) -> No
         sizes = np.int64(rows), np.int64(row_bytes), np.int64(width), np.int32(bits)
         blocks = rows * -(-width // 16)
         octets = codes.view(np.uint8)
-        _DRAW_CODES.launch(blocks, octets, *sizes, np.int64(start), *key_words(key))
+        _DRAW_CODES.launch(blocks, octets, *sizes, np.uint64(start), *key_words(key))
         return
     drawn = lane_rows(key, start, start + rows, width) >> (16 - bits)
     if bits >= 8:

@@ -140,10 +140,6 @@ def _empty_like(prototype: ndarray, dtype: Any = None, order: str = "K") -> ndar
     return wrap(layout)
 
 
-def get_array_module(*args: Any) -> ModuleType:
-    return sys.modules["cupy"] if any(isinstance(a, ndarray) for a in args) else np
-
-
 # Linear algebra: silent on failure unless told otherwise ---------------------------------------
 
 _linalg_error = "ignore"
@@ -261,7 +257,8 @@ def _scatter_add(a: ndarray, index: Any, value: Any) -> None:
     np.add.at(a._host, unwrap(index, "scatter_add"), unwrap(value, "scatter_add"))
 
 
-def _modules() -> dict[str, _Module]:
+def modules() -> dict[str, _Module]:
+    """Return the stand-in's modules by name, none of them installed."""
     linalg = _module(
         "cupy.linalg", LinAlgError=np.linalg.LinAlgError, **_functions(LINALG, np.linalg)
     )
@@ -281,7 +278,7 @@ def _modules() -> dict[str, _Module]:
         cuda=_cuda(),
         empty=_empty,
         empty_like=_empty_like,
-        get_array_module=get_array_module,
+        get_array_module=lambda *args: cupy if any(isinstance(a, ndarray) for a in args) else np,
         get_default_memory_pool=MemoryPool,
         get_default_pinned_memory_pool=MemoryPool,
         linalg=linalg,
@@ -307,9 +304,9 @@ def _modules() -> dict[str, _Module]:
 
 def install() -> ModuleType:
     """Put the stand-in into ``sys.modules`` as ``cupy`` and ``cupyx``, and return ``cupy``."""
-    modules = _modules()
-    sys.modules.update(modules)
-    return modules["cupy"]
+    made = modules()
+    sys.modules.update(made)
+    return made["cupy"]
 
 
 def installed() -> bool:
