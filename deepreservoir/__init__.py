@@ -15,6 +15,7 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "predict_many": "estimators",
     "reservoir_search": "estimators",
     "MLPConfig": "models",
     "Network": "network",
@@ -24,17 +25,32 @@ _PUBLIC = {
     "ScaffoldSpec": "scaffold",
     "make_scaffold": "scaffold",
     "load_dataset": "datasets",
+    "ArtifactError": "artifact.format",
+    "attach": "artifact.persist",
+    "export_onnx": "artifact.to_onnx",
+    "export_peft": "artifact.to_peft",
+    "load": "artifact.persist",
+    "materialise": "artifact.plain",
+    "save": "artifact.persist",
     "compare": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
+    from .artifact.format import ArtifactError as ArtifactError
+    from .artifact.persist import attach as attach
+    from .artifact.persist import load as load
+    from .artifact.persist import save as save
+    from .artifact.plain import materialise as materialise
+    from .artifact.to_onnx import export_onnx as export_onnx
+    from .artifact.to_peft import export_peft as export_peft
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import predict_many as predict_many
     from .estimators import reservoir_search as reservoir_search
     from .experiments import compare as compare
     from .models import MLPConfig as MLPConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from .layers.base import Cache, Train
 from .models import MLPConfig
 from .params import ParamSet
 from .rows import Rows
-from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold
+from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve_storage
+
+
+def scaffold_specs(config: MLPConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
+    """Return what the layers of a configuration need drawn, without drawing it."""
+    return [
+        ScaffoldSpec(config.scaffold, request.shape, seed, request.path, config.scaffold_scale)
+        for request in root.scaffold_requests()
+    ]
 
 
 class Network:
@@ -29,6 +38,9 @@ class Network:
     theta : ndarray, shape (n_trained,), optional
         The adapter: all trained numbers. Drawn from `init_seed` if not given.
     device : {"cpu", "cuda"}
+    scaffolds : mapping of str to Scaffold, optional
+        Frozen weights that are in memory already, by path; those that are the same as this
+        network's are shared and not drawn again.
 
     Attributes
     ----------
@@ -61,12 +73,13 @@ class Network:
         init_seed: int = 0,
         theta: Array | None = None,
         device: Device = "cpu",
+        scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> None:
         self.config = config
         self.seed = check_seed(seed, "scaffold_seed")
         self.device: Device = device
         self.dtype = np.dtype(config.dtype)
-        self._build()
+        self._build(scaffolds or {})
         xp = device_module(device)
         flat = xp.empty(self.params.size, self.dtype)
         self._bind(flat, xp.zeros_like(flat))
@@ -76,23 +89,21 @@ class Network:
             self.params.views(theta)  # refuses a wrong length
             flat[:] = to_device(theta, device)
 
-    def _build(self) -> None:
+    def _build(self, ready: Mapping[str, Scaffold]) -> None:
         self.root = self.config.build()
         self.params = ParamSet(self.root.slots())
         paths = {slot.path for slot in self.params.slots}
         self.scaffolds: dict[str, Scaffold] = {}
-        for request in self.root.scaffold_requests():
-            spec = ScaffoldSpec(
-                self.config.scaffold,
-                request.shape,
-                self.seed,
-                request.path,
-                self.config.scaffold_scale,
-            )
+        for spec in scaffold_specs(self.config, self.root, self.seed):
             # Where W itself is trained, the scaffold is only its start: it is not kept.
-            read_once = f"{request.path}.weight" in paths and spec.addressable
-            storage = "streamed" if read_once else self.config.storage
-            self.scaffolds[request.path] = make_scaffold(spec, storage, self.dtype, self.device)
+            read_once = f"{spec.path}.weight" in paths and spec.addressable
+            storage = resolve_storage(
+                spec.definition, "streamed" if read_once else self.config.storage
+            )
+            known = ready.get(spec.path)
+            if known is None or not known.serves(spec, storage, self.dtype, self.device):
+                known = make_scaffold(spec, storage, self.dtype, self.device)
+            self.scaffolds[spec.path] = known
         self._frozen = [path for path in self.scaffolds if f"{path}.weight" not in paths]
 
     def _bind(self, theta: Array, grad: Array) -> None:
@@ -107,7 +118,7 @@ class Network:
         other = object.__new__(Network)
         other.config, other.device, other.dtype = self.config, self.device, self.dtype
         other.seed = check_seed(seed, "scaffold_seed")
-        other._build()
+        other._build({})
         other._bind(self.theta, self.grad)
         return other
 
@@ -143,16 +154,22 @@ class Network:
             out[where] = self.forward(chunk)[0]
         return out
 
+    @property
+    def hidden_scaffolds(self) -> dict[str, Scaffold]:
+        """The frozen weights before the head, by path."""
+        return {path: self.scaffolds[path] for path in self._frozen if path != "head"}
+
+    @property
+    def kinds(self) -> list[type[Layer]]:
+        """The kinds of the layers, first to last."""
+        return [type(layer) for layer in self.root.layers]
+
     # The first layer's frozen product --------------------------------------------------
 
     @property
     def first_scaffold(self) -> Scaffold | None:
         """The scaffold that reads the input, where there is one and it stays frozen."""
-        first: Layer = self.root.layers[0]
-        first = first.layer if isinstance(first, Residual) else first
-        if isinstance(first, AdaptedDense) and first.adapter.mode != "full":
-            return self.scaffolds[first.path]
-        return None
+        return frozen_scaffold(self.root.layers[0])
 
     # What it is ------------------------------------------------------------------------
 
@@ -171,14 +188,22 @@ class Network:
         """Return views on the trained arrays, by path."""
         return self.params.views(self.theta)
 
+    @property
+    def adapted(self) -> dict[str, AdaptedDense]:
+        """The layers that adapt a frozen matrix, by path."""
+        found: dict[str, AdaptedDense] = {}
+        layers: list[Layer] = [self.root]
+        while layers:
+            layer = layers.pop(0)
+            layers.extend(layer.children)
+            if isinstance(layer, AdaptedDense):
+                found[layer.path] = layer
+        return found
+
     def betas(self) -> dict[str, float]:
         """Return the scale of each scaffold, by path of its layer."""
-        named = self.named_parameters()
-        start = 1.0 if isinstance(self.config.beta, str) else float(self.config.beta)
-        return {
-            path: float(named[f"{path}.beta"][0]) if f"{path}.beta" in named else start
-            for path in self._frozen
-        }
+        adapted = self.adapted
+        return {path: adapted[path].beta_value for path in self._frozen}
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each frozen scaffold's weights, by path of its layer."""
@@ -208,3 +233,46 @@ class Network:
                         else ""
                     )
                 )
+
+
+def frozen_scaffold(layer: Layer) -> Scaffold | None:
+    """Return the scaffold that a layer reads its input with, where it has one that is frozen."""
+    inner = layer.layer if isinstance(layer, Residual) else layer
+    if isinstance(inner, AdaptedDense) and inner.adapter.mode != "full":
+        return inner.scaffold
+    return None
+
+
+def outputs_side_by_side(
+    networks: Sequence[Network], x: Array, parts: Sequence[slice]
+) -> list[Array]:
+    """Return the outputs of several networks on one scaffold, each for rows of its own.
+
+    The frozen products of the hidden layers are made once, for all rows.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Of the same kinds of layers, sharing their hidden scaffolds.
+    x : array, shape (n, n_features)
+    parts : sequence of slice
+        The rows of each network, which together are all.
+
+    Returns
+    -------
+    list of array, each (rows of the network, its n_outputs)
+    """
+    *hidden, heads = zip(*(network.root.layers for network in networks), strict=True)
+    for layers in hidden:
+        if not layers[0].slots():  # nothing of a network's own: all rows at once
+            x = layers[0].forward(x)[0]
+            continue
+        scaffold = frozen_scaffold(layers[0])
+        base = None if scaffold is None else scaffold.matmul(x)
+        x = array_module(x).concatenate(
+            [
+                layer.forward(x[part], base=None if base is None else base[part])[0]
+                for layer, part in zip(layers, parts, strict=True)
+            ]
+        )
+    return [head.forward(x[part])[0] for head, part in zip(heads, parts, strict=True)]

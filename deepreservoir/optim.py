@@ -181,13 +181,13 @@ class WeightAverage:
     def __init__(self, theta: Array, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        self._sum = array_module(theta).zeros_like(theta)
+        self.sum = array_module(theta).zeros_like(theta)
 
     def update(self, theta: Array) -> None:
         self.steps += 1
-        self._sum *= self.decay
-        self._sum += (1 - self.decay) * theta
+        self.sum *= self.decay
+        self.sum += (1 - self.decay) * theta
 
     def value(self) -> Array:
         """Return the average, after at least one update."""
-        return self._sum / (1 - self.decay**self.steps)
+        return self.sum / (1 - self.decay**self.steps)

@@ -5,11 +5,13 @@ from .deep_regressor import DeepReservoirRegressor
 from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
+from .tenants import predict_many
 
 __all__ = [
     "DeepReservoirClassifier",
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "predict_many",
     "reservoir_search",
 ]

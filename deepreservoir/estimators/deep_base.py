@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,15 @@ from ..losses import Loss
 from ..models import DTYPES, MLPConfig
 from ..network import Network
 from ..rows import Rows
-from ..training import Outcome, TrainingSet, Validate, train, validator
+from ..training import (
+    Checkpoint,
+    Outcome,
+    TrainingSet,
+    Validate,
+    fingerprint,
+    train,
+    validator,
+)
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .plan import batch_rows, check_training_params, make_plan
 
@@ -73,6 +82,10 @@ class BaseDeepReservoir(BaseEstimator):
     def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
         """Return the score of outputs on held-out data, higher being better."""
 
+    @abstractmethod
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what `predict` returns for the network's outputs."""
+
     _stratify = False
     _y_numeric = False
 
@@ -114,19 +127,26 @@ class BaseDeepReservoir(BaseEstimator):
             weights = class_weights if weights is None else weights * class_weights
         return without_zero_weights(Data(X, y, weights))
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
         self._check_params()
+        kept = None if checkpoint is None else Checkpoint(checkpoint)
         device = resolve_device(self.device)
         going_on = self.warm_start and hasattr(self, "network_")
         classes = getattr(self, "classes_", None) if going_on else None
         data = self._read(X, y, sample_weight, not going_on, classes)
         held_out = None
-        seeds = self._seeds(fresh=not going_on)
+        if kept is not None and kept.seeds is not None and self.random_state is None:
+            # What was drawn by chance is drawn once a training, and not once a process.
+            self._drawn = kept.seeds[0], kept.seeds[1], kept.seeds[2]
+            self.scaffold_seed_ = self._drawn[0]
+            seeds = self._drawn
+        else:
+            seeds = self._seeds(fresh=not going_on)
         if self.early_stopping:
             data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
         data = self._merged_if_one_batch(data)
         network = self._network(data, seeds, device, fresh=not going_on)
-        return self._train(network, data, held_out, seeds[2], one_pass=False)
+        return self._train(network, data, held_out, seeds, one_pass=False, checkpoint=kept)
 
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None
@@ -139,7 +159,7 @@ class BaseDeepReservoir(BaseEstimator):
         data = self._merged_if_one_batch(self._read(X, y, sample_weight, first, classes))
         seeds = self._seeds(fresh=first)
         network = self._network(data, seeds, device, fresh=first)
-        return self._train(network, data, None, seeds[2], one_pass=True)
+        return self._train(network, data, None, seeds, one_pass=True)
 
     def _merged_if_one_batch(self, data: Data) -> Data:
         return merged(data) if len(data) <= batch_rows(self.get_params(deep=False)) else data
@@ -172,17 +192,29 @@ class BaseDeepReservoir(BaseEstimator):
         return self.network_
 
     def _train(
-        self, network: Network, data: Data, held_out: Data | None, seed: int, one_pass: bool
+        self,
+        network: Network,
+        data: Data,
+        held_out: Data | None,
+        seeds: tuple[int, int, int],
+        one_pass: bool,
+        checkpoint: Checkpoint | None = None,
     ) -> Self:
         params = self.get_params(deep=False)
-        state = getattr(self, "_state", None) if one_pass else None
+        plan = make_plan(params, len(data), seeds[2], one_pass)
+        loss = self._loss()
+        if checkpoint is not None:
+            start = (network.config, network.seed, to_host(network.theta))
+            rows = (*data, *(held_out or ()))
+            checkpoint.begin(seeds, fingerprint(*start, replace(plan, verbose=False), loss, *rows))
         outcome = train(
             network,
             self._training_set(network, data),
-            self._loss(),
-            make_plan(params, len(data), seed, one_pass),
+            loss,
+            plan,
             validate=None if held_out is None else self._validate(held_out),
-            state=state,
+            state=getattr(self, "_state", None) if one_pass else None,
+            checkpoint=checkpoint,
         )
         self._keep(network, outcome)
         # The moments of the optimiser are twice the adapter; only partial_fit goes on with them.
@@ -214,12 +246,16 @@ class BaseDeepReservoir(BaseEstimator):
 
     def _keep(self, network: Network, outcome: Outcome) -> None:
         before = self.history_ if getattr(self, "network_", None) is network else {}
-        self.network_ = network
         self.history_: dict[str, list[Any]] = {
             name: before.get(name, []) + values for name, values in outcome.history.items()
         }
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(self.history_["loss"])
+        self._adopt(network)
+
+    def _adopt(self, network: Network) -> None:
+        """Take a trained network, and what is read off it."""
+        self.network_ = network
         self.betas_ = network.betas()
         self.n_trained_params_ = network.n_trained
         self.n_scaffold_params_ = network.n_scaffold

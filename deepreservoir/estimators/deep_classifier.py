@@ -210,7 +210,7 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
 
     # The public face --------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
         """Train the adapters on labelled rows.
 
         Parameters
@@ -220,6 +220,9 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
             Class labels: numbers or strings.
         sample_weight : array-like, shape (n_samples,), optional
             Weight of each row in the loss; a row of weight zero is as good as absent.
+        checkpoint : str or path, optional
+            File that says every few seconds where training stands. If the process is killed, the
+            same call goes on from it, to the same bits; it is removed when training has ended.
 
         Returns
         -------
@@ -230,7 +233,7 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
         UserWarning
             If Ctrl-C ended training early; the model is usable.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, checkpoint)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one pass over more rows, at a constant learning rate.
@@ -275,7 +278,9 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the likeliest label of each row, shape (n_samples,)."""
-        outputs = self._outputs(X)
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes_[_codes(outputs)]
 
     def predict_log_proba(self, X: Any) -> np.ndarray:

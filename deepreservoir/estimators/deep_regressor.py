@@ -189,7 +189,7 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
 
     # The public face --------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
         """Train the adapters on rows and their numbers.
 
         Parameters
@@ -198,6 +198,9 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like, shape (n_samples,), optional
             Weight of each row in the loss; a row of weight zero is as good as absent.
+        checkpoint : str or path, optional
+            File that says every few seconds where training stands. If the process is killed, the
+            same call goes on from it, to the same bits; it is removed when training has ended.
 
         Returns
         -------
@@ -208,7 +211,7 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
         UserWarning
             If Ctrl-C ended training early; the model is usable.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, checkpoint)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train one pass over more rows, at a constant learning rate.
@@ -229,7 +232,10 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions, float64, shape (n_samples,) or (n_samples, n_outputs)."""
-        values = self._outputs(X) * self.y_scale_ + self.y_mean_
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        values = outputs * self.y_scale_ + self.y_mean_
         return values[:, 0] if self._y_ndim == 1 else values
 
     def __sklearn_tags__(self) -> Tags:

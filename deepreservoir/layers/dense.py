@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from .. import kernels
-from ..backend import Array, array_module
+from ..backend import Array, array_module, to_host
 from ..params import Slot
 from ..scaffold import Scaffold
 from .base import Cache, Layer, ScaffoldRequest, Train, init_stream
@@ -148,6 +148,29 @@ class AdaptedDense(Layer):
             self.magnitude[...] = self._norms()[0]
         if self.has_bias:
             self.bias[...] = 0
+
+    @property
+    def beta_value(self) -> float:
+        """The scale of the scaffold, learned or fixed."""
+        return float(self.beta[0]) if self.learns_beta else float(self.adapter.beta)
+
+    def effective_weight(self) -> np.ndarray:
+        """Return the one matrix that scaffold and adapter amount to: float64, on the host.
+
+        ``W_eff = beta W + s B A``, (d_out, d_in); under DoRA its rows have the lengths that were
+        trained.
+        """
+        if self.adapter.mode == "full":
+            return to_host(self.weight).astype(np.float64)
+        weight = self.scaffold.dense().astype(np.float64)
+        weight *= self.beta_value
+        if self.adapter.low_rank:
+            A, B = (to_host(part).astype(np.float64) for part in (self.A, self.B))
+            weight += self.adapter.scaling * (B @ A)
+        if self.adapter.mode == "dora":
+            norms = np.sqrt((weight * weight).sum(axis=1) + _NORM_EPS)
+            weight *= (to_host(self.magnitude) / norms)[:, None]
+        return weight
 
     # Forward -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,9 @@ class ScaffoldSpec:
         A gain g: unit variance times ``g / sqrt(d_in)``. ``"family"`` keeps the scale of
         the paper's table 13. For `orthogonal` and `spectral_radius`, whose scale is their
         definition, the gain multiplies it.
+    known_factor : float, optional
+        `factor` of a `spectral_radius` scaffold drawn before: spares the search for its
+        eigenvalues, and what their last digit depends on.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class ScaffoldSpec:
     seed: int
     path: str
     scale: float | str = 1.0
+    known_factor: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         get_family(self.family)
@@ -60,6 +64,14 @@ class ScaffoldSpec:
             raise ValueError(
                 f"the shape of scaffold {self.path!r} must be (d_out, d_in), both at least 1; "
                 f"got {self.shape}"
+            )
+        factor = self.known_factor
+        if factor is not None and not (
+            self.definition.kind == "spectral" and 0 < np.float32(factor) < np.inf
+        ):
+            raise ValueError(
+                "known_factor must be positive and finite, and is for spectral_radius alone; got "
+                f"{factor!r} for {self.family}"
             )
 
     @cached_property
@@ -78,6 +90,8 @@ class ScaffoldSpec:
         gain = 1.0 if isinstance(self.scale, str) else float(self.scale)
         if family.kind == "orthogonal":
             return np.float32(gain)
+        if self.known_factor is not None:
+            return np.float32(self.known_factor)
         if family.kind == "spectral":
             return np.float32(gain * spectral_factor(self._unit_rows(0, d_out), 0.95))
         if isinstance(self.scale, str):
@@ -103,6 +117,13 @@ class ScaffoldSpec:
     def _unit_rows(self, start: int, stop: int) -> np.ndarray:
         lanes = self.stream.rows(start, stop, self.shape[1])
         return lane_table(self.family)[lanes]
+
+    @property
+    def drawn_bytes(self) -> int:
+        """Bytes of what is drawn, if not at once, to know all weights."""
+        # Linear algebra works on copies in float64.
+        width = 24 if self.definition.kind in ("orthogonal", "spectral") else 4
+        return width * math.prod(self.shape)
 
     @property
     def addressable(self) -> bool:

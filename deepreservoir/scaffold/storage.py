@@ -49,6 +49,11 @@ class Scaffold:
         """(d_out, d_in)."""
         return self.spec.shape
 
+    def serves(self, spec: ScaffoldSpec, storage: str, dtype: np.dtype, device: Device) -> bool:
+        """Say whether this is the scaffold that :func:`make_scaffold` would make of these."""
+        mine = (self.spec, self.storage, self.dtype, self.device)
+        return mine == (spec, storage, dtype, device)
+
     @property
     def nbytes(self) -> int:
         """Bytes held between products."""

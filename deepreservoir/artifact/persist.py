@@ -1,0 +1,240 @@
+"""Save, load and attach: estimators to files, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ..backend import Device, resolve_device
+from . import deep, format
+from .format import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from .steps import pipeline_of, steps_of
+
+_KINDS: dict[str, ModuleType] = {name: kind for kind in (deep,) for name in kind.CLASSES}
+
+# What bad contents can make the checks of estimators and NumPy say.
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+)
+
+
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    dtype: str | None = None,
+    X: Any = None,
+    y: Any = None,
+) -> Path:
+    """Save a fitted model as a seed and what was trained: a few kilobytes, and no pickle.
+
+    The file is in the safetensors layout. It is written whole or not at all.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        A fitted estimator of deepreservoir, or a pipeline of StandardScalers that ends in one.
+    path : str or path
+    dtype : {"float16", "bfloat16"} or None, default=None
+        Keep the trained numbers in 16 bits. None keeps them as they are, so that the loaded
+        model predicts the same, bit for bit.
+    X, y : array-like, optional
+        Rows on which the cost of `dtype` is measured: the file says the model's score before
+        and after, and ``deepreservoir inspect`` shows it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ArtifactError
+        If the model is none of deepreservoir's, or holds what only a pickle could hold.
+    NotFittedError
+        If it is not fitted.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_digits
+    >>> from deepreservoir import DeepReservoirClassifier, load, save
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = DeepReservoirClassifier(max_iter=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save(model, f"{folder}/digits.safetensors")
+    ...     again = load(path)
+    >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
+    True
+    """
+    return format.write(path, pack(model, dtype=dtype, X=X, y=y))
+
+
+def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) -> Contents:
+    """Return what :func:`save` writes."""
+    if dtype is not None and dtype not in SHORT_DTYPES:
+        raise ArtifactError(
+            f"dtype must be one of {', '.join(SHORT_DTYPES)} or None; got {dtype!r}"
+        )
+    if (X is None) != (y is None):
+        raise ArtifactError("X and y go together: rows and their targets")
+    estimator, steps, tensors = steps_of(model)
+    kind = _KINDS.get(type(estimator).__name__)
+    if kind is None or type(estimator) is not kind.CLASSES[type(estimator).__name__]:
+        raise ArtifactError(
+            f"a model to save must be one of {', '.join(_KINDS)}, or a pipeline that ends in "
+            f"one; got {type(estimator).__name__}"
+        )
+    contents: Contents = kind.contents_of(estimator)
+    if isinstance(model, Pipeline):
+        contents.document["preprocessing"] = {"steps": steps, "estimator": model.steps[-1][0]}
+        contents.tensors.update(tensors)
+    if dtype is not None:
+        contents.dtypes.update(dict.fromkeys(kind.adapter_names(contents), dtype))
+        contents.document["precision"] = _precision(model, contents, dtype, X, y)
+    return contents
+
+
+def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> dict[str, Any]:
+    """Return what keeping trained numbers in 16 bits costs."""
+    rounded, error = dict(contents.tensors), 0.0
+    for name in contents.dtypes:
+        values = contents.tensors[name]
+        rounded[name] = format.decode(format.encode(values, dtype), dtype)
+        largest = float(np.abs(values).max())
+        if largest:
+            error = max(error, float(np.abs(rounded[name] - values).max()) / largest)
+    cost: dict[str, Any] = {"dtype": dtype, "largest_error": error}
+    if X is None:
+        return cost
+    again = unpack(Contents(contents.document, rounded, contents.dtypes))
+    return cost | {
+        "rows": len(X),
+        "score": float(model.score(X, y)),
+        "score_rounded": float(again.score(X, y)),
+    }
+
+
+def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = MAX_BYTES) -> Any:
+    """Load a saved model: its scaffold is drawn again from the seed and checked.
+
+    Parameters
+    ----------
+    path : str or path
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where the model is to run; the file belongs to no device.
+    max_bytes : int, default=2 GiB
+        Limit of the file's size, and of what drawing its scaffold may take.
+
+    Returns
+    -------
+    estimator or Pipeline
+        As it was saved. The history of training and what ``partial_fit`` of an echo-state
+        network has gathered are not in the file.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is damaged, of another version, asks for more than `max_bytes`, describes no
+        model of deepreservoir, or if the scaffold drawn here is not that of the saved model.
+    OSError
+        If the file cannot be opened.
+    """
+    where = resolve_device(device)
+    return _named(path, lambda: unpack(format.read(path, max_bytes), where, max_bytes))
+
+
+def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:
+    """Return the model of a file on the scaffold of `model`, which is in memory already.
+
+    Nothing is drawn and no frozen weight is copied: many models can stand on one scaffold. See
+    :func:`deepreservoir.predict_many` to serve them together.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        A fitted deep estimator; it is not changed.
+    path : str or path
+        A file of a model with the same scaffold: seed, family, scale and hidden layers.
+    max_bytes : int, default=2 GiB
+        Limit of the file's size.
+
+    Returns
+    -------
+    estimator or Pipeline
+        As it was saved, on the device of `model`.
+
+    Raises
+    ------
+    ArtifactError
+        As :func:`load`, and if the file's scaffold is another than the model's.
+    """
+    estimator = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    network = getattr(estimator, "network_", None)
+    if network is None:
+        raise ArtifactError(
+            f"a model to attach to must be a fitted deep estimator; got {type(estimator).__name__}"
+        )
+    mine = network.digests()
+
+    def work() -> Any:
+        contents = format.read(path, max_bytes)
+        theirs = _digests(contents.document)
+        for layer in sorted(mine.keys() | theirs.keys()):
+            if mine.get(layer) != theirs.get(layer):
+                raise ArtifactError(
+                    f"the adapter stands on other frozen weights: layer {layer!r} has digest "
+                    f"{theirs.get(layer)}, that in memory {mine.get(layer)}"
+                )
+        return unpack(contents, network.device, max_bytes, network.scaffolds)
+
+    return _named(path, work)
+
+
+def _digests(document: dict[str, Any]) -> dict[str, str]:
+    return {layer["path"]: layer["digest"] for layer in document["scaffold"]["layers"]}
+
+
+def unpack(
+    contents: Contents,
+    device: Device = "cpu",
+    max_bytes: int = MAX_BYTES,
+    ready: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return the model that contents describe; see :func:`load`."""
+    name = contents.document.get("estimator")
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ArtifactError(
+            f"the file holds a {name!r:.60}; this version of deepreservoir knows "
+            f"{', '.join(_KINDS)}"
+        )
+    model = kind.rebuild(contents, device, max_bytes, ready)
+    if "preprocessing" in contents.document:
+        model = pipeline_of(model, contents.document["preprocessing"], contents.tensors)
+    return model
+
+
+def _named(path: str | os.PathLike[str], work: Callable[[], Any]) -> Any:
+    """Do the work of reading a file; any refusal of its contents names the file."""
+    try:
+        return work()
+    except ArtifactError as error:
+        text = str(error)
+        known = text.startswith(f"{Path(path)}: ")
+        raise ArtifactError(text if known else f"{path}: {text}") from None
+    except _REFUSALS as error:
+        raise ArtifactError(
+            f"{path}: the document describes no model: {type(error).__name__}: {error}"
+        ) from error

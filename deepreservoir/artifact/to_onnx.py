@@ -1,0 +1,175 @@
+"""Models as ONNX graphs of ordinary layers."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..estimators import DeepReservoirClassifier
+from .format import ArtifactError, write_bytes
+from .plain import PlainLayer, plain_layers
+from .steps import steps_of
+
+# The first with LayerNormalization; old enough for runtimes of some years ago.
+_OPSET = 17
+_IR_VERSION = 8
+_NORM_EPS = 1e-5
+
+
+def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a model as an ONNX graph, scaffold and adapter made one matrix a layer.
+
+    The file is as large as the dense network: for a few kilobytes use
+    :func:`deepreservoir.save`. Needs the extra ``onnx``.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        A fitted deep estimator, or a pipeline of StandardScalers that ends in one.
+    path : str or path
+
+    Returns
+    -------
+    Path
+        The graph reads ``X``, float32, (rows, n_features). A classifier's gives ``label`` and
+        ``probabilities`` (rows, n_classes), in order of ``classes_``; a regressor's
+        ``prediction`` (rows, n_outputs).
+
+    Raises
+    ------
+    ArtifactError
+        If the model is no deep estimator, or onnx is not installed.
+    """
+    if find_spec("onnx") is None:
+        raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")
+    estimator, steps, tensors = steps_of(model)
+    graph = _Graph()
+    x = "X"
+    layers = plain_layers(estimator)
+    for i in range(len(steps)):
+        for operator, statistic in (("Sub", "mean"), ("Div", "scale")):
+            values = tensors.get(f"preprocessing.{i}.{statistic}")
+            # A scaler that is told not to centre has a mean all the same.
+            if values is not None and (statistic == "scale" or steps[i]["with_mean"]):
+                x = graph.add(operator, [x, graph.constant(values)])
+    for layer in layers:
+        x = _layer(graph, layer, x)
+    if isinstance(estimator, DeepReservoirClassifier):
+        outputs = _classes(graph, estimator, x)
+    else:
+        outputs = [graph.output(x, "prediction", [None, layers[-1].weight.shape[0]])]
+    path = Path(path)
+    write_bytes(path, graph.to_bytes(estimator.n_features_in_, outputs))
+    return path
+
+
+def _layer(graph: _Graph, layer: PlainLayer, x: str) -> str:
+    inputs = [x, graph.constant(layer.weight)]
+    if layer.bias is not None:
+        inputs.append(graph.constant(layer.bias))
+    y = graph.add("Gemm", inputs, transB=1)
+    if layer.residual:
+        y = graph.add("Add", [y, x])
+    if layer.norm is not None:
+        weight, bias = (graph.constant(part) for part in layer.norm)
+        y = graph.add("LayerNormalization", [y, weight, bias], axis=-1, epsilon=_NORM_EPS)
+    return _activation(graph, layer.activation, y)
+
+
+def _activation(graph: _Graph, name: str, x: str) -> str:
+    if name == "identity":
+        return x
+    if name == "silu":
+        return graph.add("Mul", [x, graph.add("Sigmoid", [x])])
+    if name == "gelu":
+        scaled = graph.add("Mul", [x, graph.constant(np.array(0.5**0.5))])
+        doubled = graph.add("Add", [graph.add("Erf", [scaled]), graph.constant(np.array(1.0))])
+        return graph.add("Mul", [graph.add("Mul", [x, graph.constant(np.array(0.5))]), doubled])
+    return graph.add({"relu": "Relu", "tanh": "Tanh"}[name], [x])
+
+
+def _classes(graph: _Graph, model: DeepReservoirClassifier, logits: str) -> list[Any]:
+    """Turn logits into a label and probabilities."""
+    n = len(model.classes_)
+    if n == 2:  # one logit, of the second class
+        zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
+        logits = graph.add("Concat", [zero, logits], axis=1)
+    probabilities = graph.add("Softmax", [logits], axis=1)
+    code = graph.add("ArgMax", [logits], axis=1, keepdims=0)
+    label = graph.add("Gather", [graph.labels(model.classes_), code], axis=0)
+    return [
+        graph.output(label, "label", [None], model.classes_),
+        graph.output(probabilities, "probabilities", [None, n]),
+    ]
+
+
+class _Graph:
+    """A graph as it grows: its nodes and constants."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def _name(self) -> str:
+        return f"v{len(self.nodes) + len(self.constants)}"
+
+    def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
+        """Add a node, and return the name of what it gives."""
+        from onnx import helper
+
+        name = self._name()
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def constant(self, values: np.ndarray) -> str:
+        """Add an array in float32, and return its name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
+        return name
+
+    def labels(self, classes: np.ndarray) -> str:
+        """Add class labels, as whole numbers or words."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        if classes.dtype.kind in "iub":
+            self.constants.append(numpy_helper.from_array(classes.astype(np.int64), name))
+        elif classes.dtype.kind == "f":
+            self.constants.append(numpy_helper.from_array(classes.astype(np.float64), name))
+        else:
+            words = np.array([str(label) for label in classes], dtype=object)
+            self.constants.append(numpy_helper.from_array(words, name))
+        return name
+
+    def output(
+        self, x: str, name: str, shape: list[int | None], classes: np.ndarray | None = None
+    ) -> Any:
+        """Give `x` out under `name`."""
+        from onnx import TensorProto, helper
+
+        self.nodes.append(helper.make_node("Identity", [x], [name]))
+        kind = TensorProto.FLOAT
+        if classes is not None:
+            kinds = {"f": TensorProto.DOUBLE, "U": TensorProto.STRING, "O": TensorProto.STRING}
+            kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def to_bytes(self, n_features: int, outputs: list[Any]) -> bytes:
+        """Return the file of the finished graph, checked by onnx."""
+        import onnx
+        from onnx import TensorProto, helper
+
+        X = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, n_features])
+        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
+        opset = [helper.make_opsetid("", _OPSET)]
+        model = helper.make_model(
+            graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
+        )
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())

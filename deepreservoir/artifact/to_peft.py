@@ -1,0 +1,155 @@
+"""Adapters in the layout that adapter libraries read, over the materialised base."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ..backend import to_host
+from ..estimators import DeepReservoirRegressor
+from .format import ArtifactError
+from .plain import check_deep, plain_layers
+
+_PREFIX = "base_model.model"
+
+
+def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
+    """Write the adapters as ``adapter_model.safetensors`` and ``adapter_config.json``.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted deep estimator with ``adapter="lora"`` or ``"dora"``.
+    folder : str or path
+        Made; if it is there it must be empty.
+
+    Returns
+    -------
+    Path
+        The folder. Its ``base`` holds the frozen network the adapters belong to, beta times the
+        scaffold written out: ``model.safetensors`` with ``layers.0.weight`` (d_out, d_in) and so
+        on, biases and ``norms.0.weight`` where there are any, and ``config.json``. A head that
+        is trained whole is among the adapters, as ``modules_to_save``. A regressor's head gives
+        targets in their own units.
+
+    Raises
+    ------
+    ArtifactError
+        If the model has no adapters, or the folder is not empty.
+    NotFittedError
+        If it is not fitted.
+    """
+    check_deep(model)
+    config = model.network_.config
+    if config.adapter not in ("lora", "dora"):
+        raise ArtifactError(
+            f"export_peft needs adapter='lora' or 'dora'; the model has {config.adapter!r}"
+        )
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ArtifactError(f"{folder} is there and not an empty folder; name another")
+    base, adapters = _tensors(model)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
+    try:
+        (scratch / "base").mkdir()
+        save_file(adapters, scratch / "adapter_model.safetensors")
+        _write_json(scratch / "adapter_config.json", _config(model))
+        save_file(base, scratch / "base" / "model.safetensors")
+        _write_json(scratch / "base" / "config.json", _base_config(model))
+        scratch.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        scratch.rename(folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the tensors of the base, and of the adapters."""
+    adapted = model.network_.adapted
+    base: dict[str, np.ndarray] = {}
+    adapters: dict[str, np.ndarray] = {}
+    for layer in plain_layers(model):
+        whole = layer.path not in adapted  # a head that is trained as it is
+        # A regressor's head is in the units of its targets.
+        unit = np.ones(len(layer.weight))
+        if layer.path == "head" and isinstance(model, DeepReservoirRegressor):
+            unit = model.y_scale_
+        if whole:
+            adapters[f"{_PREFIX}.head.weight"] = layer.weight
+            if layer.bias is not None:
+                adapters[f"{_PREFIX}.head.bias"] = layer.bias
+            base["head.weight"] = layer.weight
+        else:
+            dense = adapted[layer.path]
+            scaffold = dense.beta_value * dense.scaffold.dense()
+            base[f"{layer.path}.weight"] = unit[:, None] * scaffold
+            name = f"{_PREFIX}.{layer.path}.lora_"
+            adapters[f"{name}A.weight"] = to_host(dense.A)
+            adapters[f"{name}B.weight"] = unit[:, None] * to_host(dense.B)
+            if dense.adapter.mode == "dora":
+                adapters[f"{name}magnitude_vector"] = to_host(dense.magnitude)
+        if layer.bias is not None:
+            base[f"{layer.path}.bias"] = layer.bias
+        if layer.norm is not None:
+            number = layer.path.removeprefix("layers.")
+            base[f"norms.{number}.weight"], base[f"norms.{number}.bias"] = layer.norm
+    return _float32(base), _float32(adapters)
+
+
+def _float32(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
+
+
+def _config(model: Any) -> dict[str, Any]:
+    """Return ``adapter_config.json``; ranks and alphas may differ by layer."""
+    config = model.network_.config
+    adapted = model.network_.adapted
+    ranks = {path: layer.adapter.rank for path, layer in adapted.items()}
+    power = 0.5 if config.scaling == "rslora" else 1.0
+    alphas = {
+        path: layer.adapter.scaling * layer.adapter.rank**power for path, layer in adapted.items()
+    }
+    first = next(iter(adapted))
+    return {
+        "peft_type": "LORA",
+        "task_type": None,
+        "base_model_name_or_path": "base",
+        "r": ranks[first],
+        "lora_alpha": alphas[first],
+        "rank_pattern": ranks,
+        "alpha_pattern": alphas,
+        "target_modules": list(adapted),
+        "modules_to_save": None if "head" in adapted else ["head"],
+        "use_rslora": config.scaling == "rslora",
+        "use_dora": config.adapter == "dora",
+        "lora_dropout": config.adapter_dropout,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+    }
+
+
+def _base_config(model: Any) -> dict[str, Any]:
+    config = model.network_.config
+    return {
+        "model_type": "deepreservoir-mlp",
+        "widths": list(config.widths),
+        "activation": config.activation,
+        "layer_norm": config.layer_norm,
+        "residual": config.residual,
+    }

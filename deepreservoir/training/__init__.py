@@ -1,0 +1,20 @@
+"""Training: how, what on, and with checkpoints where it is long."""
+
+from .checkpoint import Checkpoint, fingerprint
+from .plan import PROJECTION_LIMIT, Outcome, Plan, TrainingDiverged, TrainingSet, Validate
+from .products import project, validator
+from .run import train
+
+__all__ = [
+    "PROJECTION_LIMIT",
+    "Checkpoint",
+    "Outcome",
+    "Plan",
+    "TrainingDiverged",
+    "TrainingSet",
+    "Validate",
+    "fingerprint",
+    "project",
+    "train",
+    "validator",
+]

@@ -1,0 +1,179 @@
+"""Checkpoints: a training that is killed goes on where it was, to the same bits."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ..artifact.format import ArtifactError, Contents, read, write
+
+#: At most one file in so many seconds.
+SECONDS = 10.0
+
+_KIND = "checkpoint"
+
+
+@dataclass
+class Progress:
+    """Where a training stands, after a step.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Whole epochs, and steps of the one after them.
+    total : float
+        Loss of its steps, each times its rows.
+    numbers : dict of str to float
+        Counters and best values by name.
+    history : dict of str to list
+        Of whole epochs.
+    arrays : dict of str to ndarray
+        The adapter, the optimiser's moments, averages: on the host.
+    """
+
+    epoch: int
+    step: int
+    total: float
+    numbers: dict[str, float]
+    history: dict[str, list[Any]]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+# JSON has no infinity and no NaN; hexadecimal text has both, and every bit of the others.
+
+
+def _to_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _to_text(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_to_text(inner) for inner in value]
+    return float(value).hex()
+
+
+def _from_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _from_text(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_from_text(inner) for inner in value]
+    return float.fromhex(value)
+
+
+class Checkpoint:
+    """The file of one training.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Attributes
+    ----------
+    seeds : tuple of int or None
+        Of the training whose file is there.
+
+    Raises
+    ------
+    ArtifactError
+        If there is a file that is no whole checkpoint.
+    OSError
+        If the folder is not there, or cannot be written to.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        folder = self.path.absolute().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise NotADirectoryError(
+                f"the folder of checkpoint {self.path} is not there, or cannot be written to"
+            )
+        self.seeds: tuple[int, ...] | None = None
+        self._found: Contents | None = None
+        if self.path.exists():
+            self._found = read(self.path, max_bytes=1 << 62)  # the user's own file
+            if self._found.document.get("kind") != _KIND:
+                raise ArtifactError(
+                    f"{self.path} is no checkpoint, and would be written over; name another file"
+                )
+            self.seeds = tuple(self._found.document["seeds"])
+
+    def begin(self, seeds: tuple[int, ...], fingerprint: str) -> None:
+        """Say which training it is, by its seeds and the fingerprint of all that decides it.
+
+        Raises
+        ------
+        ArtifactError
+            If the file that is there is of another training.
+        """
+        if self._found is not None and self._found.document["fingerprint"] != fingerprint:
+            raise ArtifactError(
+                f"checkpoint {self.path} is of another training: the data, a parameter or the "
+                "random state differs. Remove the file to begin anew, or name another"
+            )
+        self._training = {"seeds": list(seeds), "fingerprint": fingerprint}
+        self._last = time.monotonic()
+
+    def resume(self) -> Progress | None:
+        """Return where the training of the file stands, or None where there is no file."""
+        if self._found is None:
+            return None
+        document = self._found.document
+        return Progress(
+            document["epoch"],
+            document["step"],
+            _from_text(document["total"]),
+            _from_text(document["numbers"]),
+            _from_text(document["history"]),
+            self._found.tensors,
+        )
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next file."""
+        return time.monotonic() - self._last >= SECONDS
+
+    def save(self, progress: Progress) -> None:
+        """Write where the training stands; numbers that are not finite are not worth it."""
+        self._last = time.monotonic()
+        document = {
+            "kind": _KIND,
+            **self._training,
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "total": _to_text(progress.total),
+            "numbers": _to_text(progress.numbers),
+            "history": _to_text(progress.history),
+        }
+        with contextlib.suppress(ArtifactError):
+            write(self.path, Contents(document, progress.arrays, {}))
+
+    def remove(self) -> None:
+        """Remove the file: the training has ended."""
+        self.path.unlink(missing_ok=True)
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a SHA-256 of what decides a training: arrays by their bytes, others by their repr.
+
+    Examples
+    --------
+    >>> fingerprint("adamw", np.arange(3)) == fingerprint("adamw", np.arange(4))
+    False
+    """
+    sha = hashlib.sha256()
+    for part in parts:
+        if scipy.sparse.issparse(part):
+            sha.update(fingerprint(part.shape, part.indptr, part.indices, part.data).encode())
+        elif isinstance(part, np.ndarray):
+            sha.update(f"{part.dtype.str}{part.shape}".encode())
+            sha.update(np.ascontiguousarray(part).tobytes())
+        else:
+            sha.update(repr(part).encode())
+        sha.update(b"\0")
+    return sha.hexdigest()

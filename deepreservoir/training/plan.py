@@ -1,0 +1,108 @@
+"""How to train, what on, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..backend import Array
+from ..network import Network
+from ..optim import Constant, Optimiser, OptimiserState, Schedule
+from ..rows import Rows
+
+#: Bytes that the first layer's product with the training set may take under "auto".
+PROJECTION_LIMIT = 1 << 30
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss stopped being finite; the message names epoch, step and remedy."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: everything but the network, the data and the loss.
+
+    Attributes
+    ----------
+    optimiser : Optimiser
+    rate : float
+        Learning rate, before the schedule.
+    schedule : Schedule
+    epochs : int
+    batch_size : int
+        Rows a step; the last step of an epoch takes what is left.
+    shuffle : bool
+    seed : int
+        Of the order of rows and the dropout masks.
+    clip_norm : float, optional
+        Limit of the gradient's Euclidean norm.
+    ema_decay : float, optional
+        Decay of the average of the weights that is kept in the end.
+    tol : float
+    patience : int
+        Stop after this many epochs in a row that improve by no more than `tol`: the
+        validation score where there is one, the training loss where there is none.
+    projection_limit : int
+        Bytes that the first layer's frozen product with the training set may take.
+    verbose : bool
+        Show a bar.
+    """
+
+    optimiser: Optimiser
+    rate: float
+    schedule: Schedule = field(default_factory=Constant)
+    epochs: int = 100
+    batch_size: int = 128
+    shuffle: bool = True
+    seed: int = 0
+    clip_norm: float | None = None
+    ema_decay: float | None = None
+    tol: float = 0.0
+    patience: int | None = None
+    projection_limit: int = PROJECTION_LIMIT
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Rows, targets and weights, in one order.
+
+    Attributes
+    ----------
+    rows : Rows
+    targets : array, shape (n,) or (n, n_outputs)
+    weights : array, shape (n,), optional
+        Of mean one.
+    """
+
+    rows: Rows
+    targets: Array
+    weights: Array | None = None
+
+
+StopReason = Literal["budget", "converged", "interrupted"]
+
+
+@dataclass
+class Outcome:
+    """What a training run leaves beside the trained network.
+
+    Attributes
+    ----------
+    history : dict of str to list
+        One entry a whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
+        (path -> value), and with validation ``validation_loss`` and ``validation_score``.
+    reason : {"budget", "converged", "interrupted"}
+    state : OptimiserState
+    best_score : float, optional
+        Validation score of the weights that were kept.
+    """
+
+    history: dict[str, list[Any]]
+    reason: StopReason
+    state: OptimiserState
+    best_score: float | None = None
+
+
+Validate = Callable[[Network], tuple[float, float]]  # network -> (loss, score)
