@@ -10,11 +10,10 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from target import host, put
 
 from deepreservoir import EchoStateClassifier, reservoir_search
 from deepreservoir.esn import IntrinsicPlasticity
-
-pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
 
 RNG = np.random.default_rng(0)
 KINDS = ["last", "mean", (0.5, 1.0), "output_model", "reservoir_model"]
@@ -69,7 +68,7 @@ def test_features_are_what_they_are_called():
         ((0.01, 0.5, 1.0), lambda s: np.concatenate([s[:, 0], s[:, 11], s[:, 22]], axis=1)),
     ]:
         model = small(features=features, washout=3, readout=RidgeClassifier()).fit(X, y)
-        found = model.features_.of(model.reservoir_, X)
+        found = host(model.features_.of(model.reservoir_, put(X)))
         np.testing.assert_allclose(found, wanted(model.states(X)), atol=1e-12)
 
 
@@ -84,10 +83,11 @@ def test_models_are_ridge_regressions_of_each_series(features, n_components, len
     if n_components is not None:
         rows = states.reshape(-1, 20)
         _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-        found = np.abs(model.features_.projection.components @ axes[:5].T)
+        projection = model.features_.projection
+        found = np.abs(host(projection.components) @ axes[:5].T)
         np.testing.assert_allclose(found, np.eye(5), atol=1e-5)  # the same, up to sign
-        states = model.features_.projection(states)
-    found = model.features_.of(model.reservoir_, X)
+        states = host(projection(put(states)))
+    found = host(model.features_.of(model.reservoir_, put(X)))
     for i in range(2):
         wanted = states[i, 1:] if features == "reservoir_model" else X[i, 5:]
         oracle = Ridge(1.0).fit(states[i, :-1], wanted)

@@ -13,11 +13,10 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from target import assert_array_equal, host
 
 from deepreservoir import EchoStateRegressor
 from deepreservoir.esn import IntrinsicPlasticity
-
-pytestmark = pytest.mark.host(reason="reservoirs run on the CPU only, as yet")
 
 RNG = np.random.default_rng(0)
 WAVE = np.c_[np.sin(np.arange(800) / 5), np.cos(np.arange(800) / 7)]
@@ -168,7 +167,7 @@ def test_many_series_of_any_lengths_train_as_their_rows_do():
         centred.T @ centred + 1e-6 * np.eye(80), centred.T @ (wanted - wanted.mean(axis=0))
     )
     np.testing.assert_allclose(
-        states @ model.readout_.coef.T + model.readout_.intercept,
+        states @ host(model.readout_.coef).T + host(model.readout_.intercept),
         centred @ coef + wanted.mean(axis=0),
         atol=1e-5,
     )
@@ -208,7 +207,7 @@ def test_pickle_clone_pipeline_and_search():
 
 def test_the_same_seed_gives_the_same_model():
     first, second = (small(noise=0.01).fit(WAVE[:200], WAVE[1:201]) for _ in range(2))
-    np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)
+    assert_array_equal(first.readout_.coef, second.readout_.coef)
 
 
 @pytest.mark.parametrize("units", [(40, 30), (20, 20, 20)])
