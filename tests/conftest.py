@@ -58,6 +58,7 @@ def _give_the_device(backend: ModuleType) -> None:
         resolve(device)  # an unknown name is still refused
         return "cuda"
 
+    resolve_to_device.as_asked = resolve  # type: ignore[attr-defined]
     backend.resolve_device = resolve_to_device
     from deepreservoir.network import Network
 

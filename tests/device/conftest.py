@@ -1,10 +1,13 @@
 """What tests of single kernels run on, also where the rest of the run is on the host."""
 
+import sys
+
 import cpu_kernels
 import pytest
 import standin
 import target
 
+from deepreservoir import backend
 from deepreservoir.kernels import cuda
 
 
@@ -19,6 +22,16 @@ def cupy(monkeypatch):
     for name, module in modules.items():
         monkeypatch.setitem(standin.sys.modules, name, module)
     return modules["cupy"]
+
+
+@pytest.fixture
+def both_devices(cupy, monkeypatch):
+    """CuPy, and ``device="cpu"`` of an estimator is the CPU whatever the tests run on."""
+    as_asked = getattr(backend.resolve_device, "as_asked", backend.resolve_device)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("deepreservoir.") and hasattr(module, "resolve_device"):
+            monkeypatch.setattr(module, "resolve_device", as_asked)
+    return cupy
 
 
 @pytest.fixture(params=cpu_kernels.ORDERS)

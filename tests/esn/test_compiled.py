@@ -6,6 +6,7 @@ import scipy.sparse
 
 from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, compiled, threads
 
+pytestmark = pytest.mark.host(reason="the compiled loops are for the CPU")
 pytest.importorskip("numba")
 RNG = np.random.default_rng(0)
 

@@ -4,6 +4,8 @@ import threading
 
 import numpy as np
 import pytest
+import target
+from target import assert_array_equal, put, xp
 
 from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, ReservoirStack
 from deepreservoir.esn.harvest import harvest
@@ -16,17 +18,17 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize("n_series", [1, 3, 20])
 @pytest.mark.parametrize("washout", [0, 5, 2100])
 def test_rows_are_the_states_after_the_washout_beside_their_targets(topology, n_series, washout):
-    reservoir = Reservoir(ReservoirSpec(RecurrentSpec(64, topology)), 2)
-    u, y = RNG.normal(size=(n_series, 2200, 2)), RNG.normal(size=(n_series, 2200, 3))
+    reservoir = Reservoir(ReservoirSpec(RecurrentSpec(64, topology)), 2, device=target.device)
+    u, y = put(RNG.normal(size=(n_series, 2200, 2))), put(RNG.normal(size=(n_series, 2200, 3)))
     blocks = list(harvest(reservoir, u, y, washout))
     assert blocks[0][0] == washout
     assert [first for first, _, _ in blocks[1:]] == [
         first + len(states) for first, states, _ in blocks[:-1]
     ]
-    states = np.concatenate([states for _, states, _ in blocks])
-    wanted = np.concatenate([wanted for _, _, wanted in blocks])
-    np.testing.assert_array_equal(states.swapaxes(0, 1), reservoir.states(u)[:, washout:])
-    np.testing.assert_array_equal(wanted.swapaxes(0, 1), y[:, washout:])
+    states = xp.concatenate([states for _, states, _ in blocks])
+    wanted = xp.concatenate([wanted for _, _, wanted in blocks])
+    assert_array_equal(states.swapaxes(0, 1), reservoir.states(u)[:, washout:])
+    assert_array_equal(wanted.swapaxes(0, 1), y[:, washout:])
 
 
 def test_a_stack_uses_several_cores_if_a_part_does():

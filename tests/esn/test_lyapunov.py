@@ -17,6 +17,7 @@ from deepreservoir.esn import (
 from deepreservoir.esn.lyapunov import _mean_growth
 from deepreservoir.esn.readout import NormalEquations, RidgeFit
 
+pytestmark = pytest.mark.host(reason="observables are computed on the CPU")
 RNG = np.random.default_rng(0)
 
 

@@ -9,6 +9,7 @@ import pytest
 from deepreservoir.esn.nvar import NVAR
 
 preprocessing = pytest.importorskip("sklearn.preprocessing")
+pytestmark = pytest.mark.host(reason="next-generation features are made on the CPU")
 
 
 def values(*shape, dtype=np.float64, seed=0):

@@ -19,6 +19,7 @@ from deepreservoir.esn import (
     state_rank,
 )
 
+pytestmark = pytest.mark.host(reason="observables are computed on the CPU")
 RNG = np.random.default_rng(0)
 
 

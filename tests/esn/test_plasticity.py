@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse
+import target
+from target import assert_array_equal, host, put
 
 from deepreservoir.esn import (
     IntrinsicPlasticity,
@@ -20,7 +22,12 @@ def stack(units=(40,), topology="random", arrangement="deep", n_feedback=0, **op
         ReservoirSpec(RecurrentSpec(n, topology, path=f"r{i}"), **options)
         for i, n in enumerate(units)
     ]
-    return ReservoirStack(specs, 2, n_feedback, arrangement, np.float64)
+    return ReservoirStack(specs, 2, n_feedback, arrangement, np.float64, target.device)
+
+
+def states_of(reservoir, u):
+    """The states of series of the host, on the host."""
+    return host(reservoir.states(put(u)))
 
 
 def test_gains_and_biases_are_those_of_reservoirpy():
@@ -30,15 +37,15 @@ def test_gains_and_biases_are_those_of_reservoirpy():
     peer = nodes.IPReservoir(
         units=40,
         W=scipy.sparse.csr_matrix(part.recurrent.dense()),
-        Win=part.W_in,
-        bias=part.b,
+        Win=host(part.W_in),
+        bias=host(part.b),
         mu=0.1,
         sigma=0.3,
         learning_rate=1e-3,
     )
     u = RNG.normal(size=(300, 2))
     peer.fit(u)
-    IntrinsicPlasticity(epochs=1, mean=0.1, deviation=0.3, rate=1e-3).tune(ours, [u[None]])
+    IntrinsicPlasticity(epochs=1, mean=0.1, deviation=0.3, rate=1e-3).tune(ours, [put(u[None])])
     np.testing.assert_allclose(ours.parts[0].tuning.gain, peer.a, atol=1e-10)
     np.testing.assert_allclose(ours.parts[0].tuning.bias, peer.b, atol=1e-10)
 
@@ -48,12 +55,12 @@ def test_a_tuned_reservoir_follows_the_formula(topology):
     tuned = stack((64,), topology, bias_scaling=0.2, leak_rate=0.6)
     plain = tuned.parts[0]
     u = RNG.normal(size=(3, 200, 2))
-    IntrinsicPlasticity(epochs=2, rate=1e-2).tune(tuned, [u])
+    IntrinsicPlasticity(epochs=2, rate=1e-2).tune(tuned, [put(u)])
     gain, bias = tuned.parts[0].tuning.gain, tuned.parts[0].tuning.bias
     assert np.abs(gain - 1).max() > 0.1
-    h, W = np.zeros(64), plain.recurrent.dense()
-    for t, state in enumerate(tuned.states(u)[0]):
-        inside = W @ h + plain.W_in @ u[0, t] + plain.b
+    h, W, W_in, b = np.zeros(64), plain.recurrent.dense(), host(plain.W_in), host(plain.b)
+    for t, state in enumerate(states_of(tuned, u)[0]):
+        inside = W @ h + W_in @ u[0, t] + b
         h = 0.4 * h + 0.6 * np.tanh(gain * inside + bias)
         np.testing.assert_allclose(state, h, atol=1e-9)
 
@@ -63,11 +70,11 @@ def test_outputs_come_closer_to_the_mean_and_deviation_that_are_aimed_at():
     u = RNG.normal(size=(1, 500, 2)) * 3
 
     def off(reservoir):
-        states = reservoir.states(u)[0]
+        states = states_of(reservoir, u)[0]
         return np.abs(states.mean(axis=0)).mean(), np.abs(states.std(axis=0) - 0.3).mean()
 
     before = off(tuned)
-    IntrinsicPlasticity(epochs=20, deviation=0.3, rate=1e-3).tune(tuned, [u])
+    IntrinsicPlasticity(epochs=20, deviation=0.3, rate=1e-3).tune(tuned, [put(u)])
     after = off(tuned)
     assert after[0] < 0.5 * before[0]
     assert after[1] < 0.5 * before[1]
@@ -75,7 +82,7 @@ def test_outputs_come_closer_to_the_mean_and_deviation_that_are_aimed_at():
 
 @pytest.mark.parametrize("arrangement", ["deep", "grouped"])
 def test_each_of_a_stack_is_tuned_on_what_it_reads(arrangement):
-    u = RNG.normal(size=(2, 3000, 2))  # more than a block
+    u = put(RNG.normal(size=(2, 3000, 2)))  # more than a block
     joined = stack((30, 20), arrangement=arrangement)
     rule = IntrinsicPlasticity(epochs=1, rate=1e-3)
     rule.tune(joined, [u])
@@ -83,16 +90,18 @@ def test_each_of_a_stack_is_tuned_on_what_it_reads(arrangement):
     rule.tune(first, [u])
     np.testing.assert_array_equal(joined.parts[0].tuning.gain, first.parts[0].tuning.gain)
     read = first.states(u) if arrangement == "deep" else u
-    alone = ReservoirStack([second.parts[1].spec], read.shape[2], dtype=np.float64)
+    alone = ReservoirStack(
+        [second.parts[1].spec], read.shape[2], dtype=np.float64, device=target.device
+    )
     rule.tune(alone, [read])
     np.testing.assert_allclose(joined.parts[1].tuning.gain, alone.parts[0].tuning.gain, atol=1e-12)
 
 
 def test_feedback_is_heard_while_tuning():
-    u, back = RNG.normal(size=(1, 50, 2)), RNG.normal(size=(1, 50, 1))
+    u, back = put(RNG.normal(size=(1, 50, 2))), put(RNG.normal(size=(1, 50, 1)))
     one, other = stack(n_feedback=1), stack(n_feedback=1)
     IntrinsicPlasticity().tune(one, [u], [back])
-    IntrinsicPlasticity().tune(other, [u], [np.zeros_like(back)])
+    IntrinsicPlasticity().tune(other, [u], [0 * back])
     assert not np.allclose(one.parts[0].tuning.gain, other.parts[0].tuning.gain)
 
 
@@ -111,7 +120,7 @@ def test_what_is_out_of_range_is_refused(options, message):
 
 
 def test_other_nonlinearities_and_rates_too_large_are_refused():
-    u = RNG.normal(size=(1, 50, 2))
+    u = put(RNG.normal(size=(1, 50, 2)))
     with pytest.raises(ValueError, match="for activation='tanh'"):
         IntrinsicPlasticity().tune(stack(activation="relu"), [u])
     with pytest.raises(ValueError, match="Lower its rate, 50"):
@@ -123,8 +132,8 @@ def test_a_pickle_holds_no_weights_and_gives_the_same_states():
 
     tuned = stack((300, 200))
     u = RNG.normal(size=(1, 60, 2))
-    IntrinsicPlasticity(epochs=1).tune(tuned, [u])
+    IntrinsicPlasticity(epochs=1).tune(tuned, [put(u)])
     data = pickle.dumps(tuned)
     assert len(data) < 12_000  # gain and bias of 500 units
-    np.testing.assert_array_equal(pickle.loads(data).states(u), tuned.states(u))
+    assert_array_equal(states_of(pickle.loads(data).to(target.device), u), tuned.states(put(u)))
     assert len(pickle.dumps(Reservoir(ReservoirSpec(RecurrentSpec(300)), 2))) < 1_000

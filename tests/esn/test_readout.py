@@ -1,10 +1,18 @@
 """Readouts, against scikit-learn's ridge and closed forms."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import target
 from sklearn.linear_model import Ridge, RidgeCV
+from target import assert_allclose, host, put
 
-from deepreservoir.esn.readout import LeastMeanSquares, NormalEquations, RecursiveLeastSquares
+from deepreservoir.esn import readout
+
+NormalEquations = partial(readout.NormalEquations, device=target.device)
+RecursiveLeastSquares = partial(readout.RecursiveLeastSquares, device=target.device)
+LeastMeanSquares = partial(readout.LeastMeanSquares, device=target.device)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 12)) + 3
@@ -14,7 +22,7 @@ Y = X @ RNG.normal(size=(12, 2)) + 5 + 0.1 * RNG.normal(size=(300, 2))
 def equations(X=X, Y=Y, parts=7):
     found = NormalEquations(X.shape[1], Y.shape[1])
     for x, y in zip(np.array_split(X, parts), np.array_split(Y, parts), strict=True):
-        found.add(x, y)
+        found.add(put(x), put(y))
     return found
 
 
@@ -22,8 +30,8 @@ def equations(X=X, Y=Y, parts=7):
 def test_blocks_give_the_ridge_of_the_whole(penalty):
     wanted = Ridge(penalty).fit(X, Y)
     for fit in (equations().solve(penalty), equations().solve_path((penalty,))):
-        np.testing.assert_allclose(fit.coef, wanted.coef_, atol=1e-8)
-        np.testing.assert_allclose(fit.intercept, wanted.intercept_, atol=1e-7)
+        assert_allclose(fit.coef, wanted.coef_, atol=1e-8)
+        assert_allclose(fit.intercept, wanted.intercept_, atol=1e-7)
         assert fit.penalty == penalty
 
 
@@ -62,26 +70,26 @@ def test_dependent_states_without_a_penalty_give_the_shortest_solution():
     doubled = np.hstack([X, X])
     fit = equations(doubled).solve(0.0)
     centred, wanted = doubled - doubled.mean(axis=0), Y - Y.mean(axis=0)
-    np.testing.assert_allclose(fit.coef.T, np.linalg.pinv(centred) @ wanted, atol=1e-6)
+    assert_allclose(fit.coef.T, np.linalg.pinv(centred) @ wanted, atol=1e-6)
 
 
 def test_recursive_least_squares_ends_at_the_ridge_solution():
     learner = RecursiveLeastSquares(12, 2, penalty=1e-3)
     for x, y in zip(np.array_split(X, 5), np.array_split(Y, 5), strict=True):
-        learner.add(x, y)
+        learner.add(put(x), put(y))
     rows = np.hstack([X, np.ones((300, 1))])  # here the intercept is penalised too
     wanted = np.linalg.solve(rows.T @ rows + 1e-3 * np.eye(13), rows.T @ Y)
-    np.testing.assert_allclose(learner.fit().coef.T, wanted[:-1], atol=1e-6)
-    np.testing.assert_allclose(learner.fit().intercept, wanted[-1], atol=1e-5)
+    assert_allclose(learner.fit().coef.T, wanted[:-1], atol=1e-6)
+    assert_allclose(learner.fit().intercept, wanted[-1], atol=1e-5)
 
 
 def test_least_mean_squares_finds_what_has_no_noise():
     exact = X @ RNG.normal(size=(12, 1)) + 2
     learner = LeastMeanSquares(12, 1, rate=0.5)
     for _ in range(3000):
-        learner.add(X, exact)
+        learner.add(put(X), put(exact))
     fit = learner.fit()
-    np.testing.assert_allclose(X @ fit.coef.T + fit.intercept, exact, atol=1e-3)
+    assert_allclose(X @ host(fit.coef).T + host(fit.intercept), exact, atol=1e-3)
 
 
 def test_no_rows_are_an_error_with_its_cause():

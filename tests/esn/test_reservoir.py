@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import target
+from target import assert_allclose, assert_array_equal, host, put, xp
 
 from deepreservoir.esn import (
     TOPOLOGIES,
@@ -20,24 +22,32 @@ def loops(request, monkeypatch):
     """Run every test on the NumPy path, and on the compiled one where numba is installed."""
     if request.param == "compiled":
         pytest.importorskip("numba")
+        if target.device != "cpu":
+            pytest.skip("the compiled loops are for the CPU")
     else:
         monkeypatch.setattr(compiled, "available", lambda: False)
 
 
 def make(units=40, n_inputs=2, n_feedback=0, dtype=np.float64, topology="random", **options):
     spec = ReservoirSpec(RecurrentSpec(units, topology), **options)
-    return Reservoir(spec, n_inputs, n_feedback, dtype)
+    return Reservoir(spec, n_inputs, n_feedback, dtype, device=target.device)
+
+
+def states_of(reservoir, u, *others):
+    """The states of series of the host, on the host."""
+    return host(reservoir.states(put(u), *map(put, others)))
 
 
 def by_the_formula(reservoir, u, feedback=None):
     """One step after another, written out: u (time, n_inputs) -> (time, units)."""
     spec, W = reservoir.spec, reservoir.recurrent.dense()
+    W_in, b = host(reservoir.W_in), host(reservoir.b)
     f = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "identity": lambda x: x}
     h, states = np.zeros(spec.units), []
     for t, x in enumerate(u):
-        inside = W @ h + reservoir.W_in @ x + reservoir.b
+        inside = W @ h + W_in @ x + b
         if feedback is not None:
-            inside += reservoir.W_fb @ feedback[t]
+            inside += host(reservoir.W_fb) @ feedback[t]
         h = (1 - spec.leak_rate) * h + spec.leak_rate * f[spec.activation](inside)
         states.append(h)
     return np.array(states)
@@ -51,7 +61,7 @@ def test_states_follow_the_formula(topology, activation, leak_rate):
         64, topology=topology, activation=activation, leak_rate=leak_rate, bias_scaling=0.3
     )
     u = RNG.normal(size=(3, 600, 2))  # more steps than a block
-    found = reservoir.states(u)
+    found = states_of(reservoir, u)
     for i in range(3):
         np.testing.assert_allclose(found[i], by_the_formula(reservoir, u[i]), atol=1e-6)
 
@@ -59,25 +69,25 @@ def test_states_follow_the_formula(topology, activation, leak_rate):
 def test_feedback_enters_with_weights_of_its_own():
     reservoir = make(n_feedback=3)
     u, back = RNG.normal(size=(1, 50, 2)), RNG.normal(size=(1, 50, 3))
-    (_, states), *_ = reservoir.blocks(u, feedback=back)
-    np.testing.assert_allclose(states[:, 0], by_the_formula(reservoir, u[0], back[0]), atol=1e-6)
+    (_, states), *_ = reservoir.blocks(put(u), feedback=put(back))
+    assert_allclose(states[:, 0], by_the_formula(reservoir, u[0], back[0]), atol=1e-6)
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_many_series_side_by_side_are_each_as_if_alone(topology):
     reservoir = make(64, topology=topology, leak_rate=0.5)
     u = RNG.normal(size=(4, 300, 2))
-    together = reservoir.states(u)
+    together = states_of(reservoir, u)
     for i in range(4):
-        np.testing.assert_allclose(reservoir.states(u[i : i + 1])[0], together[i], atol=1e-9)
+        np.testing.assert_allclose(states_of(reservoir, u[i : i + 1])[0], together[i], atol=1e-9)
 
 
 def test_going_on_from_a_state_is_as_never_having_stopped():
     reservoir = make(leak_rate=0.4)
     u = RNG.normal(size=(2, 500, 2))
-    whole = reservoir.states(u)
-    first = reservoir.states(u[:, :123])
-    rest = reservoir.states(u[:, 123:], first[:, -1])
+    whole = states_of(reservoir, u)
+    first = states_of(reservoir, u[:, :123])
+    rest = states_of(reservoir, u[:, 123:], first[:, -1])
     np.testing.assert_allclose(np.concatenate([first, rest], axis=1), whole, atol=1e-12)
 
 
@@ -85,28 +95,31 @@ def test_inputs_are_not_written_to():
     reservoir = make()
     u, h = RNG.normal(size=(2, 20, 2)), RNG.normal(size=(2, 40))
     u.flags.writeable = h.flags.writeable = False
-    reservoir.states(u, h)
+    given = put(u), put(h)
+    reservoir.states(*given)
+    assert_array_equal(given[0], u)
+    assert_array_equal(given[1], h)
 
 
 def test_noise_is_keyed_by_seed_and_step():
     reservoir = make(noise=0.1)
-    u = np.zeros((1, 3000, 2))  # more than a block
+    u = put(np.zeros((1, 3000, 2)))  # more than a block
 
     def run(seed):
-        return np.concatenate([s for _, s in reservoir.blocks(u, noise_seed=seed)])
+        return xp.concatenate([s for _, s in reservoir.blocks(u, noise_seed=seed)])
 
     assert (run(1) == run(1)).all()
     assert not (run(1) == run(2)).all()
     assert not run(None).any()
     # Half-way in, the noise is that of its own step.
     first = run(1)
-    again = np.concatenate(
+    again = xp.concatenate(
         [
             reservoir.block(u[:, :256], reservoir.start(), None, 1, 0),
             reservoir.block(u[:, 256:300], first[255], None, 1, 256),
         ]
     )
-    np.testing.assert_array_equal(again, first[:300])
+    assert_array_equal(again, first[:300])
 
 
 @pytest.mark.parametrize("leak_rate", [1.0, 0.4])
@@ -117,16 +130,16 @@ def test_states_equal_reservoirpy_on_the_same_weights(leak_rate):
         units=80,
         lr=leak_rate,
         W=reservoir.recurrent.dense(),
-        Win=reservoir.W_in,
-        bias=reservoir.b,
+        Win=host(reservoir.W_in),
+        bias=host(reservoir.b),
     )
     u = RNG.normal(size=(400, 2))
-    np.testing.assert_allclose(reservoir.states(u[None])[0], peer.run(u), atol=1e-10)
+    np.testing.assert_allclose(states_of(reservoir, u[None])[0], peer.run(u), atol=1e-10)
 
 
 def test_float32_states_stay_close_to_float64_ones():
     u = RNG.normal(size=(1, 300, 2))
-    single, double = (make(dtype=dtype).states(u) for dtype in (np.float32, np.float64))
+    single, double = (states_of(make(dtype=dtype), u) for dtype in (np.float32, np.float64))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, double, atol=1e-4)
 
@@ -135,9 +148,10 @@ def test_a_deep_stack_feeds_states_on_and_a_group_shares_the_input():
     specs = [ReservoirSpec(RecurrentSpec(n, path=f"r{i}")) for i, n in enumerate((30, 20))]
     u = RNG.normal(size=(2, 400, 3))
     for arrangement in ("deep", "grouped"):
-        stack = ReservoirStack(specs, 3, arrangement=arrangement, dtype=np.float64)
-        found = stack.states(u)
-        first = Reservoir(specs[0], 3, dtype=np.float64).states(u)
+        options = {"dtype": np.float64, "device": target.device}
+        stack = ReservoirStack(specs, 3, arrangement=arrangement, **options)
+        found = states_of(stack, u)
+        first = states_of(Reservoir(specs[0], 3, **options), u)
         read = first if arrangement == "deep" else u
-        second = Reservoir(specs[1], read.shape[2], dtype=np.float64).states(read)
+        second = states_of(Reservoir(specs[1], read.shape[2], **options), read)
         np.testing.assert_allclose(found, np.concatenate([first, second], axis=2), atol=1e-9)

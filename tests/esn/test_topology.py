@@ -1,11 +1,18 @@
 """Recurrent weights: structure, spectral radius, seeds, and products."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse
+import target
+from target import assert_allclose, put, xp
 
-from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, draw_recurrent
+from deepreservoir import esn
+from deepreservoir.esn import TOPOLOGIES, RecurrentSpec
 from deepreservoir.esn.spectrum import spectral_radius_of
+
+draw_recurrent = partial(esn.draw_recurrent, device=target.device)
 
 SCALED = [name for name in TOPOLOGIES if name != "delay_line"]
 
@@ -52,12 +59,13 @@ def test_products_are_those_of_the_dense_weights(topology, dtype):
     drawn = draw_recurrent(RecurrentSpec(64, topology, 0.9), dtype)
     h = np.random.default_rng(0).normal(size=(5, 64)).astype(dtype)
     h.flags.writeable = False
+    given = put(h)
     wanted = h.astype(float) @ drawn.dense().T
     tolerance = 1e-5 if dtype == np.float32 else 1e-6
-    np.testing.assert_allclose(drawn.matmul(h), wanted, atol=tolerance)
-    out = np.empty_like(wanted, dtype=dtype)
-    assert drawn.matmul(h, out=out) is out
-    np.testing.assert_allclose(out, wanted, atol=tolerance)
+    assert_allclose(drawn.matmul(given), wanted, atol=tolerance)
+    out = xp.empty(h.shape, dtype)
+    assert drawn.matmul(given, out=out) is out
+    assert_allclose(out, wanted, atol=tolerance)
 
 
 @pytest.mark.parametrize("topology", ["random", "dense", "small_world", "blocks", "hadamard"])

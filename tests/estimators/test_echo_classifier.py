@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from target import assert_allclose, host, put
+from target import host, put
 
 from deepreservoir import EchoStateClassifier, reservoir_search
 from deepreservoir.esn import IntrinsicPlasticity
@@ -68,8 +68,8 @@ def test_features_are_what_they_are_called():
         ((0.01, 0.5, 1.0), lambda s: np.concatenate([s[:, 0], s[:, 11], s[:, 22]], axis=1)),
     ]:
         model = small(features=features, washout=3, readout=RidgeClassifier()).fit(X, y)
-        found = model.features_.of(model.reservoir_, put(X))
-        assert_allclose(found, wanted(model.states(X)), atol=1e-12)
+        found = host(model.features_.of(model.reservoir_, put(X)))
+        np.testing.assert_allclose(found, wanted(model.states(X)), atol=1e-12)
 
 
 @pytest.mark.parametrize("n_components", [5, None])
@@ -83,9 +83,10 @@ def test_models_are_ridge_regressions_of_each_series(features, n_components, len
     if n_components is not None:
         rows = states.reshape(-1, 20)
         _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-        found = np.abs(host(model.features_.projection.components) @ axes[:5].T)
+        projection = model.features_.projection
+        found = np.abs(host(projection.components) @ axes[:5].T)
         np.testing.assert_allclose(found, np.eye(5), atol=1e-5)  # the same, up to sign
-        states = host(model.features_.projection(put(states)))
+        states = host(projection(put(states)))
     found = host(model.features_.of(model.reservoir_, put(X)))
     for i in range(2):
         wanted = states[i, 1:] if features == "reservoir_model" else X[i, 5:]
