@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -92,9 +93,12 @@ class RecurrentSpec:
     @property
     def in_degree(self) -> int:
         """Number of units that each unit hears."""
-        if isinstance(self.density, int) and not isinstance(self.density, bool):
-            return self.density
-        return max(1, round(self.density * self.units)) if 0 < self.density <= 1 else 0
+        density = self.density
+        if isinstance(density, bool) or not isinstance(density, Real):
+            return 0
+        if isinstance(density, Integral):
+            return int(density)
+        return max(1, round(float(density) * self.units)) if 0 < density <= 1 else 0
 
     def stream(self, draw: str) -> Stream:
         return Stream(self.seed, self.path, f"reservoir/{self.topology}/{draw}")
@@ -287,12 +291,12 @@ def _chosen(spec: RecurrentSpec, draw: str, width: int, k: int) -> np.ndarray:
 
 def _random(spec: RecurrentSpec) -> Any:
     units, k = spec.units, spec.in_degree
-    if isinstance(spec.density, int):
+    if isinstance(spec.density, Integral):
         cols = _chosen(spec, "links", units, k)
         rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
         return _csr(rows, cols, _values(spec, units, k), units)
     lanes = spec.stream("links").rows(0, units, units)
-    rows, cols = np.nonzero(lanes < round(spec.density * 65_536))
+    rows, cols = np.nonzero(lanes < round(float(spec.density) * 65_536))
     return _csr(rows, cols, _values(spec, units, units)[rows, cols], units)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, isfinite
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 )
 
 from .echo_base import check_whole
-from .series import is_many
+from .series import is_many, pooled
 
 _SEARCHED = ("spectral_radius", "leak_rate", "input_scaling")
 _NEEDED = ("units", "ridge", *_SEARCHED)
@@ -95,7 +95,7 @@ def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: in
     powers_of_two = params.get("topology") == "hadamard"
     density = params.get("density")
     # An integer is an in-degree, and a unit cannot hear more units than there are.
-    least = max(min_units, density) if isinstance(density, int) else min_units
+    least = max(min_units, density) if isinstance(density, Integral) else min_units
     sizes, n = [params["units"]], n_candidates
     while n > factor:
         n = ceil(n / factor)
@@ -133,10 +133,7 @@ def score_after_washout(estimator: Any, X: Any, y: Any) -> float:
     ValueError
         If no series is longer than the washout.
     """
-    predicted = estimator.predict(X)
-    pairs = zip(y, predicted, strict=True) if is_many(X) else [(y, predicted)]
-    kept = [[np.asarray(side)[estimator.washout :] for side in pair] for pair in pairs]
-    truth, guess = (np.concatenate(side) for side in zip(*kept, strict=True))
+    truth, guess = (pooled(X, side, estimator.washout) for side in (y, estimator.predict(X)))
     if not len(truth):
         raise ValueError(
             f"scoring needs series longer than the washout of {estimator.washout}; got none"

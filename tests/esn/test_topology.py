@@ -78,6 +78,14 @@ def test_a_whole_number_for_density_is_the_in_degree_of_every_unit(topology):
     assert heard.mean() > 5.5
 
 
+def test_numbers_of_numpy_are_numbers():
+    for given, same in ((np.int64(6), 6), (np.float32(0.25), 0.25)):
+        first, second = (
+            draw_recurrent(RecurrentSpec(60, density=density)).dense() for density in (given, same)
+        )
+        np.testing.assert_array_equal(first, second)
+
+
 def test_a_share_for_density_is_that_share_of_links():
     weights = draw_recurrent(RecurrentSpec(400, density=0.05)).dense()
     assert (weights != 0).mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.05 * 0.95) / 400)
@@ -121,6 +129,10 @@ def test_a_structure_holds_no_matrix():
         ({"topology": "star"}, "topology must be one of random, .*got 'star'"),
         ({"density": 0.0}, "density must be a share in"),
         ({"density": 65}, "density must be a share in"),
+        ({"density": "a"}, "density must be a share in .*got 'a'"),
+        ({"density": None}, "density must be a share in .*got None"),
+        ({"density": True}, "density must be a share in .*got True"),
+        ({"density": float("nan")}, "density must be a share in .*got nan"),
         ({"topology": "hadamard", "units": 48}, "power of two of units; got 48.*32 and 64"),
         ({"family": "orthogonal"}, "family must be i.i.d."),
     ],
