@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin, clone
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,7 +15,7 @@ from ..esn.harvest import harvest
 from ._echo_docs import documented
 from .echo_base import check_real
 from .echo_forecast import Forecasting
-from .series import Series, is_many, many_series, many_targets, stacked
+from .series import Series, is_many, many_series, many_targets, pooled, stacked
 
 Rows = tuple[np.ndarray, np.ndarray, bool]
 
@@ -274,6 +275,28 @@ series
                 back = np.concatenate([np.zeros_like(free[:, :1]), free[:, :-1]], axis=1)
             found |= dict(zip(which, self.reservoir_.states(u, feedback=back), strict=True))
         return series.like([found[i] for i in range(len(series.arrays))])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of `predict`, over all steps of all series, those of the washout included.
+
+        Steps of many series are taken together, whatever their lengths, and several outputs are
+        averaged. ``deepreservoir.estimators.halving.score_after_washout`` leaves the washout out.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (time,), or as many of these as there are series, optional
+
+        Returns
+        -------
+        float
+        """
+        if not is_many(X):
+            return float(super().score(X, y, sample_weight))
+        many_targets(y, self._given(X))  # says what does not go together
+        weights = None if sample_weight is None else pooled(X, sample_weight)
+        truth, guess = pooled(X, y), pooled(X, self.predict(X))
+        return float(r2_score(truth, guess, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

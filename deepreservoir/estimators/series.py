@@ -112,3 +112,12 @@ def many_targets(y: Any, X: Series) -> tuple[list[np.ndarray], bool]:
             raise ValueError(f"y[{i}] contains NaN or infinity")
         arrays.append(array.reshape(len(array), -1))
     return arrays, flat
+
+
+def pooled(X: Any, values: Any, skip: int = 0) -> np.ndarray:
+    """Return what there is for each step of X, one series or many, joined over all series.
+
+    The first `skip` steps of each are left out.
+    """
+    each = values if is_many(X) else [values]
+    return np.concatenate([np.asarray(part)[skip:] for part in each])

@@ -12,7 +12,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -81,6 +82,21 @@ def test_forecast_with_feedback():
     model = small(feedback=True, ridge=1e-6).fit(WAVE[:599], WAVE[1:600])
     np.testing.assert_allclose(model.forecast(10), WAVE[600:610], atol=0.1)
     assert model.predict(WAVE[:50]).shape == (50, 2)
+
+
+def test_feedback_along_a_given_series_is_its_own_rows():
+    model = small(feedback=True, ridge=1e-6, dtype="float64").fit(WAVE[:599], WAVE[1:600])
+    # Training ended on these rows with the same feedback, so both go on alike.
+    np.testing.assert_allclose(model.forecast(30, WAVE[:600]), model.forecast(30), atol=1e-9)
+    both = model.forecast(10, [WAVE[:600], WAVE[:300]])
+    np.testing.assert_allclose(both[0], model.forecast(10), atol=1e-9)
+    part, h = model.reservoir_.parts[0], np.zeros(80)
+    W = part.recurrent.dense()
+    for t, row in enumerate(WAVE[:300]):
+        back = row if t else np.zeros(2)  # the output of the step before
+        h = np.tanh(W @ h + part.W_in @ row + part.W_fb @ back + part.b)
+    first = model.readout_.coef @ h + model.readout_.intercept
+    np.testing.assert_allclose(both[1][0], first, atol=1e-9)
 
 
 def test_many_series_are_forecast_side_by_side_as_each_alone():
@@ -209,6 +225,42 @@ def test_pickle_clone_pipeline_and_search():
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.forecast(10), model.forecast(10))
     assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("form", ["stack", "equal list", "unequal list"])
+def test_the_score_of_many_series_is_that_of_their_steps_together(form, flat):
+    starts, lengths = (0, 150, 300), (90, 90, 120 if form == "unequal list" else 90)
+    X = [WAVE[i : i + n] for i, n in zip(starts, lengths, strict=True)]
+    Y = [
+        WAVE[i + 1 : i + n + 1, 0 if flat else slice(None)]
+        for i, n in zip(starts, lengths, strict=True)
+    ]
+    given = (np.stack(X), np.stack(Y)) if form == "stack" else (X, Y)
+    model = small(washout=30, ridge=1e-2).fit(*given)
+    truth, guess = np.concatenate(Y), np.concatenate(model.predict(X))
+    assert truth.shape == guess.shape
+    assert model.score(*given) == pytest.approx(r2_score(truth, guess), abs=1e-6)
+    weights = [np.where(np.arange(n) < 30, 0.0, 1.0) for n in lengths]
+    kept = np.concatenate(weights) > 0
+    assert model.score(*given, sample_weight=weights) == pytest.approx(
+        r2_score(truth[kept], guess[kept]), abs=1e-6
+    )
+
+
+def test_many_series_are_cross_validated_and_searched():
+    X = [WAVE[i : i + 80 + i % 7] for i in range(0, 600, 100)]
+    Y = [WAVE[i + 1 : i + 81 + i % 7] for i in range(0, 600, 100)]
+    scores = cross_val_score(small(), X, Y, cv=3)
+    assert scores.shape == (3,)
+    assert (scores > 0.3).all()
+    grid = {"input_scaling": [0.1, 1.0]}
+    search = GridSearchCV(small(), grid, cv=3, error_score="raise").fit(
+        np.stack([x[:80] for x in X]), np.stack([y[:80] for y in Y])
+    )
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    with pytest.raises(ValueError, match="a series for each of X, 6; got 5"):
+        small().fit(X, Y).score(X, Y[:5])
 
 
 def test_the_same_seed_gives_the_same_model():
