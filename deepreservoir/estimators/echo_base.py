@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,8 +26,8 @@ def check_real(name: str, value: Any, low: float, high: float, open_low: bool = 
     """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
     fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
     if not fits or not low <= value <= high or (open_low and value == low):
-        bracket = "(" if open_low else "["
-        raise ValueError(f"{name} must be a number in {bracket}{low}, {high}]; got {value!r}")
+        bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
+        raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
 def check_whole(name: str, value: Any, at_least: int) -> None:
@@ -44,6 +44,11 @@ class BaseEchoState(BaseEstimator):
     readout_: Any
 
     def _check_params(self) -> None:
+        if not self._levels():
+            raise ValueError(
+                "units must be an integer of at least 1, or a tuple of them, one for each "
+                f"reservoir; got {self.units!r}"
+            )
         for units in self._levels():
             check_whole("units", units, 1)
         inf = float("inf")
@@ -100,7 +105,7 @@ class BaseEchoState(BaseEstimator):
         if self.washout >= shortest:
             raise ValueError(
                 f"washout must be less than the length of every series, {shortest}; "
-                f"got {self.washout}"
+                f"got {self.washout}. Lower washout, or give longer series"
             )
 
     # The reservoir ----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ..esn.harvest import harvest
 from ._echo_docs import documented
 from .echo_base import check_real
 from .echo_forecast import Forecasting
-from .series import Series, is_many, many_series, many_targets, pooled, stacked
+from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
 
 Rows = tuple[np.ndarray, np.ndarray, bool]
 
@@ -132,6 +132,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             if reset:
                 self.n_features_in_ = series.width
         else:
+            check_rows(X)
             X, y = validate_data(
                 self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
             )
@@ -240,6 +241,7 @@ series
         check_is_fitted(self, "readout_")
         if is_many(X):
             return many_series(X, width=self.n_features_in_)
+        check_rows(X)
         return Series([validate_data(self, X, reset=False, dtype=np.float64)], "one")
 
     def predict(self, X: Any) -> Any:

@@ -18,9 +18,10 @@ from sklearn.model_selection import (
     StratifiedKFold,
     TimeSeriesSplit,
 )
+from sklearn.utils import check_array, check_consistent_length, check_X_y
 
 from .echo_base import check_whole
-from .series import is_many, pooled
+from .series import check_rows, is_many, many_series, many_targets, pooled
 
 _SEARCHED = ("spectral_radius", "leak_rate", "input_scaling")
 _NEEDED = ("units", "ridge", *_SEARCHED)
@@ -235,6 +236,7 @@ def reservoir_search(
         "leak_rate": _distribution("leak_rate", leak_rate, True, most=1.0),
         "input_scaling": _distribution("input_scaling", input_scaling, True),
     }
+    _check_data(estimator, X, y)
     if cv is None:
         cv = _folds(estimator, X, y)
     if scoring is None and not is_classifier(estimator):
@@ -263,7 +265,28 @@ def reservoir_search(
     return search.fit(X, y)
 
 
+def _check_data(estimator: Any, X: Any, y: Any) -> None:
+    """Raise a ValueError for data that no candidate could be fitted on."""
+    if y is None:
+        raise ValueError("y must hold what is to be predicted, as in the estimator's fit; got None")
+    numbers = not is_classifier(estimator)
+    if is_many(X):
+        series = many_series(X)
+        if numbers:
+            many_targets(y, series)
+    elif numbers:
+        check_rows(X)
+        check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+    else:
+        check_array(X, dtype=np.float64)
+    check_consistent_length(X, y)
+
+
 def _checked_params(estimator: Any) -> dict[str, Any]:
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise ValueError(
+            f"estimator must be an estimator, such as EchoStateRegressor(); got {estimator!r}"
+        )
     params: dict[str, Any] = estimator.get_params(deep=False)
     missing = [name for name in _NEEDED if name not in params]
     if missing:

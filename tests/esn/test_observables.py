@@ -284,6 +284,12 @@ def test_reservoirs_that_cannot_be_measured_are_refused(reservoir, message):
             measure(reservoir, delays)
 
 
+def test_what_is_no_reservoir_is_named():
+    for measure, delays in ((memory_capacity, 5), (information_processing_capacity, (5,))):
+        with pytest.raises(TypeError, match=r"must be a Reservoir .* fitted estimator; got 'esn'"):
+            measure("esn", delays)
+
+
 @pytest.mark.parametrize("max_delay", [0, -1, 2.5, True])
 def test_bad_delays_of_memory_are_refused(max_delay):
     with pytest.raises(ValueError, match="max_delay must be an integer of at least 1"):
@@ -297,7 +303,13 @@ def test_bad_penalties_are_refused(ridge):
 
 
 @pytest.mark.parametrize(
-    ("max_delays", "message"), [((), "got none"), ((3, -1), r"max_delays\[1\]"), ((1.0,), r"\[0\]")]
+    ("max_delays", "message"),
+    [
+        ((), "got none"),
+        (5, r"such as \(40, 8\); got 5"),
+        ((3, -1), r"max_delays\[1\]"),
+        ((1.0,), r"\[0\]"),
+    ],
 )
 def test_bad_delays_of_degrees_are_refused(max_delays, message):
     with pytest.raises(ValueError, match=message):

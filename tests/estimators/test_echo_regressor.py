@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import EchoStateRegressor
+from deepreservoir import EchoStateClassifier, EchoStateRegressor
 from deepreservoir.esn import IntrinsicPlasticity
 
 RNG = np.random.default_rng(0)
@@ -283,12 +283,17 @@ def test_several_reservoirs_join_their_states(units, arrangement):
         ({"leak_rate": 0}, r"leak_rate must be a number in \(0, 1\]; got 0"),
         ({"spectral_radius": -1}, "spectral_radius must be a number"),
         ({"ridge": -1}, "ridge must be a number"),
+        ({"ridge": np.inf}, r"ridge must be a number in \[0, inf\); got inf"),
+        ({"units": ()}, r"units must be an integer of at least 1, or a tuple of them.*got \(\)"),
         ({"ridge": ()}, "a path of at least one; got none"),
         ({"plasticity": -1}, "plasticity must be an integer of at least 0"),
         ({"plasticity": 1, "activation": "relu"}, "plasticity needs activation='tanh'"),
         ({"validation_fraction": 0.95}, "validation_fraction must be a number in"),
         ({"validation_fraction": 0.2}, "give a path to ridge"),
-        ({"washout": 100}, "washout must be less than the length of every series, 100; got 100"),
+        (
+            {"washout": 100},
+            "washout must be less than the length of every series, 100; got 100. Lower washout",
+        ),
         ({"topology": "star"}, "topology must be one of"),
         ({"readout": "svm"}, "readout must be one of"),
         ({"readout": 3}, "readout must have fit and predict"),
@@ -320,3 +325,47 @@ def test_series_that_do_not_fit_are_named():
         model.fit([WAVE[:50], WAVE[:60]], [WAVE[:50]])
     with pytest.raises(ValueError, match=r"Fit on \(x\[:-1\], x\[1:\]\)"):
         small().fit(WAVE[:100], WAVE[1:101, 0]).forecast(5)
+
+
+def objects(*arrays):
+    found = np.empty(len(arrays), object)
+    found[:] = arrays
+    return found
+
+
+ONE = WAVE[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        ([ONE[:50], ONE[:60]], "1-D arrays of different lengths"),
+        ([ONE[:50], ONE[:50]], "a list of 1-D arrays"),
+        ([WAVE[:50], ONE[:60]], r"X\[1\] has 1 axes, others have 2"),
+        ([ONE[:60], WAVE[:50]], r"X\[0\] has 1 axes"),
+        ([WAVE[:50], [[1.0], [1.0, 2.0]]], r"X\[1\] has no such form"),
+        (objects(WAVE[:50], WAVE[:60]), r"list\(X\)"),
+        (objects(ONE[:50], ONE[:60]), r"list\(X\)"),
+    ],
+    ids=range(7),
+)
+def test_series_in_another_form_are_told_how_to_be_reshaped(X, words):
+    with pytest.raises(ValueError, match=words) as first:
+        small().fit(X, [ONE[:50], ONE[:60]])
+    assert "x.reshape(-1, 1) for x in X" in str(first.value)
+    with pytest.raises(ValueError, match=words):
+        small().fit(WAVE[:100], ONE[:100]).predict(X)
+    if "a list of 1-D" not in words:  # for a classifier each is a series
+        with pytest.raises(ValueError, match=words):
+            EchoStateClassifier(20).fit(X, ["a", "b"])
+
+
+def test_targets_that_are_none_are_named():
+    with pytest.raises(ValueError, match="y must hold a series for each of X, 2; got None"):
+        small().fit([WAVE[:50], WAVE[:60]], None)
+
+
+def test_rows_as_lists_are_one_series():
+    by_list = small().fit(WAVE[:99].tolist(), WAVE[1:100].tolist())
+    by_array = small().fit(WAVE[:99], WAVE[1:100])
+    np.testing.assert_array_equal(by_list.predict(WAVE), by_array.predict(WAVE))
