@@ -42,6 +42,8 @@ class BaseEchoState(BaseEstimator):
     n_features_in_: int
     reservoir_: ReservoirStack
     readout_: Any
+    _learner: Any  # gathers rows for the readout; None where scikit-learn fits it
+    _online: bool  # whether partial_fit has been called since fit
 
     def _check_params(self) -> None:
         if not self._levels():
@@ -107,6 +109,25 @@ class BaseEchoState(BaseEstimator):
                 f"washout must be less than the length of every series, {shortest}; "
                 f"got {self.washout}. Lower washout, or give longer series"
             )
+
+    # Pickles -----------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only `partial_fit` needs, X^T X say, unless it has been called."""
+        state = dict(super().__getstate__())
+        if not state.get("_online"):
+            state.pop("_learner", None)
+        return state
+
+    def _check_online(self) -> None:
+        """Raise a ValueError where a fitted model cannot be trained on; note that it is, else."""
+        if not hasattr(self, "_learner"):
+            raise ValueError(
+                "partial_fit needs what the readout gathered from the series so far, and the "
+                "pickle of a model that was only fitted holds none of it. Fit again on all "
+                "series, or call partial_fit before pickling"
+            )
+        self._online = True
 
     # The reservoir ----------------------------------------------------------------------
 

@@ -215,6 +215,8 @@ default="mean"
         """Train the readout on more series.
 
         Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as features x features, and pickled only once `partial_fit` has been
+        called.
 
         Parameters
         ----------
@@ -245,6 +247,7 @@ default="mean"
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_}; got {classes}"
             )
+        self._check_online()
         self._learn(series, y)
         return self
 
@@ -282,7 +285,7 @@ default="mean"
         self.features_ = SequenceFeatures(
             kind, int(self.washout), float(self.feature_penalty), projection
         )
-        self._learner: Any = None
+        self._learner, self._online = None, False
 
     def _learn(self, series: Series, y: np.ndarray) -> None:
         unknown = np.setdiff1d(y, self.classes_)

@@ -177,7 +177,7 @@ series
             groups = list(series.by_length())
             back = [_shifted(targets, which) for which, _ in groups] if self.feedback else None
             self._tune([u for _, u in groups], back)
-        self._learner: Any = None
+        self._learner, self._online = None, False
         self._learn(series, targets)
         return self
 
@@ -185,14 +185,18 @@ series
         """Train the readout on more series; each starts from the zero state.
 
         Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as units x units, and pickled only once `partial_fit` has been called.
         """
         if not hasattr(self, "reservoir_"):
-            return self.fit(X, y)
+            self.fit(X, y)
+            self._check_online()
+            return self
         if not isinstance(self.readout, str):
             raise ValueError(
                 "partial_fit needs readout='ridge', 'rls' or 'lms'; a regressor of scikit-learn "
                 "sees all states at once"
             )
+        self._check_online()
         series, targets = self._read(X, y, reset=False)
         self._learn(series, targets)
         return self

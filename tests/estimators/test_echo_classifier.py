@@ -231,3 +231,16 @@ def test_partial_fit_says_what_it_needs():
         model.partial_fit(X, y, ["a", "b"])
     with pytest.raises(ValueError, match=r"y must hold the classes .*got .*d"):
         model.partial_fit(X[:1], ["d"])
+
+
+def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit():
+    X, y = waves()
+    fitted = small(units=200).fit(X, y)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    with pytest.raises(ValueError, match=r"Fit again .* or call partial_fit before pickling"):
+        again.partial_fit(X, y)
+    online = small(units=200).partial_fit(X, y, classes=["a", "b", "c"])
+    copy = pickle.loads(pickle.dumps(online))
+    first, second = online.partial_fit(X, y), copy.partial_fit(X, y)
+    np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)

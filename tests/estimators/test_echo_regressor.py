@@ -263,6 +263,24 @@ def test_many_series_are_cross_validated_and_searched():
         small().fit(X, Y).score(X, Y[:5])
 
 
+@pytest.mark.parametrize("readout", ["ridge", "rls"])
+def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit(readout):
+    X, Y = WAVE[:300], WAVE[1:301]
+    fitted = small(units=200, readout=readout).fit(X, Y)
+    pickled = pickle.dumps(fitted)
+    assert len(pickled) < 200 * 200 * 8 / 4  # X^T X is not there
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(again.predict(WAVE), fitted.predict(WAVE))
+    with pytest.raises(ValueError, match=r"Fit again .* or call partial_fit before pickling"):
+        again.partial_fit(X, Y)
+    again.fit(X, Y).partial_fit(X, Y)
+    online = small(units=200, readout=readout).partial_fit(X, Y)
+    for model in (online, again, fitted.partial_fit(X, Y)):
+        copy = pickle.loads(pickle.dumps(model))
+        first, second = model.partial_fit(X, Y), copy.partial_fit(X, Y)
+        np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)
+
+
 def test_the_same_seed_gives_the_same_model():
     first, second = (small(noise=0.01).fit(WAVE[:200], WAVE[1:201]) for _ in range(2))
     np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)
