@@ -22,7 +22,8 @@ units : int or tuple of int, default=500
     topology : str, default="random"
         One of ``deepreservoir.esn.TOPOLOGIES``.
     arrangement : {"deep", "grouped"}, default="deep"
-        Of several reservoirs: each reads the one before, or all read the input.
+        Of several reservoirs: each reads the one before, or all read the input. Links from one
+        to the next are bounded by input_scaling over the square root of its units.
     plasticity : int or IntrinsicPlasticity, default=0
         Epochs of intrinsic plasticity over the series before the readout is trained, or with
         its other parameters a ``deepreservoir.esn.IntrinsicPlasticity``. For tanh only.

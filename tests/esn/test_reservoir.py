@@ -1,5 +1,7 @@
 """The state update, against its formula and against reservoirpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -139,5 +141,16 @@ def test_a_deep_stack_feeds_states_on_and_a_group_shares_the_input():
         found = stack.states(u)
         first = Reservoir(specs[0], 3, dtype=np.float64).states(u)
         read = first if arrangement == "deep" else u
-        second = Reservoir(specs[1], read.shape[2], dtype=np.float64).states(read)
+        scaling = 30**-0.5 if arrangement == "deep" else 1.0  # of 30 states, or of the input
+        spec = replace(specs[1], input_scaling=scaling)
+        second = Reservoir(spec, read.shape[2], dtype=np.float64).states(read)
         np.testing.assert_allclose(found, np.concatenate([first, second], axis=2), atol=1e-9)
+
+
+def test_a_deep_stack_does_not_saturate():
+    specs = [ReservoirSpec(RecurrentSpec(200, path=f"r{i}")) for i in range(3)]
+    stack = ReservoirStack(specs, 1, dtype=np.float64)
+    states = stack.states(np.sin(np.arange(500) / 5)[None, :, None])[0, 100:]
+    for level in np.split(np.abs(states), 3, axis=1):
+        assert (level > 0.99).mean() < 0.01
+        assert np.sqrt((level**2).mean()) > 0.1  # nor does it fade
