@@ -38,6 +38,9 @@ TOPOLOGIES = (
 # From this share of weights on, a dense product with its vector units is the faster one.
 _DENSE_SHARE = 0.04
 _DENSE_UNITS = 8192
+# What a unit of an antisymmetric reservoir hears of itself, less than nothing: Gallicchio's
+# diffusion, which damps the rounding of Euler's method.
+_DIFFUSION = 0.01
 # Share of a small world's links that are rewired (Watts and Strogatz, 1998).
 _REWIRED = 0.1
 
@@ -54,7 +57,8 @@ class RecurrentSpec:
         One of ``TOPOLOGIES``.
     spectral_radius : float
         Largest magnitude of the eigenvalues. Two exceptions: a ``delay_line`` has only zeros,
-        and takes it as the weight of its links; ``antisymmetric`` has imaginary ones.
+        and takes it as the weight of its links; ``antisymmetric`` has imaginary ones, scaled
+        before 0.01 is taken from its diagonal.
     density : float or int
         Share of links that are there, or as an integer the number that each unit hears, for
         ``random``, ``small_world`` and ``blocks``.
@@ -229,10 +233,15 @@ def draw_recurrent(
     [0.5, 0.5, 0.5, 0.5]
     """
     structured = spec.topology in ("hadamard", "kronecker")
-    weights = _structure(spec, dtype) if structured else _DRAW[spec.topology](spec)
+    weights: Any = _structure(spec, dtype) if structured else _DRAW[spec.topology](spec)
     if factor is None:
         factor = spec.spectral_radius / _radius(spec, weights)
-    return Recurrent(weights, factor, dtype, gain)
+    scale = factor
+    if spec.topology == "antisymmetric":
+        weights, scale = factor * weights - _DIFFUSION * np.eye(spec.units), 1.0
+    drawn = Recurrent(weights, scale, dtype, gain)
+    drawn.factor = factor
+    return drawn
 
 
 def _radius(spec: RecurrentSpec, weights: Any) -> float:
@@ -358,7 +367,10 @@ def _blocks(spec: RecurrentSpec) -> Any:
 
 
 def _antisymmetric(spec: RecurrentSpec) -> Any:
-    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks)."""
+    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks).
+
+    Scaled, and less a small diffusion, they are what a unit hears: see `draw_recurrent`.
+    """
     weights = _values(spec, spec.units, spec.units)
     return weights - weights.T
 

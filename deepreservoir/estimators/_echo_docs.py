@@ -12,7 +12,8 @@ units : int or tuple of int, default=500
     spectral_radius : float, default=0.9
         Largest magnitude of the recurrent weights' eigenvalues, set exactly.
     leak_rate : float, default=1.0
-        a, in (0, 1]; 1 has no leak.
+        a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"``, whose state does not leak,
+        the step of Euler's method: best a small one.
     input_scaling : float, default=1.0
         Bound of the uniform input weights.
     bias_scaling : float, default={bias_scaling}
