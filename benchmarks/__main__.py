@@ -84,7 +84,7 @@ def echo_command(rounds: int, out: Path) -> None:
     for name, race in echo.races(rounds):
         figures["races"][name] = race
         click.echo(f"{name}: {race}")
-    click.echo(f"Wrote {store('echo', figures, out)}")
+    click.echo(f"Wrote {store('echo', figures, out, ('reservoirpy', 'numba'))}")
 
 
 @main.command("forecasting")
@@ -93,7 +93,7 @@ def echo_command(rounds: int, out: Path) -> None:
 def forecasting_command(seeds: int, out: Path) -> None:
     """Closed loops, NARMA-10, memory capacity, and the memory of a fit (a few minutes)."""
     figures = {"seeds": seeds, "tasks": forecasting.measurements(seeds, click.echo)}
-    click.echo(f"Wrote {store('forecasting', figures, out)}")
+    click.echo(f"Wrote {store('forecasting', figures, out, ('numba',))}")
 
 
 @main.command("tables")

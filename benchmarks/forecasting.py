@@ -31,7 +31,10 @@ def _closed_loop(
     horizon: int,
     **params: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit on the first part and generate from many starts after it: truth and forecasts."""
+    """Fit on the first part and generate from many starts after it: truth and forecasts.
+
+    The last target of training is row `n_train`, so that starts are beyond it.
+    """
     model = EchoStateRegressor(dtype="float64", washout=200, **params)
     model.fit(series[:n_train], series[1 : n_train + 1])
     before = np.stack([series[start - history : start] for start in starts])
@@ -42,7 +45,9 @@ def _closed_loop(
 
 def mackey_glass_loop(seeds: int) -> dict[str, Any]:
     """Mackey-Glass, tau 17: 3,000 steps to train on, as Jaeger and Haas (2004) do."""
-    x = mackey_glass(6500) - 0.95
+    n_train, horizon = 3000, 4000
+    starts = range(n_train + 1, n_train + 2501, 100)
+    x = mackey_glass(starts[-1] + horizon) - 0.95
     params = {
         "units": 1000,
         "spectral_radius": 0.9,
@@ -53,15 +58,14 @@ def mackey_glass_loop(seeds: int) -> dict[str, Any]:
     }
     errors, times = [], []
     for seed in range(seeds):
-        starts = range(3000, 5500, 100)
-        truth, found = _closed_loop(x, 3000, starts, 500, 1000, random_state=seed, **params)
+        truth, found = _closed_loop(x, n_train, starts, 500, horizon, random_state=seed, **params)
         errors.append(float(np.sqrt(((found - truth)[:, 83] ** 2).mean()) / x.std()))
         times.append(median(map(valid_prediction_time, truth, found)))
     return {
         "params": params,
-        "n_train": 3000,
-        "starts": 25,
-        "horizon": 1000,
+        "n_train": n_train,
+        "starts": len(starts),
+        "horizon": horizon,
         "nrmse_84": _over_seeds(errors),
         "valid_time_units_of_time": _over_seeds(times),
     }
@@ -69,8 +73,9 @@ def mackey_glass_loop(seeds: int) -> dict[str, Any]:
 
 def lorenz_loop(seeds: int) -> dict[str, Any]:
     """Lorenz-63, dt 0.02, standardised: valid time (error 0.4) in Lyapunov times."""
-    n_train, dt = 6000, 0.02
-    x = lorenz63(n_train + 6000, dt=dt)
+    n_train, dt, horizon = 6000, 0.02, 900
+    starts = range(n_train + 1, n_train + 5001, 200)
+    x = lorenz63(starts[-1] + horizon, dt=dt)
     x = (x - x[:n_train].mean(axis=0)) / x[:n_train].std(axis=0)
     params = {
         "units": 1000,
@@ -82,15 +87,14 @@ def lorenz_loop(seeds: int) -> dict[str, Any]:
     }
     times = []
     for seed in range(seeds):
-        starts = range(n_train, n_train + 5000, 200)
-        truth, found = _closed_loop(x, n_train, starts, 300, 900, random_state=seed, **params)
+        truth, found = _closed_loop(x, n_train, starts, 300, horizon, random_state=seed, **params)
         each = [valid_prediction_time(*pair, dt) for pair in zip(truth, found, strict=True)]
         times.append(median(each) / LYAPUNOV_TIMES["lorenz63"])
     return {
         "params": params,
         "n_train": n_train,
-        "starts": 25,
-        "horizon_lyapunov_times": 900 * dt / LYAPUNOV_TIMES["lorenz63"],
+        "starts": len(starts),
+        "horizon_lyapunov_times": horizon * dt / LYAPUNOV_TIMES["lorenz63"],
         "valid_time_lyapunov_times": _over_seeds(times),
     }
 

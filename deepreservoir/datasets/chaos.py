@@ -54,6 +54,16 @@ def check_number(value: Any, name: str, *, zero: bool = False) -> float:
     return float(value)
 
 
+def check_real(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise a ValueError that names it.
+
+    One that is not finite passes: the trajectory diverges, and says so.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise ValueError(f"{name} must be a number; got {value!r}")
+    return float(value)
+
+
 def uniform(seed: object, path: str, draw: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return float64 numbers in [0, 1): the first 53 bits of a stream's words."""
     words = Stream(check_seed(seed, "seed"), path, draw).words(int(np.prod(shape)))
@@ -163,6 +173,8 @@ def lorenz63(
     >>> lorenz63(500, dt=0.02).shape
     (500, 3)
     """
+    sigma, rho = check_real(sigma, "sigma"), check_real(rho, "rho")
+    beta = check_real(beta, "beta")
 
     def rhs(_: float, state: np.ndarray) -> tuple[float, float, float]:
         x, y, z = state.tolist()
@@ -222,6 +234,7 @@ def rossler(
     >>> rossler(100).shape
     (100, 3)
     """
+    a, b, c = check_real(a, "a"), check_real(b, "b"), check_real(c, "c")
 
     def rhs(_: float, state: np.ndarray) -> tuple[float, float, float]:
         x, y, z = state.tolist()
@@ -282,8 +295,9 @@ def lorenz96(
     (100, 8)
     """
     dims = check_steps(dims, "dims", least=4)  # so that the neighbours differ
+    forcing = check_real(forcing, "forcing")
     if start is None:
-        start = np.full(dims, float(forcing))
+        start = np.full(dims, forcing)
         start[0] += 0.01
     ring = np.empty(dims + 3)  # two places before the first variable, one after the last
 

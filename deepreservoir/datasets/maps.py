@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .chaos import check_number, check_steps, moved_start, uniform
+from .chaos import check_number, check_real, check_steps, moved_start, uniform
 
 # In sixty million steps no output above 1.3 was seen to return; above it the quadratic term
 # wins. Twice the upper fixed point without input (1.24) or so is beyond doubt.
@@ -67,6 +67,7 @@ def henon(
     """
     n_steps = check_steps(n_steps)
     skipped = check_steps(discard, "discard", least=0)
+    a, b = check_real(a, "a"), check_real(b, "b")
     x, y = moved_start(start, 2, seed, "datasets/henon", 0.1).tolist()
     rows = np.empty((n_steps, 2))
     for step in range(-skipped, n_steps):

@@ -115,7 +115,14 @@ def _packed(columns: np.ndarray) -> np.ndarray:
     return words
 
 
-def run(links: Links, drive: np.ndarray, h: np.ndarray, leak_rate: float, activation: str) -> None:
+def run(
+    links: Links,
+    drive: np.ndarray,
+    h: np.ndarray,
+    take: np.floating,
+    keep: np.floating,
+    activation: str,
+) -> None:
     """Turn the drive of a block into its states, in place.
 
     Parameters
@@ -124,11 +131,10 @@ def run(links: Links, drive: np.ndarray, h: np.ndarray, leak_rate: float, activa
     drive : ndarray, shape (time, n_series, units)
     h : ndarray, shape (n_series, units)
         State before the first step.
-    leak_rate : float
+    take, keep : floating, of the same type
+        Factors of the nonlinearity and of the state before.
     activation : {"tanh", "relu", "identity"}
     """
-    dtype = drive.dtype.type
-    take, keep = dtype(leak_rate), dtype(1 - leak_rate)
     if len(h) <= _FEW:
         one = _one(activation, drive.dtype.name)
         for i, start in enumerate(h):
@@ -249,7 +255,7 @@ def _one(activation: str, dtype: str) -> Any:
                 now[row[7]] += r
             for i in range(len(now)):
                 now[i] = f(now[i])
-            if take != 1:
+            if keep != 0:
                 for i in range(len(now)):
                     now[i] = take * now[i] + keep * h[i]
             h = now
@@ -316,7 +322,7 @@ def _many(activation: str, dtype: str) -> Any:
                 x, old = new.reshape(units * 8), h.reshape(units * 8)
                 for i in range(units * 8):
                     x[i] = f(x[i])
-                if take != 1:
+                if keep != 0:
                     for i in range(units * 8):
                         x[i] = take * x[i] + keep * old[i]
                 for n in range(used):

@@ -1,8 +1,9 @@
 """The derivative of a reservoir's step, along a run.
 
-    dh[t] = (1 - a) dh[t-1] + a f'(x[t]) (W dh[t-1] + W_in du[t])
+    dh[t] = k dh[t-1] + a f'(x[t]) (W dh[t-1] + W_in du[t])
 
-with f' read off the states: 1 - f^2 for tanh, f > 0 for relu.
+with k = 1 - a (1 for a step of Euler's method), and f' read off the states: 1 - f^2 for tanh,
+f > 0 for relu.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike
 
 from .observables import check_count, check_observable, finite_blocks
-from .reservoir import Reservoir
+from .reservoir import Reservoir, ReservoirSpec
 from .spectrum import spectral_radius_of
 from .stack import ReservoirStack
 
@@ -27,10 +28,10 @@ def effective_spectral_radius(
 ) -> float:
     """Return the mean spectral radius of the step's Jacobian along a driven run.
 
-    The Jacobian ``(1 - a) I + a diag(f') W`` is that of the states of a step by those of the step
-    before. Saturated units have small f', so strong input or bias lowers it below the spectral
-    radius of the weights. In a deep stack it is block triangular, and its radius the largest of
-    the parts'.
+    The Jacobian ``k I + a diag(f') W``, with k = 1 - a (1 in an antisymmetric reservoir), is that
+    of the states of a step by those of the step before. Saturated units have small f', so strong
+    input or bias lowers it below the spectral radius of the weights. In a deep stack it is block
+    triangular, and its radius the largest of the parts'.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def effective_spectral_radius(
         for t in sampled[(sampled >= steps.start) & (sampled < steps.stop)] - steps.start:
             radii.append(
                 max(
-                    _radius(W, slopes[t, where], part.spec.leak_rate)
+                    _radius(W, slopes[t, where], part.spec)
                     for W, (part, where) in zip(weights, parts, strict=True)
                 )
             )
@@ -101,10 +102,10 @@ def slopes_of(
     """
     slopes = np.ones_like(after)
     for part, where in _parts(reservoir):
-        leak, dtype = part.spec.leak_rate, after.dtype.type
+        leak, keep, dtype = part.spec.leak_rate, part.spec.keep, after.dtype.type
         if part.spec.activation == "identity":
             continue
-        f = (after[..., where] - before[..., where] * dtype(1 - leak)) / dtype(leak)
+        f = (after[..., where] - before[..., where] * dtype(keep)) / dtype(leak)
         slopes[..., where] = np.maximum(1 - f * f, 0) if part.spec.activation == "tanh" else f > 0
     return slopes
 
@@ -138,8 +139,8 @@ def push(
         inside = part.recurrent.matmul(v[None, where])[0]
         if du is not None:
             inside = inside + part.W_in @ du.astype(part.dtype, copy=False)
-        leak = part.dtype.type(part.spec.leak_rate)
-        out[where] = (1 - leak) * v[where] + leak * slope[where] * inside
+        leak, keep = part.dtype.type(part.spec.leak_rate), part.dtype.type(part.spec.keep)
+        out[where] = keep * v[where] + leak * slope[where] * inside
         if deep:
             du = out[where]
     return out
@@ -151,12 +152,15 @@ def _weights(part: Reservoir) -> np.ndarray | scipy.sparse.csr_matrix:
     return recurrent.matrix.astype(np.float64) if recurrent.sparse else recurrent.dense()
 
 
-def _radius(W: np.ndarray | scipy.sparse.csr_matrix, slope: np.ndarray, leak: float) -> float:
-    """Return the spectral radius of (1 - a) I + a diag(f') W."""
+def _radius(
+    W: np.ndarray | scipy.sparse.csr_matrix, slope: np.ndarray, spec: ReservoirSpec
+) -> float:
+    """Return the spectral radius of k I + a diag(f') W."""
+    leak, keep = spec.leak_rate, spec.keep
     if scipy.sparse.issparse(W):
         jacobian = scipy.sparse.diags(leak * slope) @ W
-        return spectral_radius_of(jacobian + (1 - leak) * scipy.sparse.identity(len(slope)))
-    return spectral_radius_of(leak * slope[:, None] * W + (1 - leak) * np.eye(len(slope)))
+        return spectral_radius_of(jacobian + keep * scipy.sparse.identity(len(slope)))
+    return spectral_radius_of(leak * slope[:, None] * W + keep * np.eye(len(slope)))
 
 
 def checked_input(reservoir: Reservoir | ReservoirStack, u: ArrayLike, washout: int) -> np.ndarray:

@@ -212,6 +212,11 @@ def autonomous_lyapunov(
     check_observable(reservoir)
     check_count(n_steps, "n_steps")
     check_count(washout, "washout", least=0)
+    if not isinstance(readout, RidgeFit):
+        raise TypeError(
+            "readout must be a RidgeFit, such as the readout_ of a fitted EchoStateRegressor; got "
+            f"{readout!r}"
+        )
     expected = (reservoir.n_inputs, reservoir.units)
     if readout.coef.shape != expected:
         raise ValueError(

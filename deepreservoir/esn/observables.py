@@ -9,7 +9,7 @@ Grigoryeva and Ortega, 2023, Memory of recurrent networks: do we compute it righ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, islice
 
@@ -41,7 +41,12 @@ def check_count(value: object, name: str, least: int = 1) -> int:
 
 
 def check_observable(reservoir: Reservoir | ReservoirStack) -> None:
-    """Raise a ValueError where the reservoir is on a device, or waits for feedback."""
+    """Raise where this is no reservoir (TypeError), is on a device or waits for feedback."""
+    if not isinstance(reservoir, Reservoir | ReservoirStack):
+        raise TypeError(
+            "reservoir must be a Reservoir or a ReservoirStack, such as the reservoir_ of a fitted "
+            f"estimator; got {reservoir!r}"
+        )
     if reservoir.device != "cpu":
         raise ValueError(
             "an observable needs a reservoir on the CPU, since it is computed there; got one on "
@@ -259,6 +264,11 @@ def information_processing_capacity(
     >>> found.rank, {degree: round(c, 1) for degree, c in found.by_degree.items()}
     (10, {1: 10.0, 2: 0.0})
     """
+    if not isinstance(max_delays, Iterable):
+        raise ValueError(
+            "max_delays must hold the largest delay of each degree, such as (40, 8); got "
+            f"{max_delays!r}"
+        )
     delays = [check_count(d, f"max_delays[{i}]", least=0) for i, d in enumerate(max_delays)]
     if not delays:
         raise ValueError("max_delays must hold the largest delay of degree 1 at least; got none")

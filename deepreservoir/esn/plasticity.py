@@ -132,4 +132,4 @@ class IntrinsicPlasticity:
         gain += self.rate / gain + (moved * x).mean(axis=0)
         bias += moved.mean(axis=0)
         leak = part.spec.leak_rate
-        return ((1 - leak) * h + leak * y).astype(part.dtype)
+        return (part.spec.keep * h + leak * y).astype(part.dtype)

@@ -2,8 +2,9 @@
 
     h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + W_fb y[t-1] + b + noise)
 
-(Jaeger, 2001; Lukosevicius, 2012). A reservoir holds no state: runs are given one and return
-one, so nothing leaks from one series into the next.
+(Jaeger, 2001; Lukosevicius, 2012). With ``topology="antisymmetric"`` a is the step of Euler's
+method, and the state does not leak: h[t] = h[t-1] + a f(...) (Gallicchio, 2022). A reservoir
+holds no state: runs are given one and return one, so nothing leaks from one series into the next.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ReservoirSpec:
     ----------
     recurrent : RecurrentSpec
     leak_rate : float
-        a, in (0, 1]; 1 has no leak.
+        a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"`` the step of Euler's method.
     input_scaling, feedback_scaling : float
         Bound of the uniform weights of inputs and feedback.
     bias_scaling : float
@@ -60,6 +61,11 @@ class ReservoirSpec:
     @property
     def units(self) -> int:
         return self.recurrent.units
+
+    @property
+    def keep(self) -> float:
+        """Factor of the state before: 1 - a, but 1 for a step of Euler's method."""
+        return 1.0 if self.recurrent.topology == "antisymmetric" else 1 - self.leak_rate
 
     def uniform(self, draw: str, width: int, bound: float) -> np.ndarray:
         """Draw weights from U(-bound, bound): (units, width), float64."""
@@ -208,7 +214,7 @@ class Reservoir(Driven):
         self.tuning = tuning
         self.dtype = np.dtype(dtype)
         self._take = self.dtype.type(spec.leak_rate)
-        self._keep = self.dtype.type(1 - spec.leak_rate)
+        self._keep = self.dtype.type(spec.keep)
         gain = 1.0 if tuning is None else tuning.gain[:, None]
         shift = 0.0 if tuning is None else tuning.bias
         unit_gain = None if tuning is None else tuning.gain
@@ -295,7 +301,7 @@ class Reservoir(Driven):
         recurrent, curve = self.recurrent, self.spec.activation
         links = self._links(len(h))
         if links is not None:
-            compiled.run(links, drive, h, self.spec.leak_rate, curve)
+            compiled.run(links, drive, h, self._take, self._keep, curve)
             return
         if recurrent.sparse:
             leaky_sparse_(recurrent.matrix, drive, h, self._take, self._keep, curve)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ class ReservoirStack(Driven):
     """Reservoirs whose states are joined, (time, n_series, units of all).
 
     ``"deep"``: the first reads the input, each other the states of the one before
-    (Gallicchio, Micheli and Pedrelli, 2017). ``"grouped"``: all read the input. Feedback goes
+    (Gallicchio, Micheli and Pedrelli, 2017), by weights of its `input_scaling` divided by the
+    square root of the number of states read: a unit hears about as much of a hundred states as
+    of one, and does not saturate. ``"grouped"``: all read the input. Feedback goes
     to all.
 
     Parameters
@@ -48,6 +52,11 @@ class ReservoirStack(Driven):
         widths = [n_inputs, *(spec.units for spec in specs[:-1])] if deep else None
         self.deep = deep
         self.device = device
+        if deep:
+            specs = [
+                *specs[:1],
+                *(_reading(spec, before.units) for before, spec in pairwise(specs)),
+            ]
         self.n_inputs, self.n_feedback = n_inputs, n_feedback
         self.parts = [
             Reservoir(
@@ -103,3 +112,8 @@ class ReservoirStack(Driven):
             if self.deep:
                 inputs = states.swapaxes(0, 1)
         return joined[0] if len(joined) == 1 else array_module(*joined).concatenate(joined, axis=2)
+
+
+def _reading(spec: ReservoirSpec, width: int) -> ReservoirSpec:
+    """Return the specification of a reservoir that reads so many states of another."""
+    return replace(spec, input_scaling=spec.input_scaling / sqrt(width))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ TOPOLOGIES = (
     "kronecker",
 )
 
+# What a unit of an antisymmetric reservoir hears of itself, less than nothing: Gallicchio's
+# diffusion, which damps the rounding of Euler's method.
+_DIFFUSION = 0.01
 # Share of a small world's links that are rewired (Watts and Strogatz, 1998).
 _REWIRED = 0.1
 
@@ -51,7 +55,8 @@ class RecurrentSpec:
         One of ``TOPOLOGIES``.
     spectral_radius : float
         Largest magnitude of the eigenvalues. Two exceptions: a ``delay_line`` has only zeros,
-        and takes it as the weight of its links; ``antisymmetric`` has imaginary ones.
+        and takes it as the weight of its links; ``antisymmetric`` has imaginary ones, scaled
+        before 0.01 is taken from its diagonal.
     density : float or int
         Share of links that are there, or as an integer the number that each unit hears, for
         ``random``, ``small_world`` and ``blocks``.
@@ -90,9 +95,12 @@ class RecurrentSpec:
     @property
     def in_degree(self) -> int:
         """Number of units that each unit hears."""
-        if isinstance(self.density, int) and not isinstance(self.density, bool):
-            return self.density
-        return max(1, round(self.density * self.units)) if 0 < self.density <= 1 else 0
+        density = self.density
+        if isinstance(density, bool) or not isinstance(density, Real):
+            return 0
+        if isinstance(density, Integral):
+            return int(density)
+        return max(1, round(float(density) * self.units)) if 0 < density <= 1 else 0
 
     def stream(self, draw: str) -> Stream:
         return Stream(self.seed, self.path, f"reservoir/{self.topology}/{draw}")
@@ -137,10 +145,15 @@ def draw_recurrent(
     [0.5, 0.5, 0.5, 0.5]
     """
     structured = spec.topology in ("hadamard", "kronecker")
-    weights = _structure(spec, dtype, device) if structured else _DRAW[spec.topology](spec)
+    weights: Any = _structure(spec, dtype, device) if structured else _DRAW[spec.topology](spec)
     if factor is None:
         factor = spec.spectral_radius / _radius(spec, weights)
-    return Recurrent(weights, factor, dtype, gain, device)
+    scale = factor
+    if spec.topology == "antisymmetric":
+        weights, scale = factor * weights - _DIFFUSION * np.eye(spec.units), 1.0
+    drawn = Recurrent(weights, scale, dtype, gain, device)
+    drawn.factor = factor
+    return drawn
 
 
 def _radius(spec: RecurrentSpec, weights: Any) -> float:
@@ -200,12 +213,12 @@ def _chosen(spec: RecurrentSpec, draw: str, width: int, k: int) -> np.ndarray:
 
 def _random(spec: RecurrentSpec) -> Any:
     units, k = spec.units, spec.in_degree
-    if isinstance(spec.density, int):
+    if isinstance(spec.density, Integral):
         cols = _chosen(spec, "links", units, k)
         rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
         return _csr(rows, cols, _values(spec, units, k), units)
     lanes = spec.stream("links").rows(0, units, units)
-    rows, cols = np.nonzero(lanes < round(spec.density * 65_536))
+    rows, cols = np.nonzero(lanes < round(float(spec.density) * 65_536))
     return _csr(rows, cols, _values(spec, units, units)[rows, cols], units)
 
 
@@ -267,7 +280,10 @@ def _blocks(spec: RecurrentSpec) -> Any:
 
 
 def _antisymmetric(spec: RecurrentSpec) -> Any:
-    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks)."""
+    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks).
+
+    Scaled, and less a small diffusion, they are what a unit hears: see `draw_recurrent`.
+    """
     weights = _values(spec, spec.units, spec.units)
     return weights - weights.T
 

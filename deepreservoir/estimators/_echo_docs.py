@@ -12,7 +12,8 @@ units : int or tuple of int, default=500
     spectral_radius : float, default=0.9
         Largest magnitude of the recurrent weights' eigenvalues, set exactly.
     leak_rate : float, default=1.0
-        a, in (0, 1]; 1 has no leak.
+        a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"``, whose state does not leak,
+        the step of Euler's method: best a small one.
     input_scaling : float, default=1.0
         Bound of the uniform input weights.
     bias_scaling : float, default={bias_scaling}
@@ -22,7 +23,8 @@ units : int or tuple of int, default=500
     topology : str, default="random"
         One of ``deepreservoir.esn.TOPOLOGIES``.
     arrangement : {"deep", "grouped"}, default="deep"
-        Of several reservoirs: each reads the one before, or all read the input.
+        Of several reservoirs: each reads the one before, or all read the input. Links from one
+        to the next are bounded by input_scaling over the square root of its units.
     plasticity : int or IntrinsicPlasticity, default=0
         Epochs of intrinsic plasticity over the series before the readout is trained, or with
         its other parameters a ``deepreservoir.esn.IntrinsicPlasticity``. For tanh only.

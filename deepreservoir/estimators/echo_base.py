@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,8 +28,8 @@ def check_real(name: str, value: Any, low: float, high: float, open_low: bool = 
     """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
     fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
     if not fits or not low <= value <= high or (open_low and value == low):
-        bracket = "(" if open_low else "["
-        raise ValueError(f"{name} must be a number in {bracket}{low}, {high}]; got {value!r}")
+        bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
+        raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
 def check_whole(name: str, value: Any, at_least: int) -> None:
@@ -44,8 +44,15 @@ class BaseEchoState(BaseEstimator):
     n_features_in_: int
     reservoir_: ReservoirStack
     readout_: Any
+    _learner: Any  # gathers rows for the readout; None where scikit-learn fits it
+    _online: bool  # whether partial_fit has been called since fit
 
     def _check_params(self) -> None:
+        if not self._levels():
+            raise ValueError(
+                "units must be an integer of at least 1, or a tuple of them, one for each "
+                f"reservoir; got {self.units!r}"
+            )
         for units in self._levels():
             check_whole("units", units, 1)
         inf = float("inf")
@@ -101,7 +108,7 @@ class BaseEchoState(BaseEstimator):
         if self.washout >= shortest:
             raise ValueError(
                 f"washout must be less than the length of every series, {shortest}; "
-                f"got {self.washout}"
+                f"got {self.washout}. Lower washout, or give longer series"
             )
 
     # The device -------------------------------------------------------------------------
@@ -117,6 +124,25 @@ class BaseEchoState(BaseEstimator):
                 if name in vars(self):
                     setattr(self, name, moved(getattr(self, name), device))
         return device
+
+    # Pickles -----------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only `partial_fit` needs, X^T X say, unless it has been called."""
+        state = dict(super().__getstate__())
+        if not state.get("_online"):
+            state.pop("_learner", None)
+        return state
+
+    def _check_online(self) -> None:
+        """Raise a ValueError where a fitted model cannot be trained on; note that it is, else."""
+        if not hasattr(self, "_learner"):
+            raise ValueError(
+                "partial_fit needs what the readout gathered from the series so far, and the "
+                "pickle of a model that was only fitted holds none of it. Fit again on all "
+                "series, or call partial_fit before pickling"
+            )
+        self._online = True
 
     # The reservoir ----------------------------------------------------------------------
 

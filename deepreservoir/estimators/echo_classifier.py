@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +27,10 @@ from .echo_base import BaseEchoState, check_real, check_whole
 from .series import Series, is_many, many_series
 
 _MODELS = ("output_model", "reservoir_model")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) <= 1
 
 
 def _gives_probabilities(model: EchoStateClassifier) -> bool:
@@ -145,11 +150,12 @@ default="mean"
                     f"(0.5, 1.0); got {self.features!r}"
                 )
         else:
-            shares = np.ravel(np.asarray(self.features, object)).tolist()
-            if not shares or not all(isinstance(s, float | int) and 0 < s <= 1 for s in shares):
+            several = isinstance(self.features, list | tuple | np.ndarray)
+            shares = list(self.features) if several and np.ndim(self.features) == 1 else []
+            if not shares or not all(_is_share(share) for share in shares):
                 raise ValueError(
-                    "features must be shares of the length in (0, 1], such as (0.5, 1.0), or one "
-                    f"of {FEATURES}; got {self.features!r}"
+                    "features must be shares of the length in (0, 1], a sequence such as "
+                    f"(0.5, 1.0), or one of {FEATURES}; got {self.features!r}"
                 )
 
     # Reading the input ------------------------------------------------------------------
@@ -225,6 +231,8 @@ default="mean"
         """Train the readout on more series.
 
         Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as features x features, and pickled only once `partial_fit` has been
+        called.
 
         Parameters
         ----------
@@ -256,18 +264,23 @@ default="mean"
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_}; got {classes}"
             )
+        self._check_online()
         self._learn(series, y)
         return self
 
     @property
     def _reduced(self) -> bool:
-        return self.features in _MODELS and self.n_components is not None
+        return self._models and self.n_components is not None
+
+    @property
+    def _models(self) -> bool:
+        return isinstance(self.features, str) and self.features in _MODELS
 
     def _start(self, series: Series, classes: np.ndarray) -> None:
         self.classes_ = classes
         if len(classes) < 2:
             raise ValueError(f"y must hold at least two classes; got one class, {classes[0]!r}")
-        if self.features in _MODELS:
+        if self._models:
             shortest = min(len(array) for array in series.arrays)
             if shortest < self.washout + 2:
                 raise ValueError(
@@ -286,11 +299,12 @@ default="mean"
                 self.washout,
                 min(int(self.n_components or 0), self.reservoir_.units),
             )
-        kind = self.features if isinstance(self.features, str) else tuple(self.features)
+        named = isinstance(self.features, str)
+        kind = self.features if named else tuple(float(share) for share in self.features)
         self.features_ = SequenceFeatures(
             kind, int(self.washout), float(self.feature_penalty), projection
         )
-        self._learner: Any = None
+        self._learner, self._online = None, False
 
     def _learn(self, series: Series, y: np.ndarray) -> None:
         unknown = np.setdiff1d(y, self.classes_)

@@ -50,10 +50,13 @@ class Forecasting(BaseEchoState):
         X : array-like, shape (time, n_features) or (n_series, time, n_features), or list of \
 (time, n_features), optional
             Series to go on from, each from the zero state; where training ended unless given.
+            With ``feedback=True`` the feedback at step t of it is X[t], the true output of the
+            step before (zeros at step 0), as in `fit`: only what is generated runs on its own.
         inputs : array-like, shape (n_steps, n_features), optional
             Inputs of the coming steps where they are known: for a model whose outputs are not
-            its inputs. With ``feedback=True`` the outputs go back in beside them. One for all
-            series, or (n_series, n_steps, n_features).
+            its inputs. With ``feedback=True`` the outputs go back in beside them, along X too,
+            whose true outputs are not known. One for all series, or (n_series, n_steps,
+            n_features).
 
         Returns
         -------
@@ -90,7 +93,7 @@ class Forecasting(BaseEchoState):
             return to_device(out[0], place)
         out = device_module(place).empty((n, n_steps, self.n_outputs_))
         for which, u in series.by_length(device):
-            h, y = self._run_to_end(u)
+            h, y = self._run_to_end(u, outputs_known=known is None)
             coming = None if known is None else known[which]
             # Without known inputs, the output at the last row of X is the first that is asked for.
             first = y if known is None else None
@@ -138,12 +141,19 @@ class Forecasting(BaseEchoState):
         back = y[:, None] if self.feedback else None
         return self.reservoir_.block(u[:, None], h, back)[-1]
 
-    def _run_to_end(self, u: Array) -> tuple[Array, Array]:
-        """Return the last states and outputs of series (n, time, n_features)."""
+    def _run_to_end(self, u: Array, outputs_known: bool) -> tuple[Array, Array]:
+        """Return the last states and outputs of series (n, time, n_features).
+
+        Where outputs are the inputs of the next step, those of a given series are known.
+        """
+        back = None
         if self.feedback:
-            out, h = self._predict_free(u)
-            return h, out[:, -1]
-        for _, states in self.reservoir_.blocks(u):
+            if not outputs_known:
+                out, h = self._predict_free(u)
+                return h, out[:, -1]
+            back = u.copy()
+            back[:, 0] = 0
+        for _, states in self.reservoir_.blocks(u, feedback=back):
             h = states[-1]
         return h, self._output(h)
 

@@ -17,7 +17,7 @@ from ._echo_docs import documented
 from .device_input import checked_features, checked_pair, place_of
 from .echo_base import check_real
 from .echo_forecast import End, Forecasting
-from .series import Series, is_many, many_series, many_targets, stacked
+from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
 
 Rows = tuple[Array, Array, bool]
 
@@ -137,6 +137,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             if place == "cuda":
                 X, y = checked_pair(self, X, y, reset=reset)
             else:
+                check_rows(X)
                 X, y = validate_data(
                     self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
                 )
@@ -182,7 +183,7 @@ series
             if self.feedback:
                 back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
             self._tune([u for _, u in groups], back)
-        self._learner: Any = None
+        self._learner, self._online = None, False
         self._learn(series, targets)
         return self
 
@@ -190,14 +191,18 @@ series
         """Train the readout on more series; each starts from the zero state.
 
         Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as units x units, and pickled only once `partial_fit` has been called.
         """
         if not hasattr(self, "reservoir_"):
-            return self.fit(X, y)
+            self.fit(X, y)
+            self._check_online()
+            return self
         if not isinstance(self.readout, str):
             raise ValueError(
                 "partial_fit needs readout='ridge', 'rls' or 'lms'; a regressor of scikit-learn "
                 "sees all states at once"
             )
+        self._check_online()
         series, targets = self._read(X, y, reset=False, device=self._device())
         self._learn(series, targets)
         return self
@@ -250,6 +255,7 @@ series
             return many_series(X, width=self.n_features_in_, place=place)
         if place == "cuda":
             return Series([checked_features(self, X, reset=False)], "one", place)
+        check_rows(X)
         return Series([validate_data(self, X, reset=False, dtype=np.float64)], "one")
 
     def predict(self, X: Any) -> Any:
@@ -287,21 +293,27 @@ series
         return self.reservoir_.states(u, feedback=back)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of `predict`: scikit-learn's, on the host.
+        """Return R^2 of `predict`, over all steps of all series, those of the washout included.
+
+        Steps of many series are taken together, whatever their lengths, and several outputs are
+        averaged. ``deepreservoir.estimators.halving.score_after_washout`` leaves the washout out.
 
         Parameters
         ----------
         X, y : as in fit
-        sample_weight : array-like, shape (time,), optional
+        sample_weight : array-like, shape (time,), or as many of these as there are series, optional
 
         Returns
         -------
         float
         """
-        if place_of("cuda", X=X, y=y) == "cpu":
-            return super().score(X, y, sample_weight)
-        weights = None if sample_weight is None else to_host(sample_weight)
-        return float(r2_score(to_host(y), to_host(self.predict(X)), sample_weight=weights))
+        if is_many(X):
+            many_targets(y, self._given(X))  # says what does not go together
+        elif place_of("cuda", X=X, y=y) == "cpu":
+            return float(super().score(X, y, sample_weight))
+        weights = None if sample_weight is None else pooled(X, sample_weight)
+        truth, guess = pooled(X, y), pooled(X, self.predict(X))
+        return float(r2_score(truth, guess, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

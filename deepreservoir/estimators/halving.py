@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, isfinite
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from sklearn.model_selection import (
     StratifiedKFold,
     TimeSeriesSplit,
 )
+from sklearn.utils import check_array, check_consistent_length, check_X_y
 
 from .echo_base import check_whole
-from .series import is_many
+from .series import check_rows, is_many, many_series, many_targets, pooled
 
 _SEARCHED = ("spectral_radius", "leak_rate", "input_scaling")
 _NEEDED = ("units", "ridge", *_SEARCHED)
@@ -95,7 +96,7 @@ def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: in
     powers_of_two = params.get("topology") == "hadamard"
     density = params.get("density")
     # An integer is an in-degree, and a unit cannot hear more units than there are.
-    least = max(min_units, density) if isinstance(density, int) else min_units
+    least = max(min_units, density) if isinstance(density, Integral) else min_units
     sizes, n = [params["units"]], n_candidates
     while n > factor:
         n = ceil(n / factor)
@@ -133,10 +134,7 @@ def score_after_washout(estimator: Any, X: Any, y: Any) -> float:
     ValueError
         If no series is longer than the washout.
     """
-    predicted = estimator.predict(X)
-    pairs = zip(y, predicted, strict=True) if is_many(X) else [(y, predicted)]
-    kept = [[np.asarray(side)[estimator.washout :] for side in pair] for pair in pairs]
-    truth, guess = (np.concatenate(side) for side in zip(*kept, strict=True))
+    truth, guess = (pooled(X, side, estimator.washout) for side in (y, estimator.predict(X)))
     if not len(truth):
         raise ValueError(
             f"scoring needs series longer than the washout of {estimator.washout}; got none"
@@ -238,6 +236,7 @@ def reservoir_search(
         "leak_rate": _distribution("leak_rate", leak_rate, True, most=1.0),
         "input_scaling": _distribution("input_scaling", input_scaling, True),
     }
+    _check_data(estimator, X, y)
     if cv is None:
         cv = _folds(estimator, X, y)
     if scoring is None and not is_classifier(estimator):
@@ -266,7 +265,28 @@ def reservoir_search(
     return search.fit(X, y)
 
 
+def _check_data(estimator: Any, X: Any, y: Any) -> None:
+    """Raise a ValueError for data that no candidate could be fitted on."""
+    if y is None:
+        raise ValueError("y must hold what is to be predicted, as in the estimator's fit; got None")
+    numbers = not is_classifier(estimator)
+    if is_many(X):
+        series = many_series(X)
+        if numbers:
+            many_targets(y, series)
+    elif numbers:
+        check_rows(X)
+        check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+    else:
+        check_array(X, dtype=np.float64)
+    check_consistent_length(X, y)
+
+
 def _checked_params(estimator: Any) -> dict[str, Any]:
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise ValueError(
+            f"estimator must be an estimator, such as EchoStateRegressor(); got {estimator!r}"
+        )
     params: dict[str, Any] = estimator.get_params(deep=False)
     missing = [name for name in _NEEDED if name not in params]
     if missing:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils import check_array
 
-from ..backend import Array, Device, array_module, is_on_device, to_device
+from ..backend import Array, Device, array_module, is_on_device, to_device, to_host
 from .device_input import checked_array
 
 _TOGETHER = 1024  # series that run side by side
@@ -74,10 +74,54 @@ def stacked(arrays: Sequence[Array], which: Sequence[int]) -> Array:
 
 
 def is_many(X: Any) -> bool:
-    """Say whether X is a 3-D array, or a list of 2-D ones."""
+    """Say whether X is a 3-D array, or a list of 2-D ones.
+
+    Raises
+    ------
+    ValueError
+        If X holds series in another form.
+    """
     if isinstance(X, list | tuple):
-        return len(X) > 0 and all((x.ndim if is_on_device(x) else np.ndim(x)) == 2 for x in X)
+        axes = [_axes(x) for x in X]
+        if 2 in axes and set(axes) != {2}:
+            i = next(i for i, n in enumerate(axes) if n != 2)
+            raise ValueError(
+                f"every series must be a 2-D array, (time, features); X[{i}] has "
+                f"{'no such form' if axes[i] is None else f'{axes[i]} axes'}, others have 2. "
+                "Reshape series of one feature: [x.reshape(-1, 1) for x in X]"
+            )
+        if set(axes) == {1} and len({len(x) for x in X}) > 1:
+            raise ValueError(
+                "X is a list of 1-D arrays of different lengths; a series is a 2-D array, "
+                "(time, features). Reshape them: [x.reshape(-1, 1) for x in X]"
+            )
+        return set(axes) == {2}
+    objects = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if objects and len(X) and _axes(X[0]):
+        raise ValueError(
+            "X is an array of arrays; hand series in as a list of 2-D arrays, list(X), after "
+            "[x.reshape(-1, 1) for x in X] where they are of one feature and 1-D"
+        )
     return getattr(X, "ndim", 0) == 3
+
+
+def _axes(x: Any) -> int | None:
+    """Return the number of axes of an array-like, or None for what has none in common."""
+    if is_on_device(x):
+        return int(x.ndim)
+    try:
+        return int(np.ndim(x))
+    except ValueError:  # rows of different lengths
+        return None
+
+
+def check_rows(X: Any) -> None:
+    """Raise a ValueError where it cannot be told whether X is rows or series of one feature."""
+    if isinstance(X, list | tuple) and any(getattr(x, "ndim", 0) == 1 for x in X):
+        raise ValueError(
+            "X is a list of 1-D arrays: series, or the rows of one? Hand in many series of one "
+            "feature as [x.reshape(-1, 1) for x in X], and one series as np.stack(X)"
+        )
 
 
 def many_series(X: Any, name: str = "X", width: int | None = None, place: Device = "cpu") -> Series:
@@ -116,6 +160,8 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
     ValueError
         If y does not go with X, step by step.
     """
+    if not hasattr(y, "__len__"):
+        raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {y!r}")
     if len(y) != len(X.arrays):
         raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {len(y)}")
     arrays, flat = [], True
@@ -133,3 +179,13 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
             raise ValueError(f"y[{i}] contains NaN or infinity")
         arrays.append(array.reshape(len(array), -1))
     return arrays, flat
+
+
+def pooled(X: Any, values: Any, skip: int = 0) -> np.ndarray:
+    """Return what there is for each step of X, one series or many, joined over all series.
+
+    The first `skip` steps of each are left out.
+    """
+    each = values if is_many(X) else [values]
+    parts = [to_host(part) if is_on_device(part) else np.asarray(part) for part in each]
+    return np.concatenate([part[skip:] for part in parts])

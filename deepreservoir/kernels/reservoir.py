@@ -43,7 +43,7 @@ extern "C" __global__ void KERNEL(real* drive, const real* x, const real* h, lon
     const long long stride = (long long)gridDim.x * blockDim.x;
     for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
         const real y = curve(x[i] + drive[i], activation);
-        drive[i] = take == 1 ? y : take * y + keep * h[i];
+        drive[i] = keep == 0 ? y : take * y + keep * h[i];
     }
 }
 """,
@@ -71,7 +71,7 @@ extern "C" __global__ void KERNEL(const long long* starts, const int* lengths, c
                 real x = 0;
                 for (int k = 0; k < lengths[i]; ++k) x += value[32 * k] * h[column[32 * k]];
                 const real y = curve(x + now[i], activation);
-                now[i] = take == 1 ? y : take * y + keep * h[i];
+                now[i] = keep == 0 ? y : take * y + keep * h[i];
             }
             __syncthreads();
             h = now;
@@ -164,7 +164,7 @@ def leaky_(
         np.tanh(drive, out=drive)
     elif activation == "relu":
         np.maximum(drive, np.zeros(drive.shape[-1:], drive.dtype), out=drive)
-    if take != 1:
+    if keep != 0:
         drive *= take
         np.multiply(h, keep, out=x)
         drive += x

@@ -291,3 +291,14 @@ def test_a_ring_too_small_for_lorenz96_is_refused():
 def test_a_diverging_trajectory_is_reported(call):
     with pytest.raises(ValueError, match=r"the trajectory from .* diverges before time"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [(lorenz63, ("sigma", "rho", "beta")), (rossler, "abc"), (lorenz96, ("forcing",))],
+)
+def test_parameters_that_are_no_numbers_are_named(make, names):
+    for name in names:
+        for value in ("a", None, True):
+            with pytest.raises(ValueError, match=f"{name} must be a number; got {value!r}"):
+                make(10, **{name: value})

@@ -161,6 +161,8 @@ def test_a_bad_number_of_steps_is_refused_by_name(make, value):
     [
         (lambda: henon(5, discard=-1), "discard must be an integer of at least 0; got -1"),
         (lambda: henon(5, discard=None), "discard must be an integer of at least 0; got None"),
+        (lambda: henon(5, a="a"), "a must be a number; got 'a'"),
+        (lambda: henon(5, b=None), "b must be a number; got None"),
         (lambda: henon(5, start=(1, 2, 3)), "start must be 2 finite numbers; got"),
         (lambda: henon(5, seed=-1), "seed must be a non-negative integer; got -1"),
         (lambda: narma10(5, seed=None), "seed must be a non-negative integer; got None"),

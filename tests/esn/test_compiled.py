@@ -59,7 +59,7 @@ def test_tanh_is_tanh_and_has_its_range():
     links = compiled.make_links(scipy.sparse.csr_matrix((1, 1), dtype=np.float32))
     x = np.linspace(-12, 12, 100_001, dtype=np.float32)
     states = x[:, None, None].copy()
-    compiled.run(links, states, np.zeros((1, 1), np.float32), 1.0, "tanh")
+    compiled.run(links, states, np.zeros((1, 1), np.float32), *np.float32([1, 0]), "tanh")
     np.testing.assert_allclose(states[:, 0, 0], np.tanh(x.astype(float)), atol=3e-7)
     assert np.abs(states).max() <= 1
 
@@ -111,3 +111,18 @@ def test_many_series_are_multiplied_by_a_dense_matrix_where_links_are_not_few(mo
     u = RNG.normal(size=(n, 20, 2))
     np.testing.assert_allclose(loops.states(u), reference.states(u), atol=1e-13)
     assert bool(ran) is (n == 8)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_the_state_before_may_be_kept_whole(n):
+    matrix = scipy.sparse.random(20, 20, 0.1, "csr", rng=np.random.default_rng(0))
+    u, h = RNG.normal(size=(30, n, 20)), RNG.normal(size=(n, 20))
+    states = u.copy()
+    compiled.run(compiled.make_links(matrix), states, h, *np.float64([0.1, 1.0]), "tanh")
+    whole = u.copy()
+    compiled.run(compiled.make_links(matrix), whole, h, *np.float64([1.0, 1.0]), "tanh")
+    for found, step in ((states, 0.1), (whole, 1.0)):
+        now = h
+        for t in range(30):
+            now = now + step * np.tanh(now @ matrix.toarray().T + u[t])
+            np.testing.assert_allclose(found[t], now, atol=1e-10)

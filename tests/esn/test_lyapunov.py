@@ -345,3 +345,8 @@ def test_bad_closed_loops_are_refused(coef, h, options, message):
     readout = RidgeFit(coef, np.zeros(len(coef)), 0.0, {})
     with pytest.raises(ValueError, match=message):
         autonomous_lyapunov(make(activation="identity"), readout, h, **options)
+
+
+def test_what_is_no_readout_is_named():
+    with pytest.raises(TypeError, match=r"readout must be a RidgeFit.*got None"):
+        autonomous_lyapunov(make(), None, np.ones(16))

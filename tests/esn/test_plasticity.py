@@ -50,6 +50,20 @@ def test_gains_and_biases_are_those_of_reservoirpy():
     np.testing.assert_allclose(ours.parts[0].tuning.bias, peer.b, atol=1e-10)
 
 
+def test_a_rate_too_small_to_tune_leaves_the_states_that_are_tuned_on_those_of_the_run():
+    # The gain moves by rate / a + x db of every step: its sum tells the states of the pass.
+    ours = stack((30,), "antisymmetric", leak_rate=0.2)
+    part, u = ours.parts[0], RNG.normal(size=(200, 2))
+    states = part.states(u[None])[0]
+    before = np.vstack([np.zeros(30), states[:-1]])
+    x = before @ part.recurrent.dense().T + u @ part.W_in.T
+    y, rate = np.tanh(x), 1e-9
+    moved = -rate * (y / 0.25 * (2 * 0.25 + 1 - y * y))
+    IntrinsicPlasticity(epochs=1, rate=rate).tune(ours, [u[None]])
+    wanted = (rate + moved * x).sum(axis=0)
+    np.testing.assert_allclose(ours.parts[0].tuning.gain - 1, wanted, rtol=1e-4, atol=1e-12)
+
+
 @pytest.mark.parametrize("topology", ["random", "dense", "hadamard"])
 def test_a_tuned_reservoir_follows_the_formula(topology):
     tuned = stack((64,), topology, bias_scaling=0.2, leak_rate=0.6)

@@ -1,5 +1,8 @@
 """The state update, against its formula and against reservoirpy."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import target
@@ -13,6 +16,8 @@ from deepreservoir.esn import (
     ReservoirStack,
     compiled,
 )
+from deepreservoir.esn.reservoir import Tuning
+from deepreservoir.scaffold.families import lane_table
 
 RNG = np.random.default_rng(0)
 
@@ -64,6 +69,32 @@ def test_states_follow_the_formula(topology, activation, leak_rate):
     found = states_of(reservoir, u)
     for i in range(3):
         np.testing.assert_allclose(found[i], by_the_formula(reservoir, u[i]), atol=1e-6)
+
+
+@pytest.mark.parametrize("step", [0.02, 0.3, 1.0])
+@pytest.mark.parametrize("tuned", [False, True])
+def test_an_antisymmetric_reservoir_is_an_euler_state_network(step, tuned):
+    reservoir = make(topology="antisymmetric", leak_rate=step, bias_scaling=0.3)
+    # Against Gallicchio's recursion, from the weights as they are drawn.
+    spec = reservoir.spec.recurrent
+    lanes = spec.stream("weights").rows(0, 40, 40)
+    W = lane_table("normal")[lanes].astype(float)
+    W = (W - W.T) * 0.9 / np.abs(np.linalg.eigvals(W - W.T)).max()
+    gain, shift = np.ones(40), np.zeros(40)
+    if tuned:
+        gain, shift = RNG.uniform(0.5, 1.5, 40), RNG.normal(size=40)
+    W_in, b = reservoir.W_in, reservoir.b
+    if tuned:
+        reservoir = pickle.loads(pickle.dumps(reservoir.tuned(Tuning(gain, shift))))
+    u = RNG.normal(size=(3, 200, 2))
+    for n in (1, 3):
+        found = reservoir.states(u[:n])
+        for i in range(n):
+            h = np.zeros(40)
+            for t in range(200):
+                heard = (W - 0.01 * np.eye(40)) @ h + W_in @ u[i, t] + b
+                h = h + step * np.tanh(gain * heard + shift)
+                np.testing.assert_allclose(found[i, t], h, atol=1e-6)
 
 
 def test_feedback_enters_with_weights_of_its_own():
@@ -153,5 +184,16 @@ def test_a_deep_stack_feeds_states_on_and_a_group_shares_the_input():
         found = states_of(stack, u)
         first = states_of(Reservoir(specs[0], 3, **options), u)
         read = first if arrangement == "deep" else u
-        second = states_of(Reservoir(specs[1], read.shape[2], **options), read)
+        scaling = 30**-0.5 if arrangement == "deep" else 1.0  # of 30 states, or of the input
+        spec = replace(specs[1], input_scaling=scaling)
+        second = states_of(Reservoir(spec, read.shape[2], **options), read)
         np.testing.assert_allclose(found, np.concatenate([first, second], axis=2), atol=1e-9)
+
+
+def test_a_deep_stack_does_not_saturate():
+    specs = [ReservoirSpec(RecurrentSpec(200, path=f"r{i}")) for i in range(3)]
+    stack = ReservoirStack(specs, 1, dtype=np.float64)
+    states = stack.states(np.sin(np.arange(500) / 5)[None, :, None])[0, 100:]
+    for level in np.split(np.abs(states), 3, axis=1):
+        assert (level > 0.99).mean() < 0.01
+        assert np.sqrt((level**2).mean()) > 0.1  # nor does it fade

@@ -163,6 +163,17 @@ def test_float32_states_and_noise_and_stacks():
         np.testing.assert_array_equal(small(**params).fit(X, y).predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("kind", [np.array, lambda s: tuple(map(np.float32, s)), list])
+def test_shares_of_the_length_in_any_sequence(kind):
+    X = RNG.normal(size=(10, 30))
+    y = np.arange(10) % 2
+    found, wanted = (
+        small(features=shares).fit(X, y).predict_proba(X) for shares in (kind((0.5, 1.0)), (0.5, 1))
+    )
+    np.testing.assert_array_equal(found, wanted)
+    small(features=kind((0.5, 1.0))).partial_fit(X, y, classes=[0, 1])
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -170,9 +181,16 @@ def test_float32_states_and_noise_and_stacks():
         ({"features": (0.0, 1.0)}, r"features must be shares of the length in \(0, 1\]"),
         ({"features": ()}, "features must be shares"),
         ({"features": None}, "features must be shares"),
+        ({"features": 0.5}, r"a sequence such as \(0.5, 1.0\), .*got 0.5"),
+        ({"features": (True,)}, "features must be shares"),
+        ({"features": True}, "features must be shares"),
+        ({"units": ()}, r"units must be an integer of at least 1, or a tuple of them.*got \(\)"),
         ({"n_components": 0}, "n_components must be an integer of at least 1"),
         ({"feature_penalty": 0}, r"feature_penalty must be a number in \(0"),
-        ({"washout": 30}, "washout must be less than the length of every series, 30"),
+        (
+            {"washout": 30},
+            "washout must be less than the length of every series, 30.*Lower washout",
+        ),
         ({"washout": 29, "features": "output_model"}, "at least washout . 2 = 31 steps"),
         ({"readout": "svm"}, "readout must be one of .* scikit-learn classifier"),
         ({"units": -1}, "units must be an integer of at least 1"),
@@ -215,3 +233,16 @@ def test_partial_fit_says_what_it_needs():
         model.partial_fit(X, y, ["a", "b"])
     with pytest.raises(ValueError, match=r"y must hold the classes .*got .*d"):
         model.partial_fit(X[:1], ["d"])
+
+
+def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit():
+    X, y = waves()
+    fitted = small(units=200).fit(X, y)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    with pytest.raises(ValueError, match=r"Fit again .* or call partial_fit before pickling"):
+        again.partial_fit(X, y)
+    online = small(units=200).partial_fit(X, y, classes=["a", "b", "c"])
+    copy = pickle.loads(pickle.dumps(online))
+    first, second = online.partial_fit(X, y), copy.partial_fit(X, y)
+    np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)

@@ -12,12 +12,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from target import assert_array_equal, host
 
-from deepreservoir import EchoStateRegressor
+from deepreservoir import EchoStateClassifier, EchoStateRegressor
 from deepreservoir.esn import IntrinsicPlasticity
 
 RNG = np.random.default_rng(0)
@@ -82,6 +83,21 @@ def test_forecast_with_feedback():
     model = small(feedback=True, ridge=1e-6).fit(WAVE[:599], WAVE[1:600])
     np.testing.assert_allclose(model.forecast(10), WAVE[600:610], atol=0.1)
     assert model.predict(WAVE[:50]).shape == (50, 2)
+
+
+def test_feedback_along_a_given_series_is_its_own_rows():
+    model = small(feedback=True, ridge=1e-6, dtype="float64").fit(WAVE[:599], WAVE[1:600])
+    # Training ended on these rows with the same feedback, so both go on alike.
+    np.testing.assert_allclose(model.forecast(30, WAVE[:600]), model.forecast(30), atol=1e-9)
+    both = model.forecast(10, [WAVE[:600], WAVE[:300]])
+    np.testing.assert_allclose(both[0], model.forecast(10), atol=1e-9)
+    part, h = model.reservoir_.parts[0], np.zeros(80)
+    W = part.recurrent.dense()
+    for t, row in enumerate(WAVE[:300]):
+        back = row if t else np.zeros(2)  # the output of the step before
+        h = np.tanh(W @ h + part.W_in @ row + part.W_fb @ back + part.b)
+    first = model.readout_.coef @ h + model.readout_.intercept
+    np.testing.assert_allclose(both[1][0], first, atol=1e-9)
 
 
 def test_many_series_are_forecast_side_by_side_as_each_alone():
@@ -212,6 +228,60 @@ def test_pickle_clone_pipeline_and_search():
     assert clone(model).get_params() == model.get_params()
 
 
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("form", ["stack", "equal list", "unequal list"])
+def test_the_score_of_many_series_is_that_of_their_steps_together(form, flat):
+    starts, lengths = (0, 150, 300), (90, 90, 120 if form == "unequal list" else 90)
+    X = [WAVE[i : i + n] for i, n in zip(starts, lengths, strict=True)]
+    Y = [
+        WAVE[i + 1 : i + n + 1, 0 if flat else slice(None)]
+        for i, n in zip(starts, lengths, strict=True)
+    ]
+    given = (np.stack(X), np.stack(Y)) if form == "stack" else (X, Y)
+    model = small(washout=30, ridge=1e-2).fit(*given)
+    truth, guess = np.concatenate(Y), np.concatenate(model.predict(X))
+    assert truth.shape == guess.shape
+    assert model.score(*given) == pytest.approx(r2_score(truth, guess), abs=1e-6)
+    weights = [np.where(np.arange(n) < 30, 0.0, 1.0) for n in lengths]
+    kept = np.concatenate(weights) > 0
+    assert model.score(*given, sample_weight=weights) == pytest.approx(
+        r2_score(truth[kept], guess[kept]), abs=1e-6
+    )
+
+
+def test_many_series_are_cross_validated_and_searched():
+    X = [WAVE[i : i + 80 + i % 7] for i in range(0, 600, 100)]
+    Y = [WAVE[i + 1 : i + 81 + i % 7] for i in range(0, 600, 100)]
+    scores = cross_val_score(small(), X, Y, cv=3)
+    assert scores.shape == (3,)
+    assert (scores > 0.3).all()
+    grid = {"input_scaling": [0.1, 1.0]}
+    search = GridSearchCV(small(), grid, cv=3, error_score="raise").fit(
+        np.stack([x[:80] for x in X]), np.stack([y[:80] for y in Y])
+    )
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    with pytest.raises(ValueError, match="a series for each of X, 6; got 5"):
+        small().fit(X, Y).score(X, Y[:5])
+
+
+@pytest.mark.parametrize("readout", ["ridge", "rls"])
+def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit(readout):
+    X, Y = WAVE[:300], WAVE[1:301]
+    fitted = small(units=200, readout=readout).fit(X, Y)
+    pickled = pickle.dumps(fitted)
+    assert len(pickled) < 200 * 200 * 8 / 4  # X^T X is not there
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(again.predict(WAVE), fitted.predict(WAVE))
+    with pytest.raises(ValueError, match=r"Fit again .* or call partial_fit before pickling"):
+        again.partial_fit(X, Y)
+    again.fit(X, Y).partial_fit(X, Y)
+    online = small(units=200, readout=readout).partial_fit(X, Y)
+    for model in (online, again, fitted.partial_fit(X, Y)):
+        copy = pickle.loads(pickle.dumps(model))
+        first, second = model.partial_fit(X, Y), copy.partial_fit(X, Y)
+        np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)
+
+
 def test_the_same_seed_gives_the_same_model():
     first, second = (small(noise=0.01).fit(WAVE[:200], WAVE[1:201]) for _ in range(2))
     assert_array_equal(first.readout_.coef, second.readout_.coef)
@@ -232,12 +302,17 @@ def test_several_reservoirs_join_their_states(units, arrangement):
         ({"leak_rate": 0}, r"leak_rate must be a number in \(0, 1\]; got 0"),
         ({"spectral_radius": -1}, "spectral_radius must be a number"),
         ({"ridge": -1}, "ridge must be a number"),
+        ({"ridge": np.inf}, r"ridge must be a number in \[0, inf\); got inf"),
+        ({"units": ()}, r"units must be an integer of at least 1, or a tuple of them.*got \(\)"),
         ({"ridge": ()}, "a path of at least one; got none"),
         ({"plasticity": -1}, "plasticity must be an integer of at least 0"),
         ({"plasticity": 1, "activation": "relu"}, "plasticity needs activation='tanh'"),
         ({"validation_fraction": 0.95}, "validation_fraction must be a number in"),
         ({"validation_fraction": 0.2}, "give a path to ridge"),
-        ({"washout": 100}, "washout must be less than the length of every series, 100; got 100"),
+        (
+            {"washout": 100},
+            "washout must be less than the length of every series, 100; got 100. Lower washout",
+        ),
         ({"topology": "star"}, "topology must be one of"),
         ({"readout": "svm"}, "readout must be one of"),
         ({"readout": 3}, "readout must have fit and predict"),
@@ -269,3 +344,47 @@ def test_series_that_do_not_fit_are_named():
         model.fit([WAVE[:50], WAVE[:60]], [WAVE[:50]])
     with pytest.raises(ValueError, match=r"Fit on \(x\[:-1\], x\[1:\]\)"):
         small().fit(WAVE[:100], WAVE[1:101, 0]).forecast(5)
+
+
+def objects(*arrays):
+    found = np.empty(len(arrays), object)
+    found[:] = arrays
+    return found
+
+
+ONE = WAVE[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        ([ONE[:50], ONE[:60]], "1-D arrays of different lengths"),
+        ([ONE[:50], ONE[:50]], "a list of 1-D arrays"),
+        ([WAVE[:50], ONE[:60]], r"X\[1\] has 1 axes, others have 2"),
+        ([ONE[:60], WAVE[:50]], r"X\[0\] has 1 axes"),
+        ([WAVE[:50], [[1.0], [1.0, 2.0]]], r"X\[1\] has no such form"),
+        (objects(WAVE[:50], WAVE[:60]), r"list\(X\)"),
+        (objects(ONE[:50], ONE[:60]), r"list\(X\)"),
+    ],
+    ids=range(7),
+)
+def test_series_in_another_form_are_told_how_to_be_reshaped(X, words):
+    with pytest.raises(ValueError, match=words) as first:
+        small().fit(X, [ONE[:50], ONE[:60]])
+    assert "x.reshape(-1, 1) for x in X" in str(first.value)
+    with pytest.raises(ValueError, match=words):
+        small().fit(WAVE[:100], ONE[:100]).predict(X)
+    if "a list of 1-D" not in words:  # for a classifier each is a series
+        with pytest.raises(ValueError, match=words):
+            EchoStateClassifier(20).fit(X, ["a", "b"])
+
+
+def test_targets_that_are_none_are_named():
+    with pytest.raises(ValueError, match="y must hold a series for each of X, 2; got None"):
+        small().fit([WAVE[:50], WAVE[:60]], None)
+
+
+def test_rows_as_lists_are_one_series():
+    by_list = small().fit(WAVE[:99].tolist(), WAVE[1:100].tolist())
+    by_array = small().fit(WAVE[:99], WAVE[1:100])
+    np.testing.assert_array_equal(by_list.predict(WAVE), by_array.predict(WAVE))
