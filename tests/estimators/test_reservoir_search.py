@@ -242,6 +242,7 @@ def test_pickle_and_clone():
     assert refitted.n_resources_ == found.n_resources_
 
 
+@pytest.mark.long_in_the_shim
 @pytest.mark.parametrize(
     ("params", "sizes"),
     [
