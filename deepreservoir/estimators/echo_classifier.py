@@ -291,27 +291,27 @@ default="mean"
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
-        seed = self.reservoir_seed_ if self.noise else None
         if not isinstance(self.readout, str):
-            self.readout_ = clone(self.readout).fit(self._features(series, seed), y)
+            self.readout_ = clone(self.readout).fit(self._features(series, noisy=True), y)
             return
         indicators = (y[:, None] == self.classes_).astype(np.float64)
-        for which, features in self._groups(series, seed):
+        for which, features in self._groups(series, noisy=True):
             if self._learner is None:
                 self._learner = self._make_learner(features.shape[1], len(self.classes_))
             self._learner.add(features, indicators[which])
         self.readout_ = self._learner.fit()
 
     def _groups(
-        self, series: Series, noise_seed: int | None = None
+        self, series: Series, noisy: bool = False
     ) -> Iterator[tuple[list[int], np.ndarray]]:
         for which, u in series.by_length():
-            yield which, self.features_.of(self.reservoir_, u, noise_seed)
+            seed = self._next_noise() if noisy else None
+            yield which, self.features_.of(self.reservoir_, u, seed)
 
-    def _features(self, series: Series, noise_seed: int | None = None) -> np.ndarray:
+    def _features(self, series: Series, noisy: bool = False) -> np.ndarray:
         """Return features (n_series, n_features), in the order of the series."""
         found: dict[int, np.ndarray] = {}
-        for which, features in self._groups(series, noise_seed):
+        for which, features in self._groups(series, noisy):
             found |= dict(zip(which, features, strict=True))
         return np.stack([found[i] for i in range(len(found))])
 
