@@ -31,9 +31,10 @@ def spectral_radius_of(weights: Any) -> float:
     >>> spectral_radius_of(np.diag([0.5, -2.0]))
     2.0
     """
+    weights = weights.astype(np.float64)
     if not scipy.sparse.issparse(weights):
         return _largest(weights)
-    links = weights.tocsr(copy=True)
+    links = weights.tocsr()
     links.eliminate_zeros()
     # Units that hear each other, in a round, are a block on the diagonal of triangular weights.
     # All else is no eigenvalue, though rounding makes large ones of it.

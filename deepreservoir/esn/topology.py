@@ -56,7 +56,8 @@ class RecurrentSpec:
     spectral_radius : float
         Largest magnitude of the eigenvalues. Two exceptions: a ``delay_line`` has only zeros,
         and takes it as the weight of its links; ``antisymmetric`` has imaginary ones, scaled
-        before 0.01 is taken from its diagonal.
+        before 0.01 is taken from its diagonal. Set to the rounding of `dtype`, and for
+        ``orthogonal``, which is rounded to float32, to 1e-8.
     density : float or int
         Share of links that are there, or as an integer the number that each unit hears, for
         ``random``, ``small_world`` and ``blocks``.

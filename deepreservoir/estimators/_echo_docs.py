@@ -10,7 +10,8 @@ PARAMETERS = """\
 units : int or tuple of int, default=500
         Size of the state; a tuple joins several reservoirs.
     spectral_radius : float, default=0.9
-        Largest magnitude of the recurrent weights' eigenvalues, set exactly.
+        Largest magnitude of the recurrent weights' eigenvalues, set exactly. A delay line has
+        zeros alone: there it is the weight of the links.
     leak_rate : float, default=1.0
         a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"``, whose state does not leak,
         the step of Euler's method: best a small one.

@@ -169,7 +169,7 @@ class BaseDeepReservoir(BaseEstimator):
         if fresh:
             draws = check_random_state(self.random_state).randint(2**31 - 1, size=3)
             scaffold_seed = draws[0] if self.scaffold_seed is None else self.scaffold_seed
-            self._drawn = (scaffold_seed, int(draws[1]), int(draws[2]))
+            self._drawn = (int(scaffold_seed), int(draws[1]), int(draws[2]))
             self.scaffold_seed_ = int(scaffold_seed)
         return self._drawn
 

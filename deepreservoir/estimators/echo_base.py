@@ -149,6 +149,7 @@ class BaseEchoState(BaseEstimator):
     def _build(self, n_inputs: int, n_feedback: int = 0) -> ReservoirStack:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.reservoir_seed_ = seed
+        self._noisy_runs = 0
         specs = [
             ReservoirSpec(
                 RecurrentSpec(
@@ -175,6 +176,11 @@ class BaseEchoState(BaseEstimator):
             np.dtype(self.dtype),
             resolve_device(self.device),
         )
+
+    def _next_noise(self) -> int:
+        """Return the seed of the noise of one more run, so that no two have the same."""
+        number, self._noisy_runs = self._noisy_runs, self._noisy_runs + 1
+        return self.reservoir_seed_ + (number << 31)
 
     def _tune(self, series: list[Array], feedback: list[Array] | None = None) -> None:
         """Tune the units of the reservoir, where that is asked for."""

@@ -310,28 +310,26 @@ default="mean"
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
-        seed = self.reservoir_seed_ if self.noise else None
         if not isinstance(self.readout, str):
-            self.readout_ = clone(self.readout).fit(to_host(self._features(series, seed)), y)
+            self.readout_ = clone(self.readout).fit(to_host(self._features(series, noisy=True)), y)
             return
         indicators = (y[:, None] == self.classes_).astype(np.float64)
-        for which, features in self._groups(series, seed):
+        for which, features in self._groups(series, noisy=True):
             if self._learner is None:
                 self._learner = self._make_learner(features.shape[1], len(self.classes_))
             wanted = to_device(indicators[which], self.reservoir_.device)
             self._learner.add(features, wanted)
         self.readout_ = self._learner.fit()
 
-    def _groups(
-        self, series: Series, noise_seed: int | None = None
-    ) -> Iterator[tuple[list[int], Array]]:
+    def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:
         for which, u in series.by_length(self.reservoir_.device):
-            yield which, self.features_.of(self.reservoir_, u, noise_seed)
+            seed = self._next_noise() if noisy else None
+            yield which, self.features_.of(self.reservoir_, u, seed)
 
-    def _features(self, series: Series, noise_seed: int | None = None) -> Array:
+    def _features(self, series: Series, noisy: bool = False) -> Array:
         """Return features (n_series, n_features), in the order of the series."""
         found: dict[int, Array] = {}
-        for which, features in self._groups(series, noise_seed):
+        for which, features in self._groups(series, noisy):
             found |= dict(zip(which, features, strict=True))
         rows = [found[i] for i in range(len(found))]
         return array_module(*rows).stack(rows)

@@ -235,7 +235,7 @@ series
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
             blocks = harvest(
-                self.reservoir_, u, y, self.washout, back, noise_seed=self.reservoir_seed_
+                self.reservoir_, u, y, self.washout, back, noise_seed=self._next_noise()
             )
             for first, states, wanted in blocks:
                 cut = min(max(border - first, 0), len(states))

@@ -69,9 +69,10 @@ def _time(value: float) -> str:
 def save_forecast_table(comparison: ForecastComparison, folder: str | Path) -> Path:
     """Write table.md into `folder` and return its path."""
     path = Path(folder) / "table.md"
-    seeds = len({record.seed for record in comparison.records} - {None})
+    found = len({record.seed for record in comparison.records} - {None})
+    seeds = f"{found} seed{'s' if found > 1 else ''}" if found else "no arm takes a seed"
     state = "" if comparison.complete else " (interrupted, not complete)"
-    head = f"# {comparison.series}: {seeds} seeds, {comparison.date}{state}\n\n"
+    head = f"# {comparison.series}: {seeds}, {comparison.date}{state}\n\n"
     write_atomically(path, head + forecast_table(comparison) + "\n")
     return path
 

@@ -34,6 +34,15 @@ def test_the_spectral_radius_is_exact_where_only_a_few_eigenvalues_are_computed(
     assert radius(drawn.dense()) == pytest.approx(0.9, rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("topology", "tolerance"),
+    [(name, 1e-8 if name == "orthogonal" else 1e-10) for name in SCALED],
+)
+def test_the_radius_of_products_is_exact_to_rounding_in_float64(topology, tolerance):
+    drawn = draw_recurrent(RecurrentSpec(64, topology, 0.8), np.float64)
+    assert radius(drawn.matmul(np.eye(64)).T) == pytest.approx(0.8, rel=tolerance)
+
+
 @pytest.mark.parametrize("units", [30, 700])
 def test_weights_without_a_cycle_have_the_radius_of_their_diagonal(units):
     rng = np.random.default_rng(0)

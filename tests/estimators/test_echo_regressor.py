@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from target import assert_array_equal, host
 
 from deepreservoir import EchoStateClassifier, EchoStateRegressor
-from deepreservoir.esn import IntrinsicPlasticity
+from deepreservoir.esn import IntrinsicPlasticity, Reservoir
 
 RNG = np.random.default_rng(0)
 WAVE = np.c_[np.sin(np.arange(800) / 5), np.cos(np.arange(800) / 7)]
@@ -280,6 +280,31 @@ def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit(readout):
         copy = pickle.loads(pickle.dumps(model))
         first, second = model.partial_fit(X, Y), copy.partial_fit(X, Y)
         np.testing.assert_array_equal(first.readout_.coef, second.readout_.coef)
+
+
+def test_no_two_runs_have_the_same_noise(monkeypatch):
+    seeds = []
+    block = Reservoir.block
+
+    def spy(self, u, h, feedback=None, noise_seed=None, first=0):
+        seeds.append((noise_seed, first))
+        return block(self, u, h, feedback, noise_seed, first)
+
+    monkeypatch.setattr(Reservoir, "block", spy)
+    X, Y = [WAVE[:50], WAVE[:60]], [WAVE[:50], WAVE[:60]]
+    model = small(noise=0.1).fit(X, Y).partial_fit(X, Y)
+    pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
+    assert len(set(seeds)) == len(seeds) == 6
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(
+        again.partial_fit(X, Y).readout_.coef, model.partial_fit(X, Y).readout_.coef
+    )
+    seeds.clear()
+    EchoStateClassifier(20, noise=0.1).fit([*X, *X], ["a", "b", "b", "a"])
+    assert len(set(seeds)) == len(seeds) == 2
+    seeds.clear()
+    model.predict(X)
+    assert set(seeds) == {(None, 0)}
 
 
 def test_the_same_seed_gives_the_same_model():

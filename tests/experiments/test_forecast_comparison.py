@@ -1,6 +1,7 @@
 """Ways to forecast a chaotic series, side by side."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,18 @@ def test_results_table_and_picture_are_written(quick, tmp_path):
     assert forecast_table(quick) in text
     pytest.importorskip("matplotlib")
     assert save_comparison_picture(quick, tmp_path).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_table_counts_the_seeds_of_arms_that_take_one(quick, tmp_path):
+    def head(seeds):
+        some = tuple(record for record in quick.records if record.seed in seeds)
+        arms = {(record.arm, record.rank) for record in some}
+        growth = {key: error for key, error in quick.growth.items() if key in arms}
+        part = replace(quick, records=some, growth=growth)
+        return save_forecast_table(part, tmp_path).read_text()
+
+    assert head({None}).startswith("# lorenz63: no arm takes a seed, ")
+    assert head({None, 1}).startswith("# lorenz63: 1 seed, ")
 
 
 def test_every_arm_has_a_label():

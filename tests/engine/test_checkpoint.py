@@ -1,0 +1,185 @@
+"""Checkpoints: a training that was killed goes on, to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from deepreservoir import ArtifactError, DeepReservoirClassifier, TrainingDiverged
+from deepreservoir.training import checkpoint as checkpoints
+
+pytestmark = pytest.mark.host(reason="checkpoints are files, and processes that are killed")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 5)).astype(np.float32)
+Y = np.arange(300) % 3
+PARAMS = {
+    "plain": {},
+    "averaged": {"ema_decay": 0.9, "dropout": 0.2, "max_grad_norm": 1.0},
+    "stopped early": {"early_stopping": True, "n_iter_no_change": 3, "ema_decay": 0.9},
+    "momentum": {"optimizer": "sgd", "learning_rate_init": 0.05, "warmup": 0.2},
+}
+
+
+def model(**params):
+    fixed = {"batch_size": 32, "max_iter": 12, "random_state": 0, "hidden_layer_sizes": (16,)}
+    return DeepReservoirClassifier(**{**fixed, **params})
+
+
+def same(a, b):
+    np.testing.assert_array_equal(a.network_.theta, b.network_.theta)
+    assert a.history_ == b.history_
+    assert a.stop_reason_ == b.stop_reason_
+    assert a.scaffold_seed_ == b.scaffold_seed_
+
+
+class _Killed(Exception):
+    pass
+
+
+def die_after(monkeypatch, n):
+    """Write a checkpoint after every step, and die after the n-th."""
+    count = [0]
+    save = checkpoints.Checkpoint.save
+
+    def counted(self, progress):
+        save(self, progress)
+        count[0] += 1
+        if count[0] == n:
+            raise _Killed
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints.Checkpoint, "save", counted)
+
+
+@pytest.mark.parametrize("params", PARAMS.values(), ids=PARAMS)
+@pytest.mark.parametrize("step", [1, 9, 10, 11, 37])
+def test_a_training_goes_on_from_any_step_to_the_same_bits(params, step, tmp_path, monkeypatch):
+    whole = model(**params).fit(X, Y)
+    path = tmp_path / "c.safetensors"
+    with monkeypatch.context() as patch:
+        die_after(patch, step)
+        with pytest.raises(_Killed):
+            model(**params).fit(X, Y, checkpoint=path)
+    assert path.is_file()
+    same(model(**params).fit(X, Y, checkpoint=path), whole)
+    assert not path.exists()
+
+
+def test_a_checkpoint_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    same(model().fit(X, Y, checkpoint=tmp_path / "c"), model().fit(X, Y))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_drawn_by_chance_is_drawn_once(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    first = model(random_state=None)
+    with monkeypatch.context() as patch:
+        die_after(patch, 15)
+        with pytest.raises(_Killed):
+            first.fit(X, Y, checkpoint=path)
+    seed = checkpoints.Checkpoint(path).seeds[0]
+    found = model(random_state=None).fit(X, Y, checkpoint=path)
+    assert found.scaffold_seed_ == seed
+    assert len(found.history_["loss"]) == 12
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from deepreservoir import DeepReservoirClassifier, save
+from deepreservoir.training import checkpoint
+checkpoint.SECONDS = 0.0
+rng = np.random.default_rng(0)
+X = rng.normal(size=(2000, 20)).astype(np.float32)
+y = np.arange(2000) % 5
+model = DeepReservoirClassifier((64, 32), batch_size=16, max_iter=4, random_state=0, dropout=0.1)
+print("fitting", flush=True)
+model.fit(X, y, checkpoint=sys.argv[1] or None)
+save(model, sys.argv[2])
+"""
+
+
+def test_processes_killed_at_random_lose_nothing(tmp_path):
+    path = tmp_path / "c.safetensors"
+
+    def run(checkpoint, out, seconds=None):
+        command = [sys.executable, "-c", SCRIPT, str(checkpoint), str(out)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "fitting\n"
+        if seconds is not None:
+            time.sleep(seconds)
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        return process.returncode
+
+    assert run("", tmp_path / "whole") == 0
+    kills, rng = 0, np.random.default_rng()
+    while kills < 4 and run(path, tmp_path / "found", rng.uniform(0.05, 0.4)) != 0:
+        kills += 1
+    if not (tmp_path / "found").exists():
+        assert run(path, tmp_path / "found") == 0
+    assert kills
+    assert (tmp_path / "found").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_another_training_is_refused_and_the_file_kept(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        die_after(patch, 5)
+        with pytest.raises(_Killed):
+            model().fit(X, Y, checkpoint=path)
+    before = path.read_bytes()
+    changed = X.copy()
+    changed[0, 0] += 1
+    for other, x in ((model(rank=2), X), (model(random_state=1), X), (model(), changed)):
+        with pytest.raises(ArtifactError, match="is of another training: the data, a parameter"):
+            other.fit(x, Y, checkpoint=path)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-1])
+    with pytest.raises(ArtifactError, match="damaged or was changed"):
+        model().fit(X, Y, checkpoint=path)
+
+
+def test_a_file_that_is_no_checkpoint_is_not_written_over(tmp_path):
+    from deepreservoir import save
+
+    path = save(model().fit(X, Y), tmp_path / "m.safetensors")
+    before = path.read_bytes()
+    with pytest.raises(ArtifactError, match="is no checkpoint, and would be written over"):
+        model().fit(X, Y, checkpoint=path)
+    assert path.read_bytes() == before
+    with pytest.raises(NotADirectoryError, match="the folder of checkpoint"):
+        model().fit(X, Y, checkpoint=tmp_path / "none" / "c")
+
+
+def test_a_training_that_diverged_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    path = tmp_path / "c"
+    # A step this large drives a linear network to infinity within an epoch or two.
+    bad = model(learning_rate_init=1e30, optimizer="sgd", activation="identity")
+    with pytest.raises(TrainingDiverged):
+        bad.fit(X, Y, checkpoint=path)
+    assert not path.exists()
+
+
+def test_ctrl_c_keeps_the_file(tmp_path, monkeypatch):
+    whole = model().fit(X, Y)
+    path = tmp_path / "c"
+    save = checkpoints.Checkpoint.save
+
+    def interrupted(self, progress):
+        save(self, progress)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS", 0.0)
+        patch.setattr(checkpoints.Checkpoint, "save", interrupted)
+        with pytest.warns(UserWarning, match="interrupted"):
+            model().fit(X, Y, checkpoint=path)
+    same(model().fit(X, Y, checkpoint=path), whole)
