@@ -172,6 +172,7 @@ def reservoir_search(
         parameters are kept, and it is not changed. An integer `random_state` of its own gives
         all candidates of one size the same links.
     X, y : as in the estimator's fit
+        Arrays of the host, also where the estimator computes on a device.
     n_candidates : int, default=27
         Of the first round.
     spectral_radius : (float, float) or float, default=(0.1, 1.4)

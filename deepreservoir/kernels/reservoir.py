@@ -49,9 +49,10 @@ extern "C" __global__ void KERNEL(real* drive, const real* x, const real* h, lon
 """,
 )
 
-# Threads of a block wait for each other after a step, blocks do not: a launch of several steps has
-# one block for a series (parts = 1). The states of the step before are read where they were
-# written, so they may not be read through the cache for constants (no __restrict__).
+# The grid has `parts` blocks for each series. Threads of a block wait for each other after a step,
+# blocks do not: a launch of several steps has one block for a series (parts = 1). The states of the
+# step before are read where they were written, so they may not be read through the cache for
+# constants (no __restrict__).
 _SPARSE = RealKernel(
     "leaky_sparse",
     _CURVE
@@ -60,22 +61,21 @@ extern "C" __global__ void KERNEL(const long long* starts, const int* lengths, c
                                   const real* values, const real* start, real* states,
                                   long long time, long long n, long long units, long long parts,
                                   real take, real keep, int activation) {
+    const long long series = blockIdx.x / parts;
     const long long first = blockIdx.x % parts * blockDim.x + threadIdx.x;
-    for (long long s = blockIdx.x / parts; s < n; s += gridDim.x / parts) {
-        const real* h = start + s * units;
-        for (long long t = 0; t < time; ++t) {
-            real* now = states + (t * n + s) * units;
-            for (long long i = first; i < units; i += parts * blockDim.x) {
-                const int* column = columns + starts[i / 32] + i % 32;
-                const real* value = values + starts[i / 32] + i % 32;
-                real x = 0;
-                for (int k = 0; k < lengths[i]; ++k) x += value[32 * k] * h[column[32 * k]];
-                const real y = curve(x + now[i], activation);
-                now[i] = keep == 0 ? y : take * y + keep * h[i];
-            }
-            __syncthreads();
-            h = now;
+    const real* h = start + series * units;
+    for (long long t = 0; t < time; ++t) {
+        real* now = states + (t * n + series) * units;
+        for (long long i = first; i < units; i += parts * blockDim.x) {
+            const int* column = columns + starts[i / 32] + i % 32;
+            const real* value = values + starts[i / 32] + i % 32;
+            real x = 0;
+            for (int k = 0; k < lengths[i]; ++k) x += value[32 * k] * h[column[32 * k]];
+            const real y = curve(x + now[i], activation);
+            now[i] = keep == 0 ? y : take * y + keep * h[i];
         }
+        __syncthreads();
+        h = now;
     }
 }
 """,
