@@ -213,7 +213,6 @@ def test_a_model_of_a_device_is_used_where_there_is_none(monkeypatch):
     assert_same(model.predict(X), wanted)
     assert_same(reader.predict_proba(PERIODS), shares, 1e-6)
     assert model.forecast(3).shape == (3, 2)
-    model.partial_fit(*ONE)
     with pytest.raises(ValueError, match=r"device='cuda' is not available.*device='cpu'"):
         model.fit(*ONE)
 

@@ -83,12 +83,13 @@ def test_an_antisymmetric_reservoir_is_an_euler_state_network(step, tuned):
     gain, shift = np.ones(40), np.zeros(40)
     if tuned:
         gain, shift = RNG.uniform(0.5, 1.5, 40), RNG.normal(size=40)
-    W_in, b = reservoir.W_in, reservoir.b
+    W_in, b = host(reservoir.W_in), host(reservoir.b)
     if tuned:
-        reservoir = pickle.loads(pickle.dumps(reservoir.tuned(Tuning(gain, shift))))
+        again = pickle.loads(pickle.dumps(reservoir.tuned(Tuning(gain, shift))))
+        reservoir = again.to(target.device)
     u = RNG.normal(size=(3, 200, 2))
     for n in (1, 3):
-        found = reservoir.states(u[:n])
+        found = states_of(reservoir, u[:n])
         for i in range(n):
             h = np.zeros(40)
             for t in range(200):
