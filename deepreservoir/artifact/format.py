@@ -81,13 +81,15 @@ class Contents:
 # Numbers in 16 bits ------------------------------------------------------------------------
 
 
-def encode(values: np.ndarray, dtype: str) -> np.ndarray:
+def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarray:
     """Return `values` as they are kept under `dtype`, little end first.
 
     Parameters
     ----------
     values : ndarray of float32 or float64
     dtype : {"float64", "float32", "float16", "bfloat16"}
+    what : str
+        What it is called in an error.
 
     Raises
     ------
@@ -100,7 +102,9 @@ def encode(values: np.ndarray, dtype: str) -> np.ndarray:
     array([16256, 15821], dtype=uint16)
     """
     if not np.isfinite(values).all():
-        raise ArtifactError("a value is not finite; a model that is saved must be of numbers")
+        raise ArtifactError(
+            f"{what}: a value is not finite; a model that is saved must be of numbers"
+        )
     if dtype == "bfloat16":
         bits = values.astype("<f4").view("<u4")
         # To the nearest, ties to even: as hardware rounds.
@@ -111,7 +115,7 @@ def encode(values: np.ndarray, dtype: str) -> np.ndarray:
     if not np.isfinite(decode(kept, dtype)).all():
         largest = float(np.abs(values).max())
         raise ArtifactError(
-            f"the largest value, {largest:.4g}, does not fit {dtype}; save with "
+            f"{what}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
             "dtype='bfloat16', which has the range of float32, or with the model's own dtype"
         )
     return kept
@@ -138,10 +142,7 @@ def to_bytes(contents: Contents) -> bytes:
     tensors, header, start = [], {}, 0
     for name, values in sorted(contents.tensors.items()):
         dtype = contents.kept_as(name)
-        try:
-            kept = encode(np.asarray(values), dtype)
-        except ArtifactError as error:
-            raise ArtifactError(f"tensor {name!r}: {error}") from None
+        kept = encode(np.asarray(values), dtype, f"tensor {name!r}")
         entry = {"dtype": _NAMES[dtype], "shape": list(kept.shape)}
         header[name] = {**entry, "data_offsets": [start, start + kept.nbytes]}
         start += kept.nbytes
@@ -265,10 +266,16 @@ def _json(text: bytes | str, what: str) -> dict[str, Any]:
         return found
 
     def no_constant(name: str) -> NoReturn:
-        raise ArtifactError(f"{what} holds {name}, which is no JSON")
+        raise ArtifactError(f"{what} holds {name}, which is no number that a file may hold")
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else no_constant(digits)
 
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=no_constant)
+        value = json.loads(
+            text, object_pairs_hook=unique, parse_constant=no_constant, parse_float=finite
+        )
     except ArtifactError:
         raise
     except (ValueError, RecursionError) as error:

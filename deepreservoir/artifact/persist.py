@@ -12,11 +12,11 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ..backend import Device, resolve_device
-from . import deep, format
+from . import deep, echo, format
 from .format import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from .steps import pipeline_of, steps_of
 
-_KINDS: dict[str, ModuleType] = {name: kind for kind in (deep,) for name in kind.CLASSES}
+_KINDS: dict[str, ModuleType] = {name: kind for kind in (deep, echo) for name in kind.CLASSES}
 
 # What bad contents can make the checks of estimators and NumPy say.
 _REFUSALS = (
@@ -111,7 +111,7 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     rounded, error = dict(contents.tensors), 0.0
     for name in contents.dtypes:
         values = contents.tensors[name]
-        rounded[name] = format.decode(format.encode(values, dtype), dtype)
+        rounded[name] = format.decode(format.encode(values, dtype, f"tensor {name!r}"), dtype)
         largest = float(np.abs(values).max())
         if largest:
             error = max(error, float(np.abs(rounded[name] - values).max()) / largest)

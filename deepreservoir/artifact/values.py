@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from ..esn.plasticity import IntrinsicPlasticity
 from .format import ArtifactError
 
 # Kinds of labels by NumPy's letter, and the Python type of each in JSON.
@@ -48,6 +50,8 @@ def plain(value: Any, what: str) -> Any:
         return [plain(part, what) for part in value]
     if isinstance(value, dict):
         return {"dict": [[plain(k, what), plain(v, what)] for k, v in value.items()]}
+    if type(value) is IntrinsicPlasticity:
+        return {"plasticity": plain(list(asdict(value).values()), what)}
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
     raise ArtifactError(
@@ -77,6 +81,8 @@ def value_of(data: Any, what: str) -> Any:
         ((kind, parts),) = data.items()
         if kind == "tuple" and isinstance(parts, list):
             return tuple(value_of(part, what) for part in parts)
+        if kind == "plasticity" and isinstance(parts, list) and len(parts) == 4:
+            return IntrinsicPlasticity(*parts)
         if kind == "dict" and isinstance(parts, list):
             pairs = [value_of(part, what) for part in parts]
             if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs) and all(

@@ -9,6 +9,7 @@ holds no state: runs are given one and return one, so nothing leaks from one ser
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
 from ..scaffold.families import lane_table
 from . import compiled
-from .topology import RecurrentSpec, draw_recurrent
+from .topology import RecurrentSpec, draw_recurrent, recurrent_digest
 
 ACTIVATIONS = ("tanh", "relu", "identity")
 
@@ -261,6 +262,14 @@ class Reservoir(Driven):
         return Reservoir(
             self.spec, self.n_inputs, self.n_feedback, self.dtype, factor, tuning, device
         )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that was drawn, before it is scaled and tuned."""
+        sha = hashlib.sha256(recurrent_digest(self.spec.recurrent).encode())
+        widths = {"inputs": self.n_inputs, "bias": 1, "feedback": self.n_feedback}
+        for draw, width in widths.items():
+            sha.update(self.spec.uniform(draw, width, 1.0).astype("<f8").tobytes())
+        return sha.hexdigest()
 
     # Weights follow from the specification, and need not travel.
 

@@ -57,17 +57,34 @@ class ReservoirStack(Driven):
                 *specs[:1],
                 *(_reading(spec, before.units) for before, spec in pairwise(specs)),
             ]
-        self.n_inputs, self.n_feedback = n_inputs, n_feedback
-        self.parts = [
-            Reservoir(
-                spec, n_inputs if widths is None else widths[i], n_feedback, dtype, device=device
-            )
-            for i, spec in enumerate(specs)
-        ]
-        bounds = np.cumsum([0, *(spec.units for spec in specs)])
+        self._join(
+            [
+                Reservoir(
+                    spec,
+                    n_inputs if widths is None else widths[i],
+                    n_feedback,
+                    dtype,
+                    device=device,
+                )
+                for i, spec in enumerate(specs)
+            ]
+        )
+
+    def _join(self, parts: list[Reservoir]) -> None:
+        self.parts = parts
+        self.n_inputs, self.n_feedback = parts[0].n_inputs, parts[0].n_feedback
+        bounds = np.cumsum([0, *(part.units for part in parts)])
         self._slices = [slice(*pair) for pair in pairwise(bounds)]
         self.units = int(bounds[-1])
-        self.dtype = np.dtype(dtype)
+        self.dtype = parts[0].dtype
+
+    @classmethod
+    def of(cls, parts: list[Reservoir], arrangement: str) -> ReservoirStack:
+        """Return a stack of reservoirs that are there, each for inputs of its place's width."""
+        stack = cls.__new__(cls)
+        stack.deep, stack.device = arrangement == "deep", parts[0].device
+        stack._join(parts)
+        return stack
 
     def to(self, device: Device) -> ReservoirStack:
         """Return this stack on a device; itself, if it is there."""

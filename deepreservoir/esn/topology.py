@@ -6,6 +6,7 @@ is a seed. Each topology is scaled to its spectral radius exactly; the factor is
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -94,6 +95,15 @@ class RecurrentSpec:
             )
 
     @property
+    def drawn_bytes(self) -> int:
+        """Bytes that drawing the weights takes at most, about."""
+        links = {"ring": 1, "delay_line": 1, "cycle_jumps": 3}.get(self.topology, self.units)
+        if self.topology in ("small_world", "blocks"):
+            links = self.in_degree
+        # Words, values in float64, places and a copy of each; structures are hashed in float32.
+        return (4 if self.topology in ("hadamard", "kronecker") else 64) * self.units * links
+
+    @property
     def in_degree(self) -> int:
         """Number of units that each unit hears."""
         density = self.density
@@ -155,6 +165,22 @@ def draw_recurrent(
     drawn = Recurrent(weights, scale, dtype, gain, device)
     drawn.factor = factor
     return drawn
+
+
+def recurrent_digest(spec: RecurrentSpec) -> str:
+    """Return the SHA-256 of the unscaled weights, whatever format they run in."""
+    if spec.topology in ("hadamard", "kronecker"):
+        return _structure(spec, np.float32, "cpu").digest()
+    weights = _DRAW[spec.topology](spec)
+    sha = hashlib.sha256()
+    if scipy.sparse.issparse(weights):
+        weights = weights.tocsr()
+        weights.sum_duplicates()
+        for places in (weights.indptr, weights.indices):
+            sha.update(places.astype("<i8").tobytes())
+        weights = weights.data
+    sha.update(np.ascontiguousarray(weights, "<f8").tobytes())
+    return sha.hexdigest()
 
 
 def _radius(spec: RecurrentSpec, weights: Any) -> float:

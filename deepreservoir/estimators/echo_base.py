@@ -138,9 +138,9 @@ class BaseEchoState(BaseEstimator):
         """Raise a ValueError where a fitted model cannot be trained on; note that it is, else."""
         if not hasattr(self, "_learner"):
             raise ValueError(
-                "partial_fit needs what the readout gathered from the series so far, and the "
-                "pickle of a model that was only fitted holds none of it. Fit again on all "
-                "series, or call partial_fit before pickling"
+                "partial_fit needs what the readout gathered from the series so far, which a saved "
+                "file does not hold, nor the pickle of a model that was only fitted. Fit again on "
+                "all series, or call partial_fit before pickling"
             )
         self._online = True
 

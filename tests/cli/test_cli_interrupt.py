@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+from functools import partial
 
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
@@ -27,7 +28,13 @@ def test_sigint_keeps_the_runs_that_were_finished(here):
     ours, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 100))  # a bar is not drawn in no columns
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=terminal, encoding="utf-8", env=environment()
+        command,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        encoding="utf-8",
+        env=environment(),
+        # Where the tests run in the background, Ctrl-C may be switched off for all they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as started:
         os.close(terminal)
         shown = ""
