@@ -78,7 +78,8 @@ def contents_of(model: Deep) -> Contents:
 
 def adapter_names(contents: Contents) -> list[str]:
     """Return the names of the tensors that are trained, which may be kept in 16 bits."""
-    return [name for name in contents.tensors if name not in _TARGET]
+    other = (*_TARGET, "preprocessing.")
+    return [name for name in contents.tensors if not name.startswith(other)]
 
 
 def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:

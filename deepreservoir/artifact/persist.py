@@ -151,8 +151,15 @@ def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = 
     OSError
         If the file cannot be opened.
     """
+    return load_contents(format.read(path, max_bytes), path, device, max_bytes)
+
+
+def load_contents(
+    contents: Contents, path: str | os.PathLike[str], device: str, max_bytes: int
+) -> Any:
+    """Return the model of a file that has been read: see :func:`load`."""
     where = resolve_device(device)
-    return _named(path, lambda: unpack(format.read(path, max_bytes), where, max_bytes))
+    return _named(path, lambda: unpack(contents, where, max_bytes))
 
 
 def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:

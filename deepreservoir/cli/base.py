@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +55,17 @@ class Shape(click.ParamType):
         if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
             self.fail(f"expected d_out x d_in such as 512x784; got {value!r}", param, ctx)
         return int(parts[0]), int(parts[1])
+
+
+def check_writable(path: Path, source: Path) -> None:
+    """Refuse before any work what cannot be written, or would be written over."""
+    if path.resolve() == source.resolve():
+        raise click.UsageError(
+            f"{path} is what is read, and would be written over; name another file"
+        )
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.UsageError(f"there is no folder {folder} to write {path.name} to")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

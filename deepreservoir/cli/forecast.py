@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from ..experiments.forecast import (
     save_forecast,
     save_forecast_picture,
 )
-from .base import main
+from .base import check_writable, main
 
 
 class Names(click.ParamType):
@@ -83,7 +82,7 @@ def forecast_command(
     """
     target = out or Path(f"{series.stem}-forecast.csv")
     for path in filter(None, (target, plot)):
-        _check_writable(path, series)
+        check_writable(path, series)
     if plot is not None:
         if plot.resolve() == target.resolve():
             raise click.UsageError(f"--plot and --out are one file, {plot}; name two")
@@ -106,15 +105,6 @@ def forecast_command(
         written.append(save_forecast_picture(forecast, plot))
     _tell(forecast)
     click.echo("Wrote " + ", ".join(str(path) for path in written))
-
-
-def _check_writable(path: Path, series: Path) -> None:
-    """Refuse before training what cannot be written, or would be written over."""
-    if path.resolve() == series.resolve():
-        raise click.UsageError(f"{path} is the series itself; name another file")
-    folder = path.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise click.UsageError(f"there is no folder {folder} to write {path.name} to")
 
 
 def _tell(forecast: Forecast) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .table import Table
+from .cells import Table
 
 
 def read_series(

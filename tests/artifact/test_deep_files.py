@@ -149,6 +149,13 @@ def test_sixteen_bits_halve_the_numbers_and_tell_their_cost(tmp_path):
     assert cost["score_rounded"] == load(path).score(X, CLASSES)
 
 
+def test_scalers_keep_all_their_digits(tmp_path):
+    contents = format.read(save(pipeline(), tmp_path / "m.safetensors", dtype="bfloat16"))
+    own = {name: kept for name, kept in contents.dtypes.items() if kept == "float64"}
+    wanted = [f"preprocessing.0.{name}" for name in ("mean", "scale", "var")]
+    assert sorted(own) == [*wanted, "target.mean", "target.scale"]
+
+
 # Refused when saving ------------------------------------------------------------------------
 
 

@@ -106,7 +106,10 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
         (("wave.csv", "--plot", "a.pgf"), [".png, .svg, .pdf, .jpg", "'a.pgf'"]),
         (("wave.csv", "--plot", "p.png", "--out", "./p.png"), ["--plot and --out", "p.png"]),
         (("wave.csv", "--plot", "no/a.png"), ["no folder", "a.png"]),
-        (("wave.csv", "--out", "wave.csv"), ["wave.csv is the series itself"]),
+        (
+            ("wave.csv", "--out", "wave.csv"),
+            ["wave.csv is what is read, and would be written over"],
+        ),
         (("wave.csv", "--out", "no/b.csv"), ["no folder", "b.csv"]),
     ],
     ids=lambda value: " ".join(map(str, value))[:40],

@@ -1,0 +1,155 @@
+"""``deepreservoir fit``, ``predict`` and ``inspect`` through the real entry point."""
+
+import csv
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_tools import environment, files_below, own_folder, program, run
+
+from deepreservoir import DeepReservoirClassifier, EchoStateRegressor, load, save
+from deepreservoir.artifact import format
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    folder = own_folder(tmp_path, monkeypatch)
+    rng = np.random.default_rng(0)
+    sizes, rooms = rng.uniform(20, 200, 200), rng.integers(1, 6, 200)
+    kinds = np.array(["flat", "house", "hut"])[np.arange(200) % 3]
+    prices = 3 * sizes + 10 * rooms + np.array([0, 100, -20])[np.arange(200) % 3]
+    rows = zip(sizes.round(2), kinds, rooms, prices.round(2), strict=True)
+    write(folder / "homes.csv", ["size", "kind", "rooms", "price"], rows)
+    return folder
+
+
+def write(path, header, rows):
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+
+
+FIT = ("fit", "homes.csv", "--epochs", "40", "--layers", "32")
+
+
+def test_a_table_becomes_a_file_that_predicts_others(here, capsys):
+    assert run(*FIT, "--target", "price", "--save", "m.safetensors") == 0
+    told = capsys.readouterr().out
+    assert "R^2 0.9" in told
+    assert "40 rows held out" in told
+    assert f"Wrote m.safetensors, {(here / 'm.safetensors').stat().st_size:,} bytes" in told
+    # Columns in another order, more of them, no target: the rows are the same.
+    table = pd.read_csv("homes.csv")
+    table[["rooms", "kind", "size"]].assign(street="x").to_csv("new.csv", index=False)
+    assert run("predict", "m.safetensors", "new.csv") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "price"
+    found = np.array(printed[1:], float)
+    assert np.corrcoef(found, table["price"])[0, 1] > 0.97
+    words = {"flat": [1, 0, 0], "house": [0, 1, 0], "hut": [0, 0, 1]}
+    columns = zip(table["size"], table["kind"], table["rooms"], strict=True)
+    X = [[size, *words[kind], rooms] for size, kind, rooms in columns]
+    np.testing.assert_array_equal(found, load("m.safetensors").predict(np.array(X, float)))
+    assert run("predict", "m.safetensors", "new.csv", "--out", "p.csv") == 0
+    assert (here / "p.csv").read_text().split() == printed
+    assert files_below(here) == ["homes.csv", "m.safetensors", "new.csv", "p.csv"]
+
+
+def test_words_are_classes_and_sixteen_bits_are_accounted_for(here, capsys):
+    command = (*FIT, "--target", "kind", "--save", "m.st", "--precision", "float16", "--rank", "2")
+    assert run(*command) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert run("predict", "m.st", "homes.csv") == 0
+    lines = capsys.readouterr().out.split()
+    assert lines[0] == "kind"
+    assert set(lines[1:]) <= {"flat", "house", "hut"}
+    assert run("inspect", "m.st", "--check") == 0
+    told = capsys.readouterr().out
+    contents, model = format.read("m.st"), load("m.st")[-1]
+    cost = contents.document["precision"]
+    for part in (
+        "model      DeepReservoirClassifier",
+        "after      StandardScaler",
+        "layers     3-32-3",
+        "adapter    lora, rank 2",
+        "predicts   kind from size, rooms, price",
+        "classes    flat, house, hut",
+        f"{model.n_trained_params_:,} in the file, {model.n_scaffold_params_:,} frozen weights",
+        "layers.0 A (float16)",
+        f"score {cost['score']:.6g} before, {cost['score_rounded']:.6g} after, on 40 rows",
+        f"beta {model.betas_['layers.0']:.4f}, SHA-256 {model.network_.digests()['layers.0']}",
+        "checked    the frozen weights drawn here",
+    ):
+        assert part in told
+
+
+def test_models_saved_by_programs_are_read_too(here, capsys):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    frame = pd.DataFrame(X, columns=["u", "v", "w"])
+    named = DeepReservoirClassifier((8,), max_iter=2, random_state=0).fit(frame, X[:, 0] > 0)
+    save(named, "named.st")
+    frame[["w", "u", "v"]].to_csv("x.csv", index=False)
+    assert run("predict", "named.st", "x.csv") == 0
+    assert capsys.readouterr().out.split() == ["prediction", *map(str, named.predict(frame))]
+    echo = EchoStateRegressor(20, random_state=0).fit(X, X)
+    save(echo, "echo.st")
+    write(here / "y.csv", ["a", "b", "c"], X)
+    assert run("predict", "echo.st", "y.csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "prediction.0,prediction.1,prediction.2"
+    np.testing.assert_allclose([list(map(float, r.split(","))) for r in lines[1:]], echo.predict(X))
+    assert run("inspect", "echo.st") == 0
+    assert "reservoir    20 random\n" in capsys.readouterr().out
+
+
+def test_a_checkpoint_is_gone_when_training_has_ended(here):
+    assert run(*FIT, "--target", "price", "--save", "m.st", "--checkpoint", "c.st") == 0
+    assert files_below(here) == ["homes.csv", "m.st"]
+
+
+REFUSED = [
+    ((*FIT, "--target", "nope", "--save", "m.st"), "homes.csv has no column 'nope'; it has size"),
+    ((*FIT, "--target", "price"), "Missing option '--save'"),
+    ((*FIT, "--target", "price", "--save", "homes.csv"), "homes.csv is what is read"),
+    ((*FIT, "--target", "price", "--save", "no/m.st"), "there is no folder"),
+    ((*FIT, "--target", "price", "--save", "m.st", "--rank", "33"), "rank must be between 1 and"),
+    ((*FIT, "--target", "price", "--save", "m.st", "--layers", "0"), "hidden_layer_sizes[0] must"),
+    ((*FIT, "--target", "price", "--save", "m.st", "--layers", "a"), "expected whole numbers"),
+    (("fit", "none.csv", "--target", "x", "--save", "m.st"), "does not exist"),
+    (("predict", "homes.csv", "homes.csv"), "not a safetensors file"),
+    (("predict", "ok.st", "short.csv"), "short.csv has no column 'rooms', which the model reads"),
+    (("predict", "ok.st", "words.csv"), "row 3, column 'size': expected a number, got 'big'"),
+    (
+        ("predict", "ok.st", "new.csv"),
+        "column 'kind': the model has not seen 'tent'; it knows flat",
+    ),
+    (("predict", "ok.st", "homes.csv", "--out", "ok.st"), "ok.st is what is read"),
+    (("predict", "ok.st", "homes.csv", "--out", "homes.csv"), "homes.csv is what is read"),
+    (("predict", "ok.st", "homes.csv", "--device", "cuda"), "device='cuda' is not available"),
+    (("inspect", "homes.csv"), "not a safetensors file"),
+    (("inspect", "cut.st"), "cut.st: "),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_wrong_input_gets_an_answer_and_leaves_nothing(arguments, message, here, capsys):
+    if arguments[1].endswith(".st"):
+        assert run(*FIT, "--target", "price", "--save", "ok.st") == 0
+        data = (here / "ok.st").read_bytes()
+        (here / "cut.st").write_bytes(data[: len(data) // 2])
+    write(here / "short.csv", ["size", "kind"], [[1, "hut"]])
+    write(here / "words.csv", ["size", "kind", "rooms"], [[1, "hut", 1], ["big", "hut", 2]])
+    write(here / "new.csv", ["size", "kind", "rooms"], [[1, "tent", 1]])
+    before = {name: (here / name).read_bytes() for name in files_below(here)}
+    capsys.readouterr()
+    assert run(*arguments) != 0
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert {name: (here / name).read_bytes() for name in files_below(here)} == before
+
+
+def test_the_installed_command_has_no_traceback(here):
+    command = [*program(), "inspect", "homes.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=here, env=environment())
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: homes.csv: ")
+    assert "Traceback" not in done.stderr
