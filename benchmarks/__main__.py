@@ -9,7 +9,7 @@ import click
 
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import echo, forecasting, memory, mnist, speed, tables, torch_peers
+from . import echo, files, forecasting, memory, mnist, speed, tables, torch_peers
 from .store import RESULTS, store
 
 _out = click.option(
@@ -94,6 +94,19 @@ def forecasting_command(seeds: int, out: Path) -> None:
     """Closed loops, NARMA-10, memory capacity, and the memory of a fit (a few minutes)."""
     figures = {"seeds": seeds, "tasks": forecasting.measurements(seeds, click.echo)}
     click.echo(f"Wrote {store('forecasting', figures, out, ('numba',))}")
+
+
+@main.command("files")
+@click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
+@_out
+def files_command(rounds: int, out: Path) -> None:
+    """Save and load MNIST medium at rank 8; serve 64 tenants on one scaffold (two minutes)."""
+    try:
+        data = load_dataset("mnist")
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    figures = {"rounds": rounds, **files.measurements(data, rounds, click.echo)}
+    click.echo(f"Wrote {store('files', figures, out)}")
 
 
 @main.command("tables")

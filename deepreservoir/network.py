@@ -110,6 +110,12 @@ class Network:
         self.theta, self.grad = theta, grad
         self.root.bind(self.params.views(theta), self.params.views(grad), self.scaffolds)
 
+    def to(self, device: Device) -> Network:
+        """Return this network on a device; itself, if it is there."""
+        if device == self.device:
+            return self
+        return Network(self.config, self.seed, theta=to_host(self.theta), device=device)
+
     def with_scaffold(self, seed: int) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
 

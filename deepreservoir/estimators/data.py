@@ -8,11 +8,14 @@ import numpy as np
 import scipy.sparse
 from sklearn.model_selection import train_test_split
 
+from ..backend import is_on_device, to_host
+from ..rows import take_rows
+
 
 class Data(NamedTuple):
-    """Rows with their targets and weights, on the host."""
+    """Rows with their targets and weights; all but X are on the host."""
 
-    X: Any  # (n, n_features), dense or CSR
+    X: Any  # (n, n_features), dense or CSR, or of a device
     y: np.ndarray  # (n,) or (n, n_outputs)
     weights: np.ndarray | None  # (n,)
 
@@ -21,7 +24,8 @@ class Data(NamedTuple):
 
     def take(self, index: np.ndarray) -> Data:
         weights = None if self.weights is None else self.weights[index]
-        return Data(self.X[index], self.y[index], weights)
+        X = take_rows(self.X, index) if is_on_device(self.X) else self.X[index]
+        return Data(X, self.y[index], weights)
 
 
 def without_zero_weights(data: Data) -> Data:
@@ -50,6 +54,8 @@ def merged(data: Data) -> Data:
     rows nor whether one is repeated or weighted should matter. After this it does not, bit
     for bit.
     """
+    if is_on_device(data.X):  # one batch: little enough to be looked at on the host
+        data = Data(to_host(data.X), data.y, data.weights)
     X = data.X
     if scipy.sparse.issparse(X):
         X = X.copy()

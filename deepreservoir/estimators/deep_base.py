@@ -12,7 +12,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..backend import Device, resolve_device, to_device, to_host
+from ..backend import (
+    Array,
+    Device,
+    is_on_device,
+    present_device,
+    resolve_device,
+    to_device,
+    to_host,
+)
 from ..losses import Loss
 from ..models import DTYPES, MLPConfig
 from ..network import Network
@@ -27,6 +35,7 @@ from ..training import (
     validator,
 )
 from .data import Data, merged, normalised_weights, split, without_zero_weights
+from .device_input import checked_features, checked_pair, place_of
 from .plan import batch_rows, check_training_params, make_plan
 
 # Parameters that the configuration of the network takes over under the same name.
@@ -53,6 +62,8 @@ _CONFIG_PARAMS = (
 
 class BaseDeepReservoir(BaseEstimator):
     """Base of the deep estimators; `__init__` is theirs, and stores parameters only."""
+
+    network_: Network
 
     # What a subclass says of its targets -----------------------------------------------
 
@@ -107,20 +118,29 @@ class BaseDeepReservoir(BaseEstimator):
     def _read(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None
     ) -> Data:
-        """Validate the input and return it with encoded targets and weights."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=np.dtype(self.dtype),
-            order="C",
-            multi_output=True,
-            y_numeric=self._y_numeric,
-        )
+        """Validate the input and return it with encoded targets and weights.
+
+        Rows on a device stay there; targets and weights are read on the host.
+        """
+        device = resolve_device(self.device)
+        if place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda":
+            X, y = checked_pair(self, X, y, reset=reset, dtype=np.dtype(self.dtype), y_dtype=None)
+            y = to_host(y)
+            sample_weight = None if sample_weight is None else to_host(sample_weight)
+        else:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=np.dtype(self.dtype),
+                order="C",
+                multi_output=True,
+                y_numeric=self._y_numeric,
+            )
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
         y, class_weights = self._encode(y, classes)
         weights = sample_weight
         if class_weights is not None:
@@ -189,7 +209,13 @@ class BaseDeepReservoir(BaseEstimator):
                 + ", ".join(changed)
                 + ". Fit a fresh estimator, or set warm_start=False"
             )
+        self._move(device)
         return self.network_
+
+    def _move(self, device: Device) -> None:
+        """Bring what is fitted to a device."""
+        if self.network_.device != device:
+            self.network_ = self.network_.to(device)
 
     def _train(
         self,
@@ -269,14 +295,50 @@ class BaseDeepReservoir(BaseEstimator):
         a row then does not depend on the rows beside it, as matrix products in float32 would.
         """
         check_is_fitted(self, "network_")
-        X = validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-        )
+        # A model may be loaded where its device is not: then that is the CPU.
+        self._move(present_device(self.device))
+        if place_of(self.network_.device, X=X) == "cuda":
+            X = checked_features(self, X, reset=False, dtype=self.network_.dtype)
+        else:
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+            )
         on_host = self.network_.device == "cpu"
         outputs = self.network_.outputs(X, np.float64 if on_host else None)
         return to_host(outputs).astype(np.float64, copy=False)
+
+    @staticmethod
+    def _placed(values: np.ndarray, X: Any) -> Array:
+        """Return results where the rows are that they were asked for."""
+        if not is_on_device(X):
+            return values
+        if values.dtype.kind not in "biuf":
+            raise TypeError(
+                f"CuPy arrays hold numbers, but the classes are {values.dtype}: give X as a NumPy "
+                "array, or fit with numbers for classes"
+            )
+        return to_device(values, "cuda")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class ScoredOnHost:
+    """What lets scikit-learn score predictions of rows that are on a device."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return accuracy, or R^2, as scikit-learn computes it, on the host.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in fit
+
+        Returns
+        -------
+        float
+        """
+        place_of("cuda", X=X, y=y, sample_weight=sample_weight)  # names both kinds of a mix
+        given = (to_host(a) if is_on_device(a) else a for a in (X, y, sample_weight))
+        return float(super().score(*given))  # type: ignore[misc]

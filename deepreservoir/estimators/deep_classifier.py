@@ -11,15 +11,16 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from ..backend import Array, array_module
 from ..kernels import log_softmax
 from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ._docs import documented
 from .data import Data
-from .deep_base import BaseDeepReservoir
+from .deep_base import BaseDeepReservoir, ScoredOnHost
 
 
 @documented
-class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
+class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
     """A classifier whose weight matrices are drawn from a seed and frozen.
 
     Only low-rank adapters, one scale a layer and the output layer are trained:
@@ -266,7 +267,7 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
                 )
         return self._partial_fit(X, y, sample_weight, known)
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Any) -> Array:
         """Return the logits.
 
         Returns
@@ -274,25 +275,26 @@ class DeepReservoirClassifier(ClassifierMixin, BaseDeepReservoir):
         ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
         outputs = self._outputs(X)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return self._placed(outputs[:, 0] if outputs.shape[1] == 1 else outputs, X)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Array:
         """Return the likeliest label of each row, shape (n_samples,)."""
-        return self._predictions(self._outputs(X))
+        return self._placed(self._predictions(self._outputs(X)), X)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes_[_codes(outputs)]
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X: Any) -> Array:
         """Return log probabilities, float64, shape (n_samples, n_classes)."""
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
             outputs = np.hstack([np.zeros_like(outputs), outputs])
-        return log_softmax(outputs)
+        return self._placed(log_softmax(outputs), X)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Array:
         """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
-        return np.exp(self.predict_log_proba(X))
+        log_p = self.predict_log_proba(X)
+        return array_module(log_p).exp(log_p)
 
 
 def _codes(outputs: np.ndarray) -> np.ndarray:

@@ -9,14 +9,15 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 
+from ..backend import Array
 from ..losses import Huber, Loss, SquaredError
 from ._docs import documented
 from .data import Data
-from .deep_base import BaseDeepReservoir
+from .deep_base import BaseDeepReservoir, ScoredOnHost
 
 
 @documented
-class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
+class DeepReservoirRegressor(ScoredOnHost, RegressorMixin, BaseDeepReservoir):
     """A regressor whose weight matrices are drawn from a seed and frozen.
 
     Only low-rank adapters, one scale a layer and the output layer are trained:
@@ -230,9 +231,9 @@ class DeepReservoirRegressor(RegressorMixin, BaseDeepReservoir):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Array:
         """Return predictions, float64, shape (n_samples,) or (n_samples, n_outputs)."""
-        return self._predictions(self._outputs(X))
+        return self._placed(self._predictions(self._outputs(X)), X)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         values = outputs * self.y_scale_ + self.y_mean_

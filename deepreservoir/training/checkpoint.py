@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from ..artifact.format import ArtifactError, Contents, read, write
+from ..backend import is_on_device, to_host
 
 #: At most one file in so many seconds.
 SECONDS = 10.0
@@ -168,6 +169,8 @@ def fingerprint(*parts: Any) -> str:
     """
     sha = hashlib.sha256()
     for part in parts:
+        if is_on_device(part):
+            part = to_host(part)
         if scipy.sparse.issparse(part):
             sha.update(fingerprint(part.shape, part.indptr, part.indices, part.data).encode())
         elif isinstance(part, np.ndarray):
