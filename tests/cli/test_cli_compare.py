@@ -130,7 +130,7 @@ def test_a_reader_that_stops_listening_does_not_cost_the_results(table_file, her
 # Help ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["compare", "scaffold"])
+@pytest.mark.parametrize("command", sorted(main.commands))
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_the_help_of_every_command_has_an_example(command, option, capsys):
     assert run(command, option) == 0
@@ -139,7 +139,7 @@ def test_the_help_of_every_command_has_an_example(command, option, capsys):
 
 
 def test_the_help_names_every_command(capsys):
-    assert set(main.commands) == {"compare", "forecast", "scaffold"}
+    assert set(main.commands) == {"compare", "fit", "forecast", "inspect", "predict", "scaffold"}
     assert run("--help") == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in main.commands)
