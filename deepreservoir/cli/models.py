@@ -96,6 +96,10 @@ def predict_command(model: Path, table: Path, out: Path | None, device: str) -> 
 
     TABLE is a CSV file with the columns that the model was fitted on; others, the target among
     them, are not read.
+
+    \b
+        deepreservoir predict model.safetensors new.csv
+        deepreservoir predict model.safetensors new.csv --out predictions.csv
     """
     if out is not None:
         for source in (model, table):
@@ -112,7 +116,12 @@ def predict_command(model: Path, table: Path, out: Path | None, device: str) -> 
 @click.argument("model", type=_file)
 @click.option("--check", is_flag=True, help="Draw the frozen weights too, and compare digests.")
 def inspect_command(model: Path, check: bool) -> None:
-    """Tell what a saved model is: sizes, trained numbers, betas, digests, cost of 16 bits."""
+    """Tell what a saved model is: sizes, trained numbers, betas, digests, cost of 16 bits.
+
+    \b
+        deepreservoir inspect model.safetensors
+        deepreservoir inspect model.safetensors --check
+    """
     rows = describe(model)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
