@@ -116,7 +116,8 @@ class BaseDeepReservoir(BaseEstimator):
 
     # Fitting ----------------------------------------------------------------------------
 
-    def _check_params(self) -> None:
+    def check_params(self) -> None:
+        """Raise a ValueError that names the first parameter of training out of its range."""
         params = self.get_params(deep=False)
         check_training_params(params)
         if params["dtype"] not in DTYPES:
@@ -124,7 +125,19 @@ class BaseDeepReservoir(BaseEstimator):
         if self.bias not in (True, False, "auto"):
             raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
 
-    def _config(self, n_features: int, n_outputs: int) -> MLPConfig:
+    def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
+        """Return the configuration of the network that the parameters ask for.
+
+        Parameters
+        ----------
+        n_features, n_outputs : int
+            Widths at the two ends.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
         params = {name: getattr(self, name) for name in _CONFIG_PARAMS}
         params["bias"] = self.adapter == "full" if self.bias == "auto" else bool(self.bias)
         return MLPConfig(n_features=n_features, n_outputs=n_outputs, **params)
@@ -174,7 +187,7 @@ class BaseDeepReservoir(BaseEstimator):
         scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> Fit:
         """Return a fit that is ready to be trained, its input checked."""
-        self._check_params()
+        self.check_params()
         device = resolve_device(self.device)
         going_on = self.warm_start and hasattr(self, "network_")
         classes = getattr(self, "classes_", None) if going_on else None
@@ -196,7 +209,7 @@ class BaseDeepReservoir(BaseEstimator):
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None
     ) -> Self:
-        self._check_params()
+        self.check_params()
         if self.early_stopping:
             raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
         device = resolve_device(self.device)
@@ -227,7 +240,7 @@ class BaseDeepReservoir(BaseEstimator):
         scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> Network:
         """Return a new network for these data, or the one to go on with."""
-        config = self._config(self.n_features_in_, self._n_outputs(data.y))
+        config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
         if fresh:
             self._prepare_targets(data)
             return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
