@@ -37,7 +37,8 @@ _AFTERWARDS = ("scaffold_removed", "wrong_seed")
 _CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "echo_state", "linear")
 
 
-def _label(arm: str, task: str) -> str:
+def label(arm: str, task: str) -> str:
+    """Return what an arm is called in tables and pictures of a task."""
     return "ridge regression" if (arm, task) == ("linear", "regression") else LABELS[arm]
 
 
@@ -63,7 +64,7 @@ def table(comparison: Comparison) -> str:
     for row in comparison.summary():
         rows.append(
             [
-                _label(row.arm, task),
+                label(row.arm, task),
                 "" if row.rank is None else str(row.rank),
                 _score(row, task),
                 f"{row.trained:,}",
@@ -122,15 +123,15 @@ def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
         rows = [row for row in summary if row.arm == name]
         if not rows:
             continue
-        label, colour = _label(name, comparison.task), _COLOURS[name]
+        words, colour = label(name, comparison.task), _COLOURS[name]
         means = [row.mean * percent for row in rows]
         spreads = [row.spread * percent for row in rows]
         style = {"color": colour, "marker": "o", "markersize": 4, "linewidth": 1.6, "capsize": 2}
         if rows[0].rank is None:
-            by_rank.axhline(means[0], color=colour, linestyle="--", linewidth=1.3, label=label)
+            by_rank.axhline(means[0], color=colour, linestyle="--", linewidth=1.3, label=words)
             style |= {"marker": "D", "markersize": 6}
         else:
-            by_rank.errorbar([row.rank for row in rows], means, spreads, label=label, **style)
+            by_rank.errorbar([row.rank for row in rows], means, spreads, label=words, **style)
         if name not in _AFTERWARDS:
             by_bytes.errorbar([row.stored_bytes for row in rows], means, spreads, **style)
     by_rank.set(

@@ -4,18 +4,25 @@ from .published import Figure, Published
 from .runs import Run, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
+from .summary import Beside, Row, beside, beside_table, summary, summary_table
 from .sweep import run_sweep
 from .workers import WorkerKilled
 
 __all__ = [
+    "Beside",
     "Figure",
     "Folder",
     "Published",
+    "Row",
     "Run",
     "Sweep",
     "WorkerKilled",
+    "beside",
+    "beside_table",
     "jobs_of",
     "read_sweep",
     "run_sweep",
     "runs_of",
+    "summary",
+    "summary_table",
 ]

@@ -27,11 +27,14 @@ class Folder:
     path : str or path
     sweep : Sweep, optional
         Of which the folder is, or is to be; not given, it is read from the folder.
+    task : {"classification", "regression"}
+        What the sweep's data set asks for; read from the folder where there is one.
 
     Attributes
     ----------
     path : Path
     sweep : Sweep
+    task : {"classification", "regression"}
     began : dict
         When and where the sweep began: ``date``, ``machine`` and ``versions``.
 
@@ -43,19 +46,25 @@ class Folder:
         If it cannot be made or written to.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sweep: Sweep | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sweep: Sweep | None = None,
+        task: str = "classification",
+    ) -> None:
         self.path = Path(path)
         document = self._found()
         if document is None:
             if sweep is None:
                 raise ValueError(f"{self.path} holds no sweep: there is no {_SWEEP} in it")
-            document = self._begun(sweep)
+            document = self._begun(sweep, task)
         elif sweep is not None and document["digest"] != sweep.digest():
             raise ValueError(
                 f"{self.path} holds the results of another sweep ({document['sweep']['name']}), "
                 "which differs in its data set, grid, seeds or protocol; name another folder"
             )
         self.sweep = Sweep.from_dict(document["sweep"]) if sweep is None else sweep
+        self.task: str = document.get("task", task)  # the first folders did not tell
         self.began = {name: document[name] for name in ("date", "machine", "versions")}
 
     def _found(self) -> dict[str, Any] | None:
@@ -74,11 +83,12 @@ class Folder:
             raise ValueError(f"{file} is no description of a sweep: {error!r}") from None
         return dict(document)
 
-    def _begun(self, sweep: Sweep) -> dict[str, Any]:
+    def _begun(self, sweep: Sweep, task: str) -> dict[str, Any]:
         self.path.mkdir(parents=True, exist_ok=True)
         document = {
             "sweep": sweep.to_dict(),
             "digest": sweep.digest(),
+            "task": task,
             "date": now(),
             "machine": machine(),
             "versions": versions(),

@@ -8,10 +8,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from .plain import canonical
 from .runs import jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
-from .work import Assignment, check_points
+from .work import Assignment, check_points, task_of
 from .workers import Executor, here, processes
 
 
@@ -67,7 +68,7 @@ def run_sweep(
         raise ValueError(f"workers must be at least 1; got {workers}")
     runs = runs_of(sweep)
     check_points(sweep, runs)
-    folder = Folder(out, sweep)
+    folder = Folder(out, sweep, task_of(canonical(sweep.to_dict())).data.task)
     folder.mend()
     done = {record["run"] for record in folder.records() if "error" not in record}
     left = [run for run in runs if run.key not in done]
