@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from deepreservoir.experiments import Protocol
-from deepreservoir.sweeps import Sweep
-
-QUICK = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+from deepreservoir.sweeps import Run, Sweep
+from deepreservoir.sweeps.work import Assignment, work
+from deepreservoir.sweeps.workers import Records
 
 
 def small(*grid: tuple[str, tuple[Any, ...]], seeds: int = 1, **protocol: Any) -> Sweep:
@@ -25,3 +29,19 @@ def lasting(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         record["run"]: {name: value for name, value in record.items() if name not in passing}
         for record in records
     }
+
+
+def killing(marker: str, key: str, times: int, assignment: Assignment) -> Records:
+    """Make runs, but kill the worker before the run of a key, the first few times."""
+    if key in {run.key for run in assignment.runs}:
+        with open(marker, "a+b") as file:
+            file.write(b"x")
+            killed = file.tell()
+        if killed <= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return work(assignment)
+
+
+def killer(folder: Path, run: Run, times: int) -> partial[Records]:
+    """Return what makes runs and is killed by one of them, the first few times."""
+    return partial(killing, str(folder / "killed"), run.key, times)
