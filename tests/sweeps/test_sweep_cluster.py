@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from sweep_tools import killer, lasting, small
+from sweep_tools import KINDS, killer, lasting, small
 
 from deepreservoir.datasets import DatasetUnavailable
 from deepreservoir.experiments.results import versions
@@ -58,7 +58,7 @@ def of_arm(arm):
 def only_specifications(assignment):
     """Make runs from something that is small, and that JSON can tell whole."""
     assert len(pickle.dumps(assignment)) < 3000
-    assert json.loads(assignment.sweep)["dataset"] == "digits"
+    assert json.loads(assignment.sweep)["dataset"] == str(KINDS)
     records = work(assignment)
     assert json.loads(json.dumps(records)) == records
     return records
@@ -196,8 +196,8 @@ def test_a_scheduler_that_is_lost_keeps_what_was_recorded(thread, expected, tmp_
 
 def test_data_that_a_worker_does_not_have_ends_the_sweep_with_its_words(thread, tmp_path):
     def lacking(assignment):
-        raise DatasetUnavailable("digits is not on this machine")
+        raise DatasetUnavailable("mnist is not on this machine")
 
     executor = dask_cluster(thread.scheduler_address, lacking)
-    with pytest.raises(DatasetUnavailable, match="digits is not on this machine"):
+    with pytest.raises(DatasetUnavailable, match="mnist is not on this machine"):
         run_sweep(SWEEP, tmp_path / "out", executor=executor)
