@@ -15,7 +15,6 @@ from deepreservoir.sweeps import Run, Sweep
 from deepreservoir.sweeps.work import Assignment, work
 from deepreservoir.sweeps.workers import Records
 
-
 #: Ninety rows of four numbers, of three kinds.
 KINDS = Path(__file__).parent / "kinds.csv"
 
