@@ -15,6 +15,7 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "fit_many": "estimators",
     "predict_many": "estimators",
     "reservoir_search": "estimators",
     "MLPConfig": "models",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import reservoir_search as reservoir_search
     from .experiments import compare as compare

@@ -124,7 +124,8 @@ def cost_of(
 ) -> Cost:
     """Return what a model costs, beside its fully trained twin.
 
-    Work is counted and memory is added up; nothing is trained or timed.
+    Work is counted and memory is added up; nothing is trained or timed. A step is one pass of a
+    batch on one scaffold, alone.
 
     The twin has the same layers with every weight trained, and hidden biases, as estimators give
     it. A model without frozen weights is its own twin.
@@ -138,7 +139,7 @@ def cost_of(
         Rows a step; the last step of an epoch takes what is left.
     projected : bool, default=True
         Whether the first frozen product with all rows is kept, as estimators do up to 1 GiB
-        (``projection_cache``). For a single epoch it never is.
+        (``projection_cache``). It never is for a single epoch, nor where scaffolds are resampled.
     moments : int, default=2
         Vectors that the optimiser keeps: 2 for Adam and AdamW, 1 for SGD.
     file : str or path, optional

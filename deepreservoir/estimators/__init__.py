@@ -6,12 +6,14 @@ from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
 from .tenants import predict_many
+from .together import fit_many
 
 __all__ = [
     "DeepReservoirClassifier",
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "fit_many",
     "predict_many",
     "reservoir_search",
 ]
