@@ -103,6 +103,12 @@ def test_partial_fit_adds_a_row_each():
     assert betas_of(model).history.shape == (3, 2)
 
 
+def test_history_goes_on_over_scaffolds_that_change():
+    betas = betas_of(classifier(resample="epoch").fit(X, Y))
+    assert betas.history.shape == (4, 2)
+    assert betas.history[-1].tolist() == betas.values.tolist()
+
+
 def test_history_of_a_head_alone_leaves_the_fixed_betas_out():
     model = classifier(adapter="none", head="lora", rank=2).fit(X, Y)
     betas = betas_of(model)
