@@ -10,6 +10,7 @@ import click
 
 from .. import __version__
 from ..datasets import DatasetUnavailable
+from ..sweeps import ClusterUnavailable
 
 
 class Group(click.Group):
@@ -18,7 +19,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, DatasetUnavailable, ArithmeticError) as error:
+        except (ValueError, DatasetUnavailable, ClusterUnavailable, ArithmeticError) as error:
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {error}") from error

@@ -1,5 +1,6 @@
 """Sweeps: a grid of runs as a file, on this machine's cores or a cluster, with their controls."""
 
+from .cluster import ClusterUnavailable, dask_cluster
 from .published import Figure, Published
 from .runs import Run, jobs_of, runs_of
 from .spec import Sweep, read_sweep
@@ -10,6 +11,7 @@ from .workers import WorkerKilled
 
 __all__ = [
     "Beside",
+    "ClusterUnavailable",
     "Figure",
     "Folder",
     "Published",
@@ -19,6 +21,7 @@ __all__ = [
     "WorkerKilled",
     "beside",
     "beside_table",
+    "dask_cluster",
     "jobs_of",
     "read_sweep",
     "run_sweep",

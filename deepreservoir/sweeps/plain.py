@@ -23,6 +23,23 @@ def frozen(value: Any) -> Any:
     return tuple(map(frozen, value)) if isinstance(value, list) else value
 
 
+def grid_value(name: str, value: Any) -> Any:
+    """Return a parameter's value as TOML gives it, or raise a ValueError if it cannot be one.
+
+    Examples
+    --------
+    >>> grid_value("resample", ["step", 2]), grid_value("resample", "none")
+    (('step', 2), None)
+    """
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, bool | int | float | str) for part in parts):
+        raise ValueError(
+            f"{name} must be a number, a word, true or false, or a list of such; got {value!r}"
+        )
+    # TOML has no word for None.
+    return None if (name, value) == ("resample", "none") else frozen(value)
+
+
 def canonical(value: Any) -> str:
     """Return JSON text that is the same for the same data."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

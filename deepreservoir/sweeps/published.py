@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from .plain import check_known, frozen
+from ..experiments import ARMS
+from .plain import check_known, frozen, grid_value
 
 _KEYS = ("source", "tolerance", "rows")
 _ROW = ("arm", "at", "score", "trained", "at_least")
@@ -76,8 +77,8 @@ def read_published(given: Any) -> Published:
         raise ValueError("[published] must be a table with a source")
     check_known("published", given, _KEYS)
     tolerance = given.get("tolerance")
-    if tolerance is not None and not _is_number(tolerance):
-        raise ValueError(f"tolerance in [published] must be a number; got {tolerance!r}")
+    if tolerance is not None and not (_is_number(tolerance) and tolerance >= 0):
+        raise ValueError(f"tolerance in [published] must be a number from 0 on; got {tolerance!r}")
     rows = given.get("rows", [])
     if not isinstance(rows, list) or not rows:
         raise ValueError("[published] must have at least one [[published.rows]]")
@@ -88,6 +89,9 @@ def _figure(row: Any) -> Figure:
     if not isinstance(row, dict):
         raise ValueError(f"[[published.rows]] must be tables; got {row!r}")
     check_known("[published.rows]", row, _ROW)
+    arm = row.get("arm", "adapter")
+    if arm not in ARMS:
+        raise ValueError(f"arm in [[published.rows]] must be one of {', '.join(ARMS)}; got {arm!r}")
     at = row.get("at", {})
     if not isinstance(at, dict):
         raise ValueError(f"at must be a table of the grid's values; got {at!r}")
@@ -95,8 +99,8 @@ def _figure(row: Any) -> Figure:
         if row.get(name) is not None and not _is_number(row[name]):
             raise ValueError(f"{name} in [[published.rows]] must be a number; got {row[name]!r}")
     return Figure(
-        str(row.get("arm", "adapter")),
-        tuple((name, None if value == "none" else frozen(value)) for name, value in at.items()),
+        arm,
+        tuple((name, grid_value(name, value)) for name, value in at.items()),
         row.get("score"),
         row.get("trained"),
         row.get("at_least"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,8 @@ _SHARED = frozenset(
     )
 )
 
+#: Arms that look at a trained adapter, and are no runs of their own.
+AFTERWARDS = ("scaffold_removed", "wrong_seed")
 #: Arms whose runs may be trained side by side.
 SIDE_BY_SIDE = ("adapter", "no_scaffold")
 # Networks that are held in memory at a time.
@@ -94,7 +96,8 @@ def runs_of(sweep: Sweep) -> list[Run]:
 def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
     points = list(sweep.points())
     for point in points:
-        yield Run("full" if dict(point).get("adapter") == "full" else "adapter", point, seed)
+        if dict(point).get("adapter") != "full":  # which is a control anyway
+            yield Run("adapter", point, seed)
     for point in points:
         dense = tuple(pair for pair in point if pair[0] not in _ADAPTERS_OWN)
         ranked = tuple(pair for pair in point if pair[0] == "rank") + dense
@@ -104,6 +107,22 @@ def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
         yield Run("random_features", dense, seed)
         yield Run("echo_state", (), seed)
         yield Run("linear", (), sweep.seeds[0])  # it needs no seed
+
+
+def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:
+    """Raise a ValueError for a published figure that no run of the sweep stands beside."""
+    if sweep.published is None:
+        return
+    points = {(run.arm, run.point) for run in runs}
+    for figure in sweep.published.rows:
+        arm = "adapter" if figure.arm in AFTERWARDS else figure.arm
+        if not any(arm == made and set(figure.at) <= set(point) for made, point in points):
+            at = ", ".join(f"{name} = {value!r}" for name, value in figure.at)
+            raise ValueError(
+                f"{sweep.name}: no run stands beside the published figure of {figure.arm!r}"
+                + (f" at {at}" if at else "")
+                + "; at names values of the grid, and only those that mean something to the arm"
+            )
 
 
 def jobs_of(runs: list[Run]) -> list[Job]:

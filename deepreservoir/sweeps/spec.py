@@ -16,7 +16,7 @@ from ..estimators import DeepReservoirClassifier
 from ..experiments import Protocol, protocol_for
 from ..experiments.runner import checked_seeds
 from ..scaffold import FAMILIES
-from .plain import canonical, check_known, frozen, plain
+from .plain import canonical, check_known, frozen, grid_value, plain
 from .published import Published, read_published
 
 #: Values of the grid by parameter, in the order of the file.
@@ -173,7 +173,7 @@ def table(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _protocol(given: dict[str, Any], default: Protocol) -> Protocol:
     check_known("protocol", given, _PROTOCOL)
-    return replace(default, **{name: frozen(value) for name, value in given.items()})
+    return replace(default, **{name: grid_value(name, value) for name, value in given.items()})
 
 
 def _grid(given: dict[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
@@ -186,10 +186,7 @@ def _grid(given: dict[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
             values = [family for family in FAMILIES if family != "zero"]
         if not isinstance(values, list) or not values:
             raise ValueError(f"{name} in [grid] must be a list of values; got {values!r}")
-        # TOML has no word for None.
-        several = tuple(
-            None if value == "none" and name == "resample" else frozen(value) for value in values
-        )
+        several = tuple(grid_value(name, value) for value in values)
         if len(set(several)) < len(several):
             raise ValueError(f"{name} in [grid] holds a value twice; got {values!r}")
         grid.append((name, several))

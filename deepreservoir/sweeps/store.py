@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..experiments.results import machine, now, versions, write_atomically
 from .plain import canonical
@@ -70,7 +71,7 @@ class Folder:
     def _found(self) -> dict[str, Any] | None:
         file = self.path / _SWEEP
         if not file.exists():
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.is_dir() and any(not _is_part(each) for each in self.path.iterdir()):
                 raise ValueError(
                     f"{self.path} holds files that are no sweep's results; name an empty folder, "
                     "or one that is not there yet"
@@ -79,12 +80,15 @@ class Folder:
         try:
             document = json.loads(file.read_text())
             Sweep.from_dict(document["sweep"])
+            _ = [document[name] for name in ("digest", "date", "machine", "versions")]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} is no description of a sweep: {error!r}") from None
         return dict(document)
 
     def _begun(self, sweep: Sweep, task: str) -> dict[str, Any]:
         self.path.mkdir(parents=True, exist_ok=True)
+        for part in filter(_is_part, self.path.iterdir()):
+            part.unlink()
         document = {
             "sweep": sweep.to_dict(),
             "digest": sweep.digest(),
@@ -97,30 +101,90 @@ class Folder:
         return document
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records, the last of each run, in the order in which they came."""
-        file = self.path / _RECORDS
-        if not file.exists():
-            return []
+        """Return the records, the last of each run, in the order in which they came.
+
+        Raises
+        ------
+        ValueError
+            For a line that is no record.
+        """
         found: dict[str, dict[str, Any]] = {}
-        for line in file.read_bytes().split(b"\n")[:-1]:  # what has no end was cut off
-            record = json.loads(line)
-            found.pop(record["run"], None)
+        for number, line in enumerate(self._lines(), start=1):
+            try:
+                record = json.loads(line)
+                found.pop(record["run"], None)
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{self.path / _RECORDS}, line {number}, is no record: {error!r}; delete the "
+                    "line, and the sweep makes its run again"
+                ) from None
             found[record["run"]] = record
         return list(found.values())
 
-    def append(self, records: Iterable[dict[str, Any]]) -> None:
-        """Add records, on the disk when this returns."""
-        text = "".join(canonical(record) + "\n" for record in records).encode()
-        with open(self.path / _RECORDS, "ab") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    def _lines(self) -> list[bytes]:
+        """Return the lines of the records' file, without one that was cut off."""
+        try:
+            return (self.path / _RECORDS).read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
 
-    def mend(self) -> None:
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep the folder to this process while records are added.
+
+        Raises
+        ------
+        ValueError
+            If another process is adding records.
+        OSError
+            If it cannot be written to.
+        """
+        with open(self.path / _RECORDS, "ab") as file:
+            if not _lock(file):
+                raise ValueError(
+                    f"another process is running the sweep in {self.path}; wait for it, or name "
+                    "another folder"
+                )
+            self._mend()
+            yield
+
+    def append(self, records: Iterable[dict[str, Any]]) -> None:
+        """Add records, on the disk when this returns; one that does not fit is left out whole."""
+        text = "".join(canonical(record) + "\n" for record in records).encode()
+        file = self.path / _RECORDS
+        try:
+            with open(file, "ab", buffering=0) as stream:
+                while text:
+                    text = text[stream.write(text) :]
+                os.fsync(stream.fileno())
+        except OSError as error:
+            self._mend()
+            raise OSError(error.errno, f"{error.strerror}; start again to go on", file) from error
+
+    def _mend(self) -> None:
         """Drop a last line that was cut off."""
         file = self.path / _RECORDS
-        if file.exists():
-            content = file.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                os.truncate(file, whole)
+        content = file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(file, whole)
+
+
+def _is_part(path: Path) -> bool:
+    """Tell whether a file is what a kill left of writing the description."""
+    return path.name.startswith(f".{_SWEEP}.")
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take a file for this process until it is closed; return whether it was free."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from .plain import canonical
-from .runs import jobs_of, runs_of
+from .runs import Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
 from .work import Assignment, check_points, task_of
@@ -67,22 +68,33 @@ def run_sweep(
     if workers < 1:
         raise ValueError(f"workers must be at least 1; got {workers}")
     runs = runs_of(sweep)
+    check_published(sweep, runs)
     check_points(sweep, runs)
     folder = Folder(out, sweep, task_of(canonical(sweep.to_dict())).data.task)
-    folder.mend()
+    with folder.writing():
+        _go_on(
+            sweep, runs, folder, executor or (here if workers == 1 else processes(workers)), verbose
+        )
+    return folder
+
+
+def _go_on(
+    sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, verbose: bool
+) -> None:
+    """Make the runs that have no record, or one that says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     left = [run for run in runs if run.key not in done]
-    if executor is None:
-        executor = here if workers == 1 else processes(workers)
     assignments = [Assignment.of(sweep, job) for job in jobs_of(left)]
-    with tqdm(
-        initial=len(runs) - len(left), total=len(runs), unit="run", disable=not verbose
-    ) as bar:
-        for records in executor(assignments):
+    with (
+        closing(executor(assignments)) as made,
+        tqdm(
+            initial=len(runs) - len(left), total=len(runs), unit="run", disable=not verbose
+        ) as bar,
+    ):
+        for records in made:
             folder.append(records)
             bar.update(len(records))
             bar.set_postfix(_latest(records), refresh=False)
-    return folder
 
 
 def _latest(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,8 @@ _ALONE: dict[str, Callable[[Task, int], Record | None]] = {
     "linear": arms.linear,
 }
 
+_ONE_AT_A_TIME = RLock()
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -46,9 +51,10 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
     """Make runs and return a record of each; a run that fails has a record that says why.
 
     One thread a run: how many threads a BLAS has changes the last digits of its products, and
-    a sweep's records do not depend on where they were made.
+    a sweep's records do not depend on where they were made. One run at a time, too: that limit is
+    the process's, and would be lifted by whichever run ends first.
     """
-    with threadpool_limits(1):
+    with _ONE_AT_A_TIME, threadpool_limits(1):
         task = task_of(assignment.sweep)
         try:
             return _together(task, assignment.runs)
@@ -66,13 +72,22 @@ def replace_runs(assignment: Assignment, run: Run) -> Assignment:
 
 @lru_cache(maxsize=1)  # a worker makes many runs of one sweep
 def task_of(sweep: str) -> Task:
-    """Return the data set and the protocol of a sweep."""
+    """Return the data set and the protocol of a sweep.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the data set is not here, or is another than the sweep was declared with.
+    """
     spec = Sweep.from_dict(json.loads(sweep))
     if spec.target is None:
-        data = load_dataset(spec.dataset)
-    else:
-        data = read_table(spec.dataset, spec.target)
-    return Task(data, spec.protocol)
+        return Task(load_dataset(spec.dataset), spec.protocol)
+    if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
+        raise ValueError(
+            f"{spec.dataset} is not the table that {spec.name} was declared with: every machine "
+            "must have the same file, and it must not change while a sweep runs"
+        )
+    return Task(read_table(spec.dataset, spec.target), spec.protocol)
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
@@ -171,8 +186,8 @@ def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
     for run in runs:
         if run.arm not in ("adapter", "full"):
             continue
-        model = _model(task, run)
         try:
+            model = _model(task, run)
             model.check_params()
             model.network_config(task.data.n_features, task.n_outputs)
         except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ Both are functions from assignments to records as they come, in any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -14,15 +14,18 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from .work import Assignment, failed, work
 
 Records = list[dict[str, Any]]
-#: From assignments to their records, as they come.
-Executor = Callable[[Sequence[Assignment]], Iterator[Records]]
+#: From assignments to their records, as they come; closed, it makes no more.
+Executor = Callable[[Sequence[Assignment]], Generator[Records]]
+
+# Assignments that a worker has or waits for, so that none is idle.
+_GIVEN_OUT = 2
 
 
 class WorkerKilled(RuntimeError):
     """A worker died while it made a run; it was out of memory, say."""
 
 
-def here(assignments: Sequence[Assignment]) -> Iterator[Records]:
+def here(assignments: Sequence[Assignment]) -> Generator[Records]:
     """Make runs in this process, one after another."""
     yield from map(work, assignments)
 
@@ -30,37 +33,56 @@ def here(assignments: Sequence[Assignment]) -> Iterator[Records]:
 def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> Executor:
     """Return an executor of worker processes on this machine.
 
-    A worker that is killed costs the run that it was making, which is made again, alone; a run
-    that kills its worker a second time has failed.
+    A worker that is killed takes the others with it, and the runs that they were making are made
+    again, one by one; a run that kills its worker then has failed.
 
     Parameters
     ----------
     n_workers : int
+        Two at least.
     make : callable
         What a worker does with an assignment.
-    """
 
-    def execute(assignments: Sequence[Assignment]) -> Iterator[Records]:
+    Raises
+    ------
+    ValueError
+        For fewer than two.
+    """
+    if n_workers < 2:
+        raise ValueError(f"n_workers must be at least 2; got {n_workers}")
+
+    def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         missing = {assignment.runs: assignment for assignment in assignments}
-        try:
-            yield from _received(n_workers, make, missing)
-        except TerminatedWorkerError:
-            for assignment in list(missing.values()):
-                try:
-                    yield from _received(2, make, {assignment.runs: assignment})
-                except TerminatedWorkerError:
-                    killed = WorkerKilled("the worker was killed twice; was it out of memory?")
-                    yield [failed(run, killed) for run in assignment.runs]
+        while missing:
+            try:
+                yield from _received(n_workers, make, missing)
+            except TerminatedWorkerError:
+                # They are given out in order, so the one that killed its worker is among these.
+                for runs in list(missing)[: _GIVEN_OUT * n_workers]:
+                    yield from _alone(make, missing.pop(runs))
 
     return execute
 
 
+def _alone(make: Callable[[Assignment], Records], assignment: Assignment) -> Generator[Records]:
+    try:
+        # Two workers, of which one is idle: with one, joblib would make the run in this process.
+        yield from _received(2, make, {assignment.runs: assignment})
+    except TerminatedWorkerError:
+        killed = WorkerKilled("it killed its worker twice; was that out of memory?")
+        yield [failed(run, killed) for run in assignment.runs]
+
+
 def _received(
     n_workers: int, make: Callable[[Assignment], Records], missing: dict[Any, Assignment]
-) -> Iterator[Records]:
+) -> Generator[Records]:
     """Yield records as workers send them, taking their assignments out of what is missing."""
-    # Two at least: with one, joblib would make the run in this process, which could be killed.
-    parallel = Parallel(n_jobs=max(2, n_workers), return_as="generator_unordered", batch_size=1)
+    parallel = Parallel(
+        n_workers,
+        return_as="generator_unordered",
+        batch_size=1,
+        pre_dispatch=_GIVEN_OUT * n_workers,
+    )
     for runs, records in parallel(delayed(_made)(make, each) for each in list(missing.values())):
         del missing[runs]
         yield records

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import signal
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from deepreservoir.experiments import Protocol
-from deepreservoir.sweeps import Sweep
+from deepreservoir.sweeps import Run, Sweep
+from deepreservoir.sweeps.work import Assignment, work
+from deepreservoir.sweeps.workers import Records
 
-QUICK = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+#: Ninety rows of four numbers, of three kinds.
+KINDS = Path(__file__).parent / "kinds.csv"
 
 
 def small(*grid: tuple[str, tuple[Any, ...]], seeds: int = 1, **protocol: Any) -> Sweep:
-    """Return a sweep of digits that is made in a moment; ranks 1 and 2 where no grid is given."""
-    changed = Protocol(**{"hidden_layer_sizes": (16,), "max_iter": 1, **protocol})
+    """Return a sweep that is made in a moment; ranks 1 and 2 where no grid is given."""
+    changed = Protocol(**{"hidden_layer_sizes": (8,), "max_iter": 1, "batch_size": 16, **protocol})
+    digest = hashlib.sha256(KINDS.read_bytes()).hexdigest()
     chosen = grid or (("rank", (1, 2)),)
-    return Sweep("small", "digits", None, None, tuple(range(seeds)), changed, chosen)
+    return Sweep("small", str(KINDS), "kind", digest, tuple(range(seeds)), changed, chosen)
 
 
 def lasting(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -25,3 +34,19 @@ def lasting(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         record["run"]: {name: value for name, value in record.items() if name not in passing}
         for record in records
     }
+
+
+def killing(marker: str, key: str, times: int, assignment: Assignment) -> Records:
+    """Make runs, but kill the worker before the run of a key, the first few times."""
+    if key in {run.key for run in assignment.runs}:
+        with open(marker, "a+b") as file:
+            file.write(b"x")
+            killed = file.tell()
+        if killed <= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return work(assignment)
+
+
+def killer(folder: Path, run: Run, times: int) -> partial[Records]:
+    """Return what makes runs and is killed by one of them, the first few times."""
+    return partial(killing, str(folder / "killed"), run.key, times)

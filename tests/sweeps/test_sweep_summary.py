@@ -167,7 +167,7 @@ def test_a_sweep_that_was_run_is_summed_up_whole(tmp_path):
     row = rows["adapter", (("rank", 2),)]
     scores = [r["score"] for r in records if r["arm"] == "adapter" and r["at"] == {"rank": 2}]
     assert row.mean == pytest.approx(100 * fmean(scores))
-    assert row.trained == 2 * (64 + 16) + 1 + 16 * 10 + 10  # A and B, beta, head with its bias
+    assert row.trained == 2 * (4 + 8) + 1 + 8 * 3 + 3  # A and B, beta, head with its bias
     assert rows["linear", ()].runs == 1  # it needs no seed
 
 

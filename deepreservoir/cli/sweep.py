@@ -1,0 +1,67 @@
+"""``deepreservoir sweep``: a declared grid of runs, with their controls."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..sweeps import (
+    Folder,
+    beside_table,
+    dask_cluster,
+    read_sweep,
+    run_sweep,
+    summary_table,
+)
+from .base import main
+
+
+@main.command("sweep")
+@click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the records.  [default: deepreservoir-results/NAME]",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes here.  [default: 1]")
+@click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster instead.")
+def sweep_command(
+    declaration: Path, out: Path | None, workers: int | None, scheduler: str | None
+) -> None:
+    """Make every run that a TOML file declares: a grid, on several seeds, with controls.
+
+    \b
+        deepreservoir sweep ranks.toml --out ranks --workers 2
+        deepreservoir sweep ranks.toml --scheduler tcp://10.0.0.1:8786
+
+    Each run is recorded as it ends. Stopped and started again, a sweep goes on where it was;
+    runs that failed are tried once more. A declaration is, at its shortest:
+
+    \b
+        dataset = "digits"
+        [grid]
+        rank = [1, 2, 4]
+    """
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers are processes of this machine; give it or --scheduler")
+    sweep = read_sweep(declaration)
+    folder = out or Path("deepreservoir-results") / sweep.name
+    executor = None if scheduler is None else dask_cluster(scheduler)
+    try:
+        found = run_sweep(
+            sweep, folder, workers=workers or 1, executor=executor, verbose=sys.stderr.isatty()
+        )
+    except KeyboardInterrupt:
+        if folder.is_dir():
+            click.echo(f"Interrupted: {folder} keeps what was made; run this to go on.", err=True)
+        raise
+    _report(found)
+
+
+def _report(folder: Folder) -> None:
+    click.echo(summary_table(folder))
+    if folder.sweep.published is not None:
+        click.echo(f"\n{beside_table(folder)}")
+    click.echo(f"Wrote {folder.path}")

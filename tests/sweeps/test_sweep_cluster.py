@@ -1,0 +1,203 @@
+"""Runs on a Dask cluster: the records of one process, whatever happens to its workers."""
+
+import json
+import pickle
+import socket
+import sys
+import time
+
+import pytest
+from sweep_tools import KINDS, killer, lasting, small
+
+from deepreservoir.datasets import DatasetUnavailable
+from deepreservoir.experiments.results import versions
+from deepreservoir.sweeps import (
+    ClusterUnavailable,
+    Folder,
+    cluster,
+    dask_cluster,
+    run_sweep,
+    runs_of,
+)
+from deepreservoir.sweeps.work import work
+
+distributed = pytest.importorskip("distributed")
+
+SWEEP = small(("rank", (1, 2)), seeds=2)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two worker processes."""
+    with local(n_workers=2, processes=True) as found:
+        yield found
+
+
+@pytest.fixture
+def thread():
+    """A cluster of one worker, in this process."""
+    with local(n_workers=1, processes=False) as found:
+        yield found
+
+
+def local(**given):
+    return distributed.LocalCluster(
+        threads_per_worker=1, protocol="tcp", dashboard_address=":0", **given
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return lasting(run_sweep(SWEEP, tmp_path_factory.mktemp("here")).records())
+
+
+def of_arm(arm):
+    return next(run for run in runs_of(SWEEP) if run.arm == arm)
+
+
+def only_specifications(assignment):
+    """Make runs from something that is small, and that JSON can tell whole."""
+    assert len(pickle.dumps(assignment)) < 3000
+    assert json.loads(assignment.sweep)["dataset"] == str(KINDS)
+    records = work(assignment)
+    assert json.loads(json.dumps(records)) == records
+    return records
+
+
+def test_records_are_those_of_one_process(workers, expected, tmp_path):
+    executor = dask_cluster(workers.scheduler_address, only_specifications)
+    folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    assert lasting(folder.records()) == expected
+
+
+def test_a_worker_killed_midway_loses_nothing(workers, expected, tmp_path):
+    make = killer(tmp_path, of_arm("adapter"), times=1)
+    executor = dask_cluster(workers.scheduler_address, make)
+    folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    assert (tmp_path / "killed").stat().st_size == 2  # killed once, made once
+    assert lasting(folder.records()) == expected
+
+
+def test_a_run_that_keeps_killing_workers_has_failed_and_the_sweep_goes_on(
+    workers, expected, tmp_path
+):
+    workers.scheduler.allowed_failures = 0
+    killing = of_arm("full")
+    executor = dask_cluster(workers.scheduler_address, killer(tmp_path, killing, times=99))
+    folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    records = lasting(folder.records())
+    assert "WorkerKilled" in records.pop(killing.key)["error"]
+    assert records == {key: record for key, record in expected.items() if key != killing.key}
+
+    # Started again, it is tried once more.
+    again = run_sweep(SWEEP, tmp_path / "out", executor=dask_cluster(workers.scheduler_address))
+    assert lasting(again.records()) == expected
+
+
+# Without a cluster ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(cluster, "_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_scheduler_that_does_not_answer_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        silent = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
+        for address in ("tcp://127.0.0.1:1", silent):
+            with pytest.raises(ClusterUnavailable, match=f"answers at {address} within"):
+                dask_cluster(address)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "tcp://", "nowhere://1:2", "tcp://a:b"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ValueError, match="must be an address such as tcp://127") as caught:
+        dask_cluster(address)
+    assert repr(address) in str(caught.value)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_cluster_without_workers_is_refused():
+    with (
+        local(n_workers=0, processes=False) as empty,
+        pytest.raises(ClusterUnavailable, match="has no workers; start some with `dask worker"),
+    ):
+        dask_cluster(empty.scheduler_address)
+
+
+def test_without_dask_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterUnavailable, match=r"pip install 'deepreservoir\[dask\]'"):
+        dask_cluster("tcp://127.0.0.1:1")
+
+
+class Told:
+    """A client whose one worker answers as it was told to."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def run(self, function, on_error):
+        assert function is versions
+        assert on_error == "return"
+        return {"tcp://w:1": self.answer}
+
+
+def test_workers_with_other_versions_are_refused():
+    cluster._check_versions(Told(versions() | {"python": "3.99"}))  # of no matter to the records
+    with pytest.raises(
+        ClusterUnavailable, match=r"tcp://w:1 has numpy 1\.0, and here is"
+    ) as caught:
+        cluster._check_versions(Told(versions() | {"numpy": "1.0"}))
+    assert "install one version everywhere" in str(caught.value)
+
+
+def test_workers_that_lack_the_package_are_refused():
+    missing = ModuleNotFoundError("No module named 'deepreservoir'")
+    with pytest.raises(ClusterUnavailable, match="cannot make runs: ModuleNotFoundError"):
+        cluster._check_versions(Told(missing))
+
+
+# Ends before the end -------------------------------------------------------------------
+
+
+def test_an_interrupted_sweep_leaves_nothing_on_the_cluster(thread, tmp_path, monkeypatch):
+    def stop(folder, records):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Folder, "append", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(SWEEP, tmp_path / "out", executor=dask_cluster(thread.scheduler_address))
+    deadline = time.monotonic() + 10
+    while thread.scheduler.tasks and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not thread.scheduler.tasks
+
+
+def test_a_scheduler_that_is_lost_keeps_what_was_recorded(thread, expected, tmp_path, monkeypatch):
+    append = Folder.append
+
+    def last(folder, records):
+        append(folder, records)
+        thread.close()
+
+    executor = dask_cluster(thread.scheduler_address)
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "_SECONDS", 0.5)
+        patch.setattr(Folder, "append", last)
+        with pytest.raises(ClusterUnavailable, match="was lost"):
+            run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    kept = lasting(Folder(tmp_path / "out").records())
+    assert 0 < len(kept) < len(expected)
+    assert lasting(run_sweep(SWEEP, tmp_path / "out").records()) == expected
+
+
+def test_data_that_a_worker_does_not_have_ends_the_sweep_with_its_words(thread, tmp_path):
+    def lacking(assignment):
+        raise DatasetUnavailable("mnist is not on this machine")
+
+    executor = dask_cluster(thread.scheduler_address, lacking)
+    with pytest.raises(DatasetUnavailable, match="mnist is not on this machine"):
+        run_sweep(SWEEP, tmp_path / "out", executor=executor)
