@@ -1,6 +1,7 @@
 """Sweeps: a grid of runs as a file, on this machine's cores or a cluster, with their controls."""
 
 from .cluster import ClusterUnavailable, dask_cluster
+from .page import save_report
 from .published import Figure, Published
 from .runs import Run, jobs_of, runs_of
 from .spec import Sweep, read_sweep
@@ -26,6 +27,7 @@ __all__ = [
     "read_sweep",
     "run_sweep",
     "runs_of",
+    "save_report",
     "summary",
     "summary_table",
 ]

@@ -221,7 +221,7 @@ def _schedules(found: Gathered) -> str:
 def _seeds(found: Gathered) -> str:
     """Say what too few seeds leave open."""
     n = len(found.folder.sweep.seeds)
-    if n >= 3:
+    if n >= 3 or not found.scored("adapter"):
         return ""
     return (
         f"{'One seed' if n == 1 else 'Two seeds'} a point: small differences may be chance; "
@@ -237,10 +237,11 @@ def _where(some: Sequence[Pair], of: Sequence[Pair]) -> str:
     if len(ranks) == len(all_ranks) and len(set(map(tuple, ranks.values()))) == 1:
         words = f"rank {_listed(map(shown, next(iter(ranks.values()))))}"
         return words if len(ranks) == 1 else f"{words} throughout"
+    whole = all(all_ranks[rest] == found and len(found) > 1 for rest, found in ranks.items())
+    if whole and len(ranks) < 4:
+        return f"every rank of {_listed(map(at_words, ranks))}"
     if len(some) < 4:
         return _listed(at_words(p.adapter.at) for p in some)
-    if all(all_ranks[rest] == found for rest, found in ranks.items()) and len(ranks) < 4:
-        return f"every rank of {_listed(map(at_words, ranks))}"
     return f"{len(some)} of {len(of)} points of the grid"
 
 

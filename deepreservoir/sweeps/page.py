@@ -46,7 +46,7 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
     Raises
     ------
     ValueError
-        If the folder holds no sweep.
+        If the folder holds no sweep, or the page would take the place of one of its files.
     OSError
         If the page cannot be written.
 
@@ -62,8 +62,11 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
     ...     save_report(folder).name
     'report.html'
     """
-    path = Path(folder) / "report.html" if out is None else Path(out)
-    write_atomically(path, page(Gathered(Snapshot(folder))))
+    snapshot = Snapshot(folder)
+    path = snapshot.path / "report.html" if out is None else Path(out)
+    if path.resolve() in {own.resolve() for own in snapshot.own_files}:
+        raise ValueError(f"{path} holds the sweep itself and would be lost; name another file")
+    write_atomically(path, page(Gathered(snapshot)))
     return path
 
 

@@ -57,7 +57,10 @@ class Folder:
         document = self._found()
         if document is None:
             if sweep is None:
-                raise ValueError(f"{self.path} holds no sweep: there is no {_SWEEP} in it")
+                raise ValueError(
+                    f"{self.path} holds no sweep: there is no {_SWEEP} in it; name the folder that "
+                    "a sweep was written to"
+                )
             document = self._begun(sweep, task)
         elif sweep is not None and document["digest"] != sweep.digest():
             raise ValueError(
@@ -68,14 +71,14 @@ class Folder:
         self.task: str = document.get("task", task)  # the first folders did not tell
         self.began = {name: document[name] for name in ("date", "machine", "versions")}
 
+    @property
+    def own_files(self) -> tuple[Path, Path]:
+        """The files of the folder that nothing else may write to."""
+        return self.path / _SWEEP, self.path / _RECORDS
+
     def _found(self) -> dict[str, Any] | None:
         file = self.path / _SWEEP
         if not file.exists():
-            if self.path.is_dir() and any(not _is_part(each) for each in self.path.iterdir()):
-                raise ValueError(
-                    f"{self.path} holds files that are no sweep's results; name an empty folder, "
-                    "or one that is not there yet"
-                )
             return None
         try:
             document = json.loads(file.read_text())
@@ -86,6 +89,11 @@ class Folder:
         return dict(document)
 
     def _begun(self, sweep: Sweep, task: str) -> dict[str, Any]:
+        if self.path.is_dir() and any(not _is_part(each) for each in self.path.iterdir()):
+            raise ValueError(
+                f"{self.path} holds files that are no sweep's results; name an empty folder, "
+                "or one that is not there yet"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         for part in filter(_is_part, self.path.iterdir()):
             part.unlink()

@@ -145,6 +145,7 @@ def test_the_help_names_every_command(capsys):
         "forecast",
         "inspect",
         "predict",
+        "report",
         "scaffold",
         "sweep",
     }

@@ -1,0 +1,38 @@
+"""``deepreservoir report``: what a sweep has found, as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..sweeps import save_report
+from ..sweeps.draw import available
+from .base import check_writable, main
+
+
+@main.command("report")
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the page.  [default: report.html in DIR]",
+)
+def report_command(folder: Path, out: Path | None) -> None:
+    """Write what a sweep has found so far as one HTML page, with tables and pictures.
+
+    DIR is the folder of a sweep's records. The page needs neither network nor scripts; it is for
+    a screen, a phone and paper. The pictures need matplotlib.
+
+    \b
+        deepreservoir report ranks
+        deepreservoir report ranks --out ranks.html
+    """
+    page = out or folder / "report.html"
+    check_writable(page, folder)
+    save_report(folder, page)
+    click.echo(f"Wrote {page}, {page.stat().st_size:,} bytes")
+    if not available():
+        click.echo("note: the pictures are missing; they need matplotlib (the extra plot)")
