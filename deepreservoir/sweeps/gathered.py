@@ -83,7 +83,7 @@ class Gathered:
     @property
     def score_unit(self) -> str:
         """What scores are, over an axis or a column."""
-        return "accuracy, %" if self.classes else "R²"
+        return "accuracy,\N{NO-BREAK SPACE}%" if self.classes else "R²"
 
     @property
     def unit(self) -> str:

@@ -151,7 +151,9 @@ def cells(root: Element, name: str) -> list[dict[str, str]]:
     """Return the rows of the table of a name by the heads of its columns, from the left."""
     caption = root.by_id(f"{name}-caption")
     (table,) = [each for each in root.all("table") if caption in each.children]
-    heads = [each.text for each in table.all("thead")[0].all("th")]
+    heads = [
+        each.text.replace("\N{NO-BREAK SPACE}", " ") for each in table.all("thead")[0].all("th")
+    ]
     rows = [row.children for row in table.all("tbody")[0].all("tr")]
     assert all(len(row) == len(heads) for row in rows)
     return [

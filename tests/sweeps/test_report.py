@@ -36,6 +36,7 @@ from deepreservoir.sweeps import (
     summary,
 )
 from deepreservoir.sweeps.draw import COLOURS
+from deepreservoir.sweeps.markup import tag
 from deepreservoir.sweeps.page import PAPER
 
 MINUS = "\N{MINUS SIGN}"
@@ -144,7 +145,7 @@ def test_the_same_records_give_the_same_bytes_whatever_the_settings(tmp_path):
     matplotlib = pytest.importorskip("matplotlib")
     folder = schedules(tmp_path / "sweep")
     first = save_report(folder).read_bytes()
-    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.facecolor": "red"}):
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.xmargin": 0.4}):
         assert save_report(folder, tmp_path / "again.html").read_bytes() == first
         assert matplotlib.rcParams["font.size"] == 30
     assert b"\r" not in first
@@ -230,6 +231,11 @@ def test_all_text_is_escaped(tmp_path):
     # A name, a target, a source, a parameter, an error, what was left out, two layers.
     assert text.count(HOSTILE) >= 8
     assert page.all("title")[0].text.startswith(HOSTILE)
+
+
+def test_attributes_are_escaped_and_markup_is_taken_as_it_is():
+    made = tag("a", "<", tag("b", "&"), href='"><b>', aria_label="'")
+    assert made == '<a href="&quot;&gt;&lt;b&gt;" aria-label="&#x27;">&lt;<b>&amp;</b></a>'
 
 
 # What the tables say -------------------------------------------------------------------

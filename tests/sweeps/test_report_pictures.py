@@ -103,7 +103,7 @@ def test_the_curve_names_its_arms_and_references(tmp_path):
     arms = {"adapter", "dense, same bytes", "no scaffold"}
     references = {"fully trained", "random features", "echo state", "linear model"}
     assert arms | references <= set(texts)
-    assert {"1", "4", "rank", "accuracy, %"} <= set(texts)
+    assert {"1", "4", "rank", "accuracy,\N{NO-BREAK SPACE}%"} <= set(texts)
     words = root.find("desc").text
     # The mean over seeds 0, 1 and 2 of a score that grows by 0.1 points a seed.
     for known in ("adapter, rank 1: 90.35, rank 4: 91.10", "fully trained, 96.10"):
