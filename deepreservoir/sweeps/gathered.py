@@ -123,7 +123,7 @@ class Gathered:
         return (
             f"{self.number(score)}\N{NO-BREAK SPACE}%"
             if self.classes
-            else f"R² {self.number(score)}"
+            else f"R²\N{NO-BREAK SPACE}{self.number(score)}"
         )
 
     def points(self, difference: float) -> str:

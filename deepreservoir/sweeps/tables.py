@@ -18,8 +18,15 @@ def targets_met(found: Gathered) -> str:
     waiting = [row for row in found.beside if row.target is not None and row.mean is None]
     if not judged and not waiting:
         return "Ours beside published figures, for which the sweep sets no target."
-    words = f"{sum(judged)} of {len(judged) + len(waiting)} targets are met."
+    words = f"{sum(judged)} of {len(judged) + len(waiting)} targets are met"
+    missed = [_place(found, row) for row in found.beside if row.met is False]
+    words += f"; missed: {'; '.join(missed)}." if missed else "."
     return words + (f" {len(waiting)} have no runs yet." if waiting else "")
+
+
+def _place(found: Gathered, row: Beside) -> str:
+    at = at_words(row.figure.at)
+    return found.name(row.figure.arm) + (f", {at}" if at else "")
 
 
 def beside_figures(found: Gathered) -> Markup:

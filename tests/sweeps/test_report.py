@@ -314,7 +314,8 @@ def test_ours_stand_beside_published(tmp_path):
         NONE
     ] * 2
     assert [row["published 9"] for row in rows] == ["1,000"] + [NONE] * 4
-    assert "1 of 4 targets are met." in page.all("main")[0].text
+    words = "1 of 4 targets are met; missed: adapter, rank 4; adapter; fully trained."
+    assert words in page.all("main")[0].text
 
 
 def test_a_target_without_runs_is_not_met_and_not_missed(tmp_path):
