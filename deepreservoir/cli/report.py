@@ -33,6 +33,6 @@ def report_command(folder: Path, out: Path | None) -> None:
     page = out or folder / "report.html"
     check_writable(page, folder)
     save_report(folder, page)
-    click.echo(f"Wrote {page}, {page.stat().st_size:,} bytes")
+    click.echo(f"Wrote {page}")
     if not available():
         click.echo("note: the pictures are missing; they need matplotlib (the extra plot)")
