@@ -12,17 +12,10 @@ import pytest
 from sweep_tools import lasting, small
 
 import deepreservoir
-from deepreservoir.experiments import resources
 from deepreservoir.sweeps import Folder, Published, run_sweep, runs_of, store
 from deepreservoir.sweeps.published import Figure
 
 SWEEP = small(("rank", (1, 2)), seeds=2)
-
-
-@pytest.fixture(autouse=True)
-def _without_collections(monkeypatch):
-    """Leave out the garbage collection before each fit, which takes longer than these fits."""
-    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
 
 
 @pytest.fixture

@@ -16,18 +16,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import deepreservoir
 from deepreservoir.datasets import DatasetUnavailable
-from deepreservoir.experiments import ARMS, resources
+from deepreservoir.experiments import ARMS
 from deepreservoir.sweeps import jobs_of, run_sweep, runs_of, work, workers
 from deepreservoir.sweeps.work import Assignment
 from deepreservoir.sweeps.workers import processes
 
 SWEEP = small(("rank", (1, 2)), seeds=2)
-
-
-@pytest.fixture(autouse=True)
-def _without_collections(monkeypatch):
-    """Leave out the garbage collection before each fit, which takes longer than these fits."""
-    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
 
 
 @pytest.fixture
