@@ -5,7 +5,11 @@ Both are functions from assignments to records as they come, in any order.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Generator, Sequence
+from functools import cache
+from threading import Thread
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -79,14 +83,35 @@ def _received(
     """Yield records as workers send them, taking their assignments out of what is missing."""
     parallel = Parallel(
         n_workers,
+        backend="loky",
         return_as="generator_unordered",
         batch_size=1,
         pre_dispatch=_GIVEN_OUT * n_workers,
     )
-    for runs, records in parallel(delayed(_made)(make, each) for each in list(missing.values())):
+    made = delayed(_made)
+    for runs, records in parallel(made(make, each, os.getpid()) for each in [*missing.values()]):
         del missing[runs]
         yield records
 
 
-def _made(make: Callable[[Assignment], Records], assignment: Assignment) -> tuple[Any, Records]:
+def _made(
+    make: Callable[[Assignment], Records], assignment: Assignment, parent: int
+) -> tuple[Any, Records]:
+    if os.getpid() != parent:
+        _leave_with(parent)
     return assignment.runs, make(assignment)
+
+
+@cache
+def _leave_with(parent: int) -> None:
+    """End this process soon after its parent, which a kill may end before it can say so.
+
+    It would finish a run that nobody records, and then wait for minutes, with its memory.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
