@@ -15,6 +15,7 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
     "predict_many": "estimators",
     "reservoir_search": "estimators",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import reservoir_search as reservoir_search

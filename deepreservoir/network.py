@@ -233,7 +233,22 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["config"], state["seed"], theta=state["theta"])  # type: ignore[misc]
-        for path, expected in state["digests"].items():
+        self.check_digests(state["digests"])
+
+    def check_digests(self, digests: Mapping[str, str]) -> None:
+        """Refuse frozen weights that are not those of `digests`, which a pickle came with.
+
+        Parameters
+        ----------
+        digests : mapping of str to str
+            What :meth:`digests` returned where the pickle was made.
+
+        Raises
+        ------
+        ValueError
+            If a scaffold has another digest here.
+        """
+        for path, expected in digests.items():
             found = self.scaffolds[path].digest()
             if found != expected:
                 raise ValueError(

@@ -5,6 +5,7 @@ from .deep_regressor import DeepReservoirRegressor
 from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
+from .seed_gated import SeedGatedClassifier
 from .tenants import predict_many
 from .together import fit_many
 
@@ -13,6 +14,7 @@ __all__ = [
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "SeedGatedClassifier",
     "fit_many",
     "predict_many",
     "reservoir_search",

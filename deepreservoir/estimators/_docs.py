@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PARAMETERS = """\
 hidden_layer_sizes : tuple of int, default=(256, 128)
         Widths of the hidden layers.
@@ -127,6 +129,12 @@ network_ : Network
         Number of features seen in fit.
     feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where X has string column names."""
+
+
+def without(text: str, *names: str) -> str:
+    """Return descriptions of parameters or attributes without those of `names`."""
+    entries = re.split(r"\n    (?=\S)", text)
+    return "\n    ".join(entry for entry in entries if entry.split(" ", 1)[0] not in names)
 
 
 def fill(cls: type, parameters: str, attributes: str) -> type:

@@ -7,7 +7,12 @@ from typing import Any
 
 from ..scaffold import Scaffold
 from ..training import train_together
-from .deep_base import BaseDeepReservoir, Fit
+from .deep_base import Fit
+from .deep_classifier import DeepReservoirClassifier
+from .deep_regressor import DeepReservoirRegressor
+
+# Those that stand on one scaffold.
+_KINDS = (DeepReservoirClassifier, DeepReservoirRegressor)
 
 # What decides the rows, their order and the scaffold, and so has to be the same.
 _SHARED = (
@@ -85,7 +90,7 @@ def _check(models: list[Any]) -> None:
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
-        if not isinstance(model, BaseDeepReservoir):
+        if not isinstance(model, _KINDS):
             raise ValueError(f"models must be deep estimators; got a {type(model).__name__}")
         if model.warm_start or model.resample is not None:
             raise ValueError(

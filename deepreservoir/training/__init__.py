@@ -1,6 +1,7 @@
 """Training: how, what on, and with checkpoints where it is long."""
 
 from .checkpoint import Checkpoint, fingerprint
+from .gated import Gate, drawn, train_gated, validate_gates
 from .plan import (
     PROJECTION_LIMIT,
     Outcome,
@@ -10,7 +11,7 @@ from .plan import (
     TrainingSet,
     Validate,
 )
-from .products import FirstProduct, project, validator
+from .products import FirstProduct, limits, project, validator
 from .run import train
 from .together import Training, train_together
 
@@ -18,6 +19,7 @@ __all__ = [
     "PROJECTION_LIMIT",
     "Checkpoint",
     "FirstProduct",
+    "Gate",
     "Outcome",
     "Plan",
     "Resample",
@@ -25,9 +27,13 @@ __all__ = [
     "TrainingDiverged",
     "TrainingSet",
     "Validate",
+    "drawn",
     "fingerprint",
+    "limits",
     "project",
     "train",
+    "train_gated",
     "train_together",
+    "validate_gates",
     "validator",
 ]
