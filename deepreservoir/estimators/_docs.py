@@ -142,7 +142,7 @@ def fill(cls: type, parameters: str, attributes: str) -> type:
     text = cls.__doc__ or ""
     head, own, rest = text.partition("{parameters:")
     if own:
-        own_text, _, rest = rest.partition("}")
+        own_text, _, rest = rest.partition("\n    }")
         text = head + parameters.replace("{own}", own_text.strip()) + rest
     cls.__doc__ = text.replace("{attributes}", attributes)
     return cls

@@ -69,15 +69,15 @@ class BaseSeedGated(BaseDeepClassifier):
                 f"out_of_class={self.out_of_class!r} is for rows of other tasks, and there is one "
                 f"task, {self.tasks_.tolist()[0]!r}; give fit a task for every row, of at least two"
             )
-        if self.out_of_class is None:
-            for name, classes in self.task_classes_.items():
-                if len(classes) == 1:
-                    warnings.warn(
-                        f"task {name!r} has one class, {classes.tolist()[0]!r}: on its scaffold "
-                        "that is the answer to every row. Set out_of_class to have others rejected",
-                        UserWarning,
-                        stacklevel=5,
-                    )
+        alone = [name for name, classes in self.task_classes_.items() if len(classes) == 1]
+        if alone and self.out_of_class is None:
+            some = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
+            warnings.warn(
+                f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
+                "answer to every row; set out_of_class to have other rows rejected",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _draw_seeds(self, kept: Checkpoint | None) -> list[int]:
         """Return the scaffold seed of each task; draw those of start values and training."""
@@ -110,6 +110,12 @@ class BaseSeedGated(BaseDeepClassifier):
             codes = codes[: len(data)]
         config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
         first = Network(config, seeds[0], init_seed=self._drawn[1], device=device)
+        if len(seeds) > 1 and (not first.n_scaffold or self.scaffold == "zero"):
+            raise ValueError(
+                "tasks are told apart by their frozen weights, and there are none: expected "
+                f"hidden layers and a scaffold other than 'zero'; got hidden_layer_sizes="
+                f"{self.hidden_layer_sizes!r}, scaffold={self.scaffold!r}"
+            )
         networks = [first, *map(first.with_scaffold, seeds[1:])]
         return self._train_tasks(networks, data, codes, held_out, kept)
 
@@ -118,6 +124,14 @@ class BaseSeedGated(BaseDeepClassifier):
     ) -> tuple[Data, np.ndarray, tuple[Data, np.ndarray]]:
         """Split off a validation set, of each class of each task its share."""
         labels = codes * len(self.classes_) + data.y
+        few = np.flatnonzero(np.bincount(labels) == 1)
+        if few.size and len(self.tasks_) > 1:
+            task, label = divmod(int(few[0]), len(self.classes_))
+            raise ValueError(
+                f"early_stopping cannot hold out rows of class {self.classes_.tolist()[label]!r} "
+                f"of task {self.tasks_.tolist()[task]!r}, which has 1 row; give more samples, or "
+                "early_stopping=False"
+            )
         index, held = split_rows(len(data), self.validation_fraction, self._drawn[2], labels)
         empty = np.setdiff1d(codes, codes[index])
         if empty.size:

@@ -36,7 +36,7 @@ def balanced(weights: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:
     Parameters
     ----------
     weights : ndarray, shape (n,), or None
-        Of mean one; None for ones.
+        None for ones.
     own : ndarray of bool, shape (n,)
 
     Returns
@@ -64,7 +64,6 @@ def _parts(
     data: Data, codes: np.ndarray, n: int, reject: int | None
 ) -> Iterator[tuple[Data, np.ndarray | None]]:
     """Yield each task's rows: its own, or all, the others labelled `reject`, and which are own."""
-    data = Data(data.X, data.y, normalised_weights(data.weights, np.dtype(np.float64)))
     for i in range(n):
         own = codes == i
         if reject is None:
@@ -96,6 +95,7 @@ def gates_of(
         Encoded targets, dtype -> targets as the loss takes them.
     """
     dtype, device = networks[0].dtype, networks[0].device
+    data = Data(data.X, data.y, normalised_weights(data.weights, np.dtype(np.float64)))
     whole = Rows(data.X, dtype, device) if reject is not None else None
     gates = []
     for network, (part, own) in zip(

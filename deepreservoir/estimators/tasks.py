@@ -57,7 +57,7 @@ def row_names(task: Any, n: int) -> np.ndarray:
         )
     if names.dtype.kind in "iuU":
         return names
-    values = names.tolist()
+    values = [v.item() if isinstance(v, np.generic) else v for v in names.tolist()]
     kinds = [_kind(value) for value in values]
     for i, kind in enumerate(kinds):
         if kind is None:
