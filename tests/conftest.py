@@ -18,7 +18,7 @@ sys.path.insert(0, str(TESTS / "device"))
 import target  # noqa: E402
 
 #: Folders whose tests run on a device too, unless they are marked `host`.
-ON_DEVICES = {"engine", "estimators", "esn", "scaffold", "device"}
+ON_DEVICES = {"artifact", "engine", "estimators", "esn", "scaffold", "device"}
 
 _problem = pytest.StashKey[str | None]()
 
