@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from target import host, put
 
 from deepreservoir import (
     ArtifactError,
@@ -43,7 +44,7 @@ def fitted(**params):
 
 
 def assert_same(one, other):
-    np.testing.assert_array_equal(one.network_.theta, other.network_.theta)
+    np.testing.assert_array_equal(host(one.network_.theta), host(other.network_.theta))
     assert one.history_ == other.history_
     for a, b in zip(one.networks_.values(), other.networks_.values(), strict=True):
         assert a.digests() == b.digests()
@@ -76,6 +77,7 @@ def gated(digits):
     }
 
 
+@pytest.mark.long_in_the_shim
 def test_the_right_seed_opens_and_a_wrong_one_does_not(digits, gated):
     _, X, _, y = digits
     X, y = X[y > 0], y[y > 0]
@@ -92,6 +94,7 @@ def test_the_right_seed_opens_and_a_wrong_one_does_not(digits, gated):
         model.networks_[name] = network
 
 
+@pytest.mark.long_in_the_shim
 def test_rows_of_other_tasks_are_rejected_and_so_is_what_was_never_seen(digits, gated):
     _, X, _, y = digits
     model = gated[-1]
@@ -121,7 +124,7 @@ def test_rows_of_other_tasks_are_rejected_and_so_is_what_was_never_seen(digits, 
 def test_one_task_is_a_plain_classifier_bit_for_bit(params, weights):
     plain = DeepReservoirClassifier(**SMALL, **params).fit(ROWS, LABELS, weights)
     one = small(**params).fit(ROWS, LABELS, sample_weight=weights)
-    np.testing.assert_array_equal(one.network_.theta, plain.network_.theta)
+    np.testing.assert_array_equal(host(one.network_.theta), host(plain.network_.theta))
     np.testing.assert_array_equal(one.predict_proba(ROWS), plain.predict_proba(ROWS))
     assert one.history_ == plain.history_
     assert one.scaffold_seeds_ == {0: plain.scaffold_seed_}
@@ -173,7 +176,7 @@ def test_names_may_be_text_or_numbers_in_lists_arrays_or_columns():
         np.testing.assert_array_equal(model.predict(ROWS, names), model.predict(ROWS, NAMES))
     for numbers in (np.arange(90) % 3 // 2, (np.arange(90) % 3 // 2) * 1.0):
         other = small().fit(ROWS, LABELS, numbers)
-        np.testing.assert_array_equal(other.network_.theta, model.network_.theta)
+        np.testing.assert_array_equal(host(other.network_.theta), host(model.network_.theta))
         assert other.tasks_.tolist() == [0, 1]
         np.testing.assert_array_equal(other.predict(ROWS, 1), model.predict(ROWS, "right"))
 
@@ -195,6 +198,20 @@ def test_one_name_for_all_rows_or_a_name_a_row():
     assert model.score(ROWS, LABELS, NAMES) == (model.predict(ROWS, NAMES) == LABELS).mean()
 
 
+def test_rows_of_a_device_stay_there():
+    model = fitted(out_of_class=-1)
+    X = put(ROWS)
+    for method in ("predict", "predict_proba", "decision_function"):
+        found = getattr(model, method)(X, NAMES)
+        assert type(found) is type(X)
+        expected = getattr(model, method)(ROWS, NAMES)
+        np.testing.assert_allclose(host(found), expected, rtol=1e-5, atol=1e-6)
+    assert model.score(X, put(LABELS), NAMES) == model.score(ROWS, LABELS, NAMES)
+    again = small(out_of_class=-1).fit(X, put(LABELS), NAMES)
+    np.testing.assert_array_equal(host(again.network_.theta), host(model.network_.theta))
+
+
+@pytest.mark.long_in_the_shim
 def test_one_class_a_task_and_its_rejection_is_a_model():
     """Whose row is it? Each task knows its own, and answers no to the others'."""
     X = np.concatenate([RNG.normal(-2, 1, (60, 5)), RNG.normal(2, 1, (60, 5))])
@@ -235,6 +252,7 @@ def test_a_row_of_weight_zero_is_as_good_as_absent():
     assert_same(found, small(out_of_class=-1).fit(ROWS[6:], LABELS[6:], NAMES[6:]))
 
 
+@pytest.mark.long_in_the_shim
 def test_a_task_that_outweighs_the_other_is_the_one_that_is_learned():
     """A tiny adapter cannot learn both where labels are noise; weights say which it learns."""
     labels = np.random.default_rng(1).integers(0, 3, 90)
@@ -266,7 +284,8 @@ def test_a_task_that_outweighs_the_other_is_the_one_that_is_learned():
 def test_options_reach_training_and_the_same_seed_gives_the_same_bits(params):
     one = fitted(**params)
     assert_same(one, fitted(**params))
-    assert (fitted(**(params | {"random_state": 1})).network_.theta != one.network_.theta).any()
+    other = fitted(**(params | {"random_state": 1}))
+    assert (host(other.network_.theta) != host(one.network_.theta)).any()
     assert np.isfinite(one.predict_proba(ROWS, NAMES)).all()
 
 

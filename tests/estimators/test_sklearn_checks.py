@@ -24,7 +24,13 @@ print(len(results), "checks")
 
 
 @pytest.mark.parametrize(
-    "name", ["DeepReservoirClassifier", "DeepReservoirRegressor", "EchoStateClassifier"]
+    "name",
+    [
+        "DeepReservoirClassifier",
+        "DeepReservoirRegressor",
+        "EchoStateClassifier",
+        "SeedGatedClassifier",
+    ],
 )
 def test_every_check_passes_and_none_is_skipped(name):
     pytest.importorskip("array_api_strict")
