@@ -294,6 +294,7 @@ def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
     try:
-        return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
+        with np.errstate(over="ignore"):  # a factor beyond float32 is refused
+            return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
     except (ValueError, OverflowError) as error:
         raise ArtifactError(f"layer {spec.path!r} of the scaffold: {error}") from None

@@ -150,12 +150,10 @@ def given_seeds(seeds: Any, tasks: np.ndarray) -> list[int]:
 
 def drawn_seeds(first: int, n: int, random: np.random.RandomState) -> list[int]:
     """Return `n` scaffold seeds that differ, the first of them `first`."""
-    seeds = [first]
+    seeds = {first: None}  # a set that keeps the order
     while len(seeds) < n:
-        seed = int(random.randint(2**31 - 1))
-        if seed not in seeds:
-            seeds.append(seed)
-    return seeds
+        seeds[int(random.randint(2**31 - 1))] = None
+    return list(seeds)
 
 
 def with_label(classes: np.ndarray, label: Any) -> np.ndarray:

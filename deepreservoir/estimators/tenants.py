@@ -111,8 +111,9 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
     for key, model in models.items():
         if not isinstance(model, DeepReservoirClassifier | DeepReservoirRegressor):
             raise ValueError(
-                f"models must be deep estimators; {key!r} is a {type(model).__name__}. Take the "
-                "last step of a pipeline, and scale the rows before"
+                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
+                f"one scaffold; {key!r} is a {type(model).__name__}. Of a pipeline, take the "
+                "last step, and scale the rows before"
             )
         check_is_fitted(model, "network_")
         networks[key] = model.network_

@@ -91,7 +91,10 @@ def _check(models: list[Any]) -> None:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
         if not isinstance(model, _KINDS):
-            raise ValueError(f"models must be deep estimators; got a {type(model).__name__}")
+            raise ValueError(
+                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
+                f"one scaffold; got a {type(model).__name__}"
+            )
         if model.warm_start or model.resample is not None:
             raise ValueError(
                 "models that are fitted side by side begin anew, on one scaffold: set "

@@ -71,6 +71,15 @@ def test_bad_input_is_refused_before_training(params, task, message):
 
 
 @pytest.mark.usefixtures("_no_training")
+def test_a_task_that_would_be_held_out_as_a_whole_is_refused():
+    task = np.where(np.arange(90) < 88, "many", "few")
+    labels = np.where(np.arange(90) < 88, np.arange(90) % 2, 0)
+    settings = {"early_stopping": True, "validation_fraction": 0.93, "out_of_class": -1}
+    with pytest.raises(ValueError, match="early_stopping leaves task 'few' no row to train on"):
+        small(**settings).fit(ROWS, labels, task)
+
+
+@pytest.mark.usefixtures("_no_training")
 def test_labels_that_are_no_two_classes_are_refused():
     with pytest.raises(ValueError, match="SeedGatedClassifier needs samples of at least 2 classes"):
         small().fit(ROWS, np.zeros(90), NAMES)
@@ -116,9 +125,9 @@ def test_divergence_names_epoch_step_and_remedy():
 
 
 def test_what_stands_on_one_scaffold_does_not_take_it():
-    with pytest.raises(ValueError, match="must be deep estimators; got a SeedGated"):
+    with pytest.raises(ValueError, match="stand on one scaffold; got a SeedGated"):
         fit_many([small()], ROWS, LABELS)
-    with pytest.raises(ValueError, match="must be deep estimators; 'm' is a SeedGated"):
+    with pytest.raises(ValueError, match="stand on one scaffold; 'm' is a SeedGated"):
         predict_many({"m": MODEL}, ROWS[:1], ["m"])
     with pytest.raises(ArtifactError, match="for deep estimators; got SeedGatedClassifier"):
         materialise(MODEL)
