@@ -5,6 +5,8 @@ from .deep_regressor import DeepReservoirRegressor
 from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
+from .rank_search import RankSearch
+from .subspace import SubspaceDimension, subspace_dimension
 from .tenants import predict_many
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "RankSearch",
+    "SubspaceDimension",
     "predict_many",
     "reservoir_search",
+    "subspace_dimension",
 ]
