@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from deepreservoir.backend import Device, cuda_problem
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import echo, files, forecasting, memory, mnist, speed, tables, torch_peers
+from . import device_speed, echo, files, forecasting, memory, mnist, speed, tables, torch_peers
+from .device_speed import device_name
 from .store import RESULTS, store
 
 _out = click.option(
@@ -42,13 +44,25 @@ def run_command(task: str, seeds: int, out: Path) -> None:
 
 @main.command("speed")
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="cuda races a GPU against the host, on the same work.",
+)
 @_out
-def speed_command(rounds: int, out: Path) -> None:
+def speed_command(rounds: int, device: Device, out: Path) -> None:
     """Race scaffold generation, one adapted layer and an MNIST epoch against peers."""
-    if not torch_peers.available():
+    problem = cuda_problem() if device == "cuda" else None
+    if problem is not None:
+        click.echo(f"Skipped: there is no GPU to race on: {problem}.")
+        return
+    if device == "cpu" and not torch_peers.available():
         click.echo("PyTorch is not installed: the races against it are skipped.")
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
-    for name, race in speed.races(rounds):
+    races = speed.races(rounds) if device == "cpu" else device_speed.races(device, rounds)
+    for name, race in races:
         figures["races"][name] = race
         click.echo(f"\n{name}")
         for contender, seconds in race["median_seconds"].items():
@@ -60,7 +74,10 @@ def speed_command(rounds: int, out: Path) -> None:
         if "share_of_machine_rate" in race:
             share = race["share_of_machine_rate"]
             click.echo(f"  dense reaches {share['reached']:.2f} of the rate (target 0.5)")
-    click.echo(f"\nWrote {store('speed', figures, out)}")
+    if device == "cuda":
+        figures["device"] = device_name()
+    name = "speed" if device == "cpu" else "speed_cuda"
+    click.echo(f"\nWrote {store(name, figures, out, ('cupy-cuda12x', 'cupy-cuda13x'))}")
 
 
 @main.command("memory")

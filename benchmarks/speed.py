@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from deepreservoir.backend import Device, device_module, to_device
 from deepreservoir.layers import AdaptedDense, Adapter, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
@@ -22,11 +23,11 @@ from . import torch_peers
 from .timing import Contenders, medians, race, ratio
 
 _MEDIUM = (784, 512, 256, 128, 64, 10)
-_ROWS, _BATCH, _RANK, _WIDTH = 54_000, 128, 8, 4096
-_EPOCHS = 10  # a timing: what is done once a fit is shared by as many (a real fit has 20)
+ROWS, BATCH, RANK, WIDTH = 54_000, 128, 8, 4096
+EPOCHS = 10  # a timing: what is done once a fit is shared by as many (a real fit has 20)
 
 
-def _figures(
+def figures_of(
     seconds: dict[str, list[float]], targets: dict[tuple[str, str], float | None]
 ) -> dict[str, Any]:
     """Return medians, and for each (slow, fast) pair the ratio beside its target."""
@@ -59,7 +60,7 @@ def generation(rounds: int) -> dict[str, Any]:
         contenders["torch normal_"] = torch_peers.normal(n)
     with threadpool_limits(1):
         seconds = race(contenders, rounds)
-    figures = _figures(
+    figures = figures_of(
         seconds,
         {("numpy standard_normal", "scaffold"): 3.0, ("torch normal_", "scaffold"): None},
     )
@@ -69,23 +70,28 @@ def generation(rounds: int) -> dict[str, Any]:
     return figures
 
 
-def _layer_step(x: np.ndarray, family: str, storage: str) -> Callable[[], object]:
+def layer_step(
+    x: np.ndarray, family: str, storage: str, device: Device = "cpu"
+) -> Callable[[], object]:
+    """Return a training step of one adapted layer: forward, backward, update."""
+    xp = device_module(device)
     width = x.shape[1]
-    layer = AdaptedDense("layers.0", width, width, Adapter(rank=_RANK))
+    layer = AdaptedDense("layers.0", width, width, Adapter(rank=RANK))
     params = ParamSet(layer.slots())
-    theta = np.empty(params.size, np.float32)
-    grad = np.zeros_like(theta)
+    theta = xp.empty(params.size, np.float32)
+    grad = xp.zeros_like(theta)
     spec = ScaffoldSpec(family, (width, width), 0, "layers.0")
-    scaffold = make_scaffold(spec, storage)
+    scaffold = make_scaffold(spec, storage, device=device)
     layer.bind(params.views(theta), params.views(grad), {"layers.0": scaffold})
     layer.initialise(0)
     optimiser = AdamW()
     state, mask = optimiser.init(theta), params.decay_mask(theta)
-    dy = np.random.default_rng(1).standard_normal(x.shape, np.float32)
+    dy = to_device(np.random.default_rng(1).standard_normal(x.shape, np.float32), device)
+    rows = to_device(x, device)
 
     def step() -> None:
         grad.fill(0)
-        _, cache = layer.forward(x, Step(0, 0))
+        _, cache = layer.forward(rows, Step(0, 0))
         layer.backward(dy, cache)
         optimiser.update(theta, grad, state, 1e-3, mask)
 
@@ -94,23 +100,23 @@ def _layer_step(x: np.ndarray, family: str, storage: str) -> Callable[[], object
 
 def one_layer(rounds: int) -> dict[str, Any]:
     """Forward, backward and update of one layer 4096 wide, batch 128, rank 8."""
-    x = np.random.default_rng(0).standard_normal((_BATCH, _WIDTH), np.float32)
-    square = np.random.default_rng(1).standard_normal((_WIDTH, _WIDTH), np.float32)
+    x = np.random.default_rng(0).standard_normal((BATCH, WIDTH), np.float32)
+    square = np.random.default_rng(1).standard_normal((WIDTH, WIDTH), np.float32)
     contenders: Contenders = {
-        "dense": _layer_step(x, "normal", "dense"),
-        "hadamard": _layer_step(x, "hadamard", "structured"),
-        "kronecker": _layer_step(x, "kronecker", "structured"),
-        "binary, packed": _layer_step(x, "binary", "packed"),
-        "normal, streamed": _layer_step(x, "normal", "streamed"),
+        "dense": layer_step(x, "normal", "dense"),
+        "hadamard": layer_step(x, "hadamard", "structured"),
+        "kronecker": layer_step(x, "kronecker", "structured"),
+        "binary, packed": layer_step(x, "binary", "packed"),
+        "normal, streamed": layer_step(x, "normal", "streamed"),
         "matrix product alone": lambda: square @ square,
     }
     if torch_peers.available():
         for fused in (False, True):
             kind = "torch fused" if fused else "torch"
-            contenders[f"{kind} full"] = torch_peers.layer_step(x, _WIDTH, None, fused)
-            contenders[f"{kind} adapters"] = torch_peers.layer_step(x, _WIDTH, _RANK, fused)
+            contenders[f"{kind} full"] = torch_peers.layer_step(x, WIDTH, None, fused)
+            contenders[f"{kind} adapters"] = torch_peers.layer_step(x, WIDTH, RANK, fused)
     seconds = race(contenders, rounds)
-    figures = _figures(
+    figures = figures_of(
         seconds,
         {
             ("torch adapters", "dense"): 1.2,
@@ -123,9 +129,9 @@ def one_layer(rounds: int) -> dict[str, Any]:
     )
     median = figures["median_seconds"]
     rate = {
-        "matrix product alone": 2 * _WIDTH**3 / median["matrix product alone"] / 1e9,
+        "matrix product alone": 2 * WIDTH**3 / median["matrix product alone"] / 1e9,
         # Two products with W; the low-rank path and the update are not counted.
-        "dense": 4 * _BATCH * _WIDTH**2 / median["dense"] / 1e9,
+        "dense": 4 * BATCH * WIDTH**2 / median["dense"] / 1e9,
     }
     figures["gflops"] = rate
     figures["share_of_machine_rate"] = {
@@ -135,37 +141,39 @@ def one_layer(rounds: int) -> dict[str, Any]:
     return figures
 
 
-def _epochs(X: np.ndarray, y: np.ndarray, **config: Any) -> Callable[[], object]:
+def epochs(
+    X: np.ndarray, y: np.ndarray, device: Device = "cpu", **config: Any
+) -> Callable[[], object]:
     """Train a few epochs, the first layer's frozen product included."""
     shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
-    network = Network(shape, seed=0)
-    data = TrainingSet(Rows(X, network.dtype), y)
-    plan = Plan(AdamW(), 3e-3, epochs=_EPOCHS, batch_size=_BATCH)
+    network = Network(shape, seed=0, device=device)
+    data = TrainingSet(Rows(X, network.dtype, device), to_device(y, device))
+    plan = Plan(AdamW(), 3e-3, epochs=EPOCHS, batch_size=BATCH)
     return lambda: train(network, data, SoftmaxCrossEntropy(), plan)
 
 
 def mnist_epoch(rounds: int) -> dict[str, Any]:
     """Epochs of MNIST medium at rank 8, seconds each: 54,000 rows of noise in MNIST's shape."""
     generator = np.random.default_rng(0)
-    X = generator.standard_normal((_ROWS, 784), np.float32)
-    y = generator.integers(0, 10, _ROWS)
+    X = generator.standard_normal((ROWS, 784), np.float32)
+    y = generator.integers(0, 10, ROWS)
     contenders: Contenders = {
-        "rank 8": _epochs(X, y, rank=_RANK),
-        "rank 8, hadamard": _epochs(X, y, rank=_RANK, scaffold="hadamard"),
-        "full": _epochs(X, y, adapter="full", bias=True),
+        "rank 8": epochs(X, y, rank=RANK),
+        "rank 8, hadamard": epochs(X, y, rank=RANK, scaffold="hadamard"),
+        "full": epochs(X, y, adapter="full", bias=True),
     }
     if torch_peers.available():
         for fused in (False, True):
             kind = "torch fused" if fused else "torch"
             contenders[f"{kind} full"] = torch_peers.mlp_epoch(
-                X, y, _MEDIUM, None, _BATCH, 0.1, _EPOCHS, fused
+                X, y, _MEDIUM, None, BATCH, 0.1, EPOCHS, fused
             )
         contenders["torch fused adapters"] = torch_peers.mlp_epoch(
-            X, y, _MEDIUM, _RANK, _BATCH, 0.1, _EPOCHS, True
+            X, y, _MEDIUM, RANK, BATCH, 0.1, EPOCHS, True
         )
     seconds = race(contenders, rounds)
-    seconds = {name: [time / _EPOCHS for time in times] for name, times in seconds.items()}
-    return _figures(
+    seconds = {name: [time / EPOCHS for time in times] for name, times in seconds.items()}
+    return figures_of(
         seconds,
         {
             ("torch full", "rank 8"): 3.0,

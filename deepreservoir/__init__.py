@@ -16,6 +16,7 @@ _PUBLIC = {
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
     "RankSearch": "estimators",
+    "fit_many": "estimators",
     "predict_many": "estimators",
     "reservoir_search": "estimators",
     "subspace_dimension": "estimators",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
     from .estimators import RankSearch as RankSearch
+    from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import reservoir_search as reservoir_search
     from .estimators import subspace_dimension as subspace_dimension

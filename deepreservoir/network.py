@@ -140,24 +140,30 @@ class Network:
         """Add the gradient of the trained numbers into `grad`."""
         self.root.backward(doutputs, cache)
 
-    def outputs(self, X: Any, dtype: np.dtype | type | None = None) -> Array:
+    def outputs(
+        self, X: Any, dtype: np.dtype | type | None = None, base: Array | None = None
+    ) -> Array:
         """Return the outputs for all rows of X, in chunks of bounded size.
 
         Parameters
         ----------
-        X : array or CSR matrix, shape (n, n_features)
+        X : array, CSR matrix or Rows, shape (n, n_features)
         dtype : numpy dtype, optional
             Type to compute in; the network's own unless given. In float64 a row's outputs do
             not show, in float32 digits, which rows it was computed with.
+        base : array, shape (n, d_out), optional
+            The product of the first frozen weights with X, where it has been made.
 
         Returns
         -------
         array, shape (n, n_outputs)
         """
-        rows = Rows(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
+        rows = X
+        if not isinstance(X, Rows):
+            rows = Rows(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
         out = array_module(self.theta).empty((len(rows), self.config.n_outputs), rows.dtype)
         for where, chunk in rows.chunks():
-            out[where] = self.forward(chunk)[0]
+            out[where] = self.forward(chunk, base=None if base is None else base[where])[0]
         return out
 
     @property

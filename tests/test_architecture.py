@@ -22,6 +22,7 @@ LEVELS = [
     ("artifact",),
     ("datasets",),
     ("experiments",),
+    ("sweeps",),
     ("cli",),
 ]
 RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
@@ -70,7 +71,9 @@ FOREIGN = {
     "cupyx": {"backend", "kernels"},
     "numba": {"esn"},
     "pooch": {"datasets"},
-    "matplotlib": {"experiments"},
+    "matplotlib": {"experiments", "sweeps"},
+    "joblib": {"estimators", "sweeps"},
+    "distributed": {"sweeps"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -8,6 +8,7 @@ from .halving import reservoir_search
 from .rank_search import RankSearch
 from .subspace import SubspaceDimension, subspace_dimension
 from .tenants import predict_many
+from .together import fit_many
 
 __all__ = [
     "DeepReservoirClassifier",
@@ -16,6 +17,7 @@ __all__ = [
     "EchoStateRegressor",
     "RankSearch",
     "SubspaceDimension",
+    "fit_many",
     "predict_many",
     "reservoir_search",
     "subspace_dimension",

@@ -88,6 +88,11 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
     projection_cache : int or "auto", default="auto"
         Limit, in bytes, of the first layer's frozen product with the training set, which is
         computed once where it fits; 0 for never. ``"auto"`` is 1 GiB.
+    resample : None, "epoch", ("step", k) or ("microbatch", k), default=None
+        Whether the frozen weights are drawn anew while training, as a control: once an epoch;
+        k times a step, with gradients averaged; or for each of k parts of a batch. The first
+        keeps, in `scaffold_seed_`, the scaffold of the epoch that is kept; after the others
+        prediction is on the scaffold of `scaffold_seed`.
     warm_start : bool, default=False
         Let `fit` go on from the numbers trained before.
     random_state : int, RandomState instance or None, default=None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -25,9 +26,12 @@ from ..losses import Loss
 from ..models import DTYPES, MLPConfig
 from ..network import Network
 from ..rows import Rows
+from ..scaffold import Scaffold
 from ..training import (
     Checkpoint,
+    FirstProduct,
     Outcome,
+    Training,
     TrainingSet,
     Validate,
     fingerprint,
@@ -36,7 +40,7 @@ from ..training import (
 )
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import checked_features, checked_pair, place_of
-from .plan import batch_rows, check_training_params, make_plan
+from .plan import batch_rows, check_training_params, make_plan, projection_limit
 
 # Parameters that the configuration of the network takes over under the same name.
 _CONFIG_PARAMS = (
@@ -58,6 +62,16 @@ _CONFIG_PARAMS = (
     "adapter_dropout",
     "dtype",
 )
+
+
+class Fit(NamedTuple):
+    """A fit, ready to be trained."""
+
+    network: Network
+    data: Data
+    held_out: Data | None
+    seeds: tuple[int, int, int]  # of scaffold, start values and training
+    one_pass: bool
 
 
 class BaseDeepReservoir(BaseEstimator):
@@ -102,7 +116,8 @@ class BaseDeepReservoir(BaseEstimator):
 
     # Fitting ----------------------------------------------------------------------------
 
-    def _check_params(self) -> None:
+    def check_params(self) -> None:
+        """Raise a ValueError that names the first parameter of training out of its range."""
         params = self.get_params(deep=False)
         check_training_params(params)
         if params["dtype"] not in DTYPES:
@@ -110,7 +125,19 @@ class BaseDeepReservoir(BaseEstimator):
         if self.bias not in (True, False, "auto"):
             raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
 
-    def _config(self, n_features: int, n_outputs: int) -> MLPConfig:
+    def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
+        """Return the configuration of the network that the parameters ask for.
+
+        Parameters
+        ----------
+        n_features, n_outputs : int
+            Widths at the two ends.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
         params = {name: getattr(self, name) for name in _CONFIG_PARAMS}
         params["bias"] = self.adapter == "full" if self.bias == "auto" else bool(self.bias)
         return MLPConfig(n_features=n_features, n_outputs=n_outputs, **params)
@@ -148,8 +175,19 @@ class BaseDeepReservoir(BaseEstimator):
         return without_zero_weights(Data(X, y, weights))
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
-        self._check_params()
         kept = None if checkpoint is None else Checkpoint(checkpoint)
+        return self._train(self._fit_of(X, y, sample_weight, kept), kept)
+
+    def _fit_of(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        kept: Checkpoint | None = None,
+        scaffolds: Mapping[str, Scaffold] | None = None,
+    ) -> Fit:
+        """Return a fit that is ready to be trained, its input checked."""
+        self.check_params()
         device = resolve_device(self.device)
         going_on = self.warm_start and hasattr(self, "network_")
         classes = getattr(self, "classes_", None) if going_on else None
@@ -165,13 +203,13 @@ class BaseDeepReservoir(BaseEstimator):
         if self.early_stopping:
             data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
         data = self._merged_if_one_batch(data)
-        network = self._network(data, seeds, device, fresh=not going_on)
-        return self._train(network, data, held_out, seeds, one_pass=False, checkpoint=kept)
+        network = self._network(data, seeds, device, not going_on, scaffolds)
+        return Fit(network, data, held_out, seeds, one_pass=False)
 
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None
     ) -> Self:
-        self._check_params()
+        self.check_params()
         if self.early_stopping:
             raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
         device = resolve_device(self.device)
@@ -179,7 +217,7 @@ class BaseDeepReservoir(BaseEstimator):
         data = self._merged_if_one_batch(self._read(X, y, sample_weight, first, classes))
         seeds = self._seeds(fresh=first)
         network = self._network(data, seeds, device, fresh=first)
-        return self._train(network, data, None, seeds, one_pass=True)
+        return self._train(Fit(network, data, None, seeds, one_pass=True))
 
     def _merged_if_one_batch(self, data: Data) -> Data:
         return merged(data) if len(data) <= batch_rows(self.get_params(deep=False)) else data
@@ -194,13 +232,18 @@ class BaseDeepReservoir(BaseEstimator):
         return self._drawn
 
     def _network(
-        self, data: Data, seeds: tuple[int, int, int], device: Device, fresh: bool
+        self,
+        data: Data,
+        seeds: tuple[int, int, int],
+        device: Device,
+        fresh: bool,
+        scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> Network:
         """Return a new network for these data, or the one to go on with."""
-        config = self._config(self.n_features_in_, self._n_outputs(data.y))
+        config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
         if fresh:
             self._prepare_targets(data)
-            return Network(config, seeds[0], init_seed=seeds[1], device=device)
+            return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
         if config != self.network_.config:
             mine, new = self.network_.config.to_dict(), config.to_dict()
             changed = [f"{k}: {mine[k]!r} -> {new[k]!r}" for k in mine if mine[k] != new[k]]
@@ -217,44 +260,48 @@ class BaseDeepReservoir(BaseEstimator):
         if self.network_.device != device:
             self.network_ = self.network_.to(device)
 
-    def _train(
-        self,
-        network: Network,
-        data: Data,
-        held_out: Data | None,
-        seeds: tuple[int, int, int],
-        one_pass: bool,
-        checkpoint: Checkpoint | None = None,
-    ) -> Self:
-        params = self.get_params(deep=False)
-        plan = make_plan(params, len(data), seeds[2], one_pass)
-        loss = self._loss()
+    def _train(self, fit: Fit, checkpoint: Checkpoint | None = None) -> Self:
+        training = self._training(fit, self._held_out_product(fit))
+        network, loss, plan, validate = training
         if checkpoint is not None:
             start = (network.config, network.seed, to_host(network.theta))
-            rows = (*data, *(held_out or ()))
-            checkpoint.begin(seeds, fingerprint(*start, replace(plan, verbose=False), loss, *rows))
+            rows = (*fit.data, *(fit.held_out or ()))
+            how = replace(plan, verbose=False)
+            checkpoint.begin(fit.seeds, fingerprint(*start, how, loss, *rows))
         outcome = train(
             network,
-            self._training_set(network, data),
+            self._training_set(fit),
             loss,
             plan,
-            validate=None if held_out is None else self._validate(held_out),
-            state=getattr(self, "_state", None) if one_pass else None,
+            validate=validate,
+            state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
         )
-        self._keep(network, outcome)
+        return self._trained(outcome, one_pass=fit.one_pass)
+
+    def _training(self, fit: Fit, product: FirstProduct | None) -> Training:
+        """Return how a fit is trained; `product` is that of the rows held out."""
+        plan = make_plan(self.get_params(deep=False), len(fit.data), fit.seeds[2], fit.one_pass)
+        validate = None
+        if fit.held_out is not None and product is not None:
+            validate = self._validate(fit.held_out, product)
+        return Training(fit.network, self._loss(), plan, validate)
+
+    def _trained(self, outcome: Outcome, one_pass: bool = False) -> Self:
+        """Take what comes of a training."""
+        self._keep(outcome)
         # The moments of the optimiser are twice the adapter; only partial_fit goes on with them.
         self._state = outcome.state if one_pass else None
         if outcome.reason == "interrupted":
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the model is usable",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return self
 
-    def _training_set(self, network: Network, data: Data) -> TrainingSet:
-        device, dtype = network.device, network.dtype
+    def _training_set(self, fit: Fit) -> TrainingSet:
+        data, device, dtype = fit.data, fit.network.device, fit.network.dtype
         weights = normalised_weights(data.weights, dtype)
         return TrainingSet(
             Rows(data.X, dtype, device),
@@ -262,22 +309,33 @@ class BaseDeepReservoir(BaseEstimator):
             None if weights is None else to_device(weights, device),
         )
 
-    def _validate(self, held_out: Data) -> Validate:
+    def _held_out_product(self, fit: Fit) -> FirstProduct | None:
+        """Return the first frozen product of the rows held out, which every epoch needs."""
+        if fit.held_out is None:
+            return None
+        rows = Rows(fit.held_out.X, fit.network.dtype, fit.network.device)
+        return FirstProduct(rows, projection_limit(self.get_params(deep=False)))
+
+    def _validate(self, held_out: Data, product: FirstProduct) -> Validate:
         return validator(
-            held_out.X,
+            product.rows,
             self._targets(held_out.y, np.dtype(self.dtype)),
             self._loss(),
             lambda outputs: self._validation_score(to_host(outputs), held_out),
+            product,
         )
 
-    def _keep(self, network: Network, outcome: Outcome) -> None:
-        before = self.history_ if getattr(self, "network_", None) is network else {}
+    def _keep(self, outcome: Outcome) -> None:
+        # A network on another scaffold shares the adapter, and so the vector.
+        going_on = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
+        before = self.history_ if going_on else {}
         self.history_: dict[str, list[Any]] = {
             name: before.get(name, []) + values for name, values in outcome.history.items()
         }
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(self.history_["loss"])
-        self._adopt(network)
+        self.scaffold_seed_ = outcome.network.seed
+        self._adopt(outcome.network)
 
     def _adopt(self, network: Network) -> None:
         """Take a trained network, and what is read off it."""

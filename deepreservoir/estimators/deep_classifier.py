@@ -111,6 +111,7 @@ class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         projection_cache: int | str = "auto",
+        resample: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: bool = False,
@@ -154,6 +155,7 @@ class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.projection_cache = projection_cache
+        self.resample = resample
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
-from ..training import PROJECTION_LIMIT, Plan
+from ..training import PROJECTION_LIMIT, Plan, Resample
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("constant", "cosine", "exponential")
@@ -66,6 +66,7 @@ def check_training_params(params: dict[str, Any]) -> None:
         elif name in _CHOICES and value not in _CHOICES[name]:
             allowed = ", ".join(map(repr, _CHOICES[name]))
             raise ValueError(f"{name} must be one of {allowed}; got {value!r}")
+    resampling(params)
     batch = params["batch_size"]
     if batch != "auto" and not (_is_integer(batch) and batch >= 1):
         raise ValueError(f"batch_size must be 'auto' or an integer of at least 1; got {batch!r}")
@@ -80,6 +81,31 @@ def check_training_params(params: dict[str, Any]) -> None:
         other = value is not None and not _is_integer(value) and name == "scaffold_seed"
         if other or (_is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
+
+
+def resampling(params: dict[str, Any]) -> Resample | None:
+    """Return when scaffolds are drawn anew, checked against what is trained."""
+    value = params["resample"]
+    if value is None:
+        return None
+    when: Any
+    when, count = (value, 1) if isinstance(value, str) else _pair(value)
+    counted = when in ("step", "microbatch") and _is_integer(count) and count >= 1
+    if not (value == "epoch" or (counted and not isinstance(value, str))):
+        raise ValueError(
+            'resample must be None, "epoch", ("step", k) or ("microbatch", k) with k at least 1; '
+            f"got {value!r}"
+        )
+    if params["adapter"] == "full":
+        raise ValueError(
+            f'resample={value!r} needs a frozen scaffold, and adapter="full" trains every weight; '
+            "set resample=None"
+        )
+    return Resample(when, int(count))
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else (None, None)
 
 
 def batch_rows(params: dict[str, Any]) -> int:
@@ -107,6 +133,14 @@ def _schedule(params: dict[str, Any], epoch_steps: int) -> Schedule:
     return WarmUp(warmup, chosen) if warmup else chosen
 
 
+def projection_limit(params: dict[str, Any]) -> int:
+    """Return the bytes that the first frozen product may take; none where that changes."""
+    if params["resample"] is not None:
+        return 0
+    cache = params["projection_cache"]
+    return PROJECTION_LIMIT if cache == "auto" else int(cache)
+
+
 def make_plan(params: dict[str, Any], n_rows: int, seed: int, one_pass: bool = False) -> Plan:
     """Return the plan of `fit`, or of one pass of `partial_fit` at a constant rate.
 
@@ -121,7 +155,6 @@ def make_plan(params: dict[str, Any], n_rows: int, seed: int, one_pass: bool = F
     one_pass : bool
     """
     batch = batch_rows(params)
-    cache = params["projection_cache"]
     return Plan(
         optimiser=_optimiser(params),
         rate=float(params["learning_rate_init"]),
@@ -134,6 +167,7 @@ def make_plan(params: dict[str, Any], n_rows: int, seed: int, one_pass: bool = F
         ema_decay=None if one_pass else params["ema_decay"],
         tol=float(params["tol"]),
         patience=None if one_pass else int(params["n_iter_no_change"]),
-        projection_limit=PROJECTION_LIMIT if cache == "auto" else int(cache),
+        projection_limit=projection_limit(params),
+        resample=resampling(params),
         verbose=bool(params["verbose"]),
     )

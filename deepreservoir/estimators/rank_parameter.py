@@ -72,6 +72,13 @@ class RankParameter:
         """Return a clone of the estimator with other values of the holder's parameters."""
         return clone(estimator).set_params(**{self.name(k): v for k, v in values.items()})
 
+    def twin(self, estimator: Any) -> Any:
+        """Return a clone that trains all weights, and so has no scaffold to draw anew."""
+        values: dict[str, Any] = {"adapter": "full"}
+        if self.name("resample") in estimator.get_params(deep=True):
+            values["resample"] = None
+        return self.changed(estimator, **values)
+
     def unfitted(self, estimator: Any) -> Any:
         """Return the holder."""
         return estimator.get_params(deep=True)[self.holder] if self.holder else estimator
@@ -118,9 +125,9 @@ def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
     if not isinstance(holder, BaseDeepReservoir):
         return None
     probe = clone(holder).set_params(rank="auto")
-    probe._check_params()
+    probe.check_params()
     data = probe._read(X, y, None, True, None)
-    shapes = probe._config(probe.n_features_in_, probe._n_outputs(data.y)).adapted_shapes
+    shapes = probe.network_config(probe.n_features_in_, probe._n_outputs(data.y)).adapted_shapes
     if not shapes:
         raise ValueError(
             "estimator must have a layer with a rank; it has none with "

@@ -232,12 +232,13 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
             )
 
     def _search(self, trials: Trials, ranks: tuple[int, ...]) -> None:
-        full = trials.of(self.estimator, adapter="full")
+        where = trials.where
+        full = trials.of(where.twin(self.estimator), "the fully trained twin")
         tried: dict[int, Trial] = {}
 
         def passes(index: int) -> bool:
             rank = ranks[index]
-            tried[rank] = trials.of(self.estimator, rank=rank)
+            tried[rank] = trials.of(where.changed(self.estimator, rank=rank), f"rank {rank}")
             return self._is_enough(tried[rank], full)
 
         found = first_passing(len(ranks), passes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, cast
 
@@ -127,7 +127,7 @@ def subspace_dimension(
         stratify=y if is_classifier(estimator) else None,
     )
     rows = [(_safe_indexing(X, side), _safe_indexing(y, side)) for side in (train, test)]
-    twin = seeded(where.changed(estimator, adapter="full"), seed)
+    twin = seeded(where.twin(estimator), seed)
 
     def score_of(model: Any) -> float:
         model.fit(*rows[0])
@@ -180,8 +180,8 @@ class _Inside(BaseDeepReservoir):
         # A Subspace has what training asks of a network.
         return cast(Network, Subspace(network, self._dimension, self._projection_seed))
 
-    def _keep(self, network: Network, outcome: Outcome) -> None:
-        super()._keep(cast(Subspace, network).moved(), outcome)
+    def _keep(self, outcome: Outcome) -> None:
+        super()._keep(replace(outcome, network=cast(Subspace, outcome.network).moved()))
 
 
 def _inside(model: Any, where: RankParameter, dimension: int, size: int, seed: int) -> Any:

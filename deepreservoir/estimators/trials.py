@@ -58,30 +58,28 @@ class Trials:
     n_jobs: int | None
     bar: Any
 
-    def of(self, estimator: Any, **values: Any) -> Trial:
-        """Fit an estimator with other values beside its rank on every fold with every seed.
+    def of(self, model: Any, name: str) -> Trial:
+        """Fit clones of a model on every fold with every seed; messages call it `name`.
 
         Raises
         ------
         ValueError
             If a loss is not finite.
         """
-        model = self.where.changed(estimator, **values)
         found = Parallel(n_jobs=self.n_jobs)(
             delayed(_run)(seeded(model, seed), self.where, self.X, self.y, split, self.loss)
             for split in self.splits
             for seed in self.seeds
         )
         losses = np.array([loss for loss, _ in found]).reshape(len(self.splits), -1)
-        told = ", ".join(f"{name}={value!r}" for name, value in values.items())
         if not np.isfinite(losses).all():
             fold, seed = np.argwhere(~np.isfinite(losses))[0]
             raise ValueError(
-                f"the loss with {told} is {losses[fold, seed]} on fold {fold} with seed "
+                f"the loss of {name} is {losses[fold, seed]} on fold {fold} with seed "
                 f"{self.seeds[seed]}, so that nothing can be compared with it; look at the data "
                 "and at scoring"
             )
-        self.bar.set_postfix_str(f"{told}: loss {losses.mean():.4g}", refresh=False)
+        self.bar.set_postfix_str(f"{name}: loss {losses.mean():.4g}", refresh=False)
         self.bar.update(losses.size)
         return Trial(losses, found[0][1])
 

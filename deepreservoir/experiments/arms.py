@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
 
 from ..datasets import Dataset
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor, EchoStateClassifier
+from ..params import ParamSet
 from ..scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
 from .resources import Cost, measured
@@ -80,20 +81,35 @@ class Record:
     peak_bytes: int | None
 
 
+#: Why an arm has no record, where it has none.
+LEFT_OUT = {
+    "equal_bytes": "no dense network fits into {} bytes",
+    "echo_state": "it reads images row by row, and these are none",
+}
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a fit, which the estimator survives and a comparison must not."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A data set under a protocol on a device: what every arm is given."""
+    """A data set under a protocol on a device: what every arm is given.
+
+    `changes` are parameters of the estimators in which a task departs from its protocol.
+    """
 
     data: Dataset
     protocol: Protocol
     device: str = "cpu"
+    changes: tuple[tuple[str, Any], ...] = ()
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the task's estimators, but for their seeds."""
+        return {**self.protocol.parameters(), "device": self.device, **dict(self.changes)}
 
     def estimator(self, seed: int, **changes: Any) -> Any:
-        params = {**self.protocol.parameters(), "device": self.device, **changes}
+        params = {**self.parameters(), **changes}
         # A random_state has 32 bits; the scaffold takes the seed whole.
         params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
         kinds = {
@@ -139,6 +155,18 @@ def adapter_arms(task: Task, rank: int, seed: int, wanted: frozenset[str]) -> It
     """Train an adapter, and look at it without its scaffold and on another one."""
     model = task.estimator(seed, rank=rank)
     cost = task.fit(model)
+    yield from looked_at(task, model, rank, seed, cost, wanted)
+
+
+def looked_at(
+    task: Task,
+    model: Any,
+    rank: int | None,
+    seed: int,
+    cost: Cost,
+    wanted: frozenset[str] = frozenset(("adapter", "scaffold_removed", "wrong_seed")),
+) -> Iterator[Record]:
+    """Score a trained adapter as it is, without its scaffold, and on another one."""
     network = model.network_
     trained = network.n_trained
     if "adapter" in wanted:
@@ -153,6 +181,7 @@ def adapter_arms(task: Task, rank: int, seed: int, wanted: frozenset[str]) -> It
     if "wrong_seed" in wanted:
         model.network_ = network.with_scaffold(seed + 1_000_000)
         yield task.record("wrong_seed", rank, seed, model, cost, trained, True)
+        model.network_ = network
 
 
 def full(task: Task, seed: int) -> Record:
@@ -167,6 +196,13 @@ def no_scaffold(task: Task, rank: int, seed: int) -> Record:
     model = task.estimator(seed, rank=rank, scaffold="zero", b_init="kaiming")
     cost = task.fit(model)
     return task.record("no_scaffold", rank, seed, model, cost, model.n_trained_params_, True)
+
+
+def stored_bytes(task: Task, rank: int | None) -> int:
+    """Return the bytes of an adapter: its numbers and a seed."""
+    chosen = {} if rank is None else {"rank": rank}
+    config = task.estimator(0, **chosen).network_config(task.data.n_features, task.n_outputs)
+    return 4 * ParamSet(config.build().slots()).size + _SEED_BYTES
 
 
 def equal_width(task: Task, stored_bytes: int) -> int:
@@ -193,9 +229,10 @@ class _RandomFeatures:
     """One frozen layer with ReLU, and a ridge readout (an extreme learning machine)."""
 
     def __init__(self, task: Task, seed: int) -> None:
-        width = (task.protocol.hidden_layer_sizes or (256,))[0]
+        parameters = task.parameters()
+        width = (parameters["hidden_layer_sizes"] or (256,))[0]
         shape = (width, task.data.n_features)
-        family = task.protocol.scaffold
+        family = parameters["scaffold"]
         self.scaffold = make_scaffold(ScaffoldSpec(family, shape, seed, "layers.0"))
         kinds = {"classification": RidgeClassifierCV, "regression": RidgeCV}
         self.readout = kinds[task.data.task](alphas=_RIDGE_PENALTIES)

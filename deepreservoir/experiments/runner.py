@@ -11,11 +11,9 @@ from tqdm.auto import tqdm
 
 from ..backend import resolve_device
 from ..datasets import Dataset, load_dataset
-from ..models import MLPConfig
-from ..params import ParamSet
 from ..scaffold import check_seed
 from . import arms as arm
-from .arms import ARMS, Record, Task
+from .arms import ARMS, LEFT_OUT, Record, Task
 from .protocol import Protocol, protocol_for
 from .results import Comparison, merge_notes, now
 
@@ -113,11 +111,11 @@ class _Comparing:
             yield partial(_one, arm.linear, self.task, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
-        stored = self._stored_bytes(rank)
+        stored = arm.stored_bytes(self.task, rank)
         record = arm.equal_bytes(self.task, rank, seed, stored)
         if record is None:
             self.notes.append(
-                f"equal_bytes at rank {rank}: no dense network fits into {stored} bytes"
+                f"equal_bytes at rank {rank}: {LEFT_OUT['equal_bytes'].format(stored)}"
             )
             return []
         return [record]
@@ -125,19 +123,9 @@ class _Comparing:
     def _echo_state(self, seed: int) -> list[Record]:
         record = arm.echo_state(self.task, seed)
         if record is None:
-            self.notes.append("echo_state: it reads images row by row, and these are none")
+            self.notes.append(f"echo_state: {LEFT_OUT['echo_state']}")
             return []
         return [record]
-
-    def _stored_bytes(self, rank: int) -> int:
-        """Bytes of the adapter at `rank`: its numbers and a seed."""
-        config = MLPConfig(
-            self.task.data.n_features,
-            self.task.n_outputs,
-            self.task.protocol.hidden_layer_sizes,
-            rank=rank,
-        )
-        return 4 * ParamSet(config.build().slots()).size + 8
 
 
 def compare(

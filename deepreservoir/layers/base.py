@@ -16,7 +16,7 @@ for all epochs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from ..backend import Array
@@ -26,10 +26,18 @@ from ..scaffold import Scaffold, Stream
 
 @dataclass(frozen=True)
 class Step:
-    """Which training step a pass belongs to: dropout masks are keyed by (seed, path, index)."""
+    """Which training step a pass belongs to: dropout masks are keyed by (seed, path, index).
+
+    Attributes
+    ----------
+    seed, index : int
+    masks : dict, optional
+        Where passes of several networks in one step share their masks.
+    """
 
     seed: int
     index: int
+    masks: dict[Any, Any] | None = field(default=None, compare=False, repr=False)
 
 
 Train = Step | Literal[False]

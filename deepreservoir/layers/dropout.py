@@ -23,4 +23,9 @@ def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Mask:
     is not an array but what draws it: :func:`deepreservoir.kernels.masked` applies either.
     """
     drop = kernels.Drop(round(rate * 65_536), _stream(step.seed, path).key, step.index)
-    return kernels.dropout_mask(like, drop)
+    if step.masks is None:
+        return kernels.dropout_mask(like, drop)
+    key = (drop, like.shape, like.dtype)
+    if key not in step.masks:
+        step.masks[key] = kernels.dropout_mask(like, drop)
+    return step.masks[key]

@@ -10,6 +10,7 @@ from ..backend import Array
 from ..network import Network
 from ..optim import Constant, Optimiser, OptimiserState, Schedule
 from ..rows import Rows
+from ..scaffold import Stream
 
 #: Bytes that the first layer's product with the training set may take under "auto".
 PROJECTION_LIMIT = 1 << 30
@@ -17,6 +18,31 @@ PROJECTION_LIMIT = 1 << 30
 
 class TrainingDiverged(ArithmeticError):
     """The loss stopped being finite; the message names epoch, step and remedy."""
+
+
+@dataclass(frozen=True)
+class Resample:
+    """When scaffolds are drawn anew during training (paper, arXiv 2604.08749, MNIST section).
+
+    Attributes
+    ----------
+    when : {"epoch", "step", "microbatch"}
+        One scaffold an epoch; `count` scaffolds a step, each seeing the whole batch, their
+        gradients averaged; or a batch in `count` parts, each on a scaffold of its own.
+    count : int, default=1
+
+    Examples
+    --------
+    >>> Resample("step", 2).seed(7, 0) == Resample("step", 2).seed(7, 1)
+    False
+    """
+
+    when: Literal["epoch", "step", "microbatch"]
+    count: int = 1
+
+    def seed(self, seed: int, index: int) -> int:
+        """Return the seed of scaffold number `index` of a training that began on `seed`."""
+        return int(Stream(seed, "", "resample").words(1, start_block=index)[0] >> 1)
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,8 @@ class Plan:
         validation score where there is one, the training loss where there is none.
     projection_limit : int
         Bytes that the first layer's frozen product with the training set may take.
+    resample : Resample, optional
+        When scaffolds are drawn anew; never unless given.
     verbose : bool
         Show a bar.
     """
@@ -61,6 +89,7 @@ class Plan:
     tol: float = 0.0
     patience: int | None = None
     projection_limit: int = PROJECTION_LIMIT
+    resample: Resample | None = None
     verbose: bool = False
 
 
@@ -86,10 +115,13 @@ StopReason = Literal["budget", "converged", "interrupted"]
 
 @dataclass
 class Outcome:
-    """What a training run leaves beside the trained network.
+    """What a training run leaves.
 
     Attributes
     ----------
+    network : Network
+        The one that was trained: itself, or, where its scaffold was resampled, on the scaffold
+        that the kept weights go with.
     history : dict of str to list
         One entry a whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
         (path -> value), and with validation ``validation_loss`` and ``validation_score``.
@@ -99,6 +131,7 @@ class Outcome:
         Validation score of the weights that were kept.
     """
 
+    network: Network
     history: dict[str, list[Any]]
     reason: StopReason
     state: OptimiserState

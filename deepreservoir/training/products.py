@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..backend import Array, array_module, to_device
 from ..losses import Loss
 from ..network import Network
 from ..rows import Rows
+from ..scaffold import Scaffold
 from .plan import Validate
 
 
@@ -40,20 +40,51 @@ def project(network: Network, rows: Rows, limit: int) -> Array | None:
     return base
 
 
-def validator(rows: Any, targets: Array, loss: Loss, score: Callable[[Array], float]) -> Validate:
+class FirstProduct:
+    """The product of :func:`project`, made when it is first asked for, for one scaffold.
+
+    Parameters
+    ----------
+    rows : Rows
+    limit : int
+        Bytes that the product may take.
+    """
+
+    def __init__(self, rows: Rows, limit: int) -> None:
+        self.rows, self.limit = rows, limit
+        self._scaffold: Scaffold | None = None
+        self._base: Array | None = None
+
+    def of(self, network: Network) -> Array | None:
+        """Return the product for a network; None where it would not fit, or is another's."""
+        if self._scaffold is None:
+            self._scaffold = network.first_scaffold
+            self._base = project(network, self.rows, self.limit)
+        return self._base if network.first_scaffold is self._scaffold else None
+
+
+def validator(
+    rows: Rows,
+    targets: Array,
+    loss: Loss,
+    score: Callable[[Array], float],
+    product: FirstProduct | None = None,
+) -> Validate:
     """Return a function network -> (loss, score) on held-out rows.
 
     Parameters
     ----------
-    rows : array or CSR matrix, shape (n, n_features)
+    rows : Rows
     targets : array
     loss : Loss
     score : callable
         Outputs -> score, higher is better.
+    product : FirstProduct, optional
+        Of these rows, where it pays.
     """
 
     def validate(network: Network) -> tuple[float, float]:
-        outputs = network.outputs(rows)
+        outputs = network.outputs(rows, base=None if product is None else product.of(network))
         value, _ = loss(outputs, to_device(targets, network.device))
         return float(value), score(outputs)
 

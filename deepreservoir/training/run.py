@@ -12,11 +12,10 @@ from ..layers import Step
 from ..losses import Loss
 from ..network import Network
 from ..optim import OptimiserState, WeightAverage, clip_global_norm
-from ..rows import take_rows
-from ..scaffold import Stream
 from .checkpoint import Checkpoint, Progress
+from .feed import Batch, Feed
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
-from .products import project
+from .resample import passes
 
 #: Steps whose losses are fetched from a device at a time: each fetch waits for all before it.
 FETCHED = 50
@@ -60,21 +59,59 @@ def train(
     TrainingDiverged
         If the loss is not finite.
     """
-    return _Run(network, data, loss, plan, validate, state, checkpoint).run()
+    run = Run(network, Feed(network, data, plan), loss, plan, validate, state, checkpoint)
+    reason: StopReason
+    try:
+        # What overflows is found by the checks of loss and weights, and explained there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            reason = _epochs(run)
+    except KeyboardInterrupt:
+        return run.outcome("interrupted")
+    except TrainingDiverged:
+        _forget(checkpoint)  # it would do so again
+        raise
+    _forget(checkpoint)
+    return run.outcome(reason)
 
 
-class _Run:
+def _forget(checkpoint: Checkpoint | None) -> None:
+    if checkpoint is not None:
+        checkpoint.remove()
+
+
+def _epochs(run: Run) -> StopReason:
+    plan, feed = run.plan, run.feed
+    first, step, total = run.resume()
+    with tqdm(initial=first, total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
+        for epoch in range(first, plan.epochs):
+            feed.begin(run.epoch_key(epoch))
+            run.begin(epoch, total)
+            for number in range(step, feed.steps):
+                run.take(number, feed.batch(number), Step(plan.seed, run.state.step))
+            run.end()
+            step, total = 0, 0.0
+            bar.set_postfix(run.latest(), refresh=False)
+            bar.update()
+            if run.stopped:
+                return "converged"
+    return "budget"
+
+
+class Run:
+    """One training, an epoch and a step at a time: :func:`train` is the loop around it."""
+
     def __init__(
         self,
         network: Network,
-        data: TrainingSet,
+        feed: Feed,
         loss: Loss,
         plan: Plan,
-        validate: Validate | None,
-        state: OptimiserState | None,
-        checkpoint: Checkpoint | None,
+        validate: Validate | None = None,
+        state: OptimiserState | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.network, self.data, self.loss, self.plan = network, data, loss, plan
+        self.network, self.feed, self.loss, self.plan = network, feed, loss, plan
+        self.own = network  # before any other scaffold
         self.validate = validate
         self.checkpoint = checkpoint
         self.state = plan.optimiser.init(network.theta) if state is None else state
@@ -84,111 +121,115 @@ class _Run:
         self.average = (
             None if plan.ema_decay is None else WeightAverage(network.theta, plan.ema_decay)
         )
-        self.steps = -(-len(data.rows) // plan.batch_size)
         self.first_step = self.state.step
         self.history: dict[str, list[Any]] = {"loss": [], "learning_rate": [], "beta": []}
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
-        self.best: tuple[float, Array] | None = None  # (score, theta)
+        self.best: tuple[float, Array, int] | None = None  # (score, theta, epoch)
         self.best_metric, self.stale = -np.inf, 0
         self.rate = 0.0  # of the last step
 
-    def run(self) -> Outcome:
-        reason: StopReason
-        try:
-            # What overflows is found by the checks of loss and weights, and explained there.
-            with np.errstate(over="ignore", invalid="ignore"):
-                reason = self._epochs()
-        except KeyboardInterrupt:
-            reason = "interrupted"
-        except TrainingDiverged:
-            self._forget()  # it would do so again
-            raise
-        if reason != "interrupted":
-            self._forget()
-        self._keep_weights()
-        best_score = None if self.best is None else self.best[0]
-        return Outcome(self.history, reason, self.state, best_score)
+    @property
+    def _each_epoch(self) -> bool:
+        return self.plan.resample is not None and self.plan.resample.when == "epoch"
 
-    def _forget(self) -> None:
-        if self.checkpoint is not None:
-            self.checkpoint.remove()
+    def _on_scaffold_of(self, epoch: int) -> Network:
+        """Return the network on the scaffold of an epoch: the first has its own."""
+        if epoch == 0 or self.plan.resample is None:
+            return self.own
+        return self.own.with_scaffold(self.plan.resample.seed(self.own.seed, epoch))
 
-    def _epochs(self) -> StopReason:
-        plan = self.plan
-        # The frozen product of the first layer, made once, pays from the second epoch on.
-        limit = plan.projection_limit if plan.epochs > 1 else 0
-        self.base = project(self.network, self.data.rows, limit)
-        before = None if self.checkpoint is None else self.checkpoint.resume()
-        first, step, total = (0, 0, 0.0) if before is None else self._go_on_from(before)
-        bar = tqdm(initial=first, total=plan.epochs, unit="epoch", disable=not plan.verbose)
-        with bar:
-            for epoch in range(first, plan.epochs):
-                self._epoch(epoch, step, total)
-                step, total = 0, 0.0
-                bar.set_postfix(self._latest(), refresh=False)
-                bar.update()
-                if plan.patience is not None and self.stale >= plan.patience:
-                    return "converged"
-        return "budget"
+    @property
+    def stopped(self) -> bool:
+        """Whether patience has run out."""
+        return self.plan.patience is not None and self.stale >= self.plan.patience
 
-    def _epoch(self, epoch: int, first: int, total: float) -> None:
-        """Train one epoch, from its step `first` on, whose steps before gave `total`."""
-        plan, n = self.plan, len(self.data.rows)
-        order = np.arange(n)
-        if plan.shuffle and self.steps > 1:
-            # Keyed by the step, so that going on with the same state goes on in the stream.
-            key = self.first_step + epoch * self.steps
-            order = Stream(plan.seed, "", "order").permutation(n, substream=key)
-        there = to_device(order, self.network.device)  # once an epoch
-        losses = _Losses(total, 1 if self.network.device == "cpu" else FETCHED)
-        for step in range(first, self.steps):
-            part = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
-            self.rate = self._rate()
-            value = self._step(order[part], there[part])
-            bad = losses.add(value, step, len(there[part]))
-            if bad is not None:
-                self._diverged(*bad, epoch, order)
-            if self.checkpoint is not None and self.checkpoint.due:
-                self._fetch(losses, epoch, order)
-                self.checkpoint.save(self._progress(epoch, step + 1, losses.total))
-        self._fetch(losses, epoch, order)
-        self._check_weights(epoch)
-        entry: dict[str, Any] = {
-            "loss": losses.total / n,
-            "learning_rate": self.rate,
-            "beta": self.network.betas(),
-        }
-        entry |= self._judge(losses.total / n)
-        for name, value in entry.items():
-            self.history[name].append(value)
+    def epoch_key(self, epoch: int) -> int:
+        """Return what the order of an epoch's rows is keyed by: the step that it begins with.
 
-    def _fetch(self, losses: _Losses, epoch: int, order: np.ndarray) -> None:
-        bad = losses.fetch()
-        if bad is not None:
-            self._diverged(*bad, epoch, order)
+        So going on with the same state goes on in the stream.
+        """
+        return self.first_step + epoch * self.feed.steps
 
-    def _step(self, index: np.ndarray, there: Array) -> Array:
-        """Take one step on the rows at `index`, which are `there` on the network's device."""
-        network, data, plan = self.network, self.data, self.plan
-        base = None if self.base is None else take_rows(self.base, there)
-        step = Step(plan.seed, self.state.step)
-        x = data.rows.take(index if data.rows.sparse else there)
-        outputs, cache = network.forward(x, step, base)
-        weights = None if data.weights is None else take_rows(data.weights, there)
-        value, doutputs = self.loss(outputs, take_rows(data.targets, there), weights)
+    def begin(self, epoch: int, total: float = 0.0) -> None:
+        """Begin an epoch, whose steps so far gave `total`."""
+        self.epoch = epoch
+        self.losses = _Losses(total, 1 if self.network.device == "cpu" else FETCHED)
+        if self._each_epoch:
+            self.network = self._on_scaffold_of(epoch)
+
+    def take(self, number: int, batch: Batch, step: Step) -> None:
+        """Take step `number` of the epoch."""
+        network, plan = self.network, self.plan
+        self.rate = plan.rate * plan.schedule(self.state.step - self.first_step)
         network.grad.fill(0)
-        network.backward(doutputs, cache)
+        value = self._gradient(batch, step)
         if plan.clip_norm is not None:
             clip_global_norm(network.grad, plan.clip_norm)
         plan.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
+        bad = self.losses.add(value, number, len(batch))
+        if bad is not None:
+            self._diverged(*bad)
+        if self.checkpoint is not None and self.checkpoint.due:
+            self._fetch()
+            self.checkpoint.save(self._progress(number + 1))
+
+    def _gradient(self, batch: Batch, step: Step) -> Array:
+        """Add the gradient of a batch's loss; return the loss."""
+        resample = self.plan.resample
+        if resample is None or self._each_epoch:
+            return self._pass(self.network, batch, step, 1.0)
+        return sum(self._pass(*one) for one in passes(resample, self.network, batch, step))
+
+    def _pass(self, network: Network, batch: Batch, step: Step, share: float) -> Array:
+        outputs, cache = network.forward(batch.x, step, batch.base)
+        value, doutputs = self.loss(outputs, batch.targets, batch.weights)
+        if share != 1.0:
+            value, doutputs = value * share, doutputs * share
+        network.backward(doutputs, cache)
         return value
+
+    def end(self) -> None:
+        """End the epoch: check, validate, and write down what it gave."""
+        self._fetch()
+        self._check_weights()
+        mean = self.losses.total / len(self.feed.data.rows)
+        entry: dict[str, Any] = {
+            "loss": mean,
+            "learning_rate": self.rate,
+            "beta": self.network.betas(),
+        }
+        entry |= self._judge(mean)
+        for name, value in entry.items():
+            self.history[name].append(value)
+
+    def outcome(self, reason: StopReason) -> Outcome:
+        """Keep the weights that are to be kept, and return what comes of the training."""
+        network = self.network
+        if self.best is not None:
+            network.theta[:] = self.best[1]
+            if self._each_epoch:
+                network = self._on_scaffold_of(self.best[2])
+        elif self.average is not None and self.average.steps:
+            network.theta[:] = self.average.value()
+        best_score = None if self.best is None else self.best[0]
+        return Outcome(network, self.history, reason, self.state, best_score)
+
+    def latest(self) -> dict[str, float]:
+        """Return what a bar shows."""
+        names = ("loss", "validation_score")
+        return {name: self.history[name][-1] for name in names if name in self.history}
+
+    def _fetch(self) -> None:
+        bad = self.losses.fetch()
+        if bad is not None:
+            self._diverged(*bad)
 
     # Checkpoints -------------------------------------------------------------------------
 
-    def _progress(self, epoch: int, step: int, total: float) -> Progress:
+    def _progress(self, step: int) -> Progress:
         numbers: dict[str, float] = {
             "optimiser_step": self.state.step,
             "first_step": self.first_step,
@@ -202,12 +243,15 @@ class _Run:
             numbers["average_steps"] = self.average.steps
             arrays["average"] = self.average.sum
         if self.best is not None:
-            numbers["best_score"], arrays["best"] = self.best
+            numbers["best_score"], arrays["best"], numbers["best_epoch"] = self.best
         host = {name: to_host(array) for name, array in arrays.items()}
-        return Progress(epoch, step, total, numbers, self.history, host)
+        return Progress(self.epoch, step, self.losses.total, numbers, self.history, host)
 
-    def _go_on_from(self, progress: Progress) -> tuple[int, int, float]:
-        """Take up what :meth:`_progress` left; return epoch, step and the losses so far."""
+    def resume(self) -> tuple[int, int, float]:
+        """Take up what a checkpoint left; return epoch, step and the losses so far."""
+        progress = None if self.checkpoint is None else self.checkpoint.resume()
+        if progress is None:
+            return 0, 0, 0.0
         numbers, network = progress.numbers, self.network
         arrays = {name: to_device(a, network.device) for name, a in progress.arrays.items()}
         network.theta[:] = arrays["theta"]
@@ -221,19 +265,16 @@ class _Run:
             self.average.steps = int(numbers["average_steps"])
             self.average.sum[:] = arrays["average"]
         if "best" in arrays:
-            self.best = numbers["best_score"], arrays["best"]
+            self.best = numbers["best_score"], arrays["best"], int(numbers["best_epoch"])
         return progress.epoch, progress.step, progress.total
 
     # The end of an epoch -------------------------------------------------------------------
 
-    def _rate(self) -> float:
-        return self.plan.rate * self.plan.schedule(self.state.step - self.first_step)
-
-    def _check_weights(self, epoch: int) -> None:
+    def _check_weights(self) -> None:
         """Refuse weights that the last update of an epoch made infinite; no loss saw them."""
         theta = self.network.theta
         if not bool(array_module(theta).isfinite(theta).all()):
-            self._diverged(np.nan, self.steps - 1, epoch, np.arange(len(self.data.rows)))
+            self._diverged(np.nan, self.feed.steps - 1)
 
     def _judge(self, loss: float) -> dict[str, float]:
         """Validate, remember the best weights, and count the epochs that did not improve.
@@ -249,7 +290,7 @@ class _Run:
                 validation_loss, metric = self.validate(self.network)
                 # A score that is no number is neither kept nor compared with.
                 if metric > (-np.inf if self.best is None else self.best[0]):
-                    self.best = metric, self.network.theta.copy()
+                    self.best = metric, self.network.theta.copy(), self.epoch
             entry = {"validation_loss": validation_loss, "validation_score": metric}
         # As in scikit-learn's MLP: an improvement of less than tol over the best is none.
         self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
@@ -257,20 +298,8 @@ class _Run:
             self.best_metric = metric
         return entry
 
-    def _keep_weights(self) -> None:
-        if self.best is not None:
-            self.network.theta[:] = self.best[1]
-        elif self.average is not None and self.average.steps:
-            self.network.theta[:] = self.average.value()
-
-    def _latest(self) -> dict[str, float]:
-        names = ("loss", "validation_score")
-        return {name: self.history[name][-1] for name in names if name in self.history}
-
-    def _diverged(self, value: float, step: int, epoch: int, order: np.ndarray) -> NoReturn:
-        size = self.plan.batch_size
-        index = order[step * size : (step + 1) * size]
-        x = self.data.rows.take(index)
+    def _diverged(self, value: float, step: int) -> NoReturn:
+        x = self.feed.batch(step).x
         largest = float(array_module(x).abs(x).max()) if x.size else 0.0
         if largest > 100:
             remedy = (
@@ -283,7 +312,7 @@ class _Run:
                 "or set max_grad_norm=1.0"
             )
         raise TrainingDiverged(
-            f"the loss became {value} at epoch {epoch + 1}, step {step + 1}: {remedy}"
+            f"the loss became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
         )
 
 

@@ -90,10 +90,6 @@ class Subspace:
     # What training asks of a network ----------------------------------------------------
 
     @property
-    def config(self) -> Any:
-        return self._network.config
-
-    @property
     def device(self) -> Any:
         return self._network.device
 
@@ -125,5 +121,7 @@ class Subspace:
         network.backward(doutputs, cache)
         self.grad += self.projection.rmatmul(network.grad[None])[0]  # (1, D) -> (1, d)
 
-    def outputs(self, X: Any, dtype: np.dtype | type | None = None) -> Array:
-        return self.moved().outputs(X, dtype)
+    def outputs(
+        self, X: Any, dtype: np.dtype | type | None = None, base: Array | None = None
+    ) -> Array:
+        return self.moved().outputs(X, dtype, base)

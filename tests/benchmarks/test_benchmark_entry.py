@@ -80,7 +80,7 @@ def test_a_task_is_run_and_its_figures_kept(capsys, monkeypatch, tmp_path):
 
 def test_races_are_printed_and_kept(capsys, monkeypatch, tmp_path):
     seconds = {"slow": [0.4, 0.6], "fast": [0.1, 0.2]}
-    figures = speed._figures(seconds, {("slow", "fast"): 3.0, ("absent", "fast"): 2.0})
+    figures = speed.figures_of(seconds, {("slow", "fast"): 3.0, ("absent", "fast"): 2.0})
     assert figures["median_seconds"] == {"slow": 0.5, "fast": pytest.approx(0.15)}
     (pair,) = figures["ratios"]  # a contender that did not run has no ratio
     assert (pair["faster"], pair["than"], pair["target"]) == ("fast", "slow", 3.0)
@@ -117,3 +117,24 @@ def test_the_peers_in_pytorch_run(rank, fused):
     y = np.arange(8) % 3
     torch_peers.mlp_epoch(x, y, (6, 5, 4, 3), rank, 4, 0.1, 1, fused)()
     torch_peers.normal(16)()
+
+
+def test_without_a_gpu_its_races_are_skipped_with_a_word(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(entry, "cuda_problem", lambda: "CuPy is not installed")
+    assert run("speed", "--device", "cuda", "--out", tmp_path) == 0
+    expected = "Skipped: there is no GPU to race on: CuPy is not installed.\n"
+    assert capsys.readouterr().out == expected
+    assert not any(tmp_path.iterdir())
+
+
+def test_every_race_of_a_device_runs_and_names_both_sides(monkeypatch):
+    races = imported("device_speed")
+    for name, small in {"ROWS": 300, "BATCH": 16, "WIDTH": 64, "_UNITS": 20, "_STEPS": 30}.items():
+        monkeypatch.setattr(races, name, small)
+    monkeypatch.setattr(imported("timing"), "_PAUSE", 0.0)
+    # The host stands on both sides here: what is under test is that the races run.
+    found = dict(races.races("cpu", 1))
+    assert list(found) == ["generation", "one layer", "mnist epoch", "reservoir"]
+    for race in found.values():
+        assert all(name.endswith(", cpu") for name in race["median_seconds"])
+        assert [pair["times"] for pair in race["ratios"]] == [1.0] * len(race["median_seconds"])

@@ -100,6 +100,7 @@ def test_the_best_weights_of_a_validation_are_kept():
         return 0.0, next(scores)
 
     inside, outcome = trained(Subspace(whole(), 8, 1), validate=validate)
+    assert outcome.network is inside
     assert outcome.best_score == 0.9
     assert_array_equal(inside.theta, seen[1])
 

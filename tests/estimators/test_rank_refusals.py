@@ -162,5 +162,5 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_where():
         return 0.0 if model.adapter == "full" else -np.inf
 
     search = RankSearch(KnownRanks(), ranks=[1], cv=2, n_seeds=1, scoring=endless)
-    with pytest.raises(ValueError, match=r"the loss with rank=1 is inf on fold 0 with seed \d+"):
+    with pytest.raises(ValueError, match=r"the loss of rank 1 is inf on fold 0 with seed \d+"):
         search.fit(ROWS, ZEROS)

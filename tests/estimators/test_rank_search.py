@@ -305,6 +305,14 @@ def test_an_estimator_held_by_another_under_a_name():
     assert search.predict(X).shape == y.shape
 
 
+def test_the_twin_has_no_scaffold_to_draw_anew():
+    search = quick(deep(resample="epoch"), ranks=[1]).fit(X, Y)
+    assert search.best_estimator_.resample == "epoch"
+    static = quick(deep(), ranks=[1]).fit(X, Y)
+    np.testing.assert_array_equal(search.losses_["full"], static.losses_["full"])
+    assert (search.losses_[1] != static.losses_[1]).any()
+
+
 def test_folds_may_be_a_splitter():
     known([0.0], cv=TimeSeriesSplit(3), refit=False)
     assert {fit.rows for fit in KnownRanks.fits} == {tuple(range(n)) for n in (6, 12, 18)}

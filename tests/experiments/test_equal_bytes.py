@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import arms, compare
-from deepreservoir.experiments.arms import Task, equal_bytes, equal_width
-from deepreservoir.experiments.runner import _Comparing
+from deepreservoir.experiments.arms import Task, equal_bytes, equal_width, stored_bytes
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 
@@ -37,7 +36,7 @@ def test_the_width_fits_and_one_unit_more_does_not(draw):
     hidden = tuple(draw.draw(st.lists(st.integers(1, 30), min_size=1, max_size=3), "widths"))
     rank = draw.draw(st.integers(1, min(n_features, *hidden)), "rank")
     task = Task(blank(n_features, n_classes), replace(QUICK, hidden_layer_sizes=hidden))
-    stored = _Comparing(task, (rank,), (0,), frozenset())._stored_bytes(rank)
+    stored = stored_bytes(task, rank)
 
     config = MLPConfig(n_features, task.n_outputs, hidden, rank=rank)
     assert stored == 4 * Network(config, 0).n_trained + 8

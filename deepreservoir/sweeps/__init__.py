@@ -1,0 +1,21 @@
+"""Sweeps: a grid of runs as a file, on this machine's cores or a cluster, with their controls."""
+
+from .published import Figure, Published
+from .runs import Run, jobs_of, runs_of
+from .spec import Sweep, read_sweep
+from .store import Folder
+from .sweep import run_sweep
+from .workers import WorkerKilled
+
+__all__ = [
+    "Figure",
+    "Folder",
+    "Published",
+    "Run",
+    "Sweep",
+    "WorkerKilled",
+    "jobs_of",
+    "read_sweep",
+    "run_sweep",
+    "runs_of",
+]

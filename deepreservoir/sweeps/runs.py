@@ -1,0 +1,124 @@
+"""Which runs a sweep has: adapters on the grid, and the controls that answer for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .plain import canonical
+from .spec import Point, Sweep
+
+# Parameters that only mean something where a scaffold is adapted, and so not to a dense network.
+_ADAPTERS_OWN = frozenset(
+    (
+        "rank",
+        "lora_alpha",
+        "scaling",
+        "adapter",
+        "scaffold",
+        "scaffold_scale",
+        "storage",
+        "beta",
+        "b_init",
+        "head",
+        "adapter_dropout",
+        "resample",
+    )
+)
+
+# Parameters in which networks that are trained side by side have to agree.
+_SHARED = frozenset(
+    (
+        "hidden_layer_sizes",
+        "scaffold",
+        "scaffold_scale",
+        "storage",
+        "dtype",
+        "batch_size",
+        "max_iter",
+        "shuffle",
+        "early_stopping",
+        "validation_fraction",
+        "class_weight",
+        "resample",
+    )
+)
+
+#: Arms whose runs may be trained side by side.
+SIDE_BY_SIDE = ("adapter", "no_scaffold")
+# Networks that are held in memory at a time.
+_AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a sweep.
+
+    Attributes
+    ----------
+    arm : str
+        Of ``deepreservoir.experiments.ARMS``. An adapter is also looked at without its scaffold
+        and on another one: those arms are no runs of their own.
+    point : tuple of (str, object)
+        Values of the grid that it is for.
+    seed : int
+    """
+
+    arm: str
+    point: Point
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What the run is found by in a file of records: the same for the same run."""
+        text = canonical([self.arm, sorted(self.point, key=lambda pair: pair[0]), self.seed])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """Return the grid's value of a parameter."""
+        return dict(self.point).get(name, default)
+
+
+#: Runs that one worker makes together.
+Job = tuple[Run, ...]
+
+
+def runs_of(sweep: Sweep) -> list[Run]:
+    """Return all runs of a sweep, each once, the seeds one after another."""
+    found = dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed))
+    return list(found)
+
+
+def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
+    points = list(sweep.points())
+    for point in points:
+        yield Run("full" if dict(point).get("adapter") == "full" else "adapter", point, seed)
+    for point in points:
+        dense = tuple(pair for pair in point if pair[0] not in _ADAPTERS_OWN)
+        ranked = tuple(pair for pair in point if pair[0] == "rank") + dense
+        yield Run("no_scaffold", ranked, seed)
+        yield Run("equal_bytes", ranked, seed)
+        yield Run("full", dense, seed)
+        yield Run("random_features", dense, seed)
+        yield Run("echo_state", (), seed)
+        yield Run("linear", (), sweep.seeds[0])  # it needs no seed
+
+
+def jobs_of(runs: list[Run]) -> list[Job]:
+    """Return the runs in groups: those that can be trained side by side together.
+
+    How runs are grouped changes how long they take, and not what comes of them.
+    """
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        shared = tuple(pair for pair in run.point if pair[0] in _SHARED)
+        alone = run.arm not in SIDE_BY_SIDE or run.value("resample") is not None
+        key = run if alone else (run.arm, run.seed, shared)
+        groups.setdefault(key, []).append(run)
+    return [
+        tuple(group[start : start + _AT_A_TIME])
+        for group in groups.values()
+        for start in range(0, len(group), _AT_A_TIME)
+    ]

@@ -1,0 +1,196 @@
+"""A sweep as it is declared: a TOML file of a data set, a grid, seeds and a protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..datasets import DATASETS
+from ..estimators import DeepReservoirClassifier
+from ..experiments import Protocol, protocol_for
+from ..experiments.runner import checked_seeds
+from ..scaffold import FAMILIES
+from .plain import canonical, check_known, frozen, plain
+from .published import Published, read_published
+
+#: Values of the grid by parameter, in the order of the file.
+Point = tuple[tuple[str, Any], ...]
+
+# What a sweep decides itself.
+_OURS = frozenset(
+    ("random_state", "scaffold_seed", "device", "verbose", "warm_start", "projection_cache")
+)
+_PARAMETERS = frozenset(inspect.signature(DeepReservoirClassifier).parameters) - _OURS
+_PROTOCOL = frozenset(field.name for field in fields(Protocol))
+_KEYS = ("dataset", "target", "seeds", "protocol", "grid", "published")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every combination of a grid's values, each on several seeds, with controls beside.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without its ending.
+    dataset : str
+        A data set's name, or the path of a CSV file.
+    target : str or None
+        Column to predict, for a CSV file.
+    data_digest : str or None
+        SHA-256 of the CSV file.
+    seeds : tuple of int
+    protocol : Protocol
+        How every network is trained, where the grid does not say otherwise.
+    grid : tuple of (str, tuple)
+        Parameters of the estimator, and the values of each.
+    published : Published or None
+        Figures to stand beside ours.
+    """
+
+    name: str
+    dataset: str
+    target: str | None
+    data_digest: str | None
+    seeds: tuple[int, ...]
+    protocol: Protocol
+    grid: tuple[tuple[str, tuple[Any, ...]], ...]
+    published: Published | None = None
+
+    def points(self) -> Iterator[Point]:
+        """Yield every combination of the grid's values, the last parameter changing first."""
+        names = [name for name, _ in self.grid]
+        for values in itertools.product(*(values for _, values in self.grid)):
+            yield tuple(zip(names, values, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sweep as plain data: what a worker needs to know."""
+        return plain(asdict(self))
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Sweep:
+        """Return the sweep that :meth:`to_dict` made plain."""
+        published = data["published"]
+        return Sweep(
+            data["name"],
+            data["dataset"],
+            data["target"],
+            data["data_digest"],
+            tuple(data["seeds"]),
+            Protocol(**{name: frozen(value) for name, value in data["protocol"].items()}),
+            tuple((name, tuple(map(frozen, values))) for name, values in data["grid"]),
+            None if published is None else Published.from_dict(published),
+        )
+
+    def digest(self) -> str:
+        """Return a SHA-256 of all that decides the runs: not names, nor figures of others."""
+        decisive = replace(self, name="", published=None, dataset=Path(self.dataset).name)
+        return hashlib.sha256(canonical(decisive.to_dict()).encode()).hexdigest()
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Read the declaration of a sweep.
+
+    Parameters
+    ----------
+    path : str or path
+        Of a TOML file with the keys ``dataset`` (a name, or a CSV file beside it), ``target``
+        (a column of that), ``seeds`` (a number, or a list), and the tables ``[protocol]``
+        (fields of :class:`deepreservoir.experiments.Protocol`), ``[grid]`` (parameters of the
+        estimators, each with a list of values; ``scaffold = "all"`` is every family) and
+        ``[published]`` (figures of others).
+
+    Raises
+    ------
+    ValueError
+        For a key or value that is unknown or out of range; the message names it and the file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "ranks.toml")
+    ...     _ = file.write_text('dataset = "digits"\\nseeds = 2\\n[grid]\\nrank = [1, 2, 4]')
+    ...     sweep = read_sweep(file)
+    >>> len(list(sweep.points())), sweep.seeds
+    (3, (0, 1))
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML file: {error}") from None
+    try:
+        return _sweep(document, path)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _sweep(document: dict[str, Any], path: Path) -> Sweep:
+    check_known("", document, _KEYS)
+    dataset = document.get("dataset", "digits")
+    target, digest = document.get("target"), None
+    if not isinstance(dataset, str):
+        raise ValueError(f"dataset must be a name or a CSV file; got {dataset!r}")
+    if dataset not in DATASETS:
+        file = (path.parent / dataset).resolve()
+        if not file.is_file():
+            raise ValueError(
+                f"dataset must be one of {', '.join(DATASETS)} or a CSV file; there is no {file}"
+            )
+        if not isinstance(target, str):
+            raise ValueError(f"a table needs target = COLUMN; got {target!r}")
+        dataset, digest = str(file), hashlib.sha256(file.read_bytes()).hexdigest()
+    elif target is not None:
+        raise ValueError(f"target goes with a table; {dataset} has its own")
+    seeds = document.get("seeds", 3)
+    return Sweep(
+        path.stem,
+        dataset,
+        target,
+        digest,
+        checked_seeds(tuple(seeds) if isinstance(seeds, list) else seeds),
+        _protocol(table(document, "protocol"), protocol_for(dataset)),
+        _grid(table(document, "grid")),
+        read_published(document["published"]) if "published" in document else None,
+    )
+
+
+def table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a table of the document, empty where there is none, or raise a ValueError."""
+    value = document.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"[{name}] must be a table; got {value!r}")
+    return value
+
+
+def _protocol(given: dict[str, Any], default: Protocol) -> Protocol:
+    check_known("protocol", given, _PROTOCOL)
+    return replace(default, **{name: frozen(value) for name, value in given.items()})
+
+
+def _grid(given: dict[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    if not given:
+        raise ValueError("[grid] must name at least one parameter, such as rank = [1, 2, 4]")
+    check_known("grid", given, _PARAMETERS)
+    grid = []
+    for name, values in given.items():
+        if (name, values) == ("scaffold", "all"):
+            values = [family for family in FAMILIES if family != "zero"]
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"{name} in [grid] must be a list of values; got {values!r}")
+        # TOML has no word for None.
+        several = tuple(
+            None if value == "none" and name == "resample" else frozen(value) for value in values
+        )
+        if len(set(several)) < len(several):
+            raise ValueError(f"{name} in [grid] holds a value twice; got {values!r}")
+        grid.append((name, several))
+    return tuple(grid)

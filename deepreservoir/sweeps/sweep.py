@@ -1,0 +1,91 @@
+"""run_sweep(): every run of a declaration, each recorded as it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from .runs import jobs_of, runs_of
+from .spec import Sweep, read_sweep
+from .store import Folder
+from .work import Assignment, check_points
+from .workers import Executor, here, processes
+
+
+def run_sweep(
+    sweep: Sweep | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    verbose: bool = False,
+) -> Folder:
+    """Run a sweep, or what is left of it.
+
+    Every run's record is added to the folder as the run ends. Stopped and started again, a sweep
+    goes on where it was; runs that failed are tried once more.
+
+    Parameters
+    ----------
+    sweep : Sweep or path
+        A declaration, or the TOML file of one; see :func:`read_sweep`.
+    out : path
+        Folder of the results.
+    workers : int, default=1
+        Processes on this machine. With one, runs are made in this process.
+    executor : callable, optional
+        Where runs are made instead: :func:`deepreservoir.sweeps.dask_cluster`, say.
+    verbose : bool, default=False
+        Show a bar.
+
+    Returns
+    -------
+    Folder
+
+    Raises
+    ------
+    ValueError
+        For a declaration that is wrong, or a folder of another sweep; before any run.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> sweep = Sweep("ranks", "digits", None, None, (0,), quick, (("rank", (1, 2)),))
+    >>> with TemporaryDirectory() as folder:
+    ...     records = run_sweep(sweep, folder).records()
+    >>> sorted({record["arm"] for record in records})[:3]
+    ['adapter', 'echo_state', 'equal_bytes']
+    """
+    if not isinstance(sweep, Sweep):
+        sweep = read_sweep(Path(sweep))
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1; got {workers}")
+    runs = runs_of(sweep)
+    check_points(sweep, runs)
+    folder = Folder(out, sweep)
+    folder.mend()
+    done = {record["run"] for record in folder.records() if "error" not in record}
+    left = [run for run in runs if run.key not in done]
+    if executor is None:
+        executor = here if workers == 1 else processes(workers)
+    assignments = [Assignment.of(sweep, job) for job in jobs_of(left)]
+    with tqdm(
+        initial=len(runs) - len(left), total=len(runs), unit="run", disable=not verbose
+    ) as bar:
+        for records in executor(assignments):
+            folder.append(records)
+            bar.update(len(records))
+            bar.set_postfix(_latest(records), refresh=False)
+    return folder
+
+
+def _latest(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the bar shows of the run that has just ended."""
+    last = records[-1]
+    found = {"arm": last["arm"]} | last["at"]
+    return found | ({"score": round(last["score"], 4)} if "score" in last else {"failed": True})

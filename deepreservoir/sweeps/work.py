@@ -1,0 +1,180 @@
+"""What a worker does: from the specification of runs to their records."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..datasets import load_dataset, read_table
+from ..estimators import fit_many
+from ..experiments import arms
+from ..experiments.arms import Interrupted, Record, Task
+from ..experiments.resources import measured
+from .plain import canonical, plain
+from .runs import SIDE_BY_SIDE, Job, Run
+from .spec import Sweep
+
+_ALONE: dict[str, Callable[[Task, int], Record | None]] = {
+    "full": arms.full,
+    "random_features": arms.random_features,
+    "echo_state": arms.echo_state,
+    "linear": arms.linear,
+}
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What travels to a worker: a sweep and runs of it, as plain data."""
+
+    sweep: str
+    runs: Job
+
+    @staticmethod
+    def of(sweep: Sweep, runs: Job) -> Assignment:
+        """Return the assignment of a group of runs."""
+        return Assignment(canonical(sweep.to_dict()), runs)
+
+
+def work(assignment: Assignment) -> list[dict[str, Any]]:
+    """Make runs and return a record of each; a run that fails has a record that says why.
+
+    One thread a run: how many threads a BLAS has changes the last digits of its products, and
+    a sweep's records do not depend on where they were made.
+    """
+    with threadpool_limits(1):
+        task = task_of(assignment.sweep)
+        try:
+            return _together(task, assignment.runs)
+        except Exception as error:
+            if len(assignment.runs) == 1:
+                return [failed(assignment.runs[0], error)]
+        # One of them failed, and took the others with it.
+        return [record for run in assignment.runs for record in work(replace_runs(assignment, run))]
+
+
+def replace_runs(assignment: Assignment, run: Run) -> Assignment:
+    """Return an assignment of one of its runs alone."""
+    return replace(assignment, runs=(run,))
+
+
+@lru_cache(maxsize=1)  # a worker makes many runs of one sweep
+def task_of(sweep: str) -> Task:
+    """Return the data set and the protocol of a sweep."""
+    spec = Sweep.from_dict(json.loads(sweep))
+    if spec.target is None:
+        data = load_dataset(spec.dataset)
+    else:
+        data = read_table(spec.dataset, spec.target)
+    return Task(data, spec.protocol)
+
+
+def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
+    if runs[0].arm in SIDE_BY_SIDE:
+        return _adapters(task, runs)
+    return [_alone(task, run) for run in runs]
+
+
+def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
+    """Train adapters side by side, and look at each with and without its scaffold."""
+    models = [_model(task, run) for run in runs]
+    X, y = task.data.X_train, task.data.y_train
+    with measured() as cost:
+        if len(models) > 1:
+            fit_many(models, X, y)
+        else:
+            models[0].fit(X, y)
+    cost.seconds /= len(models)
+    if any(model.stop_reason_ == "interrupted" for model in models):
+        raise Interrupted
+    records = []
+    for run, model in zip(runs, models, strict=True):
+        seen = list(arms.looked_at(task, model, run.value("rank"), run.seed, cost))
+        if run.arm == "no_scaffold":
+            seen = [replace(seen[0], arm="no_scaffold")]
+        first, *afterwards = seen
+        record = described(run, first) | {"side_by_side": len(models)} | _learned(model)
+        if afterwards:
+            record["afterwards"] = {other.arm: other.score for other in afterwards}
+        records.append(record)
+    return records
+
+
+def _model(task: Task, run: Run) -> Any:
+    changes = dict(run.point)
+    if run.arm == "no_scaffold":
+        changes |= {"scaffold": "zero", "b_init": "kaiming"}
+    return task.estimator(run.seed, **changes)
+
+
+def _learned(model: Any) -> dict[str, Any]:
+    """Return what a report shows of a trained adapter beside its score."""
+    betas = [list(values.values()) for values in model.history_["beta"]]
+    found = {
+        "epochs": model.n_iter_,
+        "betas": model.betas_,
+        "beta_medians": [float(np.median(np.abs(values))) if values else None for values in betas],
+    }
+    if "validation_score" in model.history_:
+        found["validation_score"] = max(model.history_["validation_score"])
+    return found
+
+
+def _alone(task: Task, run: Run) -> dict[str, Any]:
+    changed = replace(task, changes=tuple(pair for pair in run.point if pair[0] != "rank"))
+    if run.arm == "equal_bytes":
+        stored = arms.stored_bytes(changed, run.value("rank"))
+        record = arms.equal_bytes(changed, run.value("rank", 0), run.seed, stored)
+    else:
+        stored = 0
+        record = _ALONE[run.arm](changed, run.seed)
+    if record is None:
+        return described(run) | {"left_out": arms.LEFT_OUT[run.arm].format(stored)}
+    return described(run, record)
+
+
+def described(run: Run, record: Record | None = None) -> dict[str, Any]:
+    """Return which run a record is of and, where there is one, what came of it, as plain data."""
+    found: dict[str, Any] = {
+        "run": run.key,
+        "arm": run.arm,
+        "at": dict(run.point),
+        "seed": run.seed,
+    }
+    if record is not None:
+        found |= {
+            "score": record.score,
+            "trained": record.trained,
+            "stored_bytes": record.stored_bytes,
+            "seconds": record.seconds,
+            "peak_bytes": record.peak_bytes,
+        }
+    return plain(found)
+
+
+def failed(run: Run, error: BaseException) -> dict[str, Any]:
+    """Return the record of a run that failed: what was raised, and where."""
+    where = traceback.extract_tb(error.__traceback__)
+    place = f" ({where[-1].name}, line {where[-1].lineno})" if where else ""
+    return described(run) | {"error": f"{type(error).__name__}: {error}{place}"}
+
+
+def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
+    """Raise a ValueError for the first point of a grid that no network can be made of."""
+    task = task_of(canonical(sweep.to_dict()))
+    for run in runs:
+        if run.arm not in ("adapter", "full"):
+            continue
+        model = _model(task, run)
+        try:
+            model.check_params()
+            model.network_config(task.data.n_features, task.n_outputs)
+        except (TypeError, ValueError) as error:
+            at = ", ".join(f"{name} = {value!r}" for name, value in run.point)
+            raise ValueError(f"{sweep.name}, at {at}: {error}") from None
