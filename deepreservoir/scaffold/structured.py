@@ -83,6 +83,8 @@ class HadamardScaffold(Scaffold):
     def _signed(self, x: Array, signs: Array, width: int) -> Array:
         """Return x * signs in rows of `order` numbers, each vector of x filled up to `width`."""
         signs = _like(x, signs)
+        if x.shape[-1] == width:
+            return (x * signs).reshape(-1, self.order)
         xp = array_module(x)
         shape = np.broadcast_shapes(x.shape, signs.shape)
         out = xp.empty((*shape[:-1], width), x.dtype)
@@ -126,7 +128,8 @@ class HadamardScaffold(Scaffold):
             signs_in = _like(g, self.signs_in[blocks])
             signed = self._signed(g[:, part], self.signs_out[part], len(signs_in) * order)
             mixed = self._transform(signed).reshape(n, len(signs_in), order)[:, :, :d_in]
-            term = (mixed * signs_in).sum(axis=1)
+            one = len(signs_in) == 1  # spares a sum of one term
+            term = mixed[:, 0] * signs_in if one else (mixed * signs_in).sum(axis=1)
             out = term if out is None else out + term
         return out
 

@@ -30,6 +30,7 @@ def linear(**given):
     return DeepReservoirRegressor((), adapter="none", **params | given)
 
 
+@pytest.mark.long_in_the_shim
 @pytest.mark.parametrize(
     "model",
     [linear(), TransformedTargetRegressor(linear(), transformer=StandardScaler())],
@@ -66,6 +67,7 @@ def test_digits_are_learned_in_far_fewer_directions_than_there_are(digits):
     assert found.scores[before] < 0.9 * found.baseline <= found.scores[found.dimension]
 
 
+@pytest.mark.long_in_the_shim
 def test_the_same_random_state_finds_the_same_and_a_pipeline_is_fitted_whole(digits):
     X, y = digits
     first, second = (subspace_dimension(deep(), X, y, random_state=3) for _ in range(2))
