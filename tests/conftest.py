@@ -6,11 +6,16 @@ so the same tests are asked of both.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+# Tests that run side by side (`-n auto`) have a core each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS / "device"))
@@ -18,7 +23,7 @@ sys.path.insert(0, str(TESTS / "device"))
 import target  # noqa: E402
 
 #: Folders whose tests run on a device too, unless they are marked `host`.
-ON_DEVICES = {"engine", "estimators", "esn", "scaffold", "device"}
+ON_DEVICES = {"artifact", "engine", "estimators", "esn", "scaffold", "device"}
 
 _problem = pytest.StashKey[str | None]()
 

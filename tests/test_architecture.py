@@ -17,7 +17,7 @@ LEVELS = [
     ("losses", "optim", "layers"),
     ("models",),
     ("network",),
-    ("training", "esn"),
+    ("training", "esn", "analysis"),
     ("estimators",),
     ("artifact",),
     ("datasets",),

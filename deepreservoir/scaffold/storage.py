@@ -59,6 +59,11 @@ class Scaffold:
         """Bytes held between products."""
         raise NotImplementedError
 
+    def multiply_adds(self, backward: bool = False) -> int:
+        """Return the multiply-adds of `matmul`, or backward of `rmatmul`, for one row."""
+        d_out, d_in = self.shape
+        return d_out * d_in
+
     def matmul(self, x: Array) -> Array:
         """Return ``x W^T`` in the dtype of x: (n, d_in) -> (n, d_out)."""
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)

@@ -74,6 +74,12 @@ class HadamardScaffold(Scaffold):
         parts = (self.signs_in, self.signs_out, self._left, self._right)
         return sum(int(part.nbytes) for part in parts)
 
+    def multiply_adds(self, backward: bool = False) -> int:
+        """Return those of the two small products; on a device, the additions of the transform."""
+        if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
+            return self.blocks * self.order * (self.order.bit_length() - 1)
+        return self.blocks * self.order * (len(self._left) + len(self._right))
+
     def _transform(self, x: Array) -> Array:
         """Return x H, which is x H^T too: (n, order) -> (n, order)."""
         n, a, b = len(x), len(self._left), len(self._right)
@@ -169,6 +175,12 @@ class KroneckerScaffold(Scaffold):
     @property
     def nbytes(self) -> int:
         return int(self._p.nbytes + self._q.nbytes)
+
+    def multiply_adds(self, backward: bool = False) -> int:
+        (p_out, p_in), (q_out, q_in) = self._p.shape, self._q.shape
+        if backward:
+            return int(p_out * q_in * (q_out + p_in))
+        return int(p_in * q_out * (q_in + p_out))
 
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return P and Q on the host, unscaled, in float32."""

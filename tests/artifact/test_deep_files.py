@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from artifact_tools import CLASSES, TARGETS, X, classifier, forged, pipeline, regressor
+from artifact_tools import CLASSES, TARGETS, X, classifier, forged, pipeline, regressor, told
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from target import host
 
 from deepreservoir import ArtifactError, DeepReservoirClassifier, load, save
 from deepreservoir.artifact import format
@@ -41,9 +42,9 @@ def test_a_loaded_model_is_the_saved_one_bit_for_bit(make, params, tmp_path):
     model = make(**params)
     found = load(save(model, tmp_path / "m.safetensors"))
     assert type(found) is type(model)
-    assert found.get_params() == model.get_params()
+    assert told(found) == told(model)
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
-    np.testing.assert_array_equal(found.network_.theta, model.network_.theta)
+    np.testing.assert_array_equal(host(found.network_.theta), host(model.network_.theta))
     assert found.network_.digests() == model.network_.digests()
     for name in ("n_features_in_", "scaffold_seed_", "betas_", "n_trained_params_", "n_iter_"):
         assert getattr(found, name) == getattr(model, name), name
@@ -115,6 +116,7 @@ def test_the_same_model_is_the_same_bytes(tmp_path):
     assert save(load(tmp_path / "one"), tmp_path / "three").read_bytes() == one
 
 
+@pytest.mark.host(reason="the other process knows of no stand-in")
 def test_another_process_loads_the_same(tmp_path):
     model = classifier()
     path = save(model, tmp_path / "m.safetensors")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from artifact_tools import forged
+from artifact_tools import forged, told
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -45,8 +45,8 @@ def test_a_loaded_regressor_is_the_saved_one_bit_for_bit(params, tmp_path):
     np.testing.assert_array_equal(found.predict(WALK), model.predict(WALK))
     np.testing.assert_array_equal(found.forecast(20), model.forecast(20))
     np.testing.assert_array_equal(found.forecast(5, WALK[:99]), model.forecast(5, WALK[:99]))
-    theirs = {k: v for k, v in model.get_params().items() if k != "random_state"}
-    assert {k: v for k, v in found.get_params().items() if k != "random_state"} == theirs
+    theirs = {k: v for k, v in told(model).items() if k != "random_state"}
+    assert {k: v for k, v in told(found).items() if k != "random_state"} == theirs
     assert (
         save(found, tmp_path / "again").read_bytes()
         == save(model.set_params(random_state=found.random_state), tmp_path / "model").read_bytes()
@@ -70,7 +70,7 @@ def test_a_loaded_classifier_is_the_saved_one_bit_for_bit(params, tmp_path):
     found = load(save(model, tmp_path / "m.safetensors"))
     np.testing.assert_array_equal(found.predict_proba(SERIES), model.predict_proba(SERIES))
     np.testing.assert_array_equal(found.predict(SERIES), model.predict(SERIES))
-    assert found.get_params() == model.get_params()
+    assert told(found) == told(model)
 
 
 def test_series_of_several_variables_and_flat_targets(tmp_path):

@@ -1,0 +1,104 @@
+"""The scales of the scaffolds, by layer and over training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .subject import estimator_of, network_of
+
+
+@dataclass(frozen=True)
+class Betas:
+    """The trained scale of each scaffold: how strongly the frozen weights are used in the end.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        The layers that learn a beta, first to last, the head among them where it has one.
+    values : ndarray of float64, shape (n_layers,)
+        Of the model as it is.
+    history : ndarray of float64, shape (n_epochs, n_layers)
+        At the end of each epoch. No rows where none are known: a Network and a model from a file
+        have none.
+    """
+
+    paths: tuple[str, ...]
+    values: np.ndarray
+    history: np.ndarray
+
+    @property
+    def median(self) -> float:
+        """The median magnitude over the layers."""
+        return float(np.median(np.abs(self.values)))
+
+    @property
+    def positive(self) -> float:
+        """The share of layers whose beta is above zero, from 0 to 1."""
+        return float((self.values > 0).mean())
+
+    @property
+    def median_history(self) -> np.ndarray:
+        """The median magnitude at the end of each epoch: float64, (n_epochs,)."""
+        return np.median(np.abs(self.history), axis=1)
+
+    @property
+    def positive_history(self) -> np.ndarray:
+        """The share above zero at the end of each epoch: float64, (n_epochs,)."""
+        return (self.history > 0).mean(axis=1)
+
+
+def betas_of(model: Any) -> Betas:
+    """Return the betas of a trained model, by layer and over training.
+
+    The paper (arXiv 2604.08749) reports their median magnitude and sign: under a scaffold that
+    stays they remain positive, under one that is resampled they fall towards zero. A beta above
+    zero does not prove that the scaffold is of use; the arms of
+    :func:`deepreservoir.compare` test that.
+
+    Parameters
+    ----------
+    model : Network, fitted deep estimator, or pipeline that ends in one
+        The history is that of an estimator's ``history_["beta"]``. Its last row is not `values`
+        where other weights than the last were kept, by early stopping or averaging.
+
+    Returns
+    -------
+    Betas
+
+    Raises
+    ------
+    TypeError
+        If the model has no network.
+    ValueError
+        If no layer learns a beta.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from deepreservoir import DeepReservoirClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = DeepReservoirClassifier(max_iter=3, random_state=0).fit(X / 16, y)
+    >>> betas = betas_of(model)
+    >>> betas.paths, betas.history.shape, betas.positive
+    (('layers.0', 'layers.1'), (3, 2), 1.0)
+    """
+    network = network_of(model)
+    learned = {path for path, layer in network.adapted.items() if layer.learns_beta}
+    values = {path: beta for path, beta in network.betas().items() if path in learned}
+    if not values:
+        config = network.config
+        raise ValueError(
+            "no layer of this network learns a beta: it has "
+            f"adapter={config.adapter!r}, beta={config.beta!r} and head={config.head!r}. Fit with "
+            "adapter='lora' or 'dora', and beta='learned' or a start value"
+        )
+    epochs = getattr(estimator_of(model), "history_", {}).get("beta", [])
+    history = np.array([[epoch[path] for path in values] for epoch in epochs], np.float64)
+    return Betas(
+        paths=tuple(values),
+        values=np.array(list(values.values()), np.float64),
+        history=history.reshape(len(epochs), len(values)),
+    )

@@ -1,0 +1,241 @@
+"""What a model costs: by the paper's formulas, and as this library does it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from ..artifact.format import read
+from ..layers import Layer
+from ..network import Network
+from ..params import ParamSet
+from ..rows import CHUNK_ROWS
+from ..scaffold import Scaffold
+from .counting import multiply_adds
+from .formulas import SEED_BYTES, PaperCost, paper_cost
+from .subject import network_of
+
+
+@dataclass(frozen=True)
+class CountedWork:
+    """Multiply-adds of the matrix products that this library makes, and the twin's.
+
+    A multiply-add is two floating-point operations. What is done entry by entry (activations,
+    biases, norms, scales, losses, the optimiser) is left out, and so is validation.
+
+    Attributes
+    ----------
+    step, full_step : int
+        A training step of a whole batch.
+    projection : int
+        The first frozen product with all rows, made once a training; 0 where it is not kept.
+    training, full_training : int
+        The whole training, the projection among it.
+    prediction, full_prediction : int
+        The outputs of all rows, once.
+    """
+
+    step: int
+    full_step: int
+    projection: int
+    training: int
+    full_training: int
+    prediction: int
+    full_prediction: int
+
+
+@dataclass(frozen=True)
+class HeldBytes:
+    """Bytes that this library keeps in memory for a model, without data and activations.
+
+    Attributes
+    ----------
+    theta : int
+        The trained numbers.
+    grad : int
+        Their gradient.
+    scaffold : int
+        The frozen weights, as their storage keeps them.
+    moments : int
+        Of the optimiser, while training.
+    projection : int
+        The first frozen product with all rows, while training; 0 where it is not kept.
+    """
+
+    theta: int
+    grad: int
+    scaffold: int
+    moments: int
+    projection: int
+
+    @property
+    def network(self) -> int:
+        """What stays when training has ended: theta, its gradient, the scaffold."""
+        return self.theta + self.grad + self.scaffold
+
+    @property
+    def training(self) -> int:
+        """All of them."""
+        return self.network + self.moments + self.projection
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs.
+
+    Attributes
+    ----------
+    n_trained, n_frozen : int
+        Trained numbers; frozen weights in use.
+    n_dense : int
+        Numbers of the fully trained twin.
+    paper : PaperCost
+    counted : CountedWork
+    held : HeldBytes
+    stored : int
+        Bytes that a file must hold: 8 of the seed, where there is one, and the trained numbers
+        in the network's type.
+    file : int or None
+        Bytes of the saved file, where one was named.
+    """
+
+    n_trained: int
+    n_frozen: int
+    n_dense: int
+    paper: PaperCost
+    counted: CountedWork
+    held: HeldBytes
+    stored: int
+    file: int | None
+
+
+def cost_of(
+    model: Any,
+    rows: int,
+    epochs: int,
+    batch_size: int = 128,
+    *,
+    projected: bool = True,
+    moments: int = 2,
+    file: str | os.PathLike[str] | None = None,
+) -> Cost:
+    """Return what a model costs, beside its fully trained twin.
+
+    Work is counted and memory is added up; nothing is trained or timed. A step is one pass of a
+    batch on one scaffold, alone.
+
+    The twin has the same layers with every weight trained, and hidden biases, as estimators give
+    it. A model without frozen weights is its own twin.
+
+    Parameters
+    ----------
+    model : Network, fitted deep estimator, or pipeline that ends in one
+    rows, epochs : int
+        Of the training to count.
+    batch_size : int, default=128
+        Rows a step; the last step of an epoch takes what is left.
+    projected : bool, default=True
+        Whether the first frozen product with all rows is kept, as estimators do up to 1 GiB
+        (``projection_cache``). It never is for a single epoch, nor where scaffolds are resampled.
+    moments : int, default=2
+        Vectors that the optimiser keeps: 2 for Adam and AdamW, 1 for SGD.
+    file : str or path, optional
+        Where the model was saved, to learn its size.
+
+    Returns
+    -------
+    Cost
+
+    Raises
+    ------
+    TypeError
+        If the model has no network.
+    ValueError
+        If a number is out of its range, or the file is that of another model.
+    ArtifactError
+        If the file is damaged.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from deepreservoir import MLPConfig, Network
+    >>> network = Network(MLPConfig(784, 10, (512, 256, 128, 64), rank=8), seed=0)
+    >>> cost = cost_of(network, rows=54_000, epochs=20)
+    >>> cost.n_trained, cost.n_frozen, cost.n_dense
+    (21774, 573440, 575050)
+    >>> print(f"{cost.paper.training_flops / cost.paper.full_training_flops:.3f} by the paper")
+    0.703 by the paper
+    >>> print(f"{cost.counted.training / cost.counted.full_training:.3f} as counted")
+    0.320 as counted
+    """
+    network = network_of(model)
+    rows, epochs = _whole("rows", rows, 1), _whole("epochs", epochs, 1)
+    batch = min(_whole("batch_size", batch_size, 1), rows)
+    moments = _whole("moments", moments, 0)
+    twin = _twin(network)
+    first = network.first_scaffold if projected and epochs > 1 else None
+    n_trained, n_frozen = network.n_trained, network.n_scaffold
+    n_dense, own = ParamSet(twin.slots()).size, int(network.theta.nbytes)
+    return Cost(
+        n_trained=n_trained,
+        n_frozen=n_frozen,
+        n_dense=n_dense,
+        paper=paper_cost(rows * epochs, n_trained, n_frozen, n_dense),
+        counted=_counted(network, twin, first, rows, epochs, batch),
+        held=HeldBytes(
+            theta=own,
+            grad=int(network.grad.nbytes),
+            scaffold=sum(scaffold.nbytes for scaffold in network.scaffolds.values()),
+            moments=moments * own,
+            projection=0 if first is None else rows * first.shape[0] * network.dtype.itemsize,
+        ),
+        stored=own + (SEED_BYTES if n_frozen else 0),
+        file=None if file is None else _file_bytes(network, Path(file)),
+    )
+
+
+def _whole(name: str, value: Any, at_least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
+        raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
+    return int(value)
+
+
+def _twin(network: Network) -> Layer:
+    """Return the layers of the fully trained twin, bound to nothing."""
+    config = network.config
+    if network.n_scaffold:
+        config = replace(config, adapter="full", head="full", bias=True)
+    return config.build()
+
+
+def _counted(
+    network: Network, twin: Layer, first: Scaffold | None, rows: int, epochs: int, batch: int
+) -> CountedWork:
+    own, full = multiply_adds(network.root), multiply_adds(twin)
+    steps = epochs * -(-rows // batch)
+    spared = 0 if first is None else first.multiply_adds()  # for each row of a step
+    return CountedWork(
+        step=own.training(batch) - batch * spared,
+        full_step=full.training(batch),
+        projection=rows * spared,
+        training=own.training(epochs * rows, steps) - (epochs - 1) * rows * spared,
+        full_training=full.training(epochs * rows),
+        prediction=own.prediction(rows, -(-rows // CHUNK_ROWS)),
+        full_prediction=full.prediction(rows),
+    )
+
+
+def _file_bytes(network: Network, path: Path) -> int:
+    tensors = read(path).tensors
+    for slot in network.params.slots:
+        found = tensors[slot.path].shape if slot.path in tensors else "none"
+        if found != slot.shape:
+            raise ValueError(
+                f"{path} is the file of another model: expected a tensor {slot.path!r} of shape "
+                f"{slot.shape}; found {found}"
+            )
+    return path.stat().st_size
