@@ -254,6 +254,7 @@ def test_the_same_random_state_gives_the_same_bits(make):
 
 
 @pytest.mark.host(reason="processes of their own, which know of no stand-in")
+@pytest.mark.filterwarnings("ignore:none of the ranks")
 def test_processes_find_what_one_finds():
     alone, beside = (
         quick(deep(), ranks=[1, 3], eps=1e-6, scoring="accuracy", n_jobs=n).fit(X, Y)
