@@ -5,6 +5,8 @@ from .deep_regressor import DeepReservoirRegressor
 from .echo_classifier import EchoStateClassifier
 from .echo_regressor import EchoStateRegressor
 from .halving import reservoir_search
+from .rank_search import RankSearch
+from .subspace import SubspaceDimension, subspace_dimension
 from .tenants import predict_many
 from .together import fit_many
 
@@ -13,7 +15,10 @@ __all__ = [
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "RankSearch",
+    "SubspaceDimension",
     "fit_many",
     "predict_many",
     "reservoir_search",
+    "subspace_dimension",
 ]

@@ -12,6 +12,7 @@ from .plan import (
 )
 from .products import FirstProduct, project, validator
 from .run import train
+from .subspace import Subspace
 from .together import Training, train_together
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Resample",
+    "Subspace",
     "Training",
     "TrainingDiverged",
     "TrainingSet",
