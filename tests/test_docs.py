@@ -29,6 +29,7 @@ PYTHON_PAGES = (
     "reservoirs",
     "models",
     "seed_gating",
+    "ranks",
     "analysis",
 )
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]

@@ -1,6 +1,6 @@
 """The command line: parse, call, print."""
 
-from . import compare, forecast, models, scaffold  # noqa: F401  (each adds its command)
+from . import compare, forecast, models, rank, scaffold  # noqa: F401  (each adds its command)
 from .base import main
 
 __all__ = ["main"]

@@ -13,6 +13,7 @@ from .plan import (
 )
 from .products import FirstProduct, limits, project, validator
 from .run import train
+from .subspace import Subspace
 from .together import Training, train_together
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Resample",
+    "Subspace",
     "Training",
     "TrainingDiverged",
     "TrainingSet",
