@@ -283,8 +283,9 @@ class BaseDeepReservoir(BaseEstimator):
             state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
         )
-        self.scaffold_seed_ = outcome.network.seed  # another, where it was resampled
-        return self._trained(outcome, one_pass=fit.one_pass)
+        self._trained(outcome, one_pass=fit.one_pass)
+        self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
+        return self
 
     def _training(self, fit: Fit, product: FirstProduct | None) -> Training:
         """Return how a fit is trained; `product` is that of the rows held out."""
