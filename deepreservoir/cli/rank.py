@@ -24,7 +24,13 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--folds", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--subspace", is_flag=True, help="Find the random-subspace dimension too.")
-@click.option("--plot", type=_new_file, help="Draw a picture there: .png, .svg, .pdf or .jpg.")
+@click.option(
+    "--plot",
+    type=_new_file,
+    is_flag=False,
+    flag_value="ranks.png",
+    help="Draw a picture there (.png, .svg, .pdf or .jpg); without a name into ranks.png.",
+)
 @click.option("--out", type=_new_file, help="JSON file of all that was found.")
 def rank_command(
     dataset: str,
@@ -44,8 +50,8 @@ def rank_command(
     trained:
 
     \b
-        deepreservoir rank data.csv --target y --eps 0.01
-        deepreservoir rank digits --ranks 1,2,4,8 --plot ranks.png
+        deepreservoir rank data.csv --target y --eps 0.01 --plot
+        deepreservoir rank digits --ranks 1,2,4,8 --plot digits.svg
 
     Ranks are doubled until one is good enough, then the gap below it is halved; every rank is
     trained on each fold with each seed. A fifth of the rows is held out from all of this.
