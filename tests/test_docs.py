@@ -22,7 +22,16 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-PYTHON_PAGES = ("index", "quickstart", "concepts", "reservoirs", "models", "analysis")
+PYTHON_PAGES = (
+    "index",
+    "quickstart",
+    "concepts",
+    "reservoirs",
+    "models",
+    "seed_gating",
+    "ranks",
+    "analysis",
+)
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
 # Needs files that are not part of the package.

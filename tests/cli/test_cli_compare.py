@@ -139,15 +139,8 @@ def test_the_help_of_every_command_has_an_example(command, option, capsys):
 
 
 def test_the_help_names_every_command(capsys):
-    assert set(main.commands) == {
-        "compare",
-        "fit",
-        "forecast",
-        "inspect",
-        "predict",
-        "scaffold",
-        "sweep",
-    }
+    expected = {"compare", "fit", "forecast", "inspect", "predict", "rank", "scaffold", "sweep"}
+    assert set(main.commands) == expected
     assert run("--help") == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in main.commands)
