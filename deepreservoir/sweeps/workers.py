@@ -38,7 +38,7 @@ def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> E
     """Return an executor of worker processes on this machine.
 
     A worker that is killed takes the others with it, and the runs that they were making are made
-    again, one by one; a run that kills its worker then has failed.
+    again, one by one; a run that kills its worker twice then has failed.
 
     Parameters
     ----------
@@ -63,18 +63,22 @@ def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> E
             except TerminatedWorkerError:
                 # They are given out in order, so the one that killed its worker is among these.
                 for runs in list(missing)[: _GIVEN_OUT * n_workers]:
-                    yield from _alone(make, missing.pop(runs))
+                    for assignment in missing.pop(runs).one_by_one():
+                        yield from _alone(make, assignment)
 
     return execute
 
 
 def _alone(make: Callable[[Assignment], Records], assignment: Assignment) -> Generator[Records]:
-    try:
-        # Two workers, of which one is idle: with one, joblib would make the run in this process.
-        yield from _received(2, make, {assignment.runs: assignment})
-    except TerminatedWorkerError:
-        killed = WorkerKilled("it killed its worker twice; was that out of memory?")
-        yield [failed(run, killed) for run in assignment.runs]
+    for _ in range(2):  # the first time may be bad luck
+        try:
+            # Two workers, of which one is idle: with one, joblib would make the run right here.
+            yield from _received(2, make, {assignment.runs: assignment})
+            return
+        except TerminatedWorkerError:
+            continue
+    killed = WorkerKilled("it killed its worker twice; was that out of memory?")
+    yield [failed(run, killed) for run in assignment.runs]
 
 
 def _received(
