@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from deepreservoir.backend import Device, cuda_problem
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
-from . import device_speed, echo, files, forecasting, memory, mnist, speed, tables, torch_peers
+from . import (
+    declared,
+    device_speed,
+    echo,
+    files,
+    forecasting,
+    memory,
+    mnist,
+    seed_gating,
+    speed,
+    tables,
+    torch_peers,
+)
 from .device_speed import device_name
 from .store import RESULTS, store
 
@@ -23,23 +37,49 @@ _out = click.option(
 )
 
 
+# What `run` runs, on MNIST.
+_TASKS = {"mnist": mnist, "mnist_seed_gating": seed_gating}
+
+
 @click.group()
 def main() -> None:
     """Measure deepreservoir, and keep the figures with machine, versions and date."""
 
 
 @main.command("run")
-@click.argument("task", type=click.Choice(["mnist"]))
+@click.argument("task", type=click.Choice([*_TASKS, *declared.NAMES]))
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
 @_out
-def run_command(task: str, seeds: int, out: Path) -> None:
-    """Run the paper's protocol of TASK, ours beside theirs (mnist: about half an hour)."""
+@click.pass_context
+def run_command(ctx: click.Context, task: str, seeds: int, workers: int, out: Path) -> None:
+    """Run the paper's protocol of TASK, ours beside theirs.
+
+    mnist and mnist_seed_gating take about half an hour each.
+
+    The others are sweeps, declared in benchmarks/sweeps with their seeds, on --workers processes:
+    their records go to the folder of that name in --out, and a sweep that was stopped goes on
+    from there.
+    """
+    if task in declared.NAMES:
+        _run_declared(ctx, task, workers, out)
+        return
     try:
-        data = load_dataset(task)
+        data = load_dataset("mnist")
     except DatasetUnavailable as error:
         raise click.ClickException(str(error)) from error
-    figures = mnist.run(data, seeds, click.echo)
+    figures = _TASKS[task].run(data, seeds, click.echo)
     click.echo(f"Wrote {store(task, figures, out)}")
+
+
+def _run_declared(ctx: click.Context, task: str, workers: int, out: Path) -> None:
+    if ctx.get_parameter_source("seeds") == ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--seeds goes with {' and '.join(_TASKS)}; {task} declares its own")
+    try:
+        click.echo(declared.run(task, out, workers, sys.stderr.isatty()))
+    except (DatasetUnavailable, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {out / task}")
 
 
 @main.command("speed")

@@ -15,9 +15,12 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "RankSearch": "estimators",
+    "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
     "predict_many": "estimators",
     "reservoir_search": "estimators",
+    "subspace_dimension": "estimators",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -51,9 +54,12 @@ if TYPE_CHECKING:
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import RankSearch as RankSearch
+    from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import reservoir_search as reservoir_search
+    from .estimators import subspace_dimension as subspace_dimension
     from .experiments import compare as compare
     from .models import MLPConfig as MLPConfig
     from .network import Network as Network

@@ -116,15 +116,21 @@ class Network:
             return self
         return Network(self.config, self.seed, theta=to_host(self.theta), device=device)
 
-    def with_scaffold(self, seed: int) -> Network:
+    def with_scaffold(self, seed: int, scaffolds: Mapping[str, Scaffold] | None = None) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
 
         The two share `theta` and `grad`, without a copy: training one trains the other.
+
+        Parameters
+        ----------
+        seed : int
+        scaffolds : mapping of str to Scaffold, optional
+            Frozen weights of that seed that are in memory already, by path.
         """
         other = object.__new__(Network)
         other.config, other.device, other.dtype = self.config, self.device, self.dtype
         other.seed = check_seed(seed, "scaffold_seed")
-        other._build({})
+        other._build(scaffolds or {})
         other._bind(self.theta, self.grad)
         return other
 
@@ -233,7 +239,22 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["config"], state["seed"], theta=state["theta"])  # type: ignore[misc]
-        for path, expected in state["digests"].items():
+        self.check_digests(state["digests"])
+
+    def check_digests(self, digests: Mapping[str, str]) -> None:
+        """Refuse frozen weights that are not those of `digests`, which a pickle came with.
+
+        Parameters
+        ----------
+        digests : mapping of str to str
+            What :meth:`digests` returned where the pickle was made.
+
+        Raises
+        ------
+        ValueError
+            If a scaffold has another digest here.
+        """
+        for path, expected in digests.items():
             found = self.scaffolds[path].digest()
             if found != expected:
                 raise ValueError(

@@ -44,6 +44,7 @@ html_sidebars = {
     for name in (
         "index",
         "quickstart",
+        "ranks",
         "concepts",
         "cli",
         "api",

@@ -5,6 +5,7 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -17,12 +18,23 @@ from deepreservoir.cli import main
 from deepreservoir.experiments import ARMS
 from deepreservoir.models.mlp import ADAPTERS
 from deepreservoir.scaffold import FAMILIES, STORAGES
+from deepreservoir.sweeps import read_sweep, runs_of
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-PYTHON_PAGES = ("index", "quickstart", "concepts", "reservoirs", "models", "analysis")
+PYTHON_PAGES = (
+    "index",
+    "quickstart",
+    "concepts",
+    "reservoirs",
+    "models",
+    "seed_gating",
+    "ranks",
+    "analysis",
+    "sweeps",
+)
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
 # Needs files that are not part of the package.
@@ -48,10 +60,23 @@ def python_blocks(path):
         yield code, below[2] if shows else None
 
 
+def declarations(path):
+    """Yield (name, text) of the declarations on a page: their first line may give a name."""
+    for kind, body in FENCE.findall(path.read_text(encoding="utf-8")):
+        if kind == "toml":
+            name = re.match(r"# (\w+\.toml)\n", body)
+            yield name[1] if name else "nameless.toml", body
+
+
 def run_python(path):
-    """Run the blocks of a page in one namespace; return [(printed, shown or None)]."""
+    """Run the blocks of a page in one namespace; return [(printed, shown or None)].
+
+    Its declarations are the files that they are called.
+    """
     namespace = {"__name__": "page"}
     results = []
+    for name, text in declarations(path):
+        Path(name).write_text(text, encoding="utf-8")
     with threadpool_limits(1):  # small products; more threads would only wait for each other
         for code, shown in python_blocks(path):
             printed = io.StringIO()
@@ -69,6 +94,25 @@ def test_python_runs_and_prints_what_the_page_shows(path, tmp_path, monkeypatch)
     for printed, shown in results:
         if shown is not None:
             assert printed == shown
+
+
+def test_declarations_are_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_python(DOCS / "sweeps.md")
+    names = [name for name, _ in declarations(DOCS / "sweeps.md")]
+    assert names == ["nameless.toml", "wine.toml"]
+    shortest, whole = map(read_sweep, names)
+    assert (shortest.dataset, len(runs_of(shortest))) == ("digits", 37)
+    assert whole.target == "maker"
+    # The page shows every key.
+    assert set(tomllib.loads(Path("wine.toml").read_text())) == {
+        "dataset",
+        "target",
+        "seeds",
+        "protocol",
+        "grid",
+        "published",
+    }
 
 
 # Links ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ def test_two_commands_do_all_the_set_up():
     assert len(commands) == 2
     assert all(command.startswith("python3 -m venv .venv && ") for command in commands)
     assert "deepreservoir compare" in commands[0]
-    assert commands[1].endswith("-m pytest")
+    assert commands[1].endswith("-m pytest -n auto")
 
 
 def test_figures_of_the_mnist_table_are_those_of_the_results_file():

@@ -24,6 +24,9 @@ CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirR
 
 Deep = DeepReservoirClassifier | DeepReservoirRegressor
 
+#: What every deep estimator has learned besides the features.
+FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
+
 # Mean and scale of a regressor's targets.
 _TARGET = ("target.mean", "target.scale")
 
@@ -51,7 +54,20 @@ def contents_of(model: Deep) -> Contents:
         If a parameter or a label cannot be written.
     """
     check_is_fitted(model, "network_")
-    network = model.network_
+    contents = network_contents(model)
+    fitted = contents.document["fitted"]
+    if isinstance(model, DeepReservoirClassifier):
+        fitted["classes"] = plain_labels(model.classes_)
+    else:
+        fitted["target_ndim"] = model._y_ndim
+        targets = dict(zip(_TARGET, (model.y_mean_, model.y_scale_), strict=True))
+        contents.tensors.update(targets)
+    return contents
+
+
+def network_contents(model: Any) -> Contents:
+    """Return what files of all fitted deep estimators hold."""
+    network: Network = model.network_
     tensors = {path: to_host(array) for path, array in network.named_parameters().items()}
     document, fitted = common_of(model)
     fitted |= {
@@ -59,13 +75,14 @@ def contents_of(model: Deep) -> Contents:
         "epochs": model.n_iter_,
         "stop_reason": model.stop_reason_,
     }
-    if isinstance(model, DeepReservoirClassifier):
-        fitted["classes"] = plain_labels(model.classes_)
-    else:
-        fitted["target_ndim"] = model._y_ndim
-        tensors |= dict(zip(_TARGET, (model.y_mean_, model.y_scale_), strict=True))
     document["config"] = network.config.to_dict()
-    document["scaffold"] = {
+    document["scaffold"] = plain_scaffold(network)
+    return Contents(document, tensors, {})
+
+
+def plain_scaffold(network: Network) -> dict[str, Any]:
+    """Return seed and layers of a network's frozen weights, as JSON data."""
+    return {
         "stream": FORMAT_VERSION,
         "seed": network.seed,
         "layers": [
@@ -73,7 +90,6 @@ def contents_of(model: Deep) -> Contents:
             for path, digest in network.digests().items()
         ],
     }
-    return Contents(document, tensors, {})
 
 
 def adapter_names(contents: Contents) -> list[str]:
@@ -119,15 +135,10 @@ def rebuild(
     """
     document = contents.document
     cls = CLASSES[document["estimator"]]
-    own = {"epochs": int, "stop_reason": str, "seeds": list}
-    own |= {"classes": dict} if cls is DeepReservoirClassifier else {"target_ndim": int}
+    own = FITTED | ({"classes": dict} if cls is DeepReservoirClassifier else {"target_ndim": int})
     model, fitted = restore_common(cls, document, own, device)
-    config = _config_of(document["config"])
-    if config.n_features != model.n_features_in_:
-        raise ArtifactError(
-            f"the network reads {config.n_features} features, the model {model.n_features_in_}"
-        )
-    drawn = _Drawn(document["scaffold"], config, max_bytes)
+    config = config_of(document["config"], model)
+    drawn = Drawn(document["scaffold"], config, max_bytes)
     shapes: dict[str, tuple[int, ...]] = {s.path: s.shape for s in drawn.params.slots}
     dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
     if isinstance(model, DeepReservoirRegressor):
@@ -137,16 +148,22 @@ def rebuild(
     if isinstance(model, DeepReservoirRegressor):
         _take_targets(model, contents.tensors, fitted["target_ndim"])
     else:
-        _take_classes(model, fitted["classes"], config.n_outputs)
-    model._drawn = _seeds(fitted["seeds"])
+        take_classes(model, fitted["classes"], config.n_outputs)
     model.scaffold_seed_ = drawn.seed
-    model._adopt(drawn.network(config, contents.tensors, device, ready or {}))
-    model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
-    model.history_, model._state = {}, None
+    take_network(model, drawn.network(config, contents.tensors, device, ready or {}), fitted)
     return model
 
 
-def _take_classes(model: DeepReservoirClassifier, data: Any, n_outputs: int) -> None:
+def take_network(model: Any, network: Network, fitted: dict[str, Any]) -> None:
+    """Give an estimator its network, and what is said of its training."""
+    model._drawn = _seeds(fitted["seeds"])
+    model._adopt(network)
+    model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
+    model.history_, model._state = {}, None
+
+
+def take_classes(model: Any, data: Any, n_outputs: int) -> None:
+    """Give a classifier its labels."""
     model.classes_ = labels_of(data)
     n = len(model.classes_)
     if n < 2 or n_outputs != (1 if n == 2 else n):
@@ -162,7 +179,8 @@ def _take_targets(model: DeepReservoirRegressor, tensors: dict[str, np.ndarray],
         raise ArtifactError(f"{len(model.y_mean_)} targets cannot be of {ndim} dimensions")
 
 
-def _config_of(data: Any) -> MLPConfig:
+def config_of(data: Any, model: Any) -> MLPConfig:
+    """Return the configuration of a model's network."""
     names = {field.name for field in fields(MLPConfig)}
     if not isinstance(data, dict) or set(data) != names:
         raise ArtifactError(f"config must have the entries {sorted(names)}")
@@ -170,9 +188,14 @@ def _config_of(data: Any) -> MLPConfig:
     if not isinstance(widths, list):
         raise ArtifactError("config, hidden_layer_sizes: expected a list of widths")
     try:
-        return MLPConfig(**{**data, "hidden_layer_sizes": tuple(widths)})
+        config = MLPConfig(**{**data, "hidden_layer_sizes": tuple(widths)})
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"config: {error}") from None
+    if config.n_features != model.n_features_in_:
+        raise ArtifactError(
+            f"the network reads {config.n_features} features, the model {model.n_features_in_}"
+        )
+    return config
 
 
 def _seeds(data: list[Any]) -> tuple[int, int, int]:
@@ -181,10 +204,21 @@ def _seeds(data: list[Any]) -> tuple[int, int, int]:
     return data[0], data[1], data[2]
 
 
-class _Drawn:
-    """The scaffold that a document asks for, checked before anything is drawn."""
+class Drawn:
+    """A scaffold that a document asks for, checked before anything is drawn.
 
-    def __init__(self, data: Any, config: MLPConfig, max_bytes: int) -> None:
+    Parameters
+    ----------
+    data : dict
+        What :func:`plain_scaffold` returned.
+    config : MLPConfig
+    max_bytes : int
+        What drawing may take.
+    times : int, default=1
+        How many such scaffolds are drawn in all.
+    """
+
+    def __init__(self, data: Any, config: MLPConfig, max_bytes: int, times: int = 1) -> None:
         fields = entries(data, "scaffold", {"stream": int, "seed": int, "layers": list})
         if fields["stream"] != FORMAT_VERSION:
             raise ArtifactError(
@@ -194,12 +228,13 @@ class _Drawn:
         self.seed: int = fields["seed"]
         if self.seed < 0:
             raise ArtifactError(f"the seed of a scaffold is not negative; got {self.seed}")
-        check_bytes(_LAYER_BYTES * len(config.widths), max_bytes, "its layers")
+        check_bytes(times * _LAYER_BYTES * len(config.widths), max_bytes, "its layers")
         root = config.build()
         self.params = ParamSet(root.slots())
         trained = {slot.path for slot in self.params.slots}
         specs = scaffold_specs(config, root, self.seed)
-        check_bytes(sum(spec.drawn_bytes for spec in specs), max_bytes, "its scaffold")
+        drawn = times * sum(spec.drawn_bytes for spec in specs)
+        check_bytes(drawn, max_bytes, "its scaffold" if times == 1 else f"its {times} scaffolds")
         self.frozen = {s.path: s for s in specs if f"{s.path}.weight" not in trained}
         layers = [entries(layer, "a layer of the scaffold", _LAYER) for layer in fields["layers"]]
         if [layer["path"] for layer in layers] != list(self.frozen):
@@ -224,15 +259,28 @@ class _Drawn:
     ) -> Network:
         """Return the network, its scaffold drawn, or taken from what is ready, and checked."""
         dtype = np.dtype(config.dtype)
-        known = {
+        flat = [tensors[slot.path].ravel() for slot in self.params.slots]
+        theta = np.concatenate([np.empty(0, dtype), *flat], dtype=dtype)
+        scaffolds = {**self._of_known_factor(config, device, ready), **ready}
+        network = Network(config, self.seed, theta=theta, device=device, scaffolds=scaffolds)
+        return self._checked(network)
+
+    def beside(self, network: Network) -> Network:
+        """Return a network that shares the adapter of another, on this scaffold, checked."""
+        known = self._of_known_factor(network.config, network.device, {})
+        return self._checked(network.with_scaffold(self.seed, known))
+
+    def _of_known_factor(
+        self, config: MLPConfig, device: Device, ready: Mapping[str, Scaffold]
+    ) -> dict[str, Scaffold]:
+        dtype = np.dtype(config.dtype)
+        return {
             path: make_scaffold(_known(self.frozen[path], factor), config.storage, dtype, device)
             for path, factor in self._factors.items()
             if factor is not None and path not in ready
         }
-        flat = [tensors[slot.path].ravel() for slot in self.params.slots]
-        theta = np.concatenate([np.empty(0, dtype), *flat], dtype=dtype)
-        scaffolds = {**known, **ready}
-        network = Network(config, self.seed, theta=theta, device=device, scaffolds=scaffolds)
+
+    def _checked(self, network: Network) -> Network:
         found = network.digests()
         for path, expected in self.digests.items():
             if found[path] != expected:
@@ -246,6 +294,7 @@ def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
     try:
-        return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
+        with np.errstate(over="ignore"):  # a factor beyond float32 is refused
+            return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
     except (ValueError, OverflowError) as error:
         raise ArtifactError(f"layer {spec.path!r} of the scaffold: {error}") from None

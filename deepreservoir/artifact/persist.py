@@ -12,11 +12,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ..backend import Device, resolve_device
-from . import deep, echo, format
+from . import deep, echo, format, gated
 from .format import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from .steps import pipeline_of, steps_of
 
-_KINDS: dict[str, ModuleType] = {name: kind for kind in (deep, echo) for name in kind.CLASSES}
+_KINDS: dict[str, ModuleType] = {
+    name: kind for kind in (deep, gated, echo) for name in kind.CLASSES
+}
 
 # What bad contents can make the checks of estimators and NumPy say.
 _REFUSALS = (
@@ -52,7 +54,7 @@ def save(
         model predicts the same, bit for bit.
     X, y : array-like, optional
         Rows on which the cost of `dtype` is measured: the file says the model's score before
-        and after, and ``deepreservoir inspect`` shows it.
+        and after, and ``deepreservoir inspect`` shows it. Not for a model of several tasks.
 
     Returns
     -------
@@ -97,6 +99,11 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
             f"one; got {type(estimator).__name__}"
         )
     contents: Contents = kind.contents_of(estimator)
+    if X is not None and len(getattr(estimator, "tasks_", ())) > 1:
+        raise ArtifactError(
+            "what dtype costs is measured on rows of one task, and the model has several; leave X "
+            "and y out, and compare score(X, y, task) of the model and of the loaded one"
+        )
     if isinstance(model, Pipeline):
         contents.document["preprocessing"] = {"steps": steps, "estimator": model.steps[-1][0]}
         contents.tensors.update(tensors)

@@ -46,19 +46,21 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
     if "table" in document:
         table = document["table"]
         yield "predicts", f"{table['target']} from " + ", ".join(n for n, _ in table["columns"])
-    if "classes" in document["fitted"]:
-        values = document["fitted"]["classes"]["values"]
-        more = ", ..." if len(values) > 12 else ""
-        yield "classes", ", ".join(map(str, values[:12])) + more
+    for what in ("classes", "tasks"):
+        if what in document["fitted"]:
+            values = document["fitted"][what]["values"]
+            more = ", ..." if len(values) > 12 else ""
+            yield what, ", ".join(map(str, values[:12])) + more
     yield "made with", ", ".join(f"{k} {v}" for k, v in document["versions"].items())
 
 
 def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
     document = contents.document
     frozen = 0
-    for layer in document["scaffold"]["layers"]:
-        d_out, d_in = layer.get("shape", (layer.get("units"),) * 2)
-        frozen += d_out * d_in
+    for _, scaffold in _scaffolds(document):
+        for layer in scaffold["layers"]:
+            d_out, d_in = layer.get("shape", (layer.get("units"),) * 2)
+            frozen += d_out * d_in
     own = [name for name in contents.tensors if not name.startswith(("target.", "preprocessing."))]
     trained = sum(contents.tensors[name].size for name in own)
     yield "numbers", f"{trained:,} in the file, {frozen:,} frozen weights from the seed"
@@ -83,11 +85,21 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
             yield "", "its cost in score was not measured: save with X and y"
 
 
+def _scaffolds(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return (for what, scaffold) of a model: one, or one a task."""
+    fitted = document["fitted"]
+    if "tasks" not in fitted:
+        return [("", document["scaffold"])]
+    scaffolds = [document["scaffold"], *fitted["other_scaffolds"]]
+    names = [f" of task {name}" for name in fitted["tasks"]["values"]]
+    return list(zip(names, scaffolds, strict=True))
+
+
 def _scaffold(contents: Contents) -> Iterator[tuple[str, str]]:
-    scaffold: dict[str, Any] = contents.document["scaffold"]
-    yield "seed", f"{scaffold['seed']} (streams of version {scaffold['stream']})"
-    for layer in scaffold["layers"]:
-        beta = contents.tensors.get(f"{layer['path']}.beta")
-        scale = "" if beta is None else f", beta {float(beta[0]):.4f}"
-        kind = layer.get("family", layer.get("topology"))
-        yield layer["path"], f"{kind}{scale}, SHA-256 {layer['digest']}"
+    for of, scaffold in _scaffolds(contents.document):
+        yield "seed", f"{scaffold['seed']}{of} (streams of version {scaffold['stream']})"
+        for layer in scaffold["layers"]:
+            beta = contents.tensors.get(f"{layer['path']}.beta")
+            scale = "" if beta is None else f", beta {float(beta[0]):.4f}"
+            kind = layer.get("family", layer.get("topology"))
+            yield layer["path"], f"{kind}{scale}, SHA-256 {layer['digest']}"

@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
-from . import compare, forecast, models, report, scaffold, sweep  # noqa: F401  (each adds its command)
+# Each adds its command.
+from . import compare, forecast, models, rank, report, scaffold, sweep  # noqa: F401
 from .base import main
 
 __all__ = ["main"]

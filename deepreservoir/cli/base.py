@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import __version__
-from ..datasets import DatasetUnavailable
+from ..datasets import DATASETS, Dataset, DatasetUnavailable, load_dataset, read_table
 from ..sweeps import ClusterUnavailable
 
 
@@ -67,6 +68,31 @@ def check_writable(path: Path, source: Path) -> None:
     folder = path.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise click.UsageError(f"there is no folder {folder} to write {path.name} to")
+
+
+def dataset_or_table(name: str, target: str | None, also: Iterable[str] = ()) -> Dataset:
+    """Return a data set by its name, or the table of a CSV file.
+
+    Parameters
+    ----------
+    name : str
+    target : str or None
+        Column of a table to predict.
+    also : iterable of str
+        Other names that the command takes, for the message.
+    """
+    if name in DATASETS:
+        if target is not None:
+            raise click.UsageError(f"--target goes with a table; {name} has its own target")
+        return load_dataset(name)
+    if not Path(name).is_file():
+        raise click.UsageError(
+            f"DATASET must be one of {', '.join((*DATASETS, *also))} or a CSV file; there is "
+            f"no file {name}"
+        )
+    if target is None:
+        raise click.UsageError(f"a table needs --target COLUMN; which column of {name}?")
+    return read_table(name, target)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from ..backend import resolve_device
-from ..datasets import DATASETS, Dataset, load_dataset, read_table
 from ..experiments import (
     SERIES,
     Comparison,
@@ -31,7 +30,7 @@ from ..experiments import (
     save_table,
     table,
 )
-from .base import Numbers, main
+from .base import Numbers, dataset_or_table, main
 
 
 @main.command("compare")
@@ -91,7 +90,7 @@ def compare_command(
         )
         return
     wanted = check_arms(named)
-    data = _dataset(dataset, target)
+    data = dataset_or_table(dataset, target, also=SERIES)
     checked_ranks(ranks, data, protocol_for(data.name))
     folder = _folder(out, data.name)
     _run(
@@ -118,21 +117,6 @@ def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
             click.echo("Interrupted: the runs that were finished are kept.", err=True)
 
     report(work(verbose=sys.stderr.isatty(), on_interrupt=keep))
-
-
-def _dataset(name: str, target: str | None) -> Dataset:
-    if name in DATASETS:
-        if target is not None:
-            raise click.UsageError(f"--target goes with a table; {name} has its own target")
-        return load_dataset(name)
-    if not Path(name).is_file():
-        raise click.UsageError(
-            f"DATASET must be one of {', '.join((*DATASETS, *SERIES))} or a CSV file; there is "
-            f"no file {name}"
-        )
-    if target is None:
-        raise click.UsageError(f"a table needs --target COLUMN; which column of {name}?")
-    return read_table(name, target)
 
 
 def _report(comparison: Comparison, folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PARAMETERS = """\
 hidden_layer_sizes : tuple of int, default=(256, 128)
         Widths of the hidden layers.
@@ -129,12 +131,18 @@ network_ : Network
         Their names, where X has string column names."""
 
 
+def without(text: str, *names: str) -> str:
+    """Return descriptions of parameters or attributes without those of `names`."""
+    entries = re.split(r"\n    (?=\S)", text)
+    return "\n    ".join(entry for entry in entries if entry.split(" ", 1)[0] not in names)
+
+
 def fill(cls: type, parameters: str, attributes: str) -> type:
     """Fill the marks ``{parameters: own ones }`` and ``{attributes}`` of a class's docstring."""
     text = cls.__doc__ or ""
     head, own, rest = text.partition("{parameters:")
     if own:
-        own_text, _, rest = rest.partition("}")
+        own_text, _, rest = rest.partition("\n    }")
         text = head + parameters.replace("{own}", own_text.strip()) + rest
     cls.__doc__ = text.replace("{attributes}", attributes)
     return cls

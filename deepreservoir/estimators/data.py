@@ -24,8 +24,12 @@ class Data(NamedTuple):
 
     def take(self, index: np.ndarray) -> Data:
         weights = None if self.weights is None else self.weights[index]
-        X = take_rows(self.X, index) if is_on_device(self.X) else self.X[index]
-        return Data(X, self.y[index], weights)
+        return Data(taken(self.X, index), self.y[index], weights)
+
+
+def taken(X: Any, index: np.ndarray) -> Any:
+    """Return rows of X, dense, CSR or of a device."""
+    return take_rows(X, index) if is_on_device(X) else X[index]
 
 
 def without_zero_weights(data: Data) -> Data:
@@ -78,27 +82,33 @@ def merged(data: Data) -> Data:
 
 
 def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data, Data]:
-    """Split off a validation set, by class where `stratify`.
+    """Split off a validation set, by class where `stratify`; see :func:`split_rows`."""
+    labels = data.y if stratify else None
+    kept, held_out = split_rows(len(data), fraction, seed, labels)
+    return data.take(kept), data.take(held_out)
+
+
+def split_rows(
+    n: int, fraction: float, seed: int, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of `n` rows are trained on and which held out, of each label its share.
 
     Raises
     ------
     ValueError
-        If the fraction leaves one side empty, or a class is too small to be split.
+        If the fraction leaves one side empty, or a label has too few rows to be split.
     """
     try:
         kept, held_out = train_test_split(
-            np.arange(len(data)),
-            test_size=fraction,
-            random_state=seed,
-            stratify=data.y if stratify else None,
+            np.arange(n), test_size=fraction, random_state=seed, stratify=labels
         )
     except ValueError as error:
         raise ValueError(
-            f"early_stopping cannot hold out validation_fraction={fraction} of {len(data)} "
+            f"early_stopping cannot hold out validation_fraction={fraction} of {n} "
             f"samples: {error}. Give more samples, another validation_fraction, or "
             "early_stopping=False"
         ) from None
-    return data.take(np.sort(kept)), data.take(np.sort(held_out))
+    return np.sort(kept), np.sort(held_out)
 
 
 def normalised_weights(weights: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:

@@ -149,6 +149,12 @@ class BaseDeepReservoir(BaseEstimator):
 
         Rows on a device stay there; targets and weights are read on the host.
         """
+        return without_zero_weights(self._checked(X, y, sample_weight, reset, classes))
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None
+    ) -> Data:
+        """Return what :meth:`_read` does, with the rows of weight zero."""
         device = resolve_device(self.device)
         if place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda":
             X, y = checked_pair(self, X, y, reset=reset, dtype=np.dtype(self.dtype), y_dtype=None)
@@ -172,7 +178,7 @@ class BaseDeepReservoir(BaseEstimator):
         weights = sample_weight
         if class_weights is not None:
             weights = class_weights if weights is None else weights * class_weights
-        return without_zero_weights(Data(X, y, weights))
+        return Data(X, y, weights)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
         kept = None if checkpoint is None else Checkpoint(checkpoint)
@@ -277,11 +283,15 @@ class BaseDeepReservoir(BaseEstimator):
             state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
         )
-        return self._trained(outcome, one_pass=fit.one_pass)
+        self._trained(outcome, one_pass=fit.one_pass)
+        self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
+        return self
 
     def _training(self, fit: Fit, product: FirstProduct | None) -> Training:
         """Return how a fit is trained; `product` is that of the rows held out."""
-        plan = make_plan(self.get_params(deep=False), len(fit.data), fit.seeds[2], fit.one_pass)
+        params = self.get_params(deep=False)
+        steps = -(-len(fit.data) // batch_rows(params))
+        plan = make_plan(params, steps, fit.seeds[2], fit.one_pass)
         validate = None
         if fit.held_out is not None and product is not None:
             validate = self._validate(fit.held_out, product)
@@ -334,7 +344,6 @@ class BaseDeepReservoir(BaseEstimator):
         }
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(self.history_["loss"])
-        self.scaffold_seed_ = outcome.network.seed
         self._adopt(outcome.network)
 
     def _adopt(self, network: Network) -> None:
@@ -347,22 +356,29 @@ class BaseDeepReservoir(BaseEstimator):
     # Predicting -------------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """Return the network's outputs, on the host: float64, (n, n_outputs).
+        """Return the network's outputs, on the host: float64, (n, n_outputs)."""
+        X = self._features(X)
+        return self._computed(self.network_, X)
 
-        On the host they are computed in float64, from weights that are float32: the output of
-        a row then does not depend on the rows beside it, as matrix products in float32 would.
-        """
+    def _features(self, X: Any) -> Any:
+        """Return X, validated, where the network is."""
         check_is_fitted(self, "network_")
         # A model may be loaded where its device is not: then that is the CPU.
         self._move(present_device(self.device))
         if place_of(self.network_.device, X=X) == "cuda":
-            X = checked_features(self, X, reset=False, dtype=self.network_.dtype)
-        else:
-            X = validate_data(
-                self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-            )
-        on_host = self.network_.device == "cpu"
-        outputs = self.network_.outputs(X, np.float64 if on_host else None)
+            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+        )
+
+    @staticmethod
+    def _computed(network: Network, X: Any) -> np.ndarray:
+        """Return a network's outputs, on the host: float64, (n, n_outputs).
+
+        On the host they are computed in float64, from weights that are float32: the output of
+        a row then does not depend on the rows beside it, as matrix products in float32 would.
+        """
+        outputs = network.outputs(X, np.float64 if network.device == "cpu" else None)
         return to_host(outputs).astype(np.float64, copy=False)
 
     @staticmethod
@@ -397,6 +413,11 @@ class ScoredOnHost:
         -------
         float
         """
-        place_of("cuda", X=X, y=y, sample_weight=sample_weight)  # names both kinds of a mix
-        given = (to_host(a) if is_on_device(a) else a for a in (X, y, sample_weight))
-        return float(super().score(*given))  # type: ignore[misc]
+        return float(super().score(*on_host(X, y, sample_weight)))  # type: ignore[misc]
+
+
+def on_host(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return what is to be scored, on the host; all of one kind, or an error that names both."""
+    place_of("cuda", X=X, y=y, sample_weight=sample_weight)
+    X, y, sample_weight = (to_host(a) if is_on_device(a) else a for a in (X, y, sample_weight))
+    return X, y, sample_weight

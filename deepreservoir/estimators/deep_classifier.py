@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from ..backend import Array, array_module
-from ..kernels import log_softmax
-from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ._docs import documented
-from .data import Data
-from .deep_base import BaseDeepReservoir, ScoredOnHost
+from .deep_labels import BaseDeepClassifier
 
 
 @documented
-class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
+class DeepReservoirClassifier(BaseDeepClassifier):
     """A classifier whose weight matrices are drawn from a seed and frozen.
 
     Only low-rank adapters, one scale a layer and the output layer are trained:
@@ -68,8 +60,6 @@ class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
     >>> model.n_trained_params_, model.n_scaffold_params_
     (4108, 49152)
     """
-
-    _stratify = True
 
     def __init__(
         self,
@@ -162,55 +152,6 @@ class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
         self.dtype = dtype
         self.device = device
 
-    # Targets ----------------------------------------------------------------------------
-
-    def _encode(
-        self, y: np.ndarray, classes: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if classes is None:
-            self.classes_, codes = np.unique(y, return_inverse=True)
-        else:
-            unknown = np.setdiff1d(y, classes)
-            if unknown.size:
-                raise ValueError(
-                    f"y holds classes that were not there before: {unknown.tolist()}; "
-                    f"expected only {classes.tolist()}"
-                )
-            self.classes_, codes = classes, np.searchsorted(classes, y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "DeepReservoirClassifier needs samples of at least 2 classes in y; "
-                f"got 1 class: {self.classes_[0]!r}"
-            )
-        if self.class_weight is None:
-            return codes, None
-        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return codes, by_class[codes]
-
-    def _prepare_targets(self, data: Data) -> None:
-        present = np.unique(data.y)
-        if len(present) < 2:
-            raise ValueError(
-                "DeepReservoirClassifier needs samples of at least 2 classes; got 1 class with "
-                f"a positive weight: {self.classes_[present[0]]!r}"
-            )
-
-    def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        return y.astype(dtype) if len(self.classes_) == 2 else y
-
-    def _n_outputs(self, y: np.ndarray) -> int:
-        return 1 if len(self.classes_) == 2 else len(self.classes_)
-
-    def _loss(self) -> Loss:
-        if len(self.classes_) == 2:
-            return BinaryCrossEntropy(label_smoothing=self.label_smoothing)
-        return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
-
-    def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
-        return float(accuracy_score(data.y, _codes(outputs), sample_weight=data.weights))
-
     # The public face --------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
@@ -276,31 +217,17 @@ class DeepReservoirClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
         -------
         ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
-        outputs = self._outputs(X)
-        return self._placed(outputs[:, 0] if outputs.shape[1] == 1 else outputs, X)
+        return self._placed(self._logits(self._outputs(X)), X)
 
     def predict(self, X: Any) -> Array:
         """Return the likeliest label of each row, shape (n_samples,)."""
         return self._placed(self._predictions(self._outputs(X)), X)
 
-    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
-        return self.classes_[_codes(outputs)]
-
     def predict_log_proba(self, X: Any) -> Array:
         """Return log probabilities, float64, shape (n_samples, n_classes)."""
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            outputs = np.hstack([np.zeros_like(outputs), outputs])
-        return self._placed(log_softmax(outputs), X)
+        return self._placed(self._log_probabilities(self._outputs(X)), X)
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
         log_p = self.predict_log_proba(X)
         return array_module(log_p).exp(log_p)
-
-
-def _codes(outputs: np.ndarray) -> np.ndarray:
-    """Return the class index of each row of logits."""
-    if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0).astype(np.intp)
-    return outputs.argmax(axis=1)

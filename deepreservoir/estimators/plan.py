@@ -76,16 +76,18 @@ def check_training_params(params: dict[str, Any]) -> None:
             f"projection_cache must be 'auto' or a limit in bytes, 0 for none; got {cache!r}"
         )
     for name in ("scaffold_seed", "random_state"):
-        value = params[name]
+        value = params.get(name)
+        if value is None:
+            continue
         # A random_state may also be a generator, which scikit-learn checks.
-        other = value is not None and not _is_integer(value) and name == "scaffold_seed"
+        other = not _is_integer(value) and name == "scaffold_seed"
         if other or (_is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
 
 
 def resampling(params: dict[str, Any]) -> Resample | None:
     """Return when scaffolds are drawn anew, checked against what is trained."""
-    value = params["resample"]
+    value = params.get("resample")
     if value is None:
         return None
     when: Any
@@ -135,32 +137,31 @@ def _schedule(params: dict[str, Any], epoch_steps: int) -> Schedule:
 
 def projection_limit(params: dict[str, Any]) -> int:
     """Return the bytes that the first frozen product may take; none where that changes."""
-    if params["resample"] is not None:
+    if params.get("resample") is not None:
         return 0
     cache = params["projection_cache"]
     return PROJECTION_LIMIT if cache == "auto" else int(cache)
 
 
-def make_plan(params: dict[str, Any], n_rows: int, seed: int, one_pass: bool = False) -> Plan:
+def make_plan(params: dict[str, Any], epoch_steps: int, seed: int, one_pass: bool = False) -> Plan:
     """Return the plan of `fit`, or of one pass of `partial_fit` at a constant rate.
 
     Parameters
     ----------
     params : dict
         The estimator's parameters, checked.
-    n_rows : int
-        Training rows, which with the batch size give the steps of an epoch.
+    epoch_steps : int
+        Training steps of an epoch, over which a schedule goes on.
     seed : int
         Of the order of rows and of dropout.
     one_pass : bool
     """
-    batch = batch_rows(params)
     return Plan(
         optimiser=_optimiser(params),
         rate=float(params["learning_rate_init"]),
-        schedule=Constant() if one_pass else _schedule(params, -(-n_rows // batch)),
+        schedule=Constant() if one_pass else _schedule(params, epoch_steps),
         epochs=1 if one_pass else int(params["max_iter"]),
-        batch_size=batch,
+        batch_size=batch_rows(params),
         shuffle=bool(params["shuffle"]),
         seed=seed,
         clip_norm=params["max_grad_norm"],

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ..backend import to_host
 from ..network import Network, outputs_side_by_side
 from ..rows import CHUNK_ROWS, Rows
-from .deep_base import BaseDeepReservoir
+from .deep_classifier import DeepReservoirClassifier
+from .deep_regressor import DeepReservoirRegressor
 
 
 def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
@@ -108,10 +109,11 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
     networks: dict[Any, Network] = {}
     kinds = set()
     for key, model in models.items():
-        if not isinstance(model, BaseDeepReservoir):
+        if not isinstance(model, DeepReservoirClassifier | DeepReservoirRegressor):
             raise ValueError(
-                f"models must be deep estimators; {key!r} is a {type(model).__name__}. Take the "
-                "last step of a pipeline, and scale the rows before"
+                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
+                f"one scaffold; {key!r} is a {type(model).__name__}. Of a pipeline, take the "
+                "last step, and scale the rows before"
             )
         check_is_fitted(model, "network_")
         networks[key] = model.network_

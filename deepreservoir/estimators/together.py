@@ -7,7 +7,12 @@ from typing import Any
 
 from ..scaffold import Scaffold
 from ..training import train_together
-from .deep_base import BaseDeepReservoir, Fit
+from .deep_base import Fit
+from .deep_classifier import DeepReservoirClassifier
+from .deep_regressor import DeepReservoirRegressor
+
+# Those that stand on one scaffold.
+_KINDS = (DeepReservoirClassifier, DeepReservoirRegressor)
 
 # What decides the rows, their order and the scaffold, and so has to be the same.
 _SHARED = (
@@ -61,7 +66,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     >>> X, y = load_digits(return_X_y=True)
     >>> models = [DeepReservoirClassifier(rank=r, max_iter=3, random_state=0) for r in (1, 2)]
     >>> [model.n_trained_params_ for model in fit_many(models, X, y)]
-    [2000, 2706]
+    [1996, 2700]
     """
     chosen = list(models)
     _check(chosen)
@@ -85,8 +90,11 @@ def _check(models: list[Any]) -> None:
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
-        if not isinstance(model, BaseDeepReservoir):
-            raise ValueError(f"models must be deep estimators; got a {type(model).__name__}")
+        if not isinstance(model, _KINDS):
+            raise ValueError(
+                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
+                f"one scaffold; got a {type(model).__name__}"
+            )
         if model.warm_start or model.resample is not None:
             raise ValueError(
                 "models that are fitted side by side begin anew, on one scaffold: set "

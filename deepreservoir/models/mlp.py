@@ -155,11 +155,7 @@ class MLPConfig:
         if isinstance(self.rank, str):
             raise ValueError(f"rank must be an integer of at least 1, or 'auto'; got {self.rank!r}")
         _whole("rank", self.rank, 1)
-        shapes = dict(enumerate(self.hidden_shapes)) if self.adapter in ("lora", "dora") else {}
-        layers = {f"hidden layer {i}": shape for i, shape in shapes.items()}
-        if self.head != "full":
-            layers["the head"] = (self.widths[-2], self.n_outputs)
-        for name, (d_in, d_out) in layers.items():
+        for name, (d_in, d_out) in self.adapted_shapes.items():
             if self.rank > min(d_in, d_out):
                 raise ValueError(
                     f"rank must be between 1 and min(d_in, d_out) = {min(d_in, d_out)} for "
@@ -175,6 +171,15 @@ class MLPConfig:
     def hidden_shapes(self) -> list[tuple[int, int]]:
         """(d_in, d_out) of each hidden layer."""
         return list(zip(self.widths[:-2], self.widths[1:-1], strict=True))
+
+    @property
+    def adapted_shapes(self) -> dict[str, tuple[int, int]]:
+        """(d_in, d_out) of each layer that has a rank, by what messages call it."""
+        shapes = dict(enumerate(self.hidden_shapes)) if self.adapter in ("lora", "dora") else {}
+        layers = {f"hidden layer {i}": shape for i, shape in shapes.items()}
+        if self.head != "full":
+            layers["the head"] = (self.widths[-2], self.n_outputs)
+        return layers
 
     @property
     def ranks(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ With n = d_in, a product costs O(n^1.5) where a dense one costs O(n^2), and memo
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.linalg
@@ -16,6 +17,9 @@ from .families import lane_table
 from .spec import ScaffoldSpec
 from .storage import Scaffold
 from .streams import Stream
+
+# Numbers of a product that blocks of a stacked scaffold are transformed in at a time.
+_GROUP_NUMBERS = 1 << 16
 
 
 def _split(n: int) -> tuple[int, int]:
@@ -82,16 +86,26 @@ class HadamardScaffold(Scaffold):
         right = (x.reshape(n * a, b) @ _like(x, self._right)).reshape(n, a, b)
         return (_like(x, self._left) @ right).reshape(n, self.order)
 
-    def _padded(self, x: Array, signs: Array) -> Array:
-        """Return x * signs, with zeros up to `order` columns."""
+    def _signed(self, x: Array, signs: Array, width: int) -> Array:
+        """Return x * signs in rows of `order` numbers, each vector of x filled up to `width`."""
         signs = _like(x, signs)
-        if x.shape[1] == self.order:
-            return x * signs
+        if x.shape[-1] == width:
+            return (x * signs).reshape(-1, self.order)
         xp = array_module(x)
-        out = xp.empty((len(x), self.order), x.dtype)
-        xp.multiply(x, signs, out=out[:, : x.shape[1]])
-        out[:, x.shape[1] :] = 0
-        return out
+        shape = np.broadcast_shapes(x.shape, signs.shape)
+        out = xp.empty((*shape[:-1], width), x.dtype)
+        xp.multiply(x, signs, out=out[..., : shape[-1]])
+        out[..., shape[-1] :] = 0
+        return out.reshape(-1, self.order)
+
+    def _block_groups(self, n: int) -> Iterator[slice]:
+        """Yield the blocks that n rows are transformed with at a time.
+
+        A tall matrix has many small blocks: one by one, they would cost a round of Python each.
+        """
+        size = max(1, _GROUP_NUMBERS // max(1, n * self.order))
+        for first in range(0, self.blocks, size):
+            yield slice(first, min(first + size, self.blocks))
 
     def _fits_kernel(self, x: Array) -> bool:
         return array_module(x) is not np and fits_shared_memory(self.order, x.dtype)
@@ -99,28 +113,29 @@ class HadamardScaffold(Scaffold):
     def matmul(self, x: Array) -> Array:
         if self._fits_kernel(x):
             return hadamard_rows(x, self.signs_in, self.signs_out, self.order)
-        d_out, order, signs_out = self.shape[0], self.order, _like(x, self.signs_out)
-        if self.blocks == 1:
-            mixed = self._transform(self._padded(x, self.signs_in[0]))
-            return mixed[:, :d_out] * signs_out
+        d_out, order, n = self.shape[0], self.order, len(x)
         xp = array_module(x)
-        out = xp.empty((len(x), d_out), x.dtype)
-        for k in range(self.blocks):
-            part = slice(k * order, min((k + 1) * order, d_out))
-            mixed = self._transform(self._padded(x, self.signs_in[k]))
-            width = part.stop - part.start
-            xp.multiply(mixed[:, :width], signs_out[part], out=out[:, part])
+        out = xp.empty((n, d_out), x.dtype)
+        for blocks in self._block_groups(n):
+            part = slice(blocks.start * order, min(blocks.stop * order, d_out))
+            signs_in, width = self.signs_in[blocks], part.stop - part.start
+            signed = self._signed(x[:, None], signs_in, order)
+            mixed = self._transform(signed).reshape(n, len(signs_in) * order)[:, :width]
+            xp.multiply(mixed, _like(x, self.signs_out[part]), out=out[:, part])
         return out
 
     def rmatmul(self, g: Array) -> Array:
         if self._fits_kernel(g):
             return hadamard_rows(g, self.signs_in, self.signs_out, self.order, backward=True)
-        d_out, d_in = self.shape
+        (d_out, d_in), order, n = self.shape, self.order, len(g)
         out = None
-        for k in range(self.blocks):
-            part = slice(k * self.order, min((k + 1) * self.order, d_out))
-            mixed = self._transform(self._padded(g[:, part], self.signs_out[part]))
-            term = mixed[:, :d_in] * _like(g, self.signs_in[k])
+        for blocks in self._block_groups(n):
+            part = slice(blocks.start * order, min(blocks.stop * order, d_out))
+            signs_in = _like(g, self.signs_in[blocks])
+            signed = self._signed(g[:, part], self.signs_out[part], len(signs_in) * order)
+            mixed = self._transform(signed).reshape(n, len(signs_in), order)[:, :, :d_in]
+            one = len(signs_in) == 1  # spares a sum of one term
+            term = mixed[:, 0] * signs_in if one else (mixed * signs_in).sum(axis=1)
             out = term if out is None else out + term
         return out
 

@@ -61,10 +61,10 @@ def dask_cluster(scheduler: str, make: Callable[[Assignment], Records] = work) -
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         with distributed.Client(scheduler, timeout=_SECONDS) as client:
-            suspects = []
+            suspects: list[Assignment] = []
             for assignment, records in _received(client, make, assignments):
                 if records is None:
-                    suspects.append(assignment)
+                    suspects += assignment.one_by_one()
                 else:
                     yield records
             # Some of them may only have waited on a worker that another killed.
@@ -152,8 +152,8 @@ def _check_versions(client: Any) -> None:
         if not isinstance(theirs, dict):
             raise ClusterUnavailable(f"the worker {worker} cannot make runs: {theirs!r}")
         for name in ours.keys() - {"python"}:
-            if theirs[name] != ours[name]:
+            if theirs.get(name) != ours[name]:
                 raise ClusterUnavailable(
-                    f"the worker {worker} has {name} {theirs[name]}, and here is {ours[name]}: "
+                    f"the worker {worker} has {name} {theirs.get(name)}, and here is {ours[name]}: "
                     "records would depend on where they were made; install one version everywhere"
                 )

@@ -51,6 +51,8 @@ def run_sweep(
     ------
     ValueError
         For a declaration that is wrong, or a folder of another sweep; before any run.
+    OSError
+        If a record cannot be written. Those before it are kept.
 
     Examples
     --------
@@ -71,10 +73,10 @@ def run_sweep(
     check_published(sweep, runs)
     check_points(sweep, runs)
     folder = Folder(out, sweep, task_of(canonical(sweep.to_dict())).data.task)
+    if executor is None:
+        executor = here if workers == 1 else processes(workers)
     with folder.writing():
-        _go_on(
-            sweep, runs, folder, executor or (here if workers == 1 else processes(workers)), verbose
-        )
+        _go_on(sweep, runs, folder, executor, verbose)
     return folder
 
 
@@ -100,5 +102,5 @@ def _go_on(
 def _latest(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the bar shows of the run that has just ended."""
     last = records[-1]
-    found = {"arm": last["arm"]} | last["at"]
-    return found | ({"score": round(last["score"], 4)} if "score" in last else {"failed": True})
+    shown = {"score": round(last["score"], 4)} if "score" in last else {}
+    return {"arm": last["arm"]} | last["at"] | shown | ({"failed": True} if "error" in last else {})

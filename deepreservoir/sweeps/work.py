@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -46,6 +46,11 @@ class Assignment:
         """Return the assignment of a group of runs."""
         return Assignment(canonical(sweep.to_dict()), runs)
 
+    def one_by_one(self) -> Iterator[Assignment]:
+        """Yield an assignment of each run alone."""
+        for run in self.runs:
+            yield replace(self, runs=(run,))
+
 
 def work(assignment: Assignment) -> list[dict[str, Any]]:
     """Make runs and return a record of each; a run that fails has a record that says why.
@@ -62,12 +67,7 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
             if len(assignment.runs) == 1:
                 return [failed(assignment.runs[0], error)]
         # One of them failed, and took the others with it.
-        return [record for run in assignment.runs for record in work(replace_runs(assignment, run))]
-
-
-def replace_runs(assignment: Assignment, run: Run) -> Assignment:
-    """Return an assignment of one of its runs alone."""
-    return replace(assignment, runs=(run,))
+        return [record for alone in assignment.one_by_one() for record in work(alone)]
 
 
 @lru_cache(maxsize=1)  # a worker makes many runs of one sweep

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -26,12 +27,15 @@ class Batch:
     weights : array, shape (n,), optional
     base : array, shape (n, d_out), optional
         The first frozen weights' product with x.
+    network : Network, optional
+        Whose scaffold they are for, where each task has one of its own.
     """
 
     x: Array
     targets: Array
     weights: Array | None = None
     base: Array | None = None
+    network: Network | None = None
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -49,6 +53,26 @@ class Batch:
         ]
 
 
+class Batches(Protocol):
+    """What training needs of its batches.
+
+    Attributes
+    ----------
+    steps, n_rows : int
+        Batches, and rows, of an epoch.
+    """
+
+    steps: int
+    n_rows: int
+
+    def begin(self, key: int) -> None:
+        """Begin an epoch, whose order is keyed by the training step that it begins with."""
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step of the epoch."""
+        ...
+
+
 class Feed:
     """Rows, targets and weights, a batch at a time; networks on one scaffold may share it.
 
@@ -61,14 +85,15 @@ class Feed:
 
     Attributes
     ----------
-    steps : int
-        Batches of an epoch.
+    steps, n_rows : int
+        Batches, and rows, of an epoch.
     """
 
     def __init__(self, network: Network, data: TrainingSet, plan: Plan) -> None:
         self.data, self.device = data, network.device
         self.size, self.shuffle, self.seed = plan.batch_size, plan.shuffle, plan.seed
-        self.steps = -(-len(data.rows) // plan.batch_size)
+        self.n_rows = len(data.rows)
+        self.steps = -(-self.n_rows // self.size)
         # The frozen product of the first layer, made once, pays from the second epoch on.
         lasting = plan.epochs > 1 and plan.resample is None
         self._product = FirstProduct(data.rows, plan.projection_limit if lasting else 0)
@@ -77,10 +102,17 @@ class Feed:
     def begin(self, key: int) -> None:
         """Begin an epoch, whose order is keyed by the training step that it begins with."""
         self._base = self._product.of(self._network)
-        order = np.arange(len(self.data.rows))
-        if self.shuffle and self.steps > 1:
-            order = Stream(self.seed, "", "order").permutation(len(order), substream=key)
-        self._order, self._there = order, to_device(order, self.device)
+        self._order = self._rows_of(key)
+        self._there = to_device(self._order, self.device)
+
+    def _rows_of(self, key: int) -> np.ndarray:
+        """Return which rows an epoch takes, in its order."""
+        return self._shuffled(np.arange(self.n_rows), key)
+
+    def _shuffled(self, rows: np.ndarray, key: int) -> np.ndarray:
+        if not self.shuffle or self.steps < 2:
+            return rows
+        return rows[Stream(self.seed, "", "order").permutation(len(rows), substream=key)]
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step of the epoch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..backend import Array, array_module, to_device
 from ..losses import Loss
@@ -10,6 +10,27 @@ from ..network import Network
 from ..rows import Rows
 from ..scaffold import Scaffold
 from .plan import Validate
+
+
+def product_bytes(network: Network, rows: Rows) -> int:
+    """Return the bytes of the first scaffold's product with all rows; 0 where there is none."""
+    scaffold = network.first_scaffold
+    if scaffold is None:
+        return 0
+    return len(rows) * scaffold.shape[0] * network.dtype.itemsize
+
+
+def limits(products: Iterable[tuple[Network, Rows]], limit: int) -> list[int]:
+    """Return a limit for each of several products, so that all together keep to `limit` bytes.
+
+    Each is kept whole or not at all, and first come, first served.
+    """
+    found = []
+    for network, rows in products:
+        needed = product_bytes(network, rows)
+        found.append(needed if needed <= limit else 0)
+        limit -= found[-1]
+    return found
 
 
 def project(network: Network, rows: Rows, limit: int) -> Array | None:
@@ -29,11 +50,9 @@ def project(network: Network, rows: Rows, limit: int) -> Array | None:
     array, shape (n, d_out), or None
     """
     scaffold = network.first_scaffold
-    if scaffold is None:
+    if scaffold is None or product_bytes(network, rows) > limit:
         return None
     shape = (len(rows), scaffold.shape[0])
-    if shape[0] * shape[1] * network.dtype.itemsize > limit:
-        return None
     base = array_module(network.theta).empty(shape, network.dtype)
     for where, chunk in rows.chunks():
         base[where] = scaffold.matmul(chunk)

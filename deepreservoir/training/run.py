@@ -13,7 +13,7 @@ from ..losses import Loss
 from ..network import Network
 from ..optim import OptimiserState, WeightAverage, clip_global_norm
 from .checkpoint import Checkpoint, Progress
-from .feed import Batch, Feed
+from .feed import Batch, Batches, Feed
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
 
@@ -59,7 +59,13 @@ def train(
     TrainingDiverged
         If the loss is not finite.
     """
-    run = Run(network, Feed(network, data, plan), loss, plan, validate, state, checkpoint)
+    return complete(
+        Run(network, Feed(network, data, plan), loss, plan, validate, state, checkpoint)
+    )
+
+
+def complete(run: Run) -> Outcome:
+    """Take a training to its end; see :func:`train`."""
     reason: StopReason
     try:
         # What overflows is found by the checks of loss and weights, and explained there.
@@ -68,9 +74,9 @@ def train(
     except KeyboardInterrupt:
         return run.outcome("interrupted")
     except TrainingDiverged:
-        _forget(checkpoint)  # it would do so again
+        _forget(run.checkpoint)  # it would do so again
         raise
-    _forget(checkpoint)
+    _forget(run.checkpoint)
     return run.outcome(reason)
 
 
@@ -103,7 +109,7 @@ class Run:
     def __init__(
         self,
         network: Network,
-        feed: Feed,
+        feed: Batches,
         loss: Loss,
         plan: Plan,
         validate: Validate | None = None,
@@ -180,7 +186,8 @@ class Run:
         """Add the gradient of a batch's loss; return the loss."""
         resample = self.plan.resample
         if resample is None or self._each_epoch:
-            return self._pass(self.network, batch, step, 1.0)
+            on = self.network if batch.network is None else batch.network
+            return self._pass(on, batch, step, 1.0)
         return sum(self._pass(*one) for one in passes(resample, self.network, batch, step))
 
     def _pass(self, network: Network, batch: Batch, step: Step, share: float) -> Array:
@@ -195,7 +202,7 @@ class Run:
         """End the epoch: check, validate, and write down what it gave."""
         self._fetch()
         self._check_weights()
-        mean = self.losses.total / len(self.feed.data.rows)
+        mean = self.losses.total / self.feed.n_rows
         entry: dict[str, Any] = {
             "loss": mean,
             "learning_rate": self.rate,

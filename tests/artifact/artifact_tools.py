@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor
+from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, SeedGatedClassifier
 from deepreservoir.artifact import format
 
 RNG = np.random.default_rng(0)
@@ -30,9 +30,38 @@ def pipeline():
     return make_pipeline(StandardScaler(), model).fit(X * 4 + 1, TARGETS)
 
 
+TASKS = np.array(["a", "b", "b", "c", "a"])[np.arange(90) % 5]
+
+
+def gated(**params):
+    """Three tasks, of all classes each, with a label for rows of the other two."""
+    params = {"hidden_layer_sizes": (16, 8), "max_iter": 3, "random_state": 0, **params}
+    model = SeedGatedClassifier(**{"out_of_class": "none", **params})
+    return model.fit(X, CLASSES, TASKS)
+
+
 def told(model):
     """Return the parameters that a file tells: all but the device, which is the reader's choice."""
     return {name: value for name, value in model.get_params().items() if name != "device"}
+
+
+def set_at(*keys, to):
+    """Return a change of a document: the value at a place becomes `to`; KeyError removes it."""
+
+    def change(document, tensors):
+        for key in keys[:-1]:
+            document = document[key]
+        if to is KeyError:
+            del document[keys[-1]]
+        else:
+            document[keys[-1]] = to
+
+    return change
+
+
+def in_tensors(action):
+    """Return a change of the tensors of a file."""
+    return lambda document, tensors: action(tensors)
 
 
 def forged(path, change):

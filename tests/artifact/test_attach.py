@@ -119,7 +119,7 @@ def test_what_cannot_be_served_together_is_refused():
             ["o"],
             "share their hidden layers",
         ),
-        ({"p": pipeline()}, X[:1], ["p"], "must be deep estimators; 'p' is a Pipeline"),
+        ({"p": pipeline()}, X[:1], ["p"], "which stand on one scaffold; 'p' is a Pipeline"),
     ]
     for which, rows, names, message in cases:
         with pytest.raises(ValueError, match=message):

@@ -7,7 +7,18 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from artifact_tools import CLASSES, TARGETS, X, classifier, forged, pipeline, regressor, told
+from artifact_tools import (
+    CLASSES,
+    TARGETS,
+    X,
+    classifier,
+    forged,
+    in_tensors,
+    pipeline,
+    regressor,
+    set_at,
+    told,
+)
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -197,22 +208,6 @@ def test_a_generator_is_left_out(tmp_path):
 
 
 # Refused when loading -----------------------------------------------------------------------
-
-
-def set_at(*keys, to):
-    def change(document, tensors):
-        for key in keys[:-1]:
-            document = document[key]
-        if to is KeyError:
-            del document[keys[-1]]
-        else:
-            document[keys[-1]] = to
-
-    return change
-
-
-def in_tensors(action):
-    return lambda document, tensors: action(tensors)
 
 
 WIDE = [10**6, 10**6]

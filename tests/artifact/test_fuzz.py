@@ -9,7 +9,7 @@ import random
 import numpy as np
 import pytest
 import test_echo_files as echo
-from artifact_tools import X, classifier, pipeline, regressor
+from artifact_tools import X, classifier, gated, pipeline, regressor
 
 from deepreservoir import ArtifactError, load, save
 from deepreservoir.artifact import format
@@ -29,6 +29,7 @@ def paths(tmp_path_factory):
         "classifier": classifier(),
         "regressor": regressor(adapter="dora", scaffold="spectral_radius"),
         "pipeline": pipeline(),
+        "tasks": gated(scaffold="binary"),
         "reservoir": echo.regressor(units=20, feedback=True, plasticity=1),
         "reader": echo.classifier(units=12, features="output_model", n_components=4),
     }
@@ -141,5 +142,7 @@ def test_a_forged_document_is_refused_or_is_a_model(paths, n):
             with np.errstate(all="ignore"):
                 for rows in (X, echo.WALK, echo.SERIES):
                     if rows.shape[1] == model.n_features_in_:
-                        assert len(model.predict(rows)) == len(rows)
+                        tasks = getattr(model, "tasks_", [])
+                        of = {"task": tasks[-1]} if len(tasks) else {}
+                        assert len(model.predict(rows, **of)) == len(rows)
     assert models < n / 5  # most changes contradict something else in the file

@@ -24,7 +24,13 @@ print(len(results), "checks")
 
 
 @pytest.mark.parametrize(
-    "name", ["DeepReservoirClassifier", "DeepReservoirRegressor", "EchoStateClassifier"]
+    "name",
+    [
+        "DeepReservoirClassifier",
+        "DeepReservoirRegressor",
+        "EchoStateClassifier",
+        "SeedGatedClassifier",
+    ],
 )
 def test_every_check_passes_and_none_is_skipped(name):
     pytest.importorskip("array_api_strict")
@@ -38,3 +44,33 @@ def test_every_check_passes_and_none_is_skipped(name):
     *failures, count = run.stdout.strip().splitlines()
     assert failures == []
     assert int(count.split()[0]) > 40
+
+
+SEARCH = """
+import warnings
+from sklearn.utils.estimator_checks import check_estimator
+from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, RankSearch
+warnings.simplefilter("ignore")
+for kind in (DeepReservoirClassifier, DeepReservoirRegressor):
+    model = kind((8,), max_iter=40, learning_rate_init=0.05)
+    search = RankSearch(model, eps=100.0, cv=2, n_seeds=1, random_state=0)
+    results = check_estimator(search, on_skip=None, on_fail=None)
+    for result in results:
+        if result["status"] != "passed":
+            print(kind.__name__, result["check_name"], result["status"], result["exception"])
+    print(len(results), "checks")
+"""
+
+
+def test_searches_over_ranks_pass_every_check_too():
+    pytest.importorskip("array_api_strict")
+    run = subprocess.run(
+        [sys.executable, "-c", SEARCH],
+        env={**os.environ, "SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *failures, _, _ = lines = run.stdout.strip().splitlines()
+    assert failures == []
+    assert all(int(line.split()[0]) > 40 for line in lines)

@@ -36,17 +36,28 @@ def lasting(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def killing(marker: str, key: str, times: int, assignment: Assignment) -> Records:
-    """Make runs, but kill the worker before the run of a key, the first few times."""
-    if key in {run.key for run in assignment.runs}:
-        with open(marker, "a+b") as file:
-            file.write(b"x")
-            killed = file.tell()
-        if killed <= times:
-            os.kill(os.getpid(), signal.SIGKILL)
+def killing(marks: str, times: dict[str, int], assignment: Assignment) -> Records:
+    """Make runs, but kill the worker before some of them, by key, the first few times.
+
+    A mark is left in a file by every try.
+    """
+    for run in assignment.runs:
+        if run.key in times:
+            with open(Path(marks, run.key), "a+b") as file:
+                file.write(b"x")
+                tries = file.tell()
+            if tries <= times[run.key]:
+                os.kill(os.getpid(), signal.SIGKILL)
     return work(assignment)
 
 
-def killer(folder: Path, run: Run, times: int) -> partial[Records]:
-    """Return what makes runs and is killed by one of them, the first few times."""
-    return partial(killing, str(folder / "killed"), run.key, times)
+def killer(folder: Path, times: dict[Run, int]) -> partial[Records]:
+    """Return what makes runs and is killed by some of them, the first few times."""
+    (folder / "tries").mkdir()
+    keys = {run.key: number for run, number in times.items()}
+    return partial(killing, str(folder / "tries"), keys)
+
+
+def tries(folder: Path, run: Run) -> int:
+    """Return how often a run was begun that kills its worker."""
+    return (folder / "tries" / run.key).stat().st_size

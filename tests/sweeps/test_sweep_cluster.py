@@ -5,9 +5,10 @@ import pickle
 import socket
 import sys
 import time
+from functools import partial
 
 import pytest
-from sweep_tools import KINDS, killer, lasting, small
+from sweep_tools import KINDS, killer, lasting, small, tries
 
 from deepreservoir.datasets import DatasetUnavailable
 from deepreservoir.experiments.results import versions
@@ -19,7 +20,6 @@ from deepreservoir.sweeps import (
     run_sweep,
     runs_of,
 )
-from deepreservoir.sweeps.work import work
 
 distributed = pytest.importorskip("distributed")
 
@@ -55,26 +55,21 @@ def of_arm(arm):
     return next(run for run in runs_of(SWEEP) if run.arm == arm)
 
 
-def only_specifications(assignment):
+def only_specifications(make, assignment):
     """Make runs from something that is small, and that JSON can tell whole."""
     assert len(pickle.dumps(assignment)) < 3000
     assert json.loads(assignment.sweep)["dataset"] == str(KINDS)
-    records = work(assignment)
+    records = make(assignment)
     assert json.loads(json.dumps(records)) == records
     return records
 
 
-def test_records_are_those_of_one_process(workers, expected, tmp_path):
-    executor = dask_cluster(workers.scheduler_address, only_specifications)
-    folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
-    assert lasting(folder.records()) == expected
-
-
-def test_a_worker_killed_midway_loses_nothing(workers, expected, tmp_path):
-    make = killer(tmp_path, of_arm("adapter"), times=1)
+def test_records_are_those_of_one_process_though_a_worker_is_killed(workers, expected, tmp_path):
+    run = of_arm("adapter")
+    make = partial(only_specifications, killer(tmp_path, {run: 1}))
     executor = dask_cluster(workers.scheduler_address, make)
     folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
-    assert (tmp_path / "killed").stat().st_size == 2  # killed once, made once
+    assert tries(tmp_path, run) == 2  # killed once, made once
     assert lasting(folder.records()) == expected
 
 
@@ -82,15 +77,16 @@ def test_a_run_that_keeps_killing_workers_has_failed_and_the_sweep_goes_on(
     workers, expected, tmp_path
 ):
     workers.scheduler.allowed_failures = 0
-    killing = of_arm("full")
-    executor = dask_cluster(workers.scheduler_address, killer(tmp_path, killing, times=99))
+    run = of_arm("adapter")  # which is trained beside another
+    executor = dask_cluster(workers.scheduler_address, killer(tmp_path, {run: 2}))
     folder = run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    assert tries(tmp_path, run) == 2
     records = lasting(folder.records())
-    assert "WorkerKilled" in records.pop(killing.key)["error"]
-    assert records == {key: record for key, record in expected.items() if key != killing.key}
+    assert "WorkerKilled" in records.pop(run.key)["error"]
+    assert records == {key: record for key, record in expected.items() if key != run.key}
 
     # Started again, it is tried once more.
-    again = run_sweep(SWEEP, tmp_path / "out", executor=dask_cluster(workers.scheduler_address))
+    again = run_sweep(SWEEP, tmp_path / "out", executor=executor)
     assert lasting(again.records()) == expected
 
 

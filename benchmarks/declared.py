@@ -1,0 +1,19 @@
+"""The paper's ablations as sweeps: each a declaration in benchmarks/sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepreservoir.sweeps import beside_table, run_sweep, summary_table
+
+_FOLDER = Path(__file__).parent / "sweeps"
+NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def run(name: str, out: Path, workers: int, verbose: bool) -> str:
+    """Run a declared sweep, or what is left of it, and return ours beside theirs as tables.
+
+    Records go to the folder of that name in `out`.
+    """
+    folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
+    return f"{summary_table(folder)}\n\n{beside_table(folder)}"

@@ -1,0 +1,43 @@
+"""How many principal components the rows have: what linear methods see of a task's dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.decomposition import PCA
+
+#: Features of sparse rows up to which their covariance, which is dense, is written out.
+SPARSE_FEATURES = 4096
+
+
+def components_for(X: Any, share: float) -> int | None:
+    """Return the fewest principal components that hold a share of the variance.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix, shape (n_samples, n_features)
+    share : float
+        In (0, 1).
+
+    Returns
+    -------
+    int, or None for sparse rows of more than `SPARSE_FEATURES` features
+        0 where all rows are equal.
+
+    Examples
+    --------
+    >>> line = np.outer(np.arange(9.0), [1, 2, 3])
+    >>> components_for(line, 0.95)
+    1
+    """
+    sparse = scipy.sparse.issparse(X)
+    if sparse and X.shape[1] > SPARSE_FEATURES:
+        return None
+    X = X.astype(np.float64) if sparse else np.asarray(X, dtype=np.float64)
+    widths = X.max(axis=0) - X.min(axis=0)
+    if not (widths.nnz if sparse else widths.any()):
+        return 0
+    solver = "covariance_eigh" if sparse else "auto"
+    return int(PCA(share, svd_solver=solver).fit(X).n_components_)

@@ -1,0 +1,121 @@
+"""One way of training beside another: the same rows, the same folds, the same seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
+
+from .rank_parameter import RankParameter
+from .validation_loss import ValidationLoss
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one way of training comes to.
+
+    Attributes
+    ----------
+    losses : ndarray, shape (n_folds, n_seeds)
+    n_trained : int or None
+    """
+
+    losses: np.ndarray
+    n_trained: int | None
+
+    def summary(self) -> dict[str, Any]:
+        """Return mean and standard deviation of the losses, and the numbers trained."""
+        spread = float(self.losses.std(ddof=1)) if self.losses.size > 1 else 0.0
+        return {"loss": float(self.losses.mean()), "spread": spread, "n_trained": self.n_trained}
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The protocol of all trials.
+
+    Attributes
+    ----------
+    where : RankParameter
+    X, y : rows and targets
+    loss : callable
+    splits : list of (ndarray, ndarray)
+        Training rows and held-out rows of each fold.
+    seeds : list of int
+    n_jobs : int or None
+    bar : tqdm
+    """
+
+    where: RankParameter
+    X: Any
+    y: Any
+    loss: ValidationLoss
+    splits: list[tuple[np.ndarray, np.ndarray]]
+    seeds: list[int]
+    n_jobs: int | None
+    bar: Any
+
+    def of(self, model: Any, name: str) -> Trial:
+        """Fit clones of a model on every fold with every seed; messages call it `name`.
+
+        Raises
+        ------
+        ValueError
+            If a loss is not finite.
+        """
+        found = Parallel(n_jobs=self.n_jobs)(
+            delayed(_run)(seeded(model, seed), self.where, self.X, self.y, split, self.loss)
+            for split in self.splits
+            for seed in self.seeds
+        )
+        losses = np.array([loss for loss, _ in found]).reshape(len(self.splits), -1)
+        if not np.isfinite(losses).all():
+            fold, seed = np.argwhere(~np.isfinite(losses))[0]
+            raise ValueError(
+                f"the loss of {name} is {losses[fold, seed]} on fold {fold} with seed "
+                f"{self.seeds[seed]}, so that nothing can be compared with it; look at the data "
+                "and at scoring"
+            )
+        self.bar.set_postfix_str(f"{name}: loss {losses.mean():.4g}", refresh=False)
+        self.bar.update(losses.size)
+        return Trial(losses, found[0][1])
+
+
+def _run(
+    model: Any,
+    where: RankParameter,
+    X: Any,
+    y: Any,
+    split: tuple[np.ndarray, np.ndarray],
+    loss: ValidationLoss,
+) -> tuple[float, int | None]:
+    """Fit on the training rows; return the loss on the others and the numbers trained."""
+    train, test = split
+    model.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    holder = where.fitted(model)
+    check_not_interrupted(holder)
+    value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))
+    return value, getattr(holder, "n_trained_params_", None)
+
+
+def check_not_interrupted(fitted: Any) -> None:
+    """Let Ctrl-C end a search: a deep estimator survives it, half-trained."""
+    if getattr(fitted, "stop_reason_", None) == "interrupted":
+        raise KeyboardInterrupt
+
+
+def is_random_state(name: str) -> bool:
+    """Say whether a parameter is the `random_state` of an estimator or of what it holds."""
+    return name == "random_state" or name.endswith("__random_state")
+
+
+def seeded(estimator: Any, seed: int, only_where_none: bool = False) -> Any:
+    """Return a clone with the seed for every `random_state`, or for every one that is None."""
+    model = clone(estimator)
+    params = model.get_params(deep=True)
+    names = [name for name in params if is_random_state(name)]
+    chosen = [name for name in names if params[name] is None or not only_where_none]
+    return model.set_params(**dict.fromkeys(chosen, seed))

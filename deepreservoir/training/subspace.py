@@ -1,0 +1,127 @@
+"""A network that moves in a random subspace: theta = theta_0 + P z, and only z is trained."""
+
+from __future__ import annotations
+
+from math import sqrt
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module
+from ..layers.base import Cache, Train
+from ..network import Network
+from ..params import ParamSet, Slot
+from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
+
+
+class Subspace:
+    """A network of which `dimension` numbers are trained, whatever it has.
+
+    Its D numbers stand at ``theta_0 + P z`` (Li et al., equation 2), where theta_0 is where the
+    network stands now, z starts at zero, and P (D, d) is frozen: signs about a Hadamard matrix,
+    drawn from a seed, with columns of unit length. The gradient of z is that of the network,
+    projected: P^T dtheta. A product with P takes O(D log d) steps and stores O(D) numbers.
+
+    It has what :func:`deepreservoir.training.train` asks of a network, and is trained by it.
+    Weights do not decay: z = 0 is the start, and not a network of small weights.
+
+    Parameters
+    ----------
+    network : Network
+        It is moved in place; nothing else may train it meanwhile.
+    dimension : int
+        d, from 1 to D.
+    seed : int
+        Of P.
+
+    Attributes
+    ----------
+    theta, grad : array, shape (dimension,)
+        z and its gradient.
+    projection : Scaffold
+        P.
+
+    Raises
+    ------
+    ValueError
+        If the dimension is none of 1 to D, or the seed is negative.
+
+    References
+    ----------
+    Li, Farkhoor, Liu and Yosinski, Measuring the Intrinsic Dimension of Objective Landscapes,
+    ICLR 2018 (arXiv 1804.08838).
+
+    Examples
+    --------
+    >>> from deepreservoir import MLPConfig, Network
+    >>> network = Network(MLPConfig(4, 3, (16,), adapter="full"), seed=0)
+    >>> inside = Subspace(network, dimension=5, seed=1)
+    >>> network.n_trained, inside.n_trained
+    (115, 5)
+    """
+
+    def __init__(self, network: Network, dimension: int, seed: int) -> None:
+        size = network.params.size
+        whole = isinstance(dimension, Integral) and not isinstance(dimension, bool)
+        if not whole or not 1 <= dimension <= size:
+            raise ValueError(
+                f"dimension must be an integer between 1 and {size}, the trained numbers of the "
+                f"network; got {dimension!r}"
+            )
+        dimension = int(dimension)
+        # Entries of +-1/sqrt(D) make columns of unit length.
+        gain = sqrt(dimension / size)
+        spec = ScaffoldSpec("hadamard", (size, dimension), seed, "subspace", gain)
+        self.projection = make_scaffold(spec, dtype=network.dtype, device=network.device)
+        self.params = ParamSet([Slot("z", (dimension,), decay=False)])
+        self.theta: Array = array_module(network.theta).zeros(dimension, network.dtype)
+        self.grad: Array = array_module(network.theta).zeros_like(self.theta)
+        self._network = network
+        self._start = network.theta.copy()  # theta_0: (D,)
+
+    def moved(self) -> Network:
+        """Return the network, moved to theta_0 + P z."""
+        network = self._network
+        network.theta[:] = self.projection.matmul(self.theta[None])[0]  # (1, d) -> (1, D)
+        network.theta += self._start
+        return network
+
+    # What training asks of a network ----------------------------------------------------
+
+    @property
+    def device(self) -> Any:
+        return self._network.device
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._network.dtype
+
+    @property
+    def first_scaffold(self) -> Scaffold | None:
+        return self._network.first_scaffold
+
+    @property
+    def n_trained(self) -> int:
+        """Number of trained numbers, d."""
+        return self.params.size
+
+    def betas(self) -> dict[str, float]:
+        return self._network.betas()
+
+    def forward(
+        self, x: Array, train: Train = False, base: Array | None = None
+    ) -> tuple[Array, Cache]:
+        return self.moved().forward(x, train, base)
+
+    def backward(self, doutputs: Array, cache: Cache) -> None:
+        """Add the gradient of z into `grad`; the network must still stand where it went forward."""
+        network = self._network
+        network.grad.fill(0)
+        network.backward(doutputs, cache)
+        self.grad += self.projection.rmatmul(network.grad[None])[0]  # (1, D) -> (1, d)
+
+    def outputs(
+        self, X: Any, dtype: np.dtype | type | None = None, base: Array | None = None
+    ) -> Array:
+        return self.moved().outputs(X, dtype, base)

@@ -1,0 +1,11 @@
+"""Runs of small sweeps take milliseconds."""
+
+import pytest
+
+from deepreservoir.experiments import resources
+
+
+@pytest.fixture(autouse=True)
+def _without_collections(monkeypatch):
+    """Leave out the garbage collection before each fit, which takes longer than these fits."""
+    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)

@@ -1,0 +1,249 @@
+"""Declarations: what they mean, what is refused and in which words."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sweep_tools import KINDS, small
+
+from deepreservoir.experiments import MNIST_MEDIUM, Protocol, protocol_for
+from deepreservoir.scaffold import PAPER_FAMILIES
+from deepreservoir.sweeps import Figure, Published, Sweep, read_sweep
+
+GRID = "[grid]\nrank = [1, 2]\n"
+ROWS = '[published]\nsource = "nobody"\n[[published.rows]]\n'
+
+
+@pytest.fixture
+def declared(tmp_path):
+    """Return a function that writes a declaration and reads it."""
+
+    def read(text, name="made.toml"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_sweep(path)
+
+    return read
+
+
+# What it means -------------------------------------------------------------------------
+
+
+def test_all_keys_have_their_meaning(declared):
+    sweep = declared(
+        """
+        dataset = "mnist"
+        seeds = [3, 1]
+        [protocol]
+        hidden_layer_sizes = [8, 4]
+        max_iter = 5
+        validation = false
+        [grid]
+        scaffold = ["normal", "binary"]
+        resample = ["none", "epoch", ["step", 2]]
+        [published]
+        source = "somebody"
+        tolerance = 0.5
+        [[published.rows]]
+        at = { resample = "none" }
+        score = 90
+        trained = 100
+        [[published.rows]]
+        arm = "full"
+        at_least = 98.5
+        """
+    )
+    assert sweep == Sweep(
+        "made",
+        "mnist",
+        None,
+        None,
+        (3, 1),
+        replace(MNIST_MEDIUM, hidden_layer_sizes=(8, 4), max_iter=5, validation=False),
+        (("scaffold", ("normal", "binary")), ("resample", (None, "epoch", ("step", 2)))),
+        Published(
+            "somebody",
+            0.5,
+            (
+                Figure("adapter", (("resample", None),), 90, 100),
+                Figure("full", (), None, None, 98.5),
+            ),
+        ),
+    )
+
+
+def test_the_shortest_declaration(declared):
+    sweep = declared(GRID)
+    assert (sweep.dataset, sweep.seeds, sweep.published) == ("digits", (0, 1, 2), None)
+    assert sweep.protocol == protocol_for("digits")
+    assert list(sweep.points()) == [(("rank", 1),), (("rank", 2),)]
+
+
+def test_the_last_parameter_changes_first(declared):
+    sweep = declared('[grid]\nhead = ["full", "lora"]\nrank = [1, 2]')
+    assert [tuple(dict(point).values()) for point in sweep.points()] == [
+        ("full", 1),
+        ("full", 2),
+        ("lora", 1),
+        ("lora", 2),
+    ]
+
+
+def test_all_scaffolds_are_the_families_without_zero(declared):
+    (_, families), *_ = declared('[grid]\nscaffold = "all"').grid
+    assert set(families) == {*PAPER_FAMILIES, "hadamard", "kronecker"}
+    assert len(families) == 24
+
+
+def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared, tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = b"x,y\n1,2\n"
+    (tmp_path / "data" / "rows.csv").write_bytes(rows)
+    text = f'dataset = "data/rows.csv"\ntarget = "y"\n{GRID}'
+    sweep = declared(text)
+    assert sweep.dataset == str(tmp_path / "data" / "rows.csv")
+    assert (sweep.target, sweep.data_digest) == ("y", hashlib.sha256(rows).hexdigest())
+    assert sweep.protocol == Protocol()
+    (tmp_path / "data" / "rows.csv").write_bytes(rows + b"3,4\n")
+    assert declared(text).digest() != sweep.digest()
+
+
+# What is refused -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rank = [1", ["no TOML file"]),
+        (b"\xff\xfe", ["no TOML file"]),
+        (GRID * 2, ["no TOML file"]),
+        ("", ["[grid] must name at least one parameter", "rank = [1, 2, 4]"]),
+        ("[grid]\n", ["[grid] must name at least one parameter"]),
+        ("grid = 3", ["[grid] must be a table", "3"]),
+        ("protocol = 3\n" + GRID, ["[protocol] must be a table", "3"]),
+        ("published = 3\n" + GRID, ["[published] must be a table"]),
+        # Keys without a meaning, at every level.
+        ("datset = 'digits'\n" + GRID, ["'datset'", "dataset"]),
+        (GRID + "rnk = [1]", ["'rnk'", "[grid]", "rank"]),
+        (GRID + "random_state = [1]", ["'random_state'", "[grid]"]),
+        (GRID + "scaffold_seed = [1]", ["'scaffold_seed'", "[grid]"]),
+        (GRID + "[protocol]\nepochs = 3", ["'epochs'", "[protocol]", "max_iter"]),
+        (GRID + ROWS + "scor = 1", ["'scor'", "[published.rows]", "score"]),
+        (GRID + "[published]\nsource = ''\nsauce = 1", ["'sauce'", "[published]", "source"]),
+        # Values.
+        ("dataset = 'nope'\n" + GRID, ["digits, mnist", "nope"]),
+        ("dataset = 3\n" + GRID, ["dataset", "3"]),
+        ("dataset = 'made.toml'\n" + GRID, ["target = COLUMN"]),
+        ("dataset = 'made.toml'\ntarget = 3\n" + GRID, ["target = COLUMN", "3"]),
+        ("target = 'y'\n" + GRID, ["target goes with a table", "digits"]),
+        ("seeds = 0\n" + GRID, ["seeds", "got 0"]),
+        ("seeds = -1\n" + GRID, ["seeds", "got -1"]),
+        ("seeds = []\n" + GRID, ["seeds", "none"]),
+        ("seeds = [-1]\n" + GRID, ["seeds", "-1"]),
+        ("seeds = 1.5\n" + GRID, ["seeds", "1.5"]),
+        ("seeds = [1.5]\n" + GRID, ["seeds", "1.5"]),
+        ("seeds = true\n" + GRID, ["seeds", "True"]),
+        ("seeds = 'many'\n" + GRID, ["seeds", "many"]),
+        ("[grid]\nrank = 3", ["rank in [grid] must be a list", "3"]),
+        ("[grid]\nrank = []", ["rank in [grid] must be a list", "[]"]),
+        ("[grid]\nrank = 'all'", ["rank in [grid] must be a list", "'all'"]),
+        ("[grid]\nrank = [1, 2, 1]", ["rank in [grid] holds a value twice"]),
+        ("[grid]\nrank = [1, 1.0]", ["rank in [grid] holds a value twice"]),
+        ("[grid]\nresample = [['step', 2], ['step', 2]]", ["resample", "twice"]),
+        ("[grid]\nrank = [{ a = 1 }]", ["rank", "{'a': 1}"]),
+        ("[grid]\nrank = [1979-05-27]", ["rank", "1979"]),
+        ("[grid]\nresample = [['step', [2]]]", ["resample"]),
+        (GRID + "[protocol]\nmax_iter = { a = 1 }", ["max_iter", "{'a': 1}"]),
+        # Published figures.
+        (GRID + "[published]\ntolerance = 1", ["[published]", "source"]),
+        (GRID + "[published]\nsource = 3", ["[published]", "source"]),
+        (GRID + "[published]\nsource = ''", ["at least one [[published.rows]]"]),
+        (GRID + "[published]\nsource = ''\nrows = [3]", ["[[published.rows]]", "3"]),
+        (GRID + "[published]\nsource = ''\ntolerance = 'x'", ["tolerance", "'x'"]),
+        (GRID + "[published]\nsource = ''\ntolerance = -1", ["tolerance", "-1"]),
+        (GRID + "[published]\nsource = ''\ntolerance = true", ["tolerance", "True"]),
+        (GRID + ROWS + "score = 'high'", ["score", "'high'"]),
+        (GRID + ROWS + "at_least = true", ["at_least", "True"]),
+        (GRID + ROWS + "trained = 'many'", ["trained", "'many'"]),
+        (GRID + ROWS + "at = 3", ["at must be a table", "3"]),
+        (GRID + ROWS + "at = { rank = { a = 1 } }", ["rank", "{'a': 1}"]),
+        (GRID + ROWS + "arm = 'adaptor'", ["'adaptor'", "adapter, full"]),
+        (GRID + ROWS + "arm = 3", ["arm", "got 3"]),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_its_file(declared, tmp_path, text, words):
+    with pytest.raises(ValueError, match=r"made\.toml") as caught:
+        declared(text)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("name", ["nowhere.toml", "."])
+def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path, name):
+    with pytest.raises(OSError, match=r"No such file|Is a directory"):
+        read_sweep(tmp_path / name)
+
+
+# Plain data ----------------------------------------------------------------------------
+
+numbers = st.integers(0, 2**64 - 1) | st.floats(allow_nan=False)
+words = st.text(max_size=5)
+values = st.none() | st.booleans() | numbers | words | st.tuples(words, st.integers(1, 9))
+points = st.lists(st.tuples(words, values), max_size=2).map(tuple)
+figures = st.builds(
+    Figure,
+    st.sampled_from(["adapter", "full"]),
+    points,
+    st.none() | st.floats(0, 100),
+    st.none() | st.integers(0, 10**9),
+    st.none() | st.floats(0, 100),
+)
+sweeps = st.builds(
+    Sweep,
+    words,
+    words,
+    st.none() | words,
+    st.none() | words,
+    st.lists(st.integers(0, 2**128), min_size=1, max_size=3).map(tuple),
+    st.builds(
+        Protocol,
+        hidden_layer_sizes=st.lists(st.integers(1, 99), max_size=3).map(tuple),
+        lora_alpha=st.none() | st.floats(0.1, 10),
+        validation=st.booleans(),
+    ),
+    st.lists(st.tuples(words, st.lists(values, min_size=1, max_size=3).map(tuple)), max_size=2).map(
+        tuple
+    ),
+    st.none()
+    | st.builds(Published, words, st.none() | st.floats(0, 9), st.lists(figures).map(tuple)),
+)
+
+
+@given(sweeps)
+def test_a_sweep_survives_json(sweep):
+    text = json.dumps(sweep.to_dict())
+    assert Sweep.from_dict(json.loads(text)) == sweep
+
+
+def test_the_digest_is_of_what_decides_the_runs():
+    sweep = small()
+    published = Published("nobody", None, (Figure("full", (), 99.0),))
+    same = replace(sweep, name="other", published=published, dataset=f"/elsewhere/{KINDS.name}")
+    assert same.digest() == sweep.digest()
+    others = [
+        small(("rank", (1, 3))),
+        small(seeds=2),
+        small(max_iter=2),
+        replace(sweep, target="width"),
+        replace(sweep, data_digest="0" * 64),
+        replace(sweep, dataset="other.csv"),
+    ]
+    assert len({other.digest() for other in [sweep, *others]}) == len(others) + 1
+
+
+def test_the_digest_of_a_declaration_stays_what_it_is(declared):
+    """Or folders that were begun could not be gone on with."""
+    sweep = declared('dataset = "mnist"\nseeds = 2\n[grid]\nresample = ["none", ["step", 2]]')
+    assert sweep.digest().startswith("6754179f7116a281e3df7a88bbd30140")
