@@ -63,7 +63,7 @@ def _beside_row(found: Gathered, row: Beside, varied: bool, aimed: bool, sizes: 
     return [
         found.name(row.figure.arm),
         at_words(row.figure.at) or _NONE,
-        _score(found, row.mean, row.spread, row.runs),
+        _score(found, row.mean, row.spread, row.seeds),
         *([_number(found, row.others)] if varied else []),
         _number(found, row.figure.score),
         _NONE if row.difference is None else found.number(row.difference, "+"),
@@ -127,10 +127,10 @@ def _kind(found: Gathered, name: str) -> str:
     return "number" if numbers else "words"
 
 
-def _score(found: Gathered, mean: float | None, spread: float | None, runs: int) -> str:
+def _score(found: Gathered, mean: float | None, spread: float | None, n: int) -> str:
     if mean is None:
         return _NONE
-    return found.number(mean) + (f" ± {found.number(spread or 0.0)}" if runs > 1 else "")
+    return found.number(mean) + (f" ± {found.number(spread or 0.0)}" if n > 1 else "")
 
 
 def _number(found: Gathered, number: float | None) -> str:
