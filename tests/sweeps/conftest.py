@@ -9,3 +9,9 @@ from deepreservoir.experiments import resources
 def _without_collections(monkeypatch):
     """Leave out the garbage collection before each fit, which takes longer than these fits."""
     monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Leave the pictures out of reports, which take longer than all else of them."""
+    monkeypatch.setattr("deepreservoir.sweeps.page.pictures", lambda found: [])

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweep_tools import small
 
-from deepreservoir.sweeps import Folder, Run, Sweep, runs_of
+from deepreservoir.sweeps import Folder, Run, Sweep, runs_of, save_report
 from deepreservoir.sweeps.gathered import Gathered, Snapshot
 from deepreservoir.sweeps.plain import plain
 
@@ -80,6 +80,39 @@ def ranks(path: Path, score: Callable[[Run], float] = score_of, **more: Any) -> 
     return filled(path, small(("rank", RANKS), seeds=3), lambda r: record_of(r, score(r)), **more)
 
 
+def empty(path: Path) -> Path:
+    """Write a sweep that has just begun."""
+    return filled(path, small(("rank", RANKS)), lambda run: None)
+
+
+def schedules(path: Path) -> Path:
+    """Write a sweep of two schedules."""
+    return filled(path, small(("resample", (None, ("step", 2))), ("rank", RANKS), seeds=3))
+
+
+def families(path: Path) -> Path:
+    """Write a sweep of two families."""
+    return filled(path, small(("scaffold", ("normal", "binary")), ("rank", RANKS), seeds=2))
+
+
+def numbers(path: Path) -> Path:
+    """Write a sweep of a regression, its scores below zero."""
+    return ranks(path, lambda run: score_of(run) - 1.5, task="regression")
+
+
+def broken(path: Path) -> Path:
+    """Write a sweep of which runs failed, were left out, or are not there yet."""
+
+    def make(run: Run) -> dict[str, Any] | None:
+        if run.arm == "equal_bytes":
+            return failure_of(run, left_out="no dense network fits into 12 bytes")
+        if run.value("rank") == 4:
+            return None if run.seed == 2 else failure_of(run, error="TrainingDiverged: too fast")
+        return record_of(run, score_of(run))
+
+    return filled(path, small(("rank", RANKS), seeds=3), make)
+
+
 def gathered(path: Path) -> Gathered:
     return Gathered(Snapshot(path))
 
@@ -145,6 +178,11 @@ def parsed(page: str) -> Element:
     parser.close()
     assert parser.open == [parser.root]
     return parser.root
+
+
+def page_of(folder: Path) -> Element:
+    """Write the report of a folder and return its root."""
+    return parsed(save_report(folder).read_text(encoding="utf-8"))
 
 
 def cells(root: Element, name: str) -> list[dict[str, str]]:

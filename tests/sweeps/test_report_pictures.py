@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from report_tools import failure_of, filled, gathered, ranks, record_of, score_of
 from sweep_tools import small
 
-from deepreservoir.sweeps.betas import final_betas
+from deepreservoir.sweeps.betas import beta_by_epoch, beta_histograms, final_betas
+from deepreservoir.sweeps.curves import by_rank, without_scaffold
 from deepreservoir.sweeps.draw import COLOURS, _spread
-from deepreservoir.sweeps.heat import family_table
+from deepreservoir.sweeps.heat import family_map, family_table
 from deepreservoir.sweeps.pictures import pictures
 
 pytest.importorskip("matplotlib")
@@ -26,10 +27,9 @@ def names(path):
     return [picture.name for picture in pictures(gathered(path))]
 
 
-def drawn(path, name):
-    """Return the picture of a name as XML, and its texts."""
-    (picture,) = [p for p in pictures(gathered(path)) if p.name == name]
-    root = ET.fromstring(picture.svg)
+def drawn(path, draw):
+    """Return the picture of a function as XML, and its texts."""
+    root = ET.fromstring(draw(gathered(path)).svg)
     return root, [text.text for text in root.iter("text")]
 
 
@@ -77,12 +77,12 @@ def test_without_adapters_only_the_controls_have_a_curve(tmp_path):
 def test_without_betas_there_are_none_of_them(tmp_path):
     unknown = {"betas": {}, "beta_medians": [None, None]}
     path = filled(tmp_path, small(SCHEDULES, RANKS), only("adapter", **unknown))
-    assert not {"betas", "beta-by-epoch"} & set(names(path))
+    assert beta_histograms(gathered(path)) is beta_by_epoch(gathered(path)) is None
 
 
 def test_without_what_was_looked_at_afterwards_there_is_no_picture_of_it(tmp_path):
     path = filled(tmp_path, small(RANKS), only("adapter", afterwards={}))
-    assert "without-scaffold" not in names(path)
+    assert without_scaffold(gathered(path)) is None
 
 
 def test_one_family_or_one_schedule_so_far_is_nothing_to_compare(tmp_path):
@@ -99,7 +99,7 @@ def test_one_family_or_one_schedule_so_far_is_nothing_to_compare(tmp_path):
 
 
 def test_the_curve_names_its_arms_and_references(tmp_path):
-    root, texts = drawn(ranks(tmp_path), "by-rank")
+    root, texts = drawn(ranks(tmp_path), by_rank)
     arms = {"adapter", "dense, same bytes", "no scaffold"}
     references = {"fully trained", "random features", "echo state", "linear model"}
     assert arms | references <= set(texts)
@@ -112,7 +112,7 @@ def test_the_curve_names_its_arms_and_references(tmp_path):
 
 def test_a_second_parameter_has_a_line_a_value(tmp_path):
     sweep = small(("b_init", ("zeros", "kaiming")), RANKS, seeds=2)
-    _, texts = drawn(filled(tmp_path, sweep), "by-rank")
+    _, texts = drawn(filled(tmp_path, sweep), by_rank)
     assert {"zeros", "kaiming", "fully trained"} <= set(texts)
     assert "adapter" not in texts
 
@@ -120,10 +120,9 @@ def test_a_second_parameter_has_a_line_a_value(tmp_path):
 def test_more_values_than_can_be_told_apart_are_one_line(tmp_path):
     sweep = small(("scaffold_scale", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)), RANKS)
     path = filled(tmp_path, sweep)
-    _, texts = drawn(path, "by-rank")
+    _, texts = drawn(path, by_rank)
     assert "adapters, mean" in texts
-    (picture,) = [p for p in pictures(gathered(path)) if p.name == "by-rank"]
-    assert "the mean over 7 settings of scaffold_scale" in picture.reading
+    assert "the mean over 7 settings of scaffold_scale" in by_rank(gathered(path)).reading
 
 
 def test_families_stand_best_first_with_their_spread(tmp_path):
@@ -137,7 +136,7 @@ def test_families_stand_best_first_with_their_spread(tmp_path):
     assert table.columns == (1, 2, 4)
     assert [family for family, _ in table.rows] == ["binary", "cauchy", "normal"]
     assert table.spreads() == pytest.approx((10.0, 10.0, 10.0))
-    _, texts = drawn(path, "families")
+    _, texts = drawn(path, family_map)
     assert texts.count("90.00") == texts.count("80.00") == texts.count("10.00") == 3
     assert {"rank 1", "rank 2", "rank 4", "spread", *score} <= set(texts)
 
@@ -167,7 +166,7 @@ def test_the_course_of_beta_is_that_of_the_highest_rank(tmp_path):
         more = {"beta_medians": medians} if run.arm == "adapter" else {}
         return record_of(run, score_of(run), **more)
 
-    root, texts = drawn(filled(tmp_path, small(SCHEDULES, RANKS), make), "beta-by-epoch")
+    root, texts = drawn(filled(tmp_path, small(SCHEDULES, RANKS), make), beta_by_epoch)
     words = root.find("desc").text.replace("\N{NO-BREAK SPACE}", " ")
     assert words == "none: 91.00 %, beta from 1 to 0.5; step 2: 91.00 %, beta from 1 to 0.5."
     assert "none: 91.00\N{NO-BREAK SPACE}%" in texts
@@ -176,7 +175,7 @@ def test_the_course_of_beta_is_that_of_the_highest_rank(tmp_path):
 def test_a_dollar_is_a_dollar(tmp_path):
     text = "$x^2$ <b> & co"
     path = filled(tmp_path, small(RANKS), only("adapter", betas={text: 1.0, "b": 1.0}))
-    _, texts = drawn(path, "betas")
+    _, texts = drawn(path, beta_histograms)
     assert text in texts
 
 
