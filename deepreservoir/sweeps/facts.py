@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .gathered import Gathered
+from .markup import join, tag
 from .plain import frozen
 from .summary import at_words, shown
 
@@ -88,7 +89,9 @@ def state(found: Gathered) -> Iterator[str]:
         )
     if failed:
         were = "run has" if failed == 1 else "runs have"
-        yield f"{failed:,} {were} failed; what was raised stands below."
+        yield join(
+            [f"{failed:,} {were} failed: ", tag("a", "what was raised", href="#failed"), "."]
+        )
 
 
 def failures(found: Gathered) -> list[dict[str, Any]]:

@@ -73,6 +73,8 @@ def _cost(found: Gathered) -> str:
         )
         reached = f"Adapters{place} reach from {' to '.join(ends)}"
     distance = f"{found.points(abs(best.lead))} {'below' if best.lead < 0 else 'above'}"
+    if found.number(abs(best.lead)) == found.number(0.0):
+        distance = "as good as"
     words = f"{reached}, {distance} the fully trained network "
     words += f"({found.score(best.control.mean or 0.0)})"
     ours, theirs = best.adapter.trained, best.control.trained
@@ -186,7 +188,8 @@ def _families(found: Gathered) -> str:
             scores = {f: cells[i] for f, cells in table.rows if cells[i] is not None}
             best, worst = (pick(scores, key=lambda f: scores[f] or 0.0) for pick in (max, min))
             at = "" if rank is None else f" at rank {shown(rank)}"
-            said.append(f"{found.points(spread)}{at} ({worst} to {best})")
+            ends = f" ({worst} to {best})" if spread else ""
+            said.append(f"{found.points(spread)}{at}{ends}")
     if not said:
         return ""
     words = f"Between families scores differ by {', '.join(said)}."

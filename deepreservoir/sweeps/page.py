@@ -117,12 +117,12 @@ def _header(found: Gathered) -> Markup:
 
 def _sections(found: Gathered) -> Iterator[Markup]:
     yield _section("answer", "Answer", *_answer(found))
-    if failures(found):
-        yield _section("failed", "Runs that failed", failed_runs(found))
     yield _section("pictures", "Pictures", *_pictures(found))
     notes = left_out(found)
     said = [tag("ul", *(tag("li", note) for note in notes))] if notes else []
     yield _section("figures", "All figures", all_figures(found), *said)
+    if failures(found):
+        yield _section("failed", "Runs that failed", failed_runs(found))
     yield _section(
         "controls",
         "What the controls answer",

@@ -35,6 +35,12 @@ def test_the_adapters_are_measured_by_the_full_network(tmp_path):
     )
 
 
+@pytest.mark.parametrize("lead", [0.0, 0.00004, -0.00004])
+def test_what_is_no_difference_to_the_last_digit_is_none(tmp_path, lead):
+    words = said(ranks(tmp_path, scored(adapter=0.9 + lead, full=0.9)))["Adapters"]
+    assert "at rank 4, as good as the fully trained network (90.00 %)" in words
+
+
 def test_several_adapters_are_told_from_worst_to_best(tmp_path):
     score = {"normal": 0.90, "binary": 0.95}
     sweep = small(("scaffold", ("normal", "binary")), ("rank", (1, 4)), seeds=3)

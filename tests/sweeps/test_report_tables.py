@@ -166,7 +166,8 @@ def test_what_failed_and_what_was_left_out_is_told(tmp_path):
     # Adapter and no_scaffold at rank 4: failed for two seeds, not there for the third.
     text = page.all("header")[0].text
     assert f"Not finished: {total - 2} of {total} runs are there" in text
-    assert "4 runs have failed" in text
+    assert "4 runs have failed: what was raised." in text
+    assert page.by_id("failed").name == "h2"
     assert f"{total - 6} of {total}" in text
     rows = cells(page, "failures")
     assert Counter((row["arm"], row["at"], row["error"]) for row in rows) == {
