@@ -44,7 +44,12 @@ html_sidebars = {
     for name in (
         "index",
         "quickstart",
+        "reservoirs",
+        "models",
         "ranks",
+        "sweeps",
+        "analysis",
+        "seed_gating",
         "concepts",
         "cli",
         "api",
