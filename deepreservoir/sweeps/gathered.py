@@ -60,14 +60,17 @@ class Gathered:
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
+        """The records, one of each run."""
         return self.folder.records()
 
     @cached_property
     def beside(self) -> list[Beside]:
+        """Published figures with ours beside them."""
         return beside(self.folder)
 
     @cached_property
     def runs(self) -> list[Run]:
+        """The runs that the sweep asks for."""
         return runs_of(self.folder.sweep)
 
     @property

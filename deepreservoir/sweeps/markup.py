@@ -12,7 +12,7 @@ class Markup(str):
 
 
 # Elements that have no end tag.
-_VOID = frozenset(("meta", "link", "br"))
+_VOID = frozenset(("meta", "link"))
 
 
 def tag(name: str, /, *children: str, **attributes: str) -> Markup:

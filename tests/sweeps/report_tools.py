@@ -15,7 +15,7 @@ from deepreservoir.sweeps.gathered import Gathered, Snapshot
 from deepreservoir.sweeps.plain import plain
 
 RANKS = (1, 4)
-_VOID = ("meta", "link", "br")
+_VOID = ("meta", "link")
 
 
 def score_of(run: Run) -> float:
