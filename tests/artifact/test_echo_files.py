@@ -33,7 +33,9 @@ REGRESSORS = [
     {"plasticity": IntrinsicPlasticity(epochs=2)},
     {"noise": 0.1, "dtype": "float64", "density": 5, "leak_rate": 0.5, "bias_scaling": 0.2},
     {"readout": "rls", "units": 20},
-    {"ridge": (1e-6, 1e-3), "random_state": np.random.RandomState(3)},
+    pytest.param(
+        {"ridge": (1e-6, 1e-3), "random_state": np.random.RandomState(3)}, id="a generator"
+    ),
 ]
 
 
