@@ -9,6 +9,7 @@ import target
 
 from deepreservoir import backend
 from deepreservoir.kernels import cuda
+from deepreservoir.network import Network
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def both_devices(cupy, monkeypatch):
     for name, module in list(sys.modules.items()):
         if name.startswith("deepreservoir.") and hasattr(module, "resolve_device"):
             monkeypatch.setattr(module, "resolve_device", as_asked)
+    monkeypatch.setitem(Network.__init__.__kwdefaults__, "device", "cpu")
     return cupy
 
 
