@@ -31,7 +31,8 @@ def two_digits(digits):
 
 
 def small(**params):
-    defaults = {"hidden_layer_sizes": (48, 24), "rank": 4, "max_iter": 60, "random_state": 0}
+    defaults = {"hidden_layer_sizes": (48, 24), "rank": 4, "max_iter": 20, "random_state": 0}
+    defaults |= {"learning_rate_init": 0.01}
     return DeepReservoirClassifier(**{**defaults, **params})
 
 
@@ -111,7 +112,7 @@ def test_fitted_attributes_say_what_is_there(digits):
     assert list(model.classes_) == list(range(10))
     assert model.n_features_in_ == d
     assert set(model.betas_) == {"layers.0", "layers.1"}
-    assert len(model.history_["loss"]) == model.n_iter_ == 60
+    assert len(model.history_["loss"]) == model.n_iter_ == 20
     assert model.stop_reason_ == "budget"
 
 
@@ -225,6 +226,7 @@ def test_a_pickle_holds_no_frozen_weights_and_predicts_bit_for_bit(digits, scaff
     assert again.predict_proba(X_test).tobytes() == model.predict_proba(X_test).tobytes()
 
 
+@pytest.mark.long_in_the_shim
 def test_pipelines_grids_and_cross_validation(digits):
     X_train, _, y_train, _ = digits
     X, y = X_train[:300], y_train[:300]
@@ -258,7 +260,7 @@ def test_partial_fit_survives_a_pickle_in_between(digits):
 
 def test_warm_start_goes_on_from_what_was_trained(digits):
     X_train, _, y_train, _ = digits
-    model = small(max_iter=8, warm_start=True).fit(X_train, y_train)
+    model = small(max_iter=8, warm_start=True, learning_rate_init=3e-3).fit(X_train, y_train)
     model.fit(X_train, y_train)
     loss = model.history_["loss"]
     assert model.n_iter_ == len(loss) == 16

@@ -364,6 +364,7 @@ def test_sparse_rows_are_searched_on_as_dense_ones_are():
     np.testing.assert_allclose(found[0].losses_[2], found[1].losses_[2], rtol=1e-4)
 
 
+@pytest.mark.long_in_the_shim
 def test_the_subspace_dimension_stands_beside_on_demand():
     search = quick(deep(), ranks=[2]).fit(X, Y)
     assert not hasattr(search, "subspace_dimension_")

@@ -57,6 +57,7 @@ def deep(**given):
     return DeepReservoirClassifier((16,), max_iter=15, learning_rate_init=0.02, **given)
 
 
+@pytest.mark.long_in_the_shim
 def test_digits_are_learned_in_far_fewer_directions_than_there_are(digits):
     found = subspace_dimension(deep(), *digits, random_state=0)
     assert found.n_parameters == 64 * 16 + 16 + 16 * 4 + 4
@@ -86,6 +87,7 @@ def test_the_estimator_is_left_as_it_was(digits):
     assert not hasattr(model, "network_")
 
 
+@pytest.mark.long_in_the_shim
 def test_a_step_of_adam_is_as_long_as_that_of_the_whole_network():
     """Else few directions would be few steps: the rate goes with the root of their share."""
     X, y = linear_task()
