@@ -87,8 +87,24 @@ class SequenceFeatures(Movable):
     penalty: float = 1.0
     projection: Projection | None = None
 
+    def check_steps(self, steps: int) -> None:
+        """Raise a ValueError if a series of so many steps is too short to have the features."""
+        after = {"mean": 1, "output_model": 2, "reservoir_model": 2}.get(str(self.kind), 0)
+        if after and steps < self.washout + after:
+            raise ValueError(
+                f"features={self.kind!r} needs series of at least washout + {after} = "
+                f"{self.washout + after} steps; the shortest has {steps}"
+            )
+
     def of(self, driven: Driven, u: Array, noise_seed: int | None = None) -> Array:
-        """Return the features of series (n, time, n_inputs), float64: (n, n_features)."""
+        """Return the features of series (n, time, n_inputs), float64: (n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the series are too short.
+        """
+        self.check_steps(u.shape[1])
         blocks = driven.blocks(u, noise_seed=noise_seed)
         if self.kind == "last":
             return self._at(blocks, u, (1.0,))

@@ -280,13 +280,8 @@ default="mean"
         self.classes_ = classes
         if len(classes) < 2:
             raise ValueError(f"y must hold at least two classes; got one class, {classes[0]!r}")
-        if self._models:
-            shortest = min(len(array) for array in series.arrays)
-            if shortest < self.washout + 2:
-                raise ValueError(
-                    f"features={self.features!r} needs series of at least washout + 2 = "
-                    f"{self.washout + 2} steps; the shortest has {shortest}"
-                )
+        shortest = min(len(array) for array in series.arrays)
+        SequenceFeatures(self.features, self.washout).check_steps(shortest)
         self.reservoir_ = self._build(self.n_variables_)
         device = self.reservoir_.device
         if self.plasticity:
@@ -328,6 +323,7 @@ default="mean"
 
     def _features(self, series: Series, noisy: bool = False) -> Array:
         """Return features (n_series, n_features), in the order of the series."""
+        self.features_.check_steps(min(len(array) for array in series.arrays))
         found: dict[int, Array] = {}
         for which, features in self._groups(series, noisy):
             found |= dict(zip(which, features, strict=True))

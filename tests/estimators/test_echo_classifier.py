@@ -246,3 +246,18 @@ def test_a_pickle_holds_what_partial_fit_needs_only_after_partial_fit():
     copy = pickle.loads(pickle.dumps(online))
     first, second = online.partial_fit(X, y), copy.partial_fit(X, y)
     np.testing.assert_array_equal(host(first.readout_.coef), host(second.readout_.coef))
+
+
+@pytest.mark.parametrize(
+    ("features", "least", "message"),
+    [
+        ("mean", 11, "washout must be less than the length of every series, 10; got 10"),
+        ("output_model", 12, r"at least washout \+ 2 = 12 steps; the shortest has 11"),
+    ],
+)
+def test_series_too_short_to_predict_are_refused(features, least, message):
+    X, y = waves()
+    model = small(features=features, washout=10).fit(X, y)
+    assert len(model.predict([series[:least] for series in X])) == len(X)
+    with pytest.raises(ValueError, match=message):
+        model.predict([*X, X[0][: least - 1]])
