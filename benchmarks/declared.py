@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepreservoir.sweeps import beside_table, run_sweep, summary_table
+from deepreservoir.sweeps import Folder, beside_table, run_sweep, summary_table
 
 _FOLDER = Path(__file__).parent / "sweeps"
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
@@ -17,3 +17,17 @@ def run(name: str, out: Path, workers: int, verbose: bool) -> str:
     """
     folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
     return f"{summary_table(folder)}\n\n{beside_table(folder)}"
+
+
+def tables(out: Path) -> str:
+    """Return ours beside theirs for every sweep that has been run, under a heading each."""
+    parts = []
+    for name in NAMES:
+        if (out / name).is_dir():
+            folder = Folder(out / name)
+            began, machine = folder.began["date"][:10], folder.began["machine"]
+            runs = f"{len(folder.records())} runs on {len(folder.sweep.seeds)} seeds"
+            where = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
+            table, _, source = beside_table(folder).rpartition("\n")
+            parts.append(f"### {name}\n\n{table}\n\n{source}. {where}")
+    return "\n\n".join(parts)

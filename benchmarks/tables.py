@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import declared
+
 _README_ROWS = {
     "r1": "adapters, rank 1",
     "r2": "adapters, rank 2",
@@ -270,6 +272,7 @@ def all_tables(folder: Path) -> str:
     """Return every table, under a heading each."""
     parts = {
         "MNIST": mnist,
+        "Sweeps": declared.tables,
         "Seed gating": seed_gating,
         "Speed": speed,
         "Memory": memory,
