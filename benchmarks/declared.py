@@ -28,6 +28,5 @@ def tables(out: Path) -> str:
             began, machine = folder.began["date"][:10], folder.began["machine"]
             runs = f"{len(folder.records())} runs on {len(folder.sweep.seeds)} seeds"
             where = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
-            table, _, source = beside_table(folder).rpartition("\n")
-            parts.append(f"### {name}\n\n{table}\n\n{source}. {where}")
+            parts.append(f"### {name}\n\n{beside_table(folder)}. {where}")
     return "\n\n".join(parts)

@@ -42,6 +42,31 @@ def test_figures_of_the_speed_table_are_those_of_the_results_file():
             assert f"{times:.1f}" in README, f"{fast} against {slow}: {times:.1f}"
 
 
+def test_figures_of_reservoirs_and_files_are_those_of_the_results_files():
+    results = ROOT / "benchmarks/results"
+    races = json.loads((results / "echo.json").read_text())["races"]
+    for name in ("one series, 1000 units", "eight series, 1000 units", "hadamard, 2048 units"):
+        assert f"{races[name]['times_faster']:.1f} times faster" in README, name
+    alone = races["one series, 1000 units, NumPy alone"]["times_faster"]
+    assert f"reservoirpy ({alone:.1f} times)" in README
+    files = json.loads((results / "files.json").read_text())
+    size, seconds = (files["files"]["float32"][key] for key in ("bytes", "seconds_to_load"))
+    assert f"{size / 1e3:.0f} kB, loaded in {1e3 * seconds:.0f} ms" in README
+    served = files["tenants"]["batches"]["4"]["times_faster"]
+    assert f"{served:.1f} times faster" in README
+
+
+def test_the_spread_of_families_is_that_of_the_records():
+    means = {}
+    for line in (ROOT / "benchmarks/results/mnist_families/records.jsonl").open():
+        record = json.loads(line)
+        if record["arm"] == "adapter" and record["at"]["rank"] == 8:
+            means.setdefault(record["at"]["scaffold"], []).append(100 * record["score"])
+    scores = [sum(each) / len(each) for each in means.values()]
+    assert len(scores) == 24
+    assert f"| {max(scores) - min(scores):.2f} points |" in README
+
+
 def test_relative_links_and_pictures_are_there():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
         assert (ROOT / target).exists(), target

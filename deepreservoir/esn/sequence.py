@@ -97,14 +97,7 @@ class SequenceFeatures(Movable):
             )
 
     def of(self, driven: Driven, u: Array, noise_seed: int | None = None) -> Array:
-        """Return the features of series (n, time, n_inputs), float64: (n, n_features).
-
-        Raises
-        ------
-        ValueError
-            If the series are too short.
-        """
-        self.check_steps(u.shape[1])
+        """Return the features of series (n, time, n_inputs), float64: (n, n_features)."""
         blocks = driven.blocks(u, noise_seed=noise_seed)
         if self.kind == "last":
             return self._at(blocks, u, (1.0,))

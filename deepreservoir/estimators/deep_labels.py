@@ -14,7 +14,8 @@ from sklearn.utils.validation import column_or_1d
 from ..kernels import log_softmax
 from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .data import Data
-from .deep_base import BaseDeepReservoir, ScoredOnHost
+from .deep_base import BaseDeepReservoir
+from .device_input import ScoredOnHost
 
 
 class BaseDeepClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):

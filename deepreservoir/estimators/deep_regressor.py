@@ -13,7 +13,8 @@ from ..backend import Array
 from ..losses import Huber, Loss, SquaredError
 from ._docs import documented
 from .data import Data
-from .deep_base import BaseDeepReservoir, ScoredOnHost
+from .deep_base import BaseDeepReservoir
+from .device_input import ScoredOnHost
 
 
 @documented

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from ..backend import Array, Device, array_module, is_on_device
+from ..backend import Array, Device, array_module, is_on_device, to_host
 
 
 def _arrays(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -151,3 +151,27 @@ def checked_pair(
     if len(y) != len(X):
         raise ValueError(f"X and y must have as many rows as each other; got {len(X)} and {len(y)}")
     return X, y
+
+
+class ScoredOnHost:
+    """What lets scikit-learn score predictions of rows that are on a device."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return accuracy, or R^2, as scikit-learn computes it, on the host.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in fit
+
+        Returns
+        -------
+        float
+        """
+        return float(super().score(*on_host(X, y, sample_weight)))  # type: ignore[misc]
+
+
+def on_host(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return what is to be scored, on the host; all of one kind, or an error that names both."""
+    place_of("cuda", X=X, y=y, sample_weight=sample_weight)
+    X, y, sample_weight = (to_host(a) if is_on_device(a) else a for a in (X, y, sample_weight))
+    return X, y, sample_weight

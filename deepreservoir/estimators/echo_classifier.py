@@ -317,13 +317,13 @@ default="mean"
         self.readout_ = self._learner.fit()
 
     def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:
+        self.features_.check_steps(min(len(array) for array in series.arrays))
         for which, u in series.by_length(self.reservoir_.device):
             seed = self._next_noise() if noisy else None
             yield which, self.features_.of(self.reservoir_, u, seed)
 
     def _features(self, series: Series, noisy: bool = False) -> Array:
         """Return features (n_series, n_features), in the order of the series."""
-        self.features_.check_steps(min(len(array) for array in series.arrays))
         found: dict[int, Array] = {}
         for which, features in self._groups(series, noisy):
             found |= dict(zip(which, features, strict=True))

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score
 
 from ..backend import Array, array_module
 from ._docs import ATTRIBUTES, PARAMETERS, fill, without
-from .deep_base import on_host
+from .device_input import on_host
 from .gated_base import BaseSeedGated
 
 

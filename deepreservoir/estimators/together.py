@@ -14,8 +14,8 @@ from .deep_regressor import DeepReservoirRegressor
 # Those that stand on one scaffold.
 _KINDS = (DeepReservoirClassifier, DeepReservoirRegressor)
 
-# What decides the rows, their order and the scaffold, and so has to be the same.
-_SHARED = (
+#: Parameters that decide the rows, their order and the scaffold, and so have to be the same.
+SHARED = (
     "scaffold",
     "scaffold_scale",
     "scaffold_seed",
@@ -104,7 +104,7 @@ def _check(models: list[Any]) -> None:
     if len(kinds) > 1:
         raise ValueError(f"models must be all of one kind; got {' and '.join(sorted(kinds))}")
     first = models[0]
-    for name in _SHARED:
+    for name in SHARED:
         values = [getattr(model, name, None) for model in models]
         for value in values[1:]:
             if value != values[0]:

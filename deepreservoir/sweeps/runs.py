@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..estimators.together import SHARED
 from .plain import canonical
 from .spec import Point, Sweep
 
@@ -28,23 +29,8 @@ _ADAPTERS_OWN = frozenset(
     )
 )
 
-# Parameters in which networks that are trained side by side have to agree.
-_SHARED = frozenset(
-    (
-        "hidden_layer_sizes",
-        "scaffold",
-        "scaffold_scale",
-        "storage",
-        "dtype",
-        "batch_size",
-        "max_iter",
-        "shuffle",
-        "early_stopping",
-        "validation_fraction",
-        "class_weight",
-        "resample",
-    )
-)
+# Parameters in which runs that are trained side by side agree: with one resampled none can be.
+_SHARED = frozenset((*SHARED, "hidden_layer_sizes", "resample"))
 
 #: Arms that look at a trained adapter, and are no runs of their own.
 AFTERWARDS = ("scaffold_removed", "wrong_seed")

@@ -195,7 +195,7 @@ def beside_table(folder: Folder) -> str:
                 _whole(figure.trained),
             ]
         )
-    return f"{markdown(cells)}\nsource: {published.source}"
+    return f"{markdown(cells)}\n\nsource: {published.source}"
 
 
 def score_name(folder: Folder) -> str:
