@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepreservoir.sweeps import Folder, beside_table, run_sweep, summary_table
+from deepreservoir.reports import beside_table, summary_table
+from deepreservoir.sweeps import Folder, run_sweep
 
 _FOLDER = Path(__file__).parent / "sweeps"
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))

@@ -13,8 +13,8 @@ import scipy.sparse
 from deepreservoir import EchoStateRegressor
 from deepreservoir.datasets import mackey_glass
 from deepreservoir.esn import compiled, nrmse
-from deepreservoir.esn.harvest import harvest
 from deepreservoir.esn.readout import NormalEquations
+from deepreservoir.esn.state_blocks import harvest
 
 from .timing import Contenders, medians, race, ratio
 

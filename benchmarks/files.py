@@ -13,7 +13,7 @@ import numpy as np
 
 from deepreservoir import DeepReservoirClassifier, attach, load, predict_many, save
 from deepreservoir.datasets import Dataset
-from deepreservoir.experiments.resources import measured
+from deepreservoir.experiments.comparisons.resources import measured
 
 from .timing import Contenders, medians, race, ratio
 

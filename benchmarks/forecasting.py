@@ -18,7 +18,7 @@ from deepreservoir.esn import (
     nrmse,
     valid_prediction_time,
 )
-from deepreservoir.experiments.resources import measured
+from deepreservoir.experiments.comparisons.resources import measured
 
 _DATA_SEEDS = 100  # of NARMA-10, from which those that stay bounded are taken
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepreservoir import DeepReservoirClassifier
-from deepreservoir.experiments.resources import measured
+from deepreservoir.experiments.comparisons.resources import measured
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol
-from deepreservoir.experiments.arms import Record, Task, full
+from deepreservoir.experiments.comparisons.arms import Record, Task, full
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deepreservoir.backend import Device, device_module, to_device
+from deepreservoir.inputs.table import Rows
 from deepreservoir.layers import AdaptedDense, Adapter, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import AdamW
 from deepreservoir.params import ParamSet
-from deepreservoir.rows import Rows
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 from deepreservoir.training import Plan, TrainingSet, train
 

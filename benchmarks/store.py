@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from deepreservoir.experiments.results import machine, now, versions, write_atomically
+from deepreservoir.experiments.comparisons.results import machine, now, versions, write_atomically
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -15,12 +15,12 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
-    "RankSearch": "estimators",
+    "RankSearch": "search",
     "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
     "predict_many": "estimators",
-    "reservoir_search": "estimators",
-    "subspace_dimension": "estimators",
+    "reservoir_search": "search",
+    "subspace_dimension": "search",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -29,12 +29,12 @@ _PUBLIC = {
     "ScaffoldSpec": "scaffold",
     "make_scaffold": "scaffold",
     "load_dataset": "datasets",
-    "ArtifactError": "artifact.format",
+    "ArtifactError": "container",
     "attach": "artifact.persist",
     "export_onnx": "artifact.to_onnx",
     "export_peft": "artifact.to_peft",
     "load": "artifact.persist",
-    "materialise": "artifact.plain",
+    "materialise": "artifact.dense_weights",
     "save": "artifact.persist",
     "compare": "experiments",
 }
@@ -42,24 +42,21 @@ _PUBLIC = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
-    from .artifact.format import ArtifactError as ArtifactError
+    from .artifact.dense_weights import materialise as materialise
     from .artifact.persist import attach as attach
     from .artifact.persist import load as load
     from .artifact.persist import save as save
-    from .artifact.plain import materialise as materialise
     from .artifact.to_onnx import export_onnx as export_onnx
     from .artifact.to_peft import export_peft as export_peft
+    from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
-    from .estimators import RankSearch as RankSearch
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
-    from .estimators import reservoir_search as reservoir_search
-    from .estimators import subspace_dimension as subspace_dimension
     from .experiments import compare as compare
     from .models import MLPConfig as MLPConfig
     from .network import Network as Network
@@ -67,6 +64,9 @@ if TYPE_CHECKING:
     from .scaffold import Scaffold as Scaffold
     from .scaffold import ScaffoldSpec as ScaffoldSpec
     from .scaffold import make_scaffold as make_scaffold
+    from .search import RankSearch as RankSearch
+    from .search import reservoir_search as reservoir_search
+    from .search import subspace_dimension as subspace_dimension
     from .training import TrainingDiverged as TrainingDiverged
 
 

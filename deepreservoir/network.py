@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device, to_host
+from .inputs.table import Rows
 from .layers import AdaptedDense, Layer, Residual
 from .layers.base import Cache, Train
 from .models import MLPConfig
 from .params import ParamSet
-from .rows import Rows
 from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve_storage
 
 

@@ -8,11 +8,11 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from ..artifact.format import read
+from ..container import read
+from ..inputs.table import CHUNK_ROWS
 from ..layers import Layer
 from ..network import Network
 from ..params import ParamSet
-from ..rows import CHUNK_ROWS
 from ..scaffold import Scaffold
 from .counting import multiply_adds
 from .formulas import SEED_BYTES, PaperCost, paper_cost

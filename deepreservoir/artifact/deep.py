@@ -10,14 +10,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, to_host
+from ..container import SHORT_DTYPES, ArtifactError, Contents
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ..models import MLPConfig
 from ..network import Network, scaffold_specs
 from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
-from .format import SHORT_DTYPES, ArtifactError, Contents
-from .parts import check_bytes, check_tensors, common_of, digest_differs, restore_common
+from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 from .values import entries, labels_of, plain_labels
 
 CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirRegressor)}

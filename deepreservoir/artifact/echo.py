@@ -9,17 +9,17 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
+from ..container import SHORT_DTYPES, ArtifactError, Contents
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
 from ..esn.topology import RecurrentSpec
 from ..estimators import EchoStateClassifier, EchoStateRegressor
-from ..estimators.echo_base import check_real, check_whole
-from ..estimators.echo_forecast import End
+from ..estimators.echo.base import check_real, check_whole
+from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
-from .format import SHORT_DTYPES, ArtifactError, Contents
-from .parts import check_bytes, check_tensors, common_of, digest_differs, restore_common
+from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 from .values import entries, labels_of, plain, plain_labels, value_of
 
 CLASSES = {cls.__name__: cls for cls in (EchoStateClassifier, EchoStateRegressor)}

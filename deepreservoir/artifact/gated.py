@@ -9,12 +9,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device
+from ..container import SHORT_DTYPES, ArtifactError, Contents
 from ..estimators import SeedGatedClassifier
 from ..scaffold import Scaffold
 from . import deep
+from .common import check_tensors, restore_common
 from .deep import adapter_names as adapter_names
-from .format import SHORT_DTYPES, ArtifactError, Contents
-from .parts import check_tensors, restore_common
 from .values import labels_of, plain_labels
 
 CLASSES = {SeedGatedClassifier.__name__: SeedGatedClassifier}

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from .. import container
 from ..backend import Device, resolve_device
-from . import deep, echo, format, gated
-from .format import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
-from .steps import pipeline_of, steps_of
+from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from . import deep, echo, gated
+from .pipelines import pipeline_of, steps_of
 
 _KINDS: dict[str, ModuleType] = {
     name: kind for kind in (deep, gated, echo) for name in kind.CLASSES
@@ -80,7 +81,7 @@ def save(
     >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
-    return format.write(path, pack(model, dtype=dtype, X=X, y=y))
+    return container.write(path, pack(model, dtype=dtype, X=X, y=y))
 
 
 def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) -> Contents:
@@ -118,7 +119,7 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     rounded, error = dict(contents.tensors), 0.0
     for name in contents.dtypes:
         values = contents.tensors[name]
-        rounded[name] = format.decode(format.encode(values, dtype, f"tensor {name!r}"), dtype)
+        rounded[name] = container.decode(container.encode(values, dtype, f"tensor {name!r}"), dtype)
         largest = float(np.abs(values).max())
         if largest:
             error = max(error, float(np.abs(rounded[name] - values).max()) / largest)
@@ -158,7 +159,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = 
     OSError
         If the file cannot be opened.
     """
-    return load_contents(format.read(path, max_bytes), path, device, max_bytes)
+    return load_contents(container.read(path, max_bytes), path, device, max_bytes)
 
 
 def load_contents(
@@ -203,7 +204,7 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
     mine = network.digests()
 
     def work() -> Any:
-        contents = format.read(path, max_bytes)
+        contents = container.read(path, max_bytes)
         theirs = _digests(contents.document)
         for layer in sorted(mine.keys() | theirs.keys()):
             if mine.get(layer) != theirs.get(layer):

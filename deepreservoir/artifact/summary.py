@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .format import MAX_BYTES, ArtifactError, Contents, read
+from ..container import MAX_BYTES, ArtifactError, Contents, read
 
 
 def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..container import ArtifactError, write_bytes
 from ..estimators import DeepReservoirClassifier
-from .format import ArtifactError, write_bytes
-from .plain import PlainLayer, plain_layers
-from .steps import steps_of
+from .dense_weights import PlainLayer, plain_layers
+from .pipelines import steps_of
 
 # The first with LayerNormalization; old enough for runtimes of some years ago.
 _OPSET = 17

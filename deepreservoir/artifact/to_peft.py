@@ -13,9 +13,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ..backend import to_host
+from ..container import ArtifactError
 from ..estimators import DeepReservoirRegressor
-from .format import ArtifactError
-from .plain import check_deep, plain_layers
+from .dense_weights import check_deep, plain_layers
 
 _PREFIX = "base_model.model"
 

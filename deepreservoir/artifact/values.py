@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..container import ArtifactError
 from ..esn.plasticity import IntrinsicPlasticity
-from .format import ArtifactError
 
 # Kinds of labels by NumPy's letter, and the Python type of each in JSON.
 _LABELS: dict[str, type | tuple[type, ...]] = {

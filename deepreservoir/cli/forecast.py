@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..datasets.series import read_series
-from ..experiments.forecast import (
+from ..experiments.forecasts.forecast import (
     DEFAULTS,
     Forecast,
     check_picture,

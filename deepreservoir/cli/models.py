@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..artifact.format import SHORT_DTYPES, write_bytes
 from ..artifact.persist import load
 from ..artifact.summary import describe
-from ..experiments.user_table import fit_table, predict_table, predictions_csv, save_fitted
+from ..container import SHORT_DTYPES, write_bytes
+from ..experiments.tables.user_table import fit_table, predict_table, predictions_csv, save_fitted
 from .base import Numbers, check_writable, main
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)

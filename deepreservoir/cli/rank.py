@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from ..experiments.forecast import check_picture
-from ..experiments.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
-from ..experiments.rank_table import rank_table
-from ..experiments.results import write_atomically
+from ..experiments.comparisons.results import write_atomically
+from ..experiments.forecasts.forecast import check_picture
+from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
+from ..experiments.tables.rank_table import rank_table
 from .base import Numbers, check_writable, dataset_or_table, main
 
 _new_file = click.Path(dir_okay=False, path_type=Path)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..sweeps import save_report
-from ..sweeps.draw import available
+from ..reports import save_report
+from ..reports.drawing import available
 from .base import check_writable, main
 
 

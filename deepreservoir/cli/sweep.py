@@ -7,14 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..sweeps import (
-    Folder,
-    beside_table,
-    dask_cluster,
-    read_sweep,
-    run_sweep,
-    summary_table,
-)
+from ..reports import beside_table, summary_table
+from ..sweeps import Folder, dask_cluster, read_sweep, run_sweep
 from .base import main
 
 

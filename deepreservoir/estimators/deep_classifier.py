@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import Array, array_module
-from ._docs import documented
-from .deep_labels import BaseDeepClassifier
+from .base.classifier import BaseDeepClassifier
+from .base.descriptions import documented
 
 
 @documented

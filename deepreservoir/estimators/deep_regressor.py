@@ -11,10 +11,10 @@ from sklearn.utils import Tags
 
 from ..backend import Array
 from ..losses import Huber, Loss, SquaredError
-from ._docs import documented
-from .data import Data
-from .deep_base import BaseDeepReservoir
-from .device_input import ScoredOnHost
+from .base.data import Data
+from .base.descriptions import documented
+from .base.device_input import ScoredOnHost
+from .base.fitting import BaseDeepReservoir
 
 
 @documented

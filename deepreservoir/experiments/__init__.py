@@ -1,8 +1,11 @@
 """How two ways of training are compared fairly: arms, runner, results, report."""
 
-from .arms import ARMS, Record
-from .forecast import Forecast, forecast_series, save_forecast, save_forecast_picture
-from .forecast_comparison import (
+from .comparisons.arms import ARMS, Record
+from .comparisons.protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
+from .comparisons.report import save_picture, save_table, table
+from .comparisons.results import Comparison, Summary
+from .comparisons.runner import check_arms, checked_ranks, compare
+from .forecasts.comparison import (
     FORECAST_ARMS,
     SERIES,
     ForecastComparison,
@@ -11,11 +14,8 @@ from .forecast_comparison import (
     check_forecast_ranks,
     compare_forecasts,
 )
-from .forecast_report import forecast_table, save_comparison_picture, save_forecast_table
-from .protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
-from .report import save_picture, save_table, table
-from .results import Comparison, Summary
-from .runner import check_arms, checked_ranks, compare
+from .forecasts.forecast import Forecast, forecast_series, save_forecast, save_forecast_picture
+from .forecasts.report import forecast_table, save_comparison_picture, save_forecast_table
 
 __all__ = [
     "ARMS",

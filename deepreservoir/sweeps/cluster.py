@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..experiments.results import versions
+from ..experiments.comparisons.results import versions
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
 

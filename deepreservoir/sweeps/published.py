@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from ..experiments import ARMS
-from .plain import check_known, frozen, grid_value
+from .plain_data import check_known, frozen, grid_value
 
 _KEYS = ("source", "tolerance", "rows")
 _ROW = ("arm", "at", "score", "trained", "at_least")

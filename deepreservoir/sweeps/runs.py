@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..estimators.together import SHARED
-from .plain import canonical
+from ..estimators.fitting_many import SHARED
+from .plain_data import canonical
 from .spec import Point, Sweep
 
 # Parameters that only mean something where a scaffold is adapted, and so not to a dense network.

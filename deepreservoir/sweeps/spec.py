@@ -14,9 +14,9 @@ from typing import Any
 from ..datasets import DATASETS
 from ..estimators import DeepReservoirClassifier
 from ..experiments import Protocol, protocol_for
-from ..experiments.runner import checked_seeds
+from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
-from .plain import canonical, check_known, frozen, grid_value, plain
+from .plain_data import canonical, check_known, frozen, grid_value, plain
 from .published import Published, read_published
 
 #: Values of the grid by parameter, in the order of the file.

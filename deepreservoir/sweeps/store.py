@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ..experiments.results import machine, now, versions, write_atomically
-from .plain import canonical
+from ..experiments.comparisons.results import machine, now, versions, write_atomically
+from .plain_data import canonical
 from .spec import Sweep
 
 _SWEEP = "sweep.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from .plain import canonical
+from .plain_data import canonical
 from .runs import Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder

@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
-from ..experiments import arms
-from ..experiments.arms import Interrupted, Record, Task
-from ..experiments.resources import measured
-from .plain import canonical, plain
+from ..experiments.comparisons import arms
+from ..experiments.comparisons.arms import Interrupted, Record, Task
+from ..experiments.comparisons.resources import measured
+from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run
 from .spec import Sweep
 

@@ -1,7 +1,7 @@
 """Training: how, what on, and with checkpoints where it is long."""
 
 from .checkpoint import Checkpoint, fingerprint
-from .gated import Gate, drawn, train_gated, validate_gates
+from .frozen_products import FirstProduct, limits, project, validator
 from .plan import (
     PROJECTION_LIMIT,
     Outcome,
@@ -11,10 +11,10 @@ from .plan import (
     TrainingSet,
     Validate,
 )
-from .products import FirstProduct, limits, project, validator
 from .run import train
+from .seed_gating import Gate, drawn, train_gated, validate_gates
+from .side_by_side import Training, train_together
 from .subspace import Subspace
-from .together import Training, train_together
 
 __all__ = [
     "PROJECTION_LIMIT",

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ..artifact.format import ArtifactError, Contents, read, write
 from ..backend import is_on_device, to_host
+from ..container import ArtifactError, Contents, read, write
 
 #: At most one file in so many seconds.
 SECONDS = 10.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..backend import Array
+from ..inputs.table import Rows
 from ..network import Network
 from ..optim import Constant, Optimiser, OptimiserState, Schedule
-from ..rows import Rows
 from ..scaffold import Stream
 
 #: Bytes that the first layer's product with the training set may take under "auto".

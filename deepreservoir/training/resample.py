@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..layers import Step
 from ..network import Network
-from .feed import Batch
+from .batches import Batch
 from .plan import Resample
 
 

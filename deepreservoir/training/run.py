@@ -12,8 +12,8 @@ from ..layers import Step
 from ..losses import Loss
 from ..network import Network
 from ..optim import OptimiserState, WeightAverage, clip_global_norm
+from .batches import Batch, Batches, Feed
 from .checkpoint import Checkpoint, Progress
-from .feed import Batch, Batches, Feed
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
 

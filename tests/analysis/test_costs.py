@@ -22,8 +22,8 @@ from deepreservoir.analysis import (
     paper_memory,
     paper_training_flops,
 )
+from deepreservoir.inputs.table import CHUNK_ROWS
 from deepreservoir.layers import Dense, Layer, Step
-from deepreservoir.rows import CHUNK_ROWS
 from deepreservoir.training import project
 
 # The paper's formulas -----------------------------------------------------------------------

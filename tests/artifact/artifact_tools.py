@@ -6,8 +6,12 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, SeedGatedClassifier
-from deepreservoir.artifact import format
+from deepreservoir import (
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    SeedGatedClassifier,
+    container,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 6)).astype(np.float32)
@@ -66,11 +70,11 @@ def in_tensors(action):
 
 def forged(path, change):
     """Write a file again after `change(document, tensors)`, with a hash that is right."""
-    contents = format.read(path)
+    contents = container.read(path)
     document, tensors = json.loads(json.dumps(contents.document)), dict(contents.tensors)
     change(document, tensors)
     kept = {name for name in tensors if tensors[name] is contents.tensors.get(name)}
     dtypes = {name: contents.dtypes[name] for name in kept}
     target = path.with_name("forged.safetensors")
-    format.write(target, format.Contents(document, tensors, dtypes))
+    container.write(target, container.Contents(document, tensors, dtypes))
     return target

@@ -26,8 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from target import host
 
-from deepreservoir import ArtifactError, DeepReservoirClassifier, load, save
-from deepreservoir.artifact import format
+from deepreservoir import ArtifactError, DeepReservoirClassifier, container, load, save
 
 PARAMS = [
     {},
@@ -146,7 +145,7 @@ def test_sixteen_bits_halve_the_numbers_and_tell_their_cost(tmp_path):
     sizes = {}
     for dtype in (None, "float16", "bfloat16"):
         path = save(model, tmp_path / "m.safetensors", dtype=dtype)
-        contents = format.read(path)
+        contents = container.read(path)
         sizes[dtype] = sum(map(contents.nbytes, contents.tensors))
         found = load(path)
         assert found.score(X, CLASSES) > model.score(X, CLASSES) - 0.1
@@ -156,14 +155,14 @@ def test_sixteen_bits_halve_the_numbers_and_tell_their_cost(tmp_path):
             assert 0 < cost["largest_error"] <= 2.0**-bits
     assert sizes["float16"] == sizes["bfloat16"] == sizes[None] / 2
     path = save(model, tmp_path / "m.safetensors", dtype="float16", X=X, y=CLASSES)
-    cost = format.read(path).document["precision"]
+    cost = container.read(path).document["precision"]
     assert cost["rows"] == len(X)
     assert cost["score"] == model.score(X, CLASSES)
     assert cost["score_rounded"] == load(path).score(X, CLASSES)
 
 
 def test_scalers_keep_all_their_digits(tmp_path):
-    contents = format.read(save(pipeline(), tmp_path / "m.safetensors", dtype="bfloat16"))
+    contents = container.read(save(pipeline(), tmp_path / "m.safetensors", dtype="bfloat16"))
     own = {name: kept for name, kept in contents.dtypes.items() if kept == "float64"}
     wanted = [f"preprocessing.0.{name}" for name in ("mean", "scale", "var")]
     assert sorted(own) == [*wanted, "target.mean", "target.scale"]

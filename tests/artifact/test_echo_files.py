@@ -7,8 +7,14 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import ArtifactError, EchoStateClassifier, EchoStateRegressor, load, save
-from deepreservoir.artifact import format
+from deepreservoir import (
+    ArtifactError,
+    EchoStateClassifier,
+    EchoStateRegressor,
+    container,
+    load,
+    save,
+)
 from deepreservoir.esn import TOPOLOGIES, IntrinsicPlasticity
 
 WALK = np.random.default_rng(0).normal(size=(400, 2)).cumsum(axis=0) / 20
@@ -92,7 +98,7 @@ def test_series_of_several_variables_and_flat_targets(tmp_path):
 def test_a_file_is_a_readout_and_a_few_words(tmp_path):
     model = regressor(units=500)
     path = save(model, tmp_path / "m.safetensors")
-    contents = format.read(path)
+    contents = container.read(path)
     assert contents.tensors["readout.coef"].shape == (2, 500)
     numbers = sum(map(contents.nbytes, contents.tensors))
     assert numbers == 8 * (2 * 500 + 2) + 4 * 500 + 8 * 2  # readout; end of training
@@ -102,7 +108,7 @@ def test_a_file_is_a_readout_and_a_few_words(tmp_path):
 def test_sixteen_bits_are_for_the_readout(tmp_path):
     model = classifier()
     path = save(model, tmp_path / "m.safetensors", dtype="bfloat16", X=SERIES, y=LABELS)
-    contents = format.read(path)
+    contents = container.read(path)
     assert contents.dtypes["readout.coef"] == "bfloat16"
     assert contents.document["precision"]["score_rounded"] == load(path).score(SERIES, LABELS)
     large = EchoStateRegressor(20, random_state=0).fit(WALK, WALK[:, 0] * 1e6)

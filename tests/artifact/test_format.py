@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load as safetensors_load
 
-from deepreservoir.artifact import format
-from deepreservoir.artifact.format import ArtifactError, Contents
+from deepreservoir import container
+from deepreservoir.container import ArtifactError, Contents
 
 TENSORS = {"layers.0.A": np.float32([[1, 2, 3]]), "target": np.array([0.1, 0.2])}
 CONTENTS = Contents({"estimator": "x", "words": ["é", "sha256", "0" * 70]}, TENSORS, {})
-DATA = format.to_bytes(CONTENTS)
+DATA = container.to_bytes(CONTENTS)
 
 
 def raw(header, data=b""):
@@ -29,13 +29,13 @@ def with_document(document, **tensors):
 
 
 def test_what_is_written_is_read():
-    found = format.from_bytes(DATA)
+    found = container.from_bytes(DATA)
     assert found.document == CONTENTS.document
     assert found.tensors.keys() == TENSORS.keys()
     for name, values in TENSORS.items():
         np.testing.assert_array_equal(found.tensors[name], values)
         assert found.tensors[name].dtype == values.dtype
-    assert format.to_bytes(found) == DATA
+    assert container.to_bytes(found) == DATA
 
 
 def test_any_reader_of_safetensors_reads_it():
@@ -50,24 +50,24 @@ def test_each_flipped_bit_is_noticed():
             changed = bytearray(DATA)
             changed[i] ^= 1 << bit
             with pytest.raises(ArtifactError):
-                format.from_bytes(bytes(changed))
+                container.from_bytes(bytes(changed))
 
 
 def test_each_cut_is_noticed():
     for n in range(len(DATA)):
         with pytest.raises(ArtifactError):
-            format.from_bytes(DATA[:n])
+            container.from_bytes(DATA[:n])
     with pytest.raises(ArtifactError, match="damaged or was changed"):
-        format.from_bytes(DATA + b"\0")
+        container.from_bytes(DATA + b"\0")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_refused(data):
     with pytest.raises(ArtifactError):
-        format.from_bytes(data)
+        container.from_bytes(data)
     with pytest.raises(ArtifactError):
-        format.from_bytes(raw(data))
+        container.from_bytes(raw(data))
 
 
 ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
@@ -97,7 +97,7 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 )
 def test_what_is_no_file_says_why(data, message):
     with pytest.raises(ArtifactError, match=message):
-        format.from_bytes(data)
+        container.from_bytes(data)
 
 
 def hashed(**tensors):
@@ -134,13 +134,13 @@ def hashed(**tensors):
 )
 def test_tensors_must_be_all_of_the_data(tensors, message):
     with pytest.raises(ArtifactError, match=message):
-        format.from_bytes(hashed(**tensors))
+        container.from_bytes(hashed(**tensors))
 
 
 def test_values_must_be_finite():
     for bad in (np.nan, np.inf):
         with pytest.raises(ArtifactError, match="tensor 'a': a value is not finite"):
-            format.to_bytes(Contents({}, {"a": np.array([1.0, bad])}, {}))
+            container.to_bytes(Contents({}, {"a": np.array([1.0, bad])}, {}))
     entry = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     nan = np.float32([0, np.nan]).tobytes()
     data = hashed(a=entry)[:-8] + nan
@@ -150,7 +150,7 @@ def test_values_must_be_finite():
     plain = data[:where] + b"0" * 64 + data[where + 64 :]
     digest = hashlib.sha256(plain).hexdigest().encode()
     with pytest.raises(ArtifactError, match="tensor 'a' holds a value that is not finite"):
-        format.from_bytes(data[:where] + digest + data[where + 64 :])
+        container.from_bytes(data[:where] + digest + data[where + 64 :])
 
 
 # Sixteen bits -------------------------------------------------------------------------------
@@ -164,8 +164,8 @@ finite = arrays(
 
 @given(finite)
 def test_bfloat16_is_the_nearest_with_ties_to_even(values):
-    kept = format.encode(values, "bfloat16")
-    found = format.decode(kept, "bfloat16").astype(np.float64)
+    kept = container.encode(values, "bfloat16")
+    found = container.decode(kept, "bfloat16").astype(np.float64)
     # Its neighbours: the float32 numbers with the lower half cut off, and one step beyond.
     cut = (values.view(np.uint32) >> 16).astype(np.uint32)
     below = (cut << 16).view(np.float32).astype(np.float64)
@@ -179,28 +179,28 @@ def test_bfloat16_is_the_nearest_with_ties_to_even(values):
 
 @given(finite.filter(lambda values: (np.abs(values) < 6e4).all()))
 def test_float16_is_numpys(values):
-    found = format.decode(format.encode(values, "float16"), "float16")
+    found = container.decode(container.encode(values, "float16"), "float16")
     np.testing.assert_array_equal(found, values.astype(np.float16).astype(np.float32))
 
 
 def test_what_does_not_fit_16_bits_is_refused():
     with pytest.raises(ArtifactError, match=r"1e\+05, does not fit float16; save with dtype='bf"):
-        format.encode(np.float32([1, 1e5]), "float16")
+        container.encode(np.float32([1, 1e5]), "float16")
     with pytest.raises(ArtifactError, match="does not fit bfloat16"):
-        format.encode(np.float32([3.4e38]), "bfloat16")
+        container.encode(np.float32([3.4e38]), "bfloat16")
 
 
 # On disk --------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
-    path = format.write(tmp_path / "a.safetensors", CONTENTS)
+    path = container.write(tmp_path / "a.safetensors", CONTENTS)
     with pytest.raises(ArtifactError, match=r"a.safetensors: the file is .* max_bytes allows 100"):
-        format.read(path, max_bytes=100)
+        container.read(path, max_bytes=100)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = format.write(tmp_path / "a.safetensors", CONTENTS)
+    path = container.write(tmp_path / "a.safetensors", CONTENTS)
     before = path.read_bytes()
 
     def full(descriptor):
@@ -208,18 +208,18 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        format.write(path, Contents({"estimator": "y"}, TENSORS, {}))
+        container.write(path, Contents({"estimator": "y"}, TENSORS, {}))
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.safetensors"]
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        format.write(tmp_path / "none" / "a.safetensors", CONTENTS)
+        container.write(tmp_path / "none" / "a.safetensors", CONTENTS)
 
 
 def test_a_saved_file_is_an_ordinary_one(tmp_path):
-    path = format.write(tmp_path / "a.safetensors", CONTENTS)
+    path = container.write(tmp_path / "a.safetensors", CONTENTS)
     other = tmp_path / "b"
     other.write_bytes(b"")
     assert path.stat().st_mode == other.stat().st_mode

@@ -11,8 +11,7 @@ import pytest
 import test_echo_files as echo
 from artifact_tools import X, classifier, gated, pipeline, regressor
 
-from deepreservoir import ArtifactError, EchoStateClassifier, load, save
-from deepreservoir.artifact import format
+from deepreservoir import ArtifactError, EchoStateClassifier, container, load, save
 
 #: What a value of the document is replaced by.
 ODD = [
@@ -87,7 +86,7 @@ def changed_document(rng, contents):
         else:
             other = "float32" if tensors[name].dtype == "float64" else "float64"
             tensors[name], dtypes[name] = tensors[name].astype(other), other
-        return format.Contents(document, tensors, dtypes)
+        return container.Contents(document, tensors, dtypes)
     # Parameters say how a model would be fitted again, and versions what made it: a change of
     # either is no other model.
     free = ("params", "versions")
@@ -101,7 +100,7 @@ def changed_document(rng, contents):
         del inner[last]
     else:
         inner[last] = rng.choice([value for value in ODD if value != before])
-    return format.Contents(document, tensors, dtypes)
+    return container.Contents(document, tensors, dtypes)
 
 
 def refused(path, max_bytes=1 << 24):
@@ -141,10 +140,10 @@ def test_a_forged_document_is_refused_or_is_a_model(paths, n):
     # With a hash that is right, a change may also describe another model: then it must be one.
     rng = random.Random(n)
     target = paths[0].with_name("document.safetensors")
-    originals = [format.read(path) for path in paths]
+    originals = [container.read(path) for path in paths]
     models = 0
     for _ in range(n):
-        format.write(target, changed_document(rng, rng.choice(originals)))
+        container.write(target, changed_document(rng, rng.choice(originals)))
         model = refused(target)
         if model is not None:
             models += 1

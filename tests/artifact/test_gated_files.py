@@ -17,8 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from target import host
 
-from deepreservoir import ArtifactError, SeedGatedClassifier, attach, load, save
-from deepreservoir.artifact import format
+from deepreservoir import ArtifactError, SeedGatedClassifier, attach, container, load, save
 from deepreservoir.artifact.summary import describe
 
 PARAMS = [
@@ -66,7 +65,7 @@ def test_one_task_is_saved_too(tmp_path):
     model = SeedGatedClassifier((8,), max_iter=2, random_state=0).fit(X, CLASSES)
     found = load(save(model, tmp_path / "m.safetensors", dtype="float16", X=X, y=CLASSES))
     assert found.predict(X).shape == (90,)
-    assert format.read(tmp_path / "m.safetensors").document["precision"]["rows"] == 90
+    assert container.read(tmp_path / "m.safetensors").document["precision"]["rows"] == 90
 
 
 def test_a_pipeline_comes_back_as_one(tmp_path):
@@ -78,7 +77,7 @@ def test_a_pipeline_comes_back_as_one(tmp_path):
 
 def test_adapter_and_seeds_are_all_that_a_file_holds(tmp_path):
     model = gated(hidden_layer_sizes=(256, 128))
-    contents = format.read(save(model, tmp_path / "m.safetensors"))
+    contents = container.read(save(model, tmp_path / "m.safetensors"))
     assert sum(a.size for a in contents.tensors.values()) == model.n_trained_params_
     sizes = [
         save(model, tmp_path / f"{dtype}", dtype=dtype).stat().st_size

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
-from deepreservoir.experiments import arms
+from deepreservoir.experiments.comparisons import arms
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
-from deepreservoir import DeepReservoirClassifier, EchoStateRegressor, load, save
-from deepreservoir.artifact import format
+from deepreservoir import DeepReservoirClassifier, EchoStateRegressor, container, load, save
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_words_are_classes_and_sixteen_bits_are_accounted_for(here, capsys):
     assert set(lines[1:]) <= {"flat", "house", "hut"}
     assert run("inspect", "m.st", "--check") == 0
     told = capsys.readouterr().out
-    contents, model = format.read("m.st"), load("m.st")[-1]
+    contents, model = container.read("m.st"), load("m.st")[-1]
     cost = contents.document["precision"]
     for part in (
         "model      DeepReservoirClassifier",

@@ -10,7 +10,7 @@ from cli_tools import environment, files_below, own_folder, program, run
 from deepreservoir import RankSearch
 from deepreservoir.datasets import load_dataset, read_table
 from deepreservoir.experiments import Protocol
-from deepreservoir.experiments.rank_table import rank_table
+from deepreservoir.experiments.tables.rank_table import rank_table
 
 QUICK = Protocol(hidden_layer_sizes=(16,), max_iter=6)
 ONCE = ("--seeds", "1", "--folds", "2")
@@ -28,7 +28,9 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("deepreservoir.experiments.rank_table.protocol_for", lambda name: QUICK)
+    monkeypatch.setattr(
+        "deepreservoir.experiments.tables.rank_table.protocol_for", lambda name: QUICK
+    )
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def untrained(monkeypatch):
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.deep_base.train", reached)
+    monkeypatch.setattr("deepreservoir.estimators.base.fitting.train", reached)
 
 
 def table_rows(out):

@@ -8,7 +8,7 @@ import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
 from deepreservoir import TrainingDiverged
-from deepreservoir.experiments import arms
+from deepreservoir.experiments.comparisons import arms
 
 ROWS = "1,a\n2,b\n" * 5
 QUICK = ("--ranks", "1", "--seeds", "1", "--arms", "linear")

@@ -11,8 +11,9 @@ from functools import partial
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
-from deepreservoir.experiments import resources
-from deepreservoir.sweeps import Folder, cluster, read_sweep, run_sweep, runs_of, summary_table
+from deepreservoir.experiments.comparisons import resources
+from deepreservoir.reports import summary_table
+from deepreservoir.sweeps import Folder, cluster, read_sweep, run_sweep, runs_of
 
 ROWS = "".join(f"{i % 7},{i * 13 % 11},{i * i % 5},{'ab'[i % 7 > 3]}\n" for i in range(80))
 DECLARATION = """

@@ -5,7 +5,7 @@ import pytest
 from device_array import transfers
 from sklearn.base import BaseEstimator
 
-from deepreservoir.estimators.device_input import (
+from deepreservoir.estimators.base.device_input import (
     checked_array,
     checked_features,
     checked_pair,

@@ -6,12 +6,12 @@ from device_array import transfers
 
 from deepreservoir import kernels
 from deepreservoir.backend import to_device
+from deepreservoir.inputs.table import Rows
 from deepreservoir.layers import Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import AdamW
-from deepreservoir.rows import Rows
 from deepreservoir.training import Plan, TrainingSet, train
 
 LOSS = SoftmaxCrossEntropy(0.1, (1.0, 2.0, 0.5))

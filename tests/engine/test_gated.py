@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from target import device, host, put
 from training_tools import LOSS, Recorder, Watched, X, Y, data, network, plan
 
+from deepreservoir.inputs.table import Rows
 from deepreservoir.layers import Step
-from deepreservoir.rows import Rows
 from deepreservoir.training import (
     Gate,
     Resample,
@@ -21,7 +21,7 @@ from deepreservoir.training import (
     train_gated,
     validate_gates,
 )
-from deepreservoir.training.gated import GatedFeed, turns
+from deepreservoir.training.seed_gating import GatedFeed, turns
 
 PARTS = (np.arange(40), np.arange(40, 70))
 

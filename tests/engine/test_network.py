@@ -9,10 +9,10 @@ import scipy.sparse
 from gradcheck import jitter, normal
 from target import assert_allclose, assert_array_equal, host, xp
 
+from deepreservoir.inputs.table import CHUNK_ROWS
 from deepreservoir.layers import Step
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
-from deepreservoir.rows import CHUNK_ROWS
 
 STEP = Step(0, 0)
 

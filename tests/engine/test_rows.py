@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 from target import assert_array_equal, device, put, xp
 
-from deepreservoir.rows import Rows, take_rows
+from deepreservoir.inputs.table import Rows, take_rows
 
 DENSE = np.arange(35.0).reshape(7, 5) * (np.arange(35).reshape(7, 5) % 3 > 0)
 KINDS = [np.array, scipy.sparse.csr_matrix, scipy.sparse.csr_array]

@@ -5,10 +5,10 @@ import pytest
 from target import host
 from training_tools import LOSS, X, Y, data, network, plan
 
+from deepreservoir.inputs.table import Rows
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import SGD
-from deepreservoir.rows import Rows
 from deepreservoir.training import (
     FirstProduct,
     Resample,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from target import device, host, put
 
+from deepreservoir.inputs.table import Rows
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import SGD, AdamW
-from deepreservoir.rows import Rows
 from deepreservoir.training import Plan, TrainingSet, train
 
 N, D, K = 70, 6, 3

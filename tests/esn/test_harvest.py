@@ -8,7 +8,7 @@ import target
 from target import assert_array_equal, put, xp
 
 from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec, ReservoirStack
-from deepreservoir.esn.harvest import harvest
+from deepreservoir.esn.state_blocks import harvest
 from deepreservoir.esn.threads import one_ahead, spread
 
 RNG = np.random.default_rng(0)

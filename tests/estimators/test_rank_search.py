@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, RankSearch
-from deepreservoir.estimators.components import SPARSE_FEATURES, components_for
-from deepreservoir.estimators.gallop import first_passing
+from deepreservoir.search.doubling_search import first_passing
+from deepreservoir.search.pca_dimension import SPARSE_FEATURES, components_for
 
 X, Y = load_digits(n_class=3, return_X_y=True)
 X, Y = X[:240] / 16, Y[:240]

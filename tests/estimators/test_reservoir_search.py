@@ -16,7 +16,7 @@ from target import assert_array_equal
 
 from deepreservoir import EchoStateRegressor
 from deepreservoir.datasets import mackey_glass, narma10
-from deepreservoir.estimators.halving import (
+from deepreservoir.search.reservoirs import (
     PENALTIES,
     reservoir_search,
     score_after_washout,

@@ -20,7 +20,7 @@ from deepreservoir import (
     Network,
     SeedGatedClassifier,
 )
-from deepreservoir.estimators.gates import balanced
+from deepreservoir.estimators.gated.task_rows import balanced
 from deepreservoir.training import checkpoint as checkpoints
 
 

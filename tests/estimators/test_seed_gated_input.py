@@ -14,7 +14,7 @@ from deepreservoir import (
     materialise,
     predict_many,
 )
-from deepreservoir.estimators.tasks import row_names
+from deepreservoir.estimators.gated.tasks import row_names
 
 MODEL = fitted()
 
@@ -24,7 +24,7 @@ def _no_training(monkeypatch):
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.gated_base.train_gated", reached)
+    monkeypatch.setattr("deepreservoir.estimators.gated.base.train_gated", reached)
 
 
 WITH_NONE = [None, *NAMES[1:]]

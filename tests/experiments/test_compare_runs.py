@@ -6,7 +6,8 @@ from experiment_tools import QUICK, classes, scores, without_collections
 
 from deepreservoir import backend, compare
 from deepreservoir.datasets import DatasetUnavailable
-from deepreservoir.experiments import ARMS, arms
+from deepreservoir.experiments import ARMS
+from deepreservoir.experiments.comparisons import arms
 from deepreservoir.optim import AdamW
 
 
@@ -73,7 +74,7 @@ def test_data_that_is_not_there_is_refused_before_any_training(monkeypatch):
     def nowhere(name):
         raise DatasetUnavailable(name)
 
-    monkeypatch.setattr("deepreservoir.experiments.runner.load_dataset", nowhere)
+    monkeypatch.setattr("deepreservoir.experiments.comparisons.runner.load_dataset", nowhere)
     with pytest.raises(DatasetUnavailable, match="mnist"):
         compare("mnist")
 

@@ -17,7 +17,7 @@ from deepreservoir.experiments import (
     save_table,
     table,
 )
-from deepreservoir.experiments.report import LABELS
+from deepreservoir.experiments.comparisons.report import LABELS
 
 
 @pytest.fixture(scope="module", autouse=True)

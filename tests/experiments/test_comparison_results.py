@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreservoir.experiments import ARMS, Comparison, Record, compare
-from deepreservoir.experiments.results import merge_notes, write_atomically
+from deepreservoir.experiments.comparisons.results import merge_notes, write_atomically
 
 WITHOUT_RANK = ("full", "random_features", "echo_state", "linear")
 

@@ -7,8 +7,9 @@ import pytest
 from experiment_tools import QUICK, classes, diabetes, forward
 
 from deepreservoir import load_dataset
-from deepreservoir.experiments import Protocol, arms
-from deepreservoir.experiments.arms import Task
+from deepreservoir.experiments import Protocol
+from deepreservoir.experiments.comparisons import arms
+from deepreservoir.experiments.comparisons.arms import Task
 from deepreservoir.scaffold import ScaffoldSpec
 
 AFTER = ("adapter", "scaffold_removed", "wrong_seed")

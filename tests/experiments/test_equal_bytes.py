@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreservoir.datasets import Dataset
-from deepreservoir.experiments import arms, compare
-from deepreservoir.experiments.arms import Task, equal_bytes, equal_width, stored_bytes
+from deepreservoir.experiments import compare
+from deepreservoir.experiments.comparisons import arms
+from deepreservoir.experiments.comparisons.arms import Task, equal_bytes, equal_width, stored_bytes
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 

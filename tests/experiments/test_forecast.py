@@ -5,7 +5,7 @@ import pytest
 
 from deepreservoir.datasets import lorenz63, read_series
 from deepreservoir.esn import nrmse
-from deepreservoir.experiments.forecast import (
+from deepreservoir.experiments.forecasts.forecast import (
     check_picture,
     forecast_series,
     save_forecast,

@@ -12,19 +12,19 @@ from deepreservoir.experiments import (
     FORECAST_ARMS,
     SERIES,
     compare_forecasts,
-    forecast_comparison,
     forecast_table,
     save_comparison_picture,
     save_forecast_table,
 )
-from deepreservoir.experiments.forecast_report import FORECAST_LABELS
-from deepreservoir.experiments.forecasters import (
+from deepreservoir.experiments.forecasts import comparison
+from deepreservoir.experiments.forecasts.forecasters import (
     DeepWindows,
     EchoState,
     LinearWindows,
     NextGeneration,
     Persistence,
 )
+from deepreservoir.experiments.forecasts.report import FORECAST_LABELS
 
 WAVES = np.c_[np.sin(np.arange(900) / 5), np.cos(np.arange(900) / 5)]
 QUICK = {"hidden_layer_sizes": (32, 16), "max_iter": 30, "batch_size": 32}
@@ -34,9 +34,9 @@ QUICK = {"hidden_layer_sizes": (32, 16), "max_iter": 30, "batch_size": 32}
 def quick():
     """One small comparison of all arms."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(forecast_comparison, "_DEEP", QUICK)
+    patch.setattr(comparison, "_DEEP", QUICK)
     task = SERIES["lorenz63"]
-    patch.setitem(SERIES, "lorenz63", forecast_comparison.replace(task, n_train=800, n_starts=8))
+    patch.setitem(SERIES, "lorenz63", comparison.replace(task, n_train=800, n_starts=8))
     yield compare_forecasts("lorenz63", (1, 2), 2)
     patch.undo()
 

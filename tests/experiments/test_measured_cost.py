@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from deepreservoir.experiments import resources
-from deepreservoir.experiments.resources import measured
+from deepreservoir.experiments.comparisons import resources
+from deepreservoir.experiments.comparisons.resources import measured
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the peak is read from /proc"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepreservoir.experiments import resources
+from deepreservoir.experiments.comparisons import resources
 
 
 @pytest.fixture(autouse=True)
@@ -14,4 +14,4 @@ def _without_collections(monkeypatch):
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Leave the pictures out of reports, which take longer than all else of them."""
-    monkeypatch.setattr("deepreservoir.sweeps.page.pictures", lambda found: [])
+    monkeypatch.setattr("deepreservoir.reports.page.pictures", lambda found: [])

@@ -10,9 +10,10 @@ from typing import Any
 
 from sweep_tools import small
 
-from deepreservoir.sweeps import Folder, Run, Sweep, runs_of, save_report
-from deepreservoir.sweeps.gathered import Gathered, Snapshot
-from deepreservoir.sweeps.plain import plain
+from deepreservoir.reports import save_report
+from deepreservoir.reports.data import Gathered, Snapshot
+from deepreservoir.sweeps import Folder, Run, Sweep, runs_of
+from deepreservoir.sweeps.plain_data import plain
 
 RANKS = (1, 4)
 _VOID = ("meta", "link")

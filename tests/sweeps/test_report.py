@@ -28,10 +28,11 @@ from report_tools import (
 )
 from sweep_tools import small
 
-from deepreservoir.sweeps import Figure, Folder, Published, Run, save_report
-from deepreservoir.sweeps.draw import COLOURS
-from deepreservoir.sweeps.markup import tag
-from deepreservoir.sweeps.page import PAPER
+from deepreservoir.reports import save_report
+from deepreservoir.reports.drawing import COLOURS
+from deepreservoir.reports.html import tag
+from deepreservoir.reports.page import PAPER
+from deepreservoir.sweeps import Figure, Folder, Published, Run
 
 SWEEPS = [empty, ranks, schedules, families, numbers, broken]
 
@@ -222,7 +223,7 @@ def contrast(a, b):
 
 def schemes():
     style = (
-        Path(sys.modules["deepreservoir.sweeps.page"].__file__).parent / "page.css"
+        Path(sys.modules["deepreservoir.reports.page"].__file__).parent / "page.css"
     ).read_text()
     light, dark = re.findall(r":root \{(.*?)\}", style, re.S)
     return [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", part)) for part in (light, dark)]

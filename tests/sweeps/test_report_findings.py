@@ -4,7 +4,7 @@ import pytest
 from report_tools import filled, gathered, ranks, record_of, score_of
 from sweep_tools import small
 
-from deepreservoir.sweeps.findings import findings, pairs
+from deepreservoir.reports.findings import findings, pairs
 
 
 def said(path):

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from report_tools import failure_of, filled, gathered, ranks, record_of, score_of
 from sweep_tools import small
 
-from deepreservoir.sweeps.betas import beta_by_epoch, beta_histograms, final_betas
-from deepreservoir.sweeps.curves import by_rank, without_scaffold
-from deepreservoir.sweeps.draw import COLOURS, _spread
-from deepreservoir.sweeps.heat import family_map, family_table
-from deepreservoir.sweeps.pictures import pictures
+from deepreservoir.reports.betas import beta_by_epoch, beta_histograms, final_betas
+from deepreservoir.reports.curves import by_rank, without_scaffold
+from deepreservoir.reports.drawing import COLOURS, _spread
+from deepreservoir.reports.heat import family_map, family_table
+from deepreservoir.reports.pictures import pictures
 
 pytest.importorskip("matplotlib")
 

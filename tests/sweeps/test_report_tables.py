@@ -20,7 +20,8 @@ from report_tools import (
 from sweep_tools import small
 
 from deepreservoir.experiments import Protocol
-from deepreservoir.sweeps import Figure, Published, Run, Sweep, run_sweep, runs_of, summary
+from deepreservoir.reports import summary
+from deepreservoir.sweeps import Figure, Published, Run, Sweep, run_sweep, runs_of
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"

@@ -11,7 +11,7 @@ import pytest
 from sweep_tools import KINDS, killer, lasting, small, tries
 
 from deepreservoir.datasets import DatasetUnavailable
-from deepreservoir.experiments.results import versions
+from deepreservoir.experiments.comparisons.results import versions
 from deepreservoir.sweeps import (
     ClusterUnavailable,
     Folder,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sweep_tools import KINDS, lasting, small
 
-from deepreservoir.experiments import arms
+from deepreservoir.experiments.comparisons import arms
 from deepreservoir.sweeps import Figure, Folder, Published, jobs_of, run_sweep, runs_of, work
 
 

@@ -6,18 +6,8 @@ from statistics import fmean, stdev
 import pytest
 from sweep_tools import small
 
-from deepreservoir.sweeps import (
-    Figure,
-    Folder,
-    Published,
-    Run,
-    beside,
-    beside_table,
-    run_sweep,
-    runs_of,
-    summary,
-    summary_table,
-)
+from deepreservoir.reports import beside, beside_table, summary, summary_table
+from deepreservoir.sweeps import Figure, Folder, Published, Run, run_sweep, runs_of
 
 FAMILIES = ("normal", "binary")
 GRID = (("scaffold", FAMILIES), ("rank", (1, 8)))

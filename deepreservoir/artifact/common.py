@@ -1,0 +1,121 @@
+"""What files of all estimators have in common: parameters, names, tensors, sizes."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from .. import __version__
+from ..container import ArtifactError, Contents
+from .values import entries, names_of, plain, value_of
+
+_DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
+#: What a document may hold besides.
+OPTIONAL = {"precision", "preprocessing", "table"}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a model was made with."""
+    packages = ("numpy", "scipy", "scikit-learn")
+    own = {"deepreservoir": __version__, "python": platform.python_version()}
+    return own | {name: version(name) for name in packages}
+
+
+def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the beginnings of a model's document, and of what it says was learned.
+
+    The device is left out: a file belongs to none.
+    """
+    params = {
+        name: plain(value, name)
+        for name, value in model.get_params(deep=False).items()
+        if name != "device"
+    }
+    names = getattr(model, "feature_names_in_", None)
+    fitted = {
+        "n_features": int(model.n_features_in_),
+        "feature_names": None if names is None else [str(name) for name in names],
+    }
+    document = {
+        "estimator": type(model).__name__,
+        "params": params,
+        "fitted": fitted,
+        "versions": versions(),
+    }
+    return document, fitted
+
+
+def restore_common(
+    cls: Any, document: dict[str, Any], own: dict[str, Any], device: str
+) -> tuple[Any, dict[str, Any]]:
+    """Return an estimator with its parameters, and what the document says was learned.
+
+    Parameters
+    ----------
+    cls : type
+    document : dict
+    own : dict of str to type
+        What an estimator of this class has learned besides the features.
+    device : str
+    """
+    if not set(document) - OPTIONAL == _DOCUMENT:
+        raise ArtifactError(
+            f"the document must have the entries {sorted(_DOCUMENT)}; got {sorted(document)}"
+        )
+    if not isinstance(document["params"], dict):
+        raise ArtifactError("params must be the parameters by name")
+    known = set(cls().get_params(deep=False)) - {"device"}
+    unknown = sorted(set(document["params"]) - known)
+    if unknown:
+        raise ArtifactError(f"{cls.__name__} has no parameter {unknown[0]!r}")
+    params = {name: value_of(value, name) for name, value in document["params"].items()}
+    model = cls(**params, device=device)
+    types = {"n_features": int, "feature_names": (list, type(None)), **own}
+    fitted = entries(document["fitted"], "fitted", types)
+    names = names_of(fitted["feature_names"], "feature_names")
+    model.n_features_in_ = fitted["n_features"]
+    if names is not None:
+        model.feature_names_in_ = names
+        if len(names) != model.n_features_in_:
+            raise ArtifactError(f"{len(names)} names for {model.n_features_in_} features")
+    return model, fitted
+
+
+def check_tensors(
+    contents: Contents,
+    shapes: dict[str, tuple[int, ...]],
+    dtypes: dict[str, tuple[str, ...]],
+) -> None:
+    """Raise an ArtifactError unless the tensors are those of `shapes`, and no others."""
+    names = {name for name in contents.tensors if not name.startswith("preprocessing.")}
+    missing, extra = sorted(set(shapes) - names), sorted(names - set(shapes))
+    if missing or extra:
+        what = f"has no tensor {missing[0]!r}" if missing else f"has a tensor {extra[0]!r} too many"
+        raise ArtifactError(f"the file {what}; expected {', '.join(sorted(shapes))}"[:600])
+    for name, shape in shapes.items():
+        found = contents.tensors[name].shape
+        if found != tuple(shape):
+            raise ArtifactError(f"tensor {name!r} must have shape {tuple(shape)}; got {found}")
+        if contents.kept_as(name) not in dtypes[name]:
+            raise ArtifactError(
+                f"tensor {name!r} must be {' or '.join(dtypes[name])}; got {contents.kept_as(name)}"
+            )
+
+
+def check_bytes(needed: int, max_bytes: int, what: str) -> None:
+    """Raise an ArtifactError if more bytes are asked for than are allowed."""
+    if needed > max_bytes:
+        raise ArtifactError(
+            f"the model asks for {needed:,} bytes for {what}; max_bytes allows {max_bytes:,}. "
+            "Raise max_bytes for a file that you trust"
+        )
+
+
+def digest_differs(what: str, expected: str, found: str) -> ArtifactError:
+    """Return the error for frozen weights that are not those of the saved model."""
+    return ArtifactError(
+        f"the frozen weights of {what} are not those of the saved model: expected digest "
+        f"{expected:.64}, found {found}. They were drawn by another version of deepreservoir, or "
+        "need linear algebra that differs here in its last digit"
+    )

@@ -1,0 +1,130 @@
+"""Ordinary weights: what scaffold and adapter amount to, for those who run them elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..backend import to_host
+from ..container import ArtifactError
+from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ..models import MLPConfig
+
+
+@dataclass(frozen=True)
+class PlainLayer:
+    """One layer with nothing frozen: ``act(norm(W x + b) )``, plus x where it is residual.
+
+    Attributes
+    ----------
+    path : str
+    weight : ndarray of float64, shape (d_out, d_in)
+    bias : ndarray of float64, shape (d_out,), or None
+    norm : tuple of two ndarray of float64, shape (d_out,), or None
+        Weight and bias of the layer normalisation that follows.
+    residual : bool
+    activation : str
+    """
+
+    path: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    norm: tuple[np.ndarray, np.ndarray] | None
+    residual: bool
+    activation: str
+
+
+def check_deep(model: Any) -> None:
+    """Raise an ArtifactError unless `model` is a deep estimator; it must be fitted."""
+    if not isinstance(model, DeepReservoirClassifier | DeepReservoirRegressor):
+        raise ArtifactError(
+            f"this is for deep estimators; got {type(model).__name__}. Of a pipeline, take the "
+            "last step"
+        )
+    check_is_fitted(model, "network_")
+
+
+def plain_layers(model: Any) -> list[PlainLayer]:
+    """Return the layers of a fitted deep estimator, hidden ones and head, as ordinary ones.
+
+    The head of a regressor gives targets in their own units.
+    """
+    check_deep(model)
+    network = model.network_
+    config: MLPConfig = network.config
+    named = {
+        path: to_host(array).astype(np.float64)
+        for path, array in network.named_parameters().items()
+    }
+    weights = {path: layer.effective_weight() for path, layer in network.adapted.items()}
+    layers = []
+    for i, (d_in, d_out) in enumerate(config.hidden_shapes):
+        path = f"layers.{i}"
+        norm = None
+        if config.layer_norm:
+            norm = named[f"{path}.norm.weight"], named[f"{path}.norm.bias"]
+        layers.append(
+            PlainLayer(
+                path,
+                weights[path],
+                named.get(f"{path}.bias"),
+                norm,
+                config.residual and d_in == d_out,
+                config.activation,
+            )
+        )
+    head = weights["head"] if "head" in weights else named["head.weight"]
+    bias = named.get("head.bias")
+    if isinstance(model, DeepReservoirRegressor):
+        head = head * model.y_scale_[:, None]
+        bias = (0.0 if bias is None else bias * model.y_scale_) + model.y_mean_
+    return [*layers, PlainLayer("head", head, bias, None, False, "identity")]
+
+
+def materialise(model: Any) -> dict[str, np.ndarray]:
+    """Return ordinary weights: ``beta W_seed + s B A`` written out, by name.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted deep estimator.
+
+    Returns
+    -------
+    dict of str to ndarray, in the model's dtype
+        ``layers.0.weight`` (d_out, d_in), as PyTorch names and lays them out, ``layers.0.bias``
+        and ``layers.0.norm.weight`` where there are any, to ``head.weight`` and ``head.bias``.
+        A classifier's head gives logits, a regressor's the targets in their own units.
+
+    Raises
+    ------
+    ArtifactError
+        If the model is no deep estimator.
+    NotFittedError
+        If it is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import DeepReservoirRegressor, materialise
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> model = DeepReservoirRegressor((16,), max_iter=5, random_state=0).fit(X, X[:, 0])
+    >>> w = materialise(model)
+    >>> [(name, array.shape) for name, array in w.items()]
+    [('layers.0.weight', (16, 3)), ('head.weight', (1, 16)), ('head.bias', (1,))]
+    >>> h = np.maximum(X @ w["layers.0.weight"].T, 0)
+    >>> y = h @ w["head.weight"].T + w["head.bias"]
+    >>> bool(np.allclose(y[:, 0], model.predict(X), atol=1e-5))
+    True
+    """
+    found: dict[str, np.ndarray] = {}
+    for layer in plain_layers(model):
+        found[f"{layer.path}.weight"] = layer.weight
+        if layer.bias is not None:
+            found[f"{layer.path}.bias"] = layer.bias
+        if layer.norm is not None:
+            found[f"{layer.path}.norm.weight"], found[f"{layer.path}.norm.bias"] = layer.norm
+    return {name: array.astype(model.network_.dtype) for name, array in found.items()}

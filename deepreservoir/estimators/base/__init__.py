@@ -1,0 +1,1 @@
+"""What the deep estimators share: parameters, reading, fitting, predicting."""

@@ -1,0 +1,174 @@
+"""From an estimator's parameters to a training plan, with every value checked and named."""
+
+from __future__ import annotations
+
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+from ...optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
+from ...training import PROJECTION_LIMIT, Plan, Resample
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("constant", "cosine", "exponential")
+
+#: Rows a training step under batch_size="auto".
+DEFAULT_BATCH = 128
+
+# name -> (lowest, whether it is included, highest, whether it is included, None allowed)
+_REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
+    "learning_rate_init": (0, False, float("inf"), False, False),
+    "weight_decay": (0, True, float("inf"), False, False),
+    "momentum": (0, True, 1, False, False),
+    "lr_decay": (0, False, 1, True, False),
+    "warmup": (0, True, 1, False, False),
+    "tol": (0, True, float("inf"), False, False),
+    "validation_fraction": (0, False, 1, False, False),
+    "max_grad_norm": (0, False, float("inf"), False, True),
+    "ema_decay": (0, False, 1, False, True),
+    "label_smoothing": (0, True, 1, False, False),
+    "huber_delta": (0, False, float("inf"), False, False),
+}
+_INTEGERS = {"max_iter": 1, "n_iter_no_change": 1}
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss": ("squared_error", "huber"),
+}
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_real(name: str, value: object) -> None:
+    low, low_in, high, high_in, optional = _REALS[name]
+    if value is None and optional:
+        return
+    fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    fits = fits and (low <= value if low_in else low < value)  # type: ignore[operator]
+    fits = fits and (value <= high if high_in else value < high)  # type: ignore[operator]
+    if not fits:
+        interval = f"{'[' if low_in else '('}{low}, {high}{']' if high_in else ')'}"
+        also = " or None" if optional else ""
+        raise ValueError(f"{name} must be a number in {interval}{also}; got {value!r}")
+
+
+def check_training_params(params: dict[str, Any]) -> None:
+    """Raise a ValueError that names the first parameter of training out of its range."""
+    for name, value in params.items():
+        if name in _REALS:
+            _check_real(name, value)
+        elif name in _INTEGERS and not (_is_integer(value) and value >= _INTEGERS[name]):
+            raise ValueError(
+                f"{name} must be an integer of at least {_INTEGERS[name]}; got {value!r}"
+            )
+        elif name in _CHOICES and value not in _CHOICES[name]:
+            allowed = ", ".join(map(repr, _CHOICES[name]))
+            raise ValueError(f"{name} must be one of {allowed}; got {value!r}")
+    resampling(params)
+    batch = params["batch_size"]
+    if batch != "auto" and not (_is_integer(batch) and batch >= 1):
+        raise ValueError(f"batch_size must be 'auto' or an integer of at least 1; got {batch!r}")
+    cache = params["projection_cache"]
+    if cache != "auto" and not (_is_integer(cache) and cache >= 0):
+        raise ValueError(
+            f"projection_cache must be 'auto' or a limit in bytes, 0 for none; got {cache!r}"
+        )
+    for name in ("scaffold_seed", "random_state"):
+        value = params.get(name)
+        if value is None:
+            continue
+        # A random_state may also be a generator, which scikit-learn checks.
+        other = not _is_integer(value) and name == "scaffold_seed"
+        if other or (_is_integer(value) and value < 0):
+            raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
+
+
+def resampling(params: dict[str, Any]) -> Resample | None:
+    """Return when scaffolds are drawn anew, checked against what is trained."""
+    value = params.get("resample")
+    if value is None:
+        return None
+    when: Any
+    when, count = (value, 1) if isinstance(value, str) else _pair(value)
+    counted = when in ("step", "microbatch") and _is_integer(count) and count >= 1
+    if not (value == "epoch" or (counted and not isinstance(value, str))):
+        raise ValueError(
+            'resample must be None, "epoch", ("step", k) or ("microbatch", k) with k at least 1; '
+            f"got {value!r}"
+        )
+    if params["adapter"] == "full":
+        raise ValueError(
+            f'resample={value!r} needs a frozen scaffold, and adapter="full" trains every weight; '
+            "set resample=None"
+        )
+    return Resample(when, int(count))
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else (None, None)
+
+
+def batch_rows(params: dict[str, Any]) -> int:
+    """Return the rows a training step takes."""
+    size = params["batch_size"]
+    return DEFAULT_BATCH if size == "auto" else int(size)
+
+
+def _optimiser(params: dict[str, Any]) -> Optimiser:
+    decay = float(params["weight_decay"])
+    if params["optimizer"] == "sgd":
+        return SGD(momentum=float(params["momentum"]), weight_decay=decay)
+    return (AdamW if params["optimizer"] == "adamw" else Adam)(weight_decay=decay)
+
+
+def _schedule(params: dict[str, Any], epoch_steps: int) -> Schedule:
+    steps = epoch_steps * params["max_iter"]
+    warmup = round(params["warmup"] * steps)
+    schedules: dict[str, Schedule] = {
+        "constant": Constant(),
+        "cosine": Cosine(steps - warmup),
+        "exponential": Exponential(float(params["lr_decay"]), epoch_steps),
+    }
+    chosen = schedules[params["schedule"]]
+    return WarmUp(warmup, chosen) if warmup else chosen
+
+
+def projection_limit(params: dict[str, Any]) -> int:
+    """Return the bytes that the first frozen product may take; none where that changes."""
+    if params.get("resample") is not None:
+        return 0
+    cache = params["projection_cache"]
+    return PROJECTION_LIMIT if cache == "auto" else int(cache)
+
+
+def make_plan(params: dict[str, Any], epoch_steps: int, seed: int, one_pass: bool = False) -> Plan:
+    """Return the plan of `fit`, or of one pass of `partial_fit` at a constant rate.
+
+    Parameters
+    ----------
+    params : dict
+        The estimator's parameters, checked.
+    epoch_steps : int
+        Training steps of an epoch, over which a schedule goes on.
+    seed : int
+        Of the order of rows and of dropout.
+    one_pass : bool
+    """
+    return Plan(
+        optimiser=_optimiser(params),
+        rate=float(params["learning_rate_init"]),
+        schedule=Constant() if one_pass else _schedule(params, epoch_steps),
+        epochs=1 if one_pass else int(params["max_iter"]),
+        batch_size=batch_rows(params),
+        shuffle=bool(params["shuffle"]),
+        seed=seed,
+        clip_norm=params["max_grad_norm"],
+        ema_decay=None if one_pass else params["ema_decay"],
+        tol=float(params["tol"]),
+        patience=None if one_pass else int(params["n_iter_no_change"]),
+        projection_limit=projection_limit(params),
+        resample=resampling(params),
+        verbose=bool(params["verbose"]),
+    )

@@ -1,0 +1,211 @@
+"""What the echo-state estimators share: parameters, the reservoir, readouts that stream."""
+
+from __future__ import annotations
+
+from math import isfinite, isinf
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from ...backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
+from ...esn.plasticity import IntrinsicPlasticity
+from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
+from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
+from ...esn.stack import ARRANGEMENTS, ReservoirStack
+from ...esn.topology import RecurrentSpec
+from .series import Series
+
+READOUTS = ("ridge", "rls", "lms")
+_DTYPES = ("float32", "float64")
+# Fitted attributes that hold arrays of the device; the last one tells where all are.
+_FITTED = ("readout_", "features_", "_learner", "_end", "reservoir_")
+
+
+def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
+    """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
+    fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    if not fits or not low <= value <= high or (open_low and value == low):
+        bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
+        raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
+
+
+def check_whole(name: str, value: Any, at_least: int) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `at_least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
+        raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
+
+
+class BaseEchoState(BaseEstimator):
+    """Base of the echo-state estimators; `__init__` is theirs, and stores parameters only."""
+
+    n_features_in_: int
+    reservoir_: ReservoirStack
+    readout_: Any
+    _learner: Any  # gathers rows for the readout; None where scikit-learn fits it
+    _online: bool  # whether partial_fit has been called since fit
+
+    def _check_params(self) -> None:
+        if not self._levels():
+            raise ValueError(
+                "units must be an integer of at least 1, or a tuple of them, one for each "
+                f"reservoir; got {self.units!r}"
+            )
+        for units in self._levels():
+            check_whole("units", units, 1)
+        inf = float("inf")
+        check_real("spectral_radius", self.spectral_radius, 0, inf)
+        check_real("leak_rate", self.leak_rate, 0, 1, open_low=True)
+        check_real("input_scaling", self.input_scaling, 0, inf)
+        check_real("bias_scaling", self.bias_scaling, 0, inf)
+        check_real("noise", self.noise, 0, inf)
+        check_whole("washout", self.washout, 0)
+        if not isinstance(self.plasticity, IntrinsicPlasticity):
+            check_whole("plasticity", self.plasticity, 0)
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {ACTIVATIONS}; got {self.activation!r}")
+        if self.plasticity and self.activation != "tanh":
+            raise ValueError(f"plasticity needs activation='tanh'; got {self.activation!r}")
+        if self.arrangement not in ARRANGEMENTS:
+            raise ValueError(f"arrangement must be one of {ARRANGEMENTS}; got {self.arrangement!r}")
+        if self.dtype not in _DTYPES:
+            raise ValueError(f"dtype must be one of {_DTYPES}; got {self.dtype!r}")
+        resolve_device(self.device)
+        seed = self.random_state
+        if isinstance(seed, Integral) and seed < 0:
+            raise ValueError(f"random_state must be a non-negative integer or None; got {seed!r}")
+        self._penalties()
+
+    def _check_readout(self, kind: str) -> None:
+        if isinstance(self.readout, str):
+            if self.readout not in READOUTS:
+                raise ValueError(
+                    f"readout must be one of {READOUTS} or a scikit-learn {kind}; "
+                    f"got {self.readout!r}"
+                )
+        elif not hasattr(self.readout, "fit") or not hasattr(self.readout, "predict"):
+            raise ValueError(
+                f"readout must have fit and predict, as a {kind} has; got {self.readout!r}"
+            )
+
+    def _penalties(self) -> tuple[float, ...]:
+        """Return the ridge penalties, one or a path."""
+        values = self.ridge if isinstance(self.ridge, list | tuple | np.ndarray) else (self.ridge,)
+        for value in values:
+            check_real("ridge", value, 0, float("inf"))
+        if not len(values):
+            raise ValueError("ridge must be a penalty, or a path of at least one; got none")
+        return tuple(float(value) for value in values)
+
+    def _levels(self) -> tuple[Any, ...]:
+        units = self.units
+        return tuple(units) if isinstance(units, tuple | list | np.ndarray) else (units,)
+
+    def _check_washout(self, series: Series) -> None:
+        shortest = min(len(array) for array in series.arrays)
+        if self.washout >= shortest:
+            raise ValueError(
+                f"washout must be less than the length of every series, {shortest}; "
+                f"got {self.washout}. Lower washout, or give longer series"
+            )
+
+    # The device -------------------------------------------------------------------------
+
+    def _device(self) -> Device:
+        """Return where to compute, having brought there what is fitted.
+
+        A model may be loaded where its device is not: then that is the CPU.
+        """
+        device = present_device(self.device)
+        if self.reservoir_.device != device:
+            for name in _FITTED:
+                if name in vars(self):
+                    setattr(self, name, moved(getattr(self, name), device))
+        return device
+
+    # Pickles -----------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only `partial_fit` needs, X^T X say, unless it has been called."""
+        state = dict(super().__getstate__())
+        if not state.get("_online"):
+            state.pop("_learner", None)
+        return state
+
+    def _check_online(self) -> None:
+        """Raise a ValueError where a fitted model cannot be trained on; note that it is, else."""
+        if not hasattr(self, "_learner"):
+            raise ValueError(
+                "partial_fit needs what the readout gathered from the series so far, which a saved "
+                "file does not hold, nor the pickle of a model that was only fitted. Fit again on "
+                "all series, or call partial_fit before pickling"
+            )
+        self._online = True
+
+    # The reservoir ----------------------------------------------------------------------
+
+    def _build(self, n_inputs: int, n_feedback: int = 0) -> ReservoirStack:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.reservoir_seed_ = seed
+        self._noisy_runs = 0
+        specs = [
+            ReservoirSpec(
+                RecurrentSpec(
+                    int(units),
+                    self.topology,
+                    float(self.spectral_radius),
+                    self.density,
+                    seed,
+                    f"reservoir.{i}",
+                ),
+                leak_rate=float(self.leak_rate),
+                input_scaling=float(self.input_scaling),
+                bias_scaling=float(self.bias_scaling),
+                activation=self.activation,
+                noise=float(self.noise),
+            )
+            for i, units in enumerate(self._levels())
+        ]
+        return ReservoirStack(
+            specs,
+            n_inputs,
+            n_feedback,
+            self.arrangement,
+            np.dtype(self.dtype),
+            resolve_device(self.device),
+        )
+
+    def _next_noise(self) -> int:
+        """Return the seed of the noise of one more run, so that no two have the same."""
+        number, self._noisy_runs = self._noisy_runs, self._noisy_runs + 1
+        return self.reservoir_seed_ + (number << 31)
+
+    def _tune(self, series: list[Array], feedback: list[Array] | None = None) -> None:
+        """Tune the units of the reservoir, where that is asked for."""
+        if not self.plasticity:
+            return
+        rule = self.plasticity
+        if not isinstance(rule, IntrinsicPlasticity):
+            rule = IntrinsicPlasticity(epochs=int(rule))
+        rule.tune(self.reservoir_, series, feedback)
+
+    # Readouts ---------------------------------------------------------------------------
+
+    def _make_learner(self, n_features: int, n_outputs: int) -> Any:
+        """Return a learner that takes rows in, for a readout that goes by a name."""
+        device = self.reservoir_.device
+        if self.readout == "rls":
+            penalty = max(self._penalties()[0], 1e-12)
+            return RecursiveLeastSquares(n_features, n_outputs, penalty=penalty, device=device)
+        if self.readout == "lms":
+            return LeastMeanSquares(n_features, n_outputs, device=device)
+        return RidgeLearner(n_features, n_outputs, self._penalties(), device)
+
+    def _output(self, features: Array) -> Array:
+        """Return the readout's outputs: (n, n_features) -> (n, n_outputs), float64."""
+        if isinstance(self.readout_, RidgeFit):
+            return features @ self.readout_.coef.T + self.readout_.intercept
+        outputs = np.asarray(self.readout_.predict(to_host(features)), np.float64)
+        return to_device(outputs.reshape(len(features), -1), self.reservoir_.device)

@@ -1,0 +1,401 @@
+"""The echo-state classifier: a class for every series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
+from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
+from ..base.device_input import checked_array, checked_features, place_of
+from .base import BaseEchoState, check_real, check_whole
+from .descriptions import documented
+from .series import Series, is_many, many_series
+
+_MODELS = ("output_model", "reservoir_model")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) <= 1
+
+
+def _gives_probabilities(model: EchoStateClassifier) -> bool:
+    return isinstance(model.readout, str) or hasattr(model.readout, "predict_proba")
+
+
+@documented
+class EchoStateClassifier(ClassifierMixin, BaseEchoState):
+    """A reservoir, features of its states, and a trained readout: a class for every series.
+
+    A row of a 2-D X is a series of one variable. Every series starts from the zero state.
+
+    Parameters
+    ----------
+    {parameters:
+    features : {"last", "mean", "output_model", "reservoir_model"} or sequence of float, \
+default="mean"
+        What stands for a series: its last state; the mean of its states; the model that gives
+        its next input, or its next state, from a state (Bianchi et al., 2021); or its states at
+        these shares of its length, in (0, 1].
+    n_components : int or None, default=20
+        Principal components of the states that the models are made of; None takes all units.
+    feature_penalty : float, default=1.0
+        Ridge penalty of the models.
+    ridge : float or sequence of float, default=(1e-6, ..., 1e4)
+        Penalty of the readout. Of several, the best by generalised cross-validation is taken;
+        the decomposition is one.
+    readout : {"ridge", "rls", "lms"} or a scikit-learn classifier, default="ridge"
+        Ridge regression on indicators of the classes; recursive least squares or normalised
+        least mean squares, series by series; or any classifier of the features.
+    }
+    dtype : {"float64", "float32"}, default="float64"
+        Of the states. In float32 the last digits of a series' output depend on the series that
+        it is computed with.
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    {attributes}
+    classes_ : ndarray
+    features_ : SequenceFeatures
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a parameter or data out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import EchoStateClassifier
+    >>> time = np.arange(50)
+    >>> X = np.array([np.sin(time / (3 if i % 2 else 4) + i) for i in range(40)])
+    >>> y = np.array(["slow", "fast"])[np.arange(40) % 2]
+    >>> model = EchoStateClassifier(units=50, random_state=0).fit(X[:30], y[:30])
+    >>> model.score(X[30:], y[30:])
+    1.0
+    """
+
+    n_variables_: int
+
+    def __init__(
+        self,
+        units: int | tuple[int, ...] = 500,
+        *,
+        spectral_radius: float = 0.9,
+        leak_rate: float = 1.0,
+        input_scaling: float = 1.0,
+        bias_scaling: float = 0.5,
+        density: float | int = 0.1,
+        topology: str = "random",
+        arrangement: str = "deep",
+        plasticity: Any = 0,
+        noise: float = 0.0,
+        washout: int = 0,
+        features: Any = "mean",
+        n_components: int | None = 20,
+        feature_penalty: float = 1.0,
+        ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4),
+        readout: Any = "ridge",
+        activation: str = "tanh",
+        dtype: str = "float64",
+        random_state: Any = None,
+        device: str = "cpu",
+    ) -> None:
+        self.units = units
+        self.spectral_radius = spectral_radius
+        self.leak_rate = leak_rate
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.density = density
+        self.topology = topology
+        self.arrangement = arrangement
+        self.plasticity = plasticity
+        self.noise = noise
+        self.washout = washout
+        self.features = features
+        self.n_components = n_components
+        self.feature_penalty = feature_penalty
+        self.ridge = ridge
+        self.readout = readout
+        self.activation = activation
+        self.dtype = dtype
+        self.random_state = random_state
+        self.device = device
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        self._check_readout("classifier")
+        if self.n_components is not None:
+            check_whole("n_components", self.n_components, 1)
+        check_real("feature_penalty", self.feature_penalty, 0, float("inf"), open_low=True)
+        if isinstance(self.features, str):
+            if self.features not in FEATURES:
+                raise ValueError(
+                    f"features must be one of {FEATURES}, or shares of the length such as "
+                    f"(0.5, 1.0); got {self.features!r}"
+                )
+        else:
+            several = isinstance(self.features, list | tuple | np.ndarray)
+            shares = list(self.features) if several and np.ndim(self.features) == 1 else []
+            if not shares or not all(_is_share(share) for share in shares):
+                raise ValueError(
+                    "features must be shares of the length in (0, 1], a sequence such as "
+                    f"(0.5, 1.0), or one of {FEATURES}; got {self.features!r}"
+                )
+
+    # Reading the input ------------------------------------------------------------------
+
+    def _read(self, X: Any, reset: bool, place: Device) -> Series:
+        """Return X as series; a row of a 2-D X is one, of one variable."""
+        if is_many(X):
+            series = many_series(X, width=None if reset else self.n_variables_, place=place)
+            if reset:
+                self.n_features_in_ = self.n_variables_ = series.width
+                self._rows_are_series = False
+        else:
+            if reset:
+                self._rows_are_series, self.n_variables_ = True, 1
+            elif not self._rows_are_series and self.n_variables_ != 1:
+                raise ValueError(
+                    f"X must hold series of {self.n_variables_} variables: (n_series, time, "
+                    f"{self.n_variables_}), or a list of (time, {self.n_variables_}). A row of a "
+                    "2-D X is a series of one variable; a single series is X[None]"
+                )
+            X = self._read_rows(X, reset, place)
+            series = Series(list(X[:, :, None]), "stack", place)
+        self._check_washout(series)
+        return series
+
+    def _read_rows(self, X: Any, reset: bool, place: Device) -> Array:
+        if place == "cuda":
+            return (
+                checked_features(self, X, reset=reset)
+                if self._rows_are_series
+                else checked_array(X)
+            )
+        if self._rows_are_series:
+            return validate_data(self, X, reset=reset, dtype=np.float64)
+        return check_array(X, dtype=np.float64)
+
+    def _given(self, X: Any) -> Series:
+        check_is_fitted(self, "readout_")
+        return self._read(X, reset=False, place=place_of(self._device(), X=X))
+
+    def _read_classes(self, y: Any, series: Series) -> np.ndarray:
+        if series.place == "cuda":
+            y = to_host(y)  # the classes are kept on the host; a label is a number a series
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        check_consistent_length(series.arrays, y)
+        return y
+
+    # Fitting ----------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the readout.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_series, time) or (n_series, time, n_variables), or list of \
+(time, n_variables)
+        y : array-like, shape (n_series,)
+            A class for each series.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        series = self._read(X, reset=True, place=place_of(resolve_device(self.device), X=X, y=y))
+        y = self._read_classes(y, series)
+        self._start(series, np.unique(y))
+        self._learn(series, y)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Train the readout on more series.
+
+        Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as features x features, and pickled only once `partial_fit` has been
+        called.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        classes : array-like, optional
+            All classes that will come; needed at the first call.
+        """
+        if not isinstance(self.readout, str):
+            raise ValueError(
+                "partial_fit needs readout='ridge', 'rls' or 'lms'; a classifier of scikit-learn "
+                "sees all features at once"
+            )
+        if self._reduced:
+            raise ValueError(
+                f"partial_fit with features={self.features!r} needs n_components=None: principal "
+                "components are those of all series"
+            )
+        first = not hasattr(self, "readout_")
+        if first:
+            self._check_params()
+        device = resolve_device(self.device) if first else self._device()
+        series = self._read(X, reset=first, place=place_of(device, X=X, y=y))
+        y = self._read_classes(y, series)
+        if first:
+            if classes is None:
+                raise ValueError("the first call of partial_fit needs classes, all that will come")
+            self._start(series, np.unique(classes))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_}; got {classes}"
+            )
+        self._check_online()
+        self._learn(series, y)
+        return self
+
+    @property
+    def _reduced(self) -> bool:
+        return self._models and self.n_components is not None
+
+    @property
+    def _models(self) -> bool:
+        return isinstance(self.features, str) and self.features in _MODELS
+
+    def _start(self, series: Series, classes: np.ndarray) -> None:
+        self.classes_ = classes
+        if len(classes) < 2:
+            raise ValueError(f"y must hold at least two classes; got one class, {classes[0]!r}")
+        shortest = min(len(array) for array in series.arrays)
+        SequenceFeatures(self.features, self.washout).check_steps(shortest)
+        self.reservoir_ = self._build(self.n_variables_)
+        device = self.reservoir_.device
+        if self.plasticity:
+            self._tune([u for _, u in series.by_length(device)])
+        projection = None
+        if self._reduced:
+            projection = principal_components(
+                self.reservoir_,
+                (u for _, u in series.by_length(device)),
+                self.washout,
+                min(int(self.n_components or 0), self.reservoir_.units),
+            )
+        named = isinstance(self.features, str)
+        kind = self.features if named else tuple(float(share) for share in self.features)
+        self.features_ = SequenceFeatures(
+            kind, int(self.washout), float(self.feature_penalty), projection
+        )
+        self._learner, self._online = None, False
+
+    def _learn(self, series: Series, y: np.ndarray) -> None:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
+        if not isinstance(self.readout, str):
+            self.readout_ = clone(self.readout).fit(to_host(self._features(series, noisy=True)), y)
+            return
+        indicators = (y[:, None] == self.classes_).astype(np.float64)
+        for which, features in self._groups(series, noisy=True):
+            if self._learner is None:
+                self._learner = self._make_learner(features.shape[1], len(self.classes_))
+            wanted = to_device(indicators[which], self.reservoir_.device)
+            self._learner.add(features, wanted)
+        self.readout_ = self._learner.fit()
+
+    def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:
+        self.features_.check_steps(min(len(array) for array in series.arrays))
+        for which, u in series.by_length(self.reservoir_.device):
+            seed = self._next_noise() if noisy else None
+            yield which, self.features_.of(self.reservoir_, u, seed)
+
+    def _features(self, series: Series, noisy: bool = False) -> Array:
+        """Return features (n_series, n_features), in the order of the series."""
+        found: dict[int, Array] = {}
+        for which, features in self._groups(series, noisy):
+            found |= dict(zip(which, features, strict=True))
+        rows = [found[i] for i in range(len(found))]
+        return array_module(*rows).stack(rows)
+
+    # Predicting -------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Array:
+        """Return a class for each series: (n_series,).
+
+        Raises
+        ------
+        TypeError
+            If X is a CuPy array and the classes are no numbers, which CuPy does not hold.
+        """
+        series = self._given(X)
+        if series.place == "cuda" and self.classes_.dtype.kind not in "biuf":
+            raise TypeError(
+                f"CuPy arrays hold numbers, but the classes are {self.classes_.dtype}: give X as "
+                "a NumPy array, or fit with numbers for classes"
+            )
+        features = self._features(series)
+        if isinstance(self.readout, str):
+            found = self.classes_[to_host(self._output(features).argmax(axis=1))]
+        else:
+            found = np.asarray(self.readout_.predict(to_host(features)))
+        return to_device(found, series.place)
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """Return a probability of each class for each series: (n_series, n_classes).
+
+        Those of a linear readout are its outputs, cut to [0, 1] and divided by their sum: an
+        order to trust, more than a calibration.
+        """
+        series = self._given(X)
+        features = self._features(series)
+        if not isinstance(self.readout, str):
+            found = np.asarray(self.readout_.predict_proba(to_host(features)))
+            return to_device(found, series.place)
+        outputs = to_device(self._output(features), series.place)
+        xp = array_module(outputs)
+        # The largest stays above zero, so that each row has a sum.
+        shares = xp.clip(outputs - xp.minimum(outputs.max(axis=1, keepdims=True), 0), 0, 1)
+        shares[xp.arange(len(shares)), outputs.argmax(axis=1)] += 1e-12
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def states(self, X: Any) -> Any:
+        """Return the states of each series, (time, units); an array where lengths are equal."""
+        series = self._given(X)
+        return series.like(
+            series.gather(
+                (which, self.reservoir_.states(u))
+                for which, u in series.by_length(self.reservoir_.device)
+            )
+        )
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict`.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (n_series,), optional
+
+        Returns
+        -------
+        float
+        """
+        if place_of("cuda", X=X, y=y) == "cpu":
+            return super().score(X, y, sample_weight)
+        weights = None if sample_weight is None else to_host(sample_weight)
+        found = to_host(self.predict(X))
+        return float(accuracy_score(to_host(y), found, sample_weight=weights))

@@ -1,0 +1,338 @@
+"""The echo-state regressor: a target for every step of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
+from ...esn.state_blocks import harvest
+from ..base.device_input import checked_features, checked_pair, place_of
+from .base import check_real
+from .descriptions import documented
+from .forecast import End, Forecasting
+from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
+
+Rows = tuple[Array, Array, bool]
+
+
+@documented
+class EchoStateRegressor(RegressorMixin, Forecasting):
+    """A reservoir and a trained readout: a target for every step of a series.
+
+    ``h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + b)``, of which only the readout of h is
+    trained (Jaeger, 2001). Rows of X are time. Many series run side by side, and nothing leaks
+    from one into the next.
+
+    Parameters
+    ----------
+    {parameters:
+    feedback : bool, default=False
+        Feed the output of the step before back into the reservoir; the true one in `fit`, its
+        own in `predict`.
+    ridge : float or sequence of float, default=1e-6
+        Penalty of the readout. Of several, the best by generalised cross-validation is taken,
+        or on rows held out; the decomposition is one.
+    validation_fraction : float, default=0.0
+        Share of steps, at the end of each series, that choose among several penalties. All
+        steps are fitted afterwards.
+    readout : {"ridge", "rls", "lms"} or a scikit-learn regressor, default="ridge"
+        Ridge regression from streamed normal equations; recursive least squares or normalised
+        least mean squares, step by step; or any regressor, on all states at once.
+    }
+    dtype : {"float32", "float64"}, default="float32"
+        Of the states; the readout is solved in float64.
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    {attributes}
+    n_outputs_ : int
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a parameter or data out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import EchoStateRegressor
+    >>> x = np.sin(np.arange(600) / 5)[:, None]
+    >>> model = EchoStateRegressor(units=100, washout=50, random_state=0)
+    >>> model = model.fit(x[:-1], x[1:])
+    >>> future = model.forecast(20)
+    >>> bool(np.abs(future[:, 0] - np.sin(np.arange(600, 620) / 5)).max() < 0.05)
+    True
+    """
+
+    def __init__(
+        self,
+        units: int | tuple[int, ...] = 500,
+        *,
+        spectral_radius: float = 0.9,
+        leak_rate: float = 1.0,
+        input_scaling: float = 1.0,
+        bias_scaling: float = 0.0,
+        density: float | int = 0.1,
+        topology: str = "random",
+        arrangement: str = "deep",
+        plasticity: Any = 0,
+        feedback: bool = False,
+        noise: float = 0.0,
+        washout: int = 0,
+        ridge: Any = 1e-6,
+        validation_fraction: float = 0.0,
+        readout: Any = "ridge",
+        activation: str = "tanh",
+        dtype: str = "float32",
+        random_state: Any = None,
+        device: str = "cpu",
+    ) -> None:
+        self.units = units
+        self.spectral_radius = spectral_radius
+        self.leak_rate = leak_rate
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.density = density
+        self.topology = topology
+        self.arrangement = arrangement
+        self.plasticity = plasticity
+        self.feedback = feedback
+        self.noise = noise
+        self.washout = washout
+        self.ridge = ridge
+        self.validation_fraction = validation_fraction
+        self.readout = readout
+        self.activation = activation
+        self.dtype = dtype
+        self.random_state = random_state
+        self.device = device
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        self._check_readout("regressor")
+        check_real("validation_fraction", self.validation_fraction, 0, 0.9)
+        if self.validation_fraction and (self.readout != "ridge" or len(self._penalties()) == 1):
+            raise ValueError(
+                "validation_fraction is for choosing among several penalties: give a path to "
+                "ridge, such as (1e-8, 1e-6, 1e-4), with readout='ridge'"
+            )
+
+    def _read(self, X: Any, y: Any, reset: bool, device: Device) -> tuple[Series, list[Array]]:
+        place = place_of(device, X=X, y=y)
+        width = None if reset else self.n_features_in_
+        if is_many(X):
+            series = many_series(X, width=width, place=place)
+            targets, flat = many_targets(y, series)
+            if reset:
+                self.n_features_in_ = series.width
+        else:
+            if place == "cuda":
+                X, y = checked_pair(self, X, y, reset=reset)
+            else:
+                check_rows(X)
+                X, y = validate_data(
+                    self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
+                )
+            flat = y.ndim == 1
+            series = Series([X], "one", place)
+            targets = [y.reshape(len(y), -1).astype(np.float64, copy=False)]
+        self._check_washout(series)
+        if reset:
+            self._flat, self.n_outputs_ = flat, targets[0].shape[1]
+        for target in targets:
+            if target.shape[1] != self.n_outputs_:
+                raise ValueError(
+                    f"every series of y must have {self.n_outputs_} outputs; got {target.shape[1]}"
+                )
+        return series, targets
+
+    # Fitting ----------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the readout.
+
+        Parameters
+        ----------
+        X : array-like, shape (time, n_features) or (n_series, time, n_features), or list of \
+(time, n_features)
+            One series, many, or many of unequal lengths. Each starts from the zero state.
+        y : array-like, shape (time,) or (time, n_outputs), or as many of these as there are \
+series
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        device = resolve_device(self.device)
+        series, targets = self._read(X, y, reset=True, device=device)
+        self.reservoir_ = self._build(
+            self.n_features_in_, self.n_outputs_ if self.feedback else 0
+        )  # fmt: skip
+        if self.plasticity:
+            groups = list(series.by_length(device))
+            back = None
+            if self.feedback:
+                back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
+            self._tune([u for _, u in groups], back)
+        self._learner, self._online = None, False
+        self._learn(series, targets)
+        return self
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Train the readout on more series; each starts from the zero state.
+
+        Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
+        They are as large as units x units, and pickled only once `partial_fit` has been called.
+        """
+        if not hasattr(self, "reservoir_"):
+            self.fit(X, y)
+            self._check_online()
+            return self
+        if not isinstance(self.readout, str):
+            raise ValueError(
+                "partial_fit needs readout='ridge', 'rls' or 'lms'; a regressor of scikit-learn "
+                "sees all states at once"
+            )
+        self._check_online()
+        series, targets = self._read(X, y, reset=False, device=self._device())
+        self._learn(series, targets)
+        return self
+
+    def _learn(self, series: Series, targets: list[Array]) -> None:
+        rows = self._rows(series, targets)
+        if not isinstance(self.readout, str):
+            parts = [(to_host(states), to_host(wanted)) for states, wanted, _ in rows]
+            y = np.concatenate([wanted for _, wanted in parts])
+            self.readout_ = clone(self.readout).fit(
+                np.concatenate([states for states, _ in parts]),
+                y[:, 0] if y.shape[1] == 1 else y,
+            )
+            return
+        if self._learner is None:
+            self._learner = self._make_learner(self.reservoir_.units, self.n_outputs_)
+        for states, wanted, held_out in rows:
+            if held_out:
+                self._learner.hold_out(states, wanted)
+            else:
+                self._learner.add(states, wanted)
+        self.readout_ = self._learner.fit()
+
+    def _rows(self, series: Series, targets: list[Array]) -> Iterator[Rows]:
+        """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
+        last, device = len(series.arrays) - 1, self.reservoir_.device
+        for which, u in series.by_length(device):
+            y = _targets_of(targets, which, device)
+            back = _shifted(y) if self.feedback else None
+            used = u.shape[1] - self.washout
+            border = u.shape[1] - int(self.validation_fraction * used)
+            blocks = harvest(
+                self.reservoir_, u, y, self.washout, back, noise_seed=self._next_noise()
+            )
+            for first, states, wanted in blocks:
+                cut = min(max(border - first, 0), len(states))
+                for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
+                    if len(states[part]):
+                        yield _flat(states[part]), _flat(wanted[part]), held_out
+            if last in which:
+                i = which.index(last)
+                self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)
+
+    # Predicting -------------------------------------------------------------------------
+
+    def _given(self, X: Any) -> Series:
+        check_is_fitted(self, "readout_")
+        place = place_of(self._device(), X=X)
+        if is_many(X):
+            return many_series(X, width=self.n_features_in_, place=place)
+        if place == "cuda":
+            return Series([checked_features(self, X, reset=False)], "one", place)
+        check_rows(X)
+        return Series([validate_data(self, X, reset=False, dtype=np.float64)], "one")
+
+    def predict(self, X: Any) -> Any:
+        """Return the output for every step, in the form of X; every series starts from zero.
+
+        Returns
+        -------
+        array of float64, (time,) or (time, n_outputs), or as many as there are series
+        """
+        series = self._given(X)
+        outputs = series.gather(
+            (which, self._predict_free(u)[0] if self.feedback else self._predict_driven(u))
+            for which, u in series.by_length(self.reservoir_.device)
+        )
+        return series.like([out[:, 0] if self._flat else out for out in outputs])
+
+    def _predict_driven(self, u: Array) -> Array:
+        out = array_module(u).empty((*u.shape[:2], self.n_outputs_))
+        for steps, states in self.reservoir_.blocks(u):
+            outputs = self._output(_flat(states)).reshape(*states.shape[:2], -1)
+            out[:, steps] = outputs.swapaxes(0, 1)
+        return out
+
+    def states(self, X: Any) -> Any:
+        """Return the reservoir's states for every step, in the form of X: (time, units) each."""
+        series = self._given(X)
+        return series.like(
+            series.gather(
+                (which, self._states_of(u)) for which, u in series.by_length(self.reservoir_.device)
+            )
+        )
+
+    def _states_of(self, u: Array) -> Array:
+        back = _shifted(self._predict_free(u)[0]) if self.feedback else None
+        return self.reservoir_.states(u, feedback=back)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of `predict`, over all steps of all series, those of the washout included.
+
+        Steps of many series are taken together, whatever their lengths, and several outputs are
+        averaged. ``deepreservoir.search.reservoirs.score_after_washout`` leaves the
+        washout out.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (time,), or as many of these as there are series, optional
+
+        Returns
+        -------
+        float
+        """
+        if is_many(X):
+            many_targets(y, self._given(X))  # says what does not go together
+        elif place_of("cuda", X=X, y=y) == "cpu":
+            return float(super().score(X, y, sample_weight))
+        weights = None if sample_weight is None else pooled(X, sample_weight)
+        truth, guess = pooled(X, y), pooled(X, self.predict(X))
+        return float(r2_score(truth, guess, sample_weight=weights))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _flat(block: Array) -> Array:
+    """Return the rows of a block: (time, n_series, width) -> (time * n_series, width)."""
+    return block.reshape(-1, block.shape[2])
+
+
+def _targets_of(targets: list[Array], which: list[int], device: Device) -> Array:
+    """Return the targets of series of one length: (n_series, time, n_outputs)."""
+    return to_device(stacked(targets, which), device)
+
+
+def _shifted(y: Array) -> Array:
+    """Return the target of the step before each, zeros at first: (n_series, time, n_outputs)."""
+    xp = array_module(y)
+    return xp.concatenate([xp.zeros_like(y[:, :1]), y[:, :-1]], axis=1)

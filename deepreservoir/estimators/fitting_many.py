@@ -1,0 +1,125 @@
+"""Many models fitted side by side on one scaffold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..scaffold import Scaffold
+from ..training import train_together
+from .base.fitting import Fit
+from .deep_classifier import DeepReservoirClassifier
+from .deep_regressor import DeepReservoirRegressor
+
+# Those that stand on one scaffold.
+_KINDS = (DeepReservoirClassifier, DeepReservoirRegressor)
+
+#: Parameters that decide the rows, their order and the scaffold, and so have to be the same.
+SHARED = (
+    "scaffold",
+    "scaffold_scale",
+    "scaffold_seed",
+    "storage",
+    "dtype",
+    "device",
+    "batch_size",
+    "max_iter",
+    "shuffle",
+    "early_stopping",
+    "validation_fraction",
+    "class_weight",
+    "projection_cache",
+    "random_state",
+)
+
+
+def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -> list[Any]:
+    """Fit several deep estimators on one training set and one scaffold, side by side.
+
+    Each comes out with the bits that its own ``fit`` would have given it, sooner: the frozen
+    product of the first layer, the rows of a batch and the dropout masks are made once for all.
+
+    Parameters
+    ----------
+    models : iterable of estimator
+        Deep estimators of one kind that differ in what they train and how: rank, adapter,
+        scaling, head, learning rate. What decides rows, order and frozen weights is the same
+        in all, and `random_state` is an integer.
+    X, y, sample_weight : as in fit
+
+    Returns
+    -------
+    list of estimator
+        The models, fitted.
+
+    Raises
+    ------
+    ValueError
+        If the models differ in what has to be the same, or as in ``fit``.
+    TrainingDiverged
+        If one model's loss is not finite; none is fitted then.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from deepreservoir import DeepReservoirClassifier, fit_many
+    >>> X, y = load_digits(return_X_y=True)
+    >>> models = [DeepReservoirClassifier(rank=r, max_iter=3, random_state=0) for r in (1, 2)]
+    >>> [model.n_trained_params_ for model in fit_many(models, X, y)]
+    [1996, 2700]
+    """
+    chosen = list(models)
+    _check(chosen)
+    scaffolds: dict[str, Scaffold] = {}
+    fits: list[Fit] = []
+    for model in chosen:
+        fit = model._fit_of(X, y, sample_weight, scaffolds=scaffolds)
+        if not fits:
+            scaffolds = fit.network.scaffolds
+        else:  # the same rows: one copy serves all
+            fit = fit._replace(data=fits[0].data, held_out=fits[0].held_out)
+        fits.append(fit)
+    product = chosen[0]._held_out_product(fits[0])
+    trainings = [model._training(fit, product) for model, fit in zip(chosen, fits, strict=True)]
+    outcomes = train_together(trainings, chosen[0]._training_set(fits[0]))
+    return [model._trained(outcome) for model, outcome in zip(chosen, outcomes, strict=True)]
+
+
+def _check(models: list[Any]) -> None:
+    """Refuse models that do not go side by side, before any of them is touched."""
+    if not models:
+        raise ValueError("models must hold at least one deep estimator; got none")
+    for model in models:
+        if not isinstance(model, _KINDS):
+            raise ValueError(
+                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
+                f"one scaffold; got a {type(model).__name__}"
+            )
+        if model.warm_start or model.resample is not None:
+            raise ValueError(
+                "models that are fitted side by side begin anew, on one scaffold: set "
+                "warm_start=False and resample=None"
+            )
+    kinds = {type(model).__name__ for model in models}
+    if len(kinds) > 1:
+        raise ValueError(f"models must be all of one kind; got {' and '.join(sorted(kinds))}")
+    first = models[0]
+    for name in SHARED:
+        values = [getattr(model, name, None) for model in models]
+        for value in values[1:]:
+            if value != values[0]:
+                raise ValueError(
+                    f"models that are fitted side by side must share {name}; "
+                    f"got {values[0]!r} and {value!r}"
+                )
+    if not isinstance(first.random_state, int):
+        raise ValueError(
+            "models that are fitted side by side need one random_state, an integer; "
+            f"got {first.random_state!r}"
+        )
+    fronts = {(model.adapter == "full", tuple(model.hidden_layer_sizes)[:1]) for model in models}
+    if len(fronts) > 1:
+        raise ValueError(
+            "models that are fitted side by side must share their first layer's frozen weights: "
+            'its width, and adapter="full" in all or none'
+        )

@@ -1,0 +1,5 @@
+"""Seed gating: one adapter for several tasks, each on a scaffold of its own."""
+
+from .classifier import SeedGatedClassifier
+
+__all__ = ["SeedGatedClassifier"]

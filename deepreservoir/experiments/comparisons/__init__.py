@@ -1,0 +1,1 @@
+"""Comparisons of adapters with fully trained networks and with controls."""

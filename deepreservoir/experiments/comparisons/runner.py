@@ -1,0 +1,212 @@
+"""compare(): every arm under one protocol, over ranks and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ...backend import resolve_device
+from ...datasets import Dataset, load_dataset
+from ...scaffold import check_seed
+from . import arms as arm
+from .arms import ARMS, LEFT_OUT, Record, Task
+from .protocol import Protocol, protocol_for
+from .results import Comparison, merge_notes, now
+
+_AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
+
+Run = Callable[[], Iterable[Record]]
+
+
+def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
+    return [make(*arguments)]
+
+
+def whole_numbers(name: str, values: object, example: str) -> list[int]:
+    """Return whole numbers, each once, or raise a ValueError."""
+    many = isinstance(values, Iterable) and not isinstance(values, str)
+    numbers: list[Any] = list(values) if many else []  # type: ignore[call-overload]
+    wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, Integral)]
+    if not many:
+        wrong = [values]
+    if wrong or not numbers:
+        raise ValueError(
+            f"{name} must be at least one whole number, such as {example}; "
+            f"got {wrong[0] if wrong else 'none'!r}"
+        )
+    return list(dict.fromkeys(int(number) for number in numbers))
+
+
+def checked_ranks(ranks: Sequence[int], data: Dataset, protocol: Protocol) -> tuple[int, ...]:
+    """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
+    chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
+    widths = (data.n_features, *protocol.hidden_layer_sizes)
+    largest = min(widths)
+    wrong = [rank for rank in chosen if not 1 <= rank <= largest]
+    if wrong:
+        raise ValueError(
+            f"ranks must be between 1 and {largest}, the narrowest of the widths "
+            f"{widths} (features, then hidden layers); got {wrong[0]}"
+        )
+    return tuple(chosen)
+
+
+def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Return seeds: the first few, or those given; or raise a ValueError."""
+    if isinstance(seeds, Integral) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise ValueError(f"seeds must be at least 1; got {seeds}")
+        return tuple(range(int(seeds)))
+    chosen = whole_numbers("seeds", seeds, "3 (the first three) or (0, 1, 2)")
+    return tuple(check_seed(seed, "seeds") for seed in chosen)
+
+
+def checked_names(what: str, names: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are asked for, all unless given, or raise a ValueError."""
+    if names is None:
+        return tuple(known)
+    if isinstance(names, str):
+        raise ValueError(f"{what} must be a sequence of names, such as ({names!r},); got {names!r}")
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(f"{what} must be among {', '.join(known)}; got {unknown or 'none'}")
+    return tuple(names)
+
+
+def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the arms that are asked for, all unless given, or raise a ValueError."""
+    return checked_names("arms", arms, ARMS)
+
+
+class _Comparing:
+    """The list of runs, in the order in which they are made."""
+
+    def __init__(
+        self, task: Task, ranks: tuple[int, ...], seeds: tuple[int, ...], wanted: frozenset[str]
+    ) -> None:
+        self.task, self.ranks, self.seeds, self.wanted = task, ranks, seeds, wanted
+        self.notes: list[str] = []
+        self.runs: list[Run] = list(self._runs())
+
+    def _runs(self) -> Iterator[Run]:
+        for seed in self.seeds:
+            for rank in self.ranks:
+                if self.wanted & _AFTER_ADAPTER:
+                    yield partial(arm.adapter_arms, self.task, rank, seed, self.wanted)
+                if "no_scaffold" in self.wanted:
+                    yield partial(_one, arm.no_scaffold, self.task, rank, seed)
+                if "equal_bytes" in self.wanted:
+                    yield partial(self._equal_bytes, rank, seed)
+            if "full" in self.wanted:
+                yield partial(_one, arm.full, self.task, seed)
+            if "random_features" in self.wanted:
+                yield partial(_one, arm.random_features, self.task, seed)
+            if "echo_state" in self.wanted:
+                yield partial(self._echo_state, seed)
+        if "linear" in self.wanted:
+            yield partial(_one, arm.linear, self.task, self.seeds[0])
+
+    def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
+        stored = arm.stored_bytes(self.task, rank)
+        record = arm.equal_bytes(self.task, rank, seed, stored)
+        if record is None:
+            self.notes.append(
+                f"equal_bytes at rank {rank}: {LEFT_OUT['equal_bytes'].format(stored)}"
+            )
+            return []
+        return [record]
+
+    def _echo_state(self, seed: int) -> list[Record]:
+        record = arm.echo_state(self.task, seed)
+        if record is None:
+            self.notes.append(f"echo_state: {LEFT_OUT['echo_state']}")
+            return []
+        return [record]
+
+
+def compare(
+    dataset: str | Dataset = "digits",
+    ranks: Sequence[int] = (1, 2, 4, 8),
+    seeds: int | Sequence[int] = 3,
+    arms: Sequence[str] | None = None,
+    *,
+    protocol: Protocol | None = None,
+    device: str = "cpu",
+    verbose: bool = False,
+    on_interrupt: Callable[[Comparison], None] | None = None,
+) -> Comparison:
+    """Compare adapters on a frozen scaffold with fully trained networks and honest controls.
+
+    All arms see the same rows and the same protocol, and are scored on the same held-out
+    rows. What each control answers
+    stands in :mod:`deepreservoir.experiments.comparisons.arms`.
+
+    Parameters
+    ----------
+    dataset : str or Dataset, default="digits"
+        A name that :func:`deepreservoir.load_dataset` knows, or a data set.
+    ranks : sequence of int, default=(1, 2, 4, 8)
+    seeds : int or sequence of int, default=3
+        How many seeds (from 0 on), or which.
+    arms : sequence of str, optional
+        Of ``deepreservoir.experiments.ARMS``; all of them unless given.
+    protocol : Protocol, optional
+        How networks are shaped and trained; that of the data set unless given.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+    verbose : bool, default=False
+        Show a bar.
+    on_interrupt : callable, optional
+        Called with the unfinished comparison on Ctrl-C, before KeyboardInterrupt goes on.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        For a rank, seed, arm or device out of range; before any training.
+
+    Examples
+    --------
+    >>> from deepreservoir import compare
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(32,), max_iter=2)
+    >>> result = compare("digits", ranks=(2,), seeds=1, arms=("adapter", "full"), protocol=quick)
+    >>> [row.arm for row in result.summary()]
+    ['adapter', 'full']
+    """
+    wanted = frozenset(check_arms(arms))
+    chosen_seeds = checked_seeds(seeds)
+    chosen_device = resolve_device(device)
+    data = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    task = Task(data, protocol or protocol_for(data.name), chosen_device)
+    comparing = _Comparing(task, checked_ranks(ranks, data, task.protocol), chosen_seeds, wanted)
+    date = now()
+    records: list[Record] = []
+
+    def result(complete: bool) -> Comparison:
+        return Comparison(
+            data.name,
+            data.task,
+            task.protocol,
+            comparing.ranks,
+            comparing.seeds,
+            tuple(records),
+            date,
+            complete,
+            merge_notes(comparing.notes),
+        )
+
+    try:
+        for run in tqdm(comparing.runs, unit="run", disable=not verbose):
+            records.extend(run())
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt(result(complete=False))
+        raise
+    return result(complete=True)

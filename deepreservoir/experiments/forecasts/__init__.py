@@ -1,0 +1,1 @@
+"""Forecasts of a series of one's own, and comparisons of forecasters."""

@@ -1,0 +1,136 @@
+"""A comparison of forecasts as a table and, with matplotlib, as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..comparisons.report import markdown
+from ..comparisons.results import write_atomically
+from .comparison import AHEAD, SERIES, ForecastComparison
+
+FORECAST_LABELS = {
+    "echo_state": "echo-state network",
+    "nvar": "NVAR (lags and their products)",
+    "deep_reservoir": "deep reservoir on lag windows",
+    "deep_full": "the same, every weight trained",
+    "linear": "linear on lag windows",
+    "persistence": "persistence",
+}
+
+_COLOURS = {
+    "echo_state": "#0b6e4f",
+    "nvar": "#c8553d",
+    "deep_reservoir": "#3d7ea6",
+    "deep_full": "#7a6fac",
+    "linear": "#b08e3c",
+    "persistence": "#9a9a9a",
+}
+_SHOWN = 400  # steps of the closed loop that are drawn
+
+
+def forecast_table(comparison: ForecastComparison) -> str:
+    """Return the summary as a Markdown table, medians over seeds."""
+    head = [
+        "forecast",
+        "rank",
+        "NRMSE, 1 step",
+        f"{AHEAD} steps",
+        f"valid, {comparison.unit}",
+        "trained numbers",
+        "stored bytes",
+        "seconds",
+    ]
+    task = SERIES[comparison.series]
+    most = task.horizon * task.dt / task.unit_time
+    rows = [
+        [
+            FORECAST_LABELS[row.arm],
+            "" if row.rank is None else str(row.rank),
+            f"{row.error_1:.2g}",
+            "ran away" if row.error_84 > 1e3 else f"{row.error_84:.2g}",
+            ("≥ " if row.valid_time >= most - 1e-9 else "") + _time(row.valid_time),
+            f"{row.trained:,}",
+            f"{row.stored_bytes:,}",
+            f"{row.seconds:.2f}",
+        ]
+        for row in comparison.summary()
+    ]
+    return markdown([head, *rows])
+
+
+def _time(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def save_forecast_table(comparison: ForecastComparison, folder: str | Path) -> Path:
+    """Write table.md into `folder` and return its path."""
+    path = Path(folder) / "table.md"
+    found = len({record.seed for record in comparison.records} - {None})
+    seeds = f"{found} seed{'s' if found > 1 else ''}" if found else "no arm takes a seed"
+    state = "" if comparison.complete else " (interrupted, not complete)"
+    head = f"# {comparison.series}: {seeds}, {comparison.date}{state}\n\n"
+    write_atomically(path, head + forecast_table(comparison) + "\n")
+    return path
+
+
+def save_comparison_picture(comparison: ForecastComparison, folder: str | Path) -> Path | None:
+    """Draw what each arm generates from one start, and how errors grow, into forecasts.png.
+
+    Returns
+    -------
+    Path, or None where matplotlib (the extra ``plot``) is not installed
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    task = SERIES[comparison.series]
+    arms = _one_of_each(comparison)
+    figure = Figure(figsize=(11, 1.2 + 0.95 * max(len(arms), 4)), layout="constrained")
+    sides: Any = figure.subfigures(1, 2, width_ratios=(3, 2))
+    left, right = sides
+    panels = np.atleast_1d(left.subplots(len(arms), 1, sharex=True, sharey=True))
+    time = np.arange(1, _SHOWN + 1) * task.dt / task.unit_time
+    growth = right.subplots()
+    spread = np.abs(comparison.truth[:, 0]).max()
+    for panel, key in zip(panels, arms, strict=True):
+        colour, label = _COLOURS[key[0]], FORECAST_LABELS[key[0]]
+        label += "" if key[1] is None else f", rank {key[1]}"
+        panel.plot(time, comparison.truth[:_SHOWN, 0], color="#c4c8ce", lw=2.5)
+        loop = np.clip(comparison.loops[key][:_SHOWN, 0], -2 * spread, 2 * spread)
+        panel.plot(time, loop, color=colour, lw=1.2)
+        panel.set_title(label, fontsize=9, loc="left", pad=2, color=colour)
+        panel.set_ylim(-1.4 * spread, 1.4 * spread)
+        panel.set_yticks([])
+        panel.spines[["top", "right", "left"]].set_visible(False)
+        steps = np.arange(1, task.horizon + 1) * task.dt / task.unit_time
+        errors = np.minimum(comparison.growth[key], 1e3)
+        growth.plot(steps, errors, color=colour, lw=1.4, label=label)
+    panels[-1].set_xlabel(f"{comparison.unit} after the start (grey: what came)")
+    growth.axhline(0.4, color="#6b7280", lw=1, ls=":")
+    growth.set(
+        yscale="log",
+        xlabel=f"{comparison.unit} ahead",
+        ylabel=f"NRMSE over {task.n_starts} starts",
+        ylim=(None, 10),
+    )
+    growth.grid(alpha=0.25, linewidth=0.6)
+    growth.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"{comparison.series}: closed loops", fontsize=11)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    path = Path(folder) / "forecasts.png"
+    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def _one_of_each(comparison: ForecastComparison) -> list[tuple[str, int | None]]:
+    """Return each arm at its largest rank, in the order of the tables."""
+    best: dict[str, int | None] = {}
+    for row in comparison.summary():
+        best[row.arm] = row.rank
+    return list(best.items())

@@ -1,0 +1,1 @@
+"""Models and minimum sufficient ranks of a table of one's own."""

@@ -1,0 +1,1 @@
+"""What a network reads, a batch at a time."""

@@ -1,0 +1,174 @@
+"""The rank of an estimator: where it stands, and which values it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from ..estimators.base.fitting import BaseDeepReservoir
+
+
+@dataclass(frozen=True)
+class RankParameter:
+    """Where an estimator has its rank: it, or something that it holds, such as a step.
+
+    Attributes
+    ----------
+    holder : str
+        Name of what has the rank, as in ``get_params``; empty for the estimator itself.
+    """
+
+    holder: str
+
+    @classmethod
+    def of(cls, estimator: Any) -> RankParameter:
+        """Find the one rank of an estimator.
+
+        Raises
+        ------
+        ValueError
+            If it has none, or several, or no `adapter` beside it.
+        """
+        if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+            raise ValueError(
+                f"estimator must be an estimator, such as DeepReservoirClassifier(); "
+                f"got {estimator!r}"
+            )
+        kind, names = type(estimator).__name__, estimator.get_params(deep=True)
+        found = [name for name in names if name == "rank" or name.endswith("__rank")]
+        if not found:
+            raise ValueError(
+                "estimator must have a parameter 'rank', as DeepReservoirClassifier has, or hold "
+                f"an estimator that has one; {kind} has none"
+            )
+        if len(found) > 1:
+            raise ValueError(
+                f"estimator must have one rank, which is the one that is varied; {kind} has "
+                f"{len(found)}: {', '.join(sorted(found))}"
+            )
+        where = cls(found[0].removesuffix("rank").removesuffix("__"))
+        if where.name("adapter") not in names:
+            raise ValueError(
+                f"{found[0]} needs a parameter 'adapter' beside it, whose value 'full' trains "
+                f"all weights; {kind} has no {where.name('adapter')}"
+            )
+        if names[where.name("adapter")] == "full":
+            raise ValueError(
+                f"{where.name('adapter')} must be one that has a rank, such as 'lora'; got 'full', "
+                "which is what ranks are compared with"
+            )
+        return where
+
+    def name(self, parameter: str) -> str:
+        """Return the full name of a parameter of the holder."""
+        return f"{self.holder}__{parameter}" if self.holder else parameter
+
+    def changed(self, estimator: Any, **values: Any) -> Any:
+        """Return a clone of the estimator with other values of the holder's parameters."""
+        return clone(estimator).set_params(**{self.name(k): v for k, v in values.items()})
+
+    def twin(self, estimator: Any) -> Any:
+        """Return a clone that trains all weights, and so has no scaffold to draw anew."""
+        values: dict[str, Any] = {"adapter": "full"}
+        if self.name("resample") in estimator.get_params(deep=True):
+            values["resample"] = None
+        return self.changed(estimator, **values)
+
+    def unfitted(self, estimator: Any) -> Any:
+        """Return the holder."""
+        return estimator.get_params(deep=True)[self.holder] if self.holder else estimator
+
+    def fitted(self, model: Any) -> Any:
+        """Return the holder of a fitted model, fitted."""
+        for name in self.holder.split("__") if self.holder else ():
+            if isinstance(model, Pipeline):
+                model = model.named_steps[name]
+            else:  # what holds an estimator and clones it keeps it under the name with a line
+                model = getattr(model, f"{name}_", None) or getattr(model, name)
+        return model
+
+    def rows(self, estimator: Any, X: Any, y: Any) -> Any:
+        """Return X as it reaches the holder, through the steps of pipelines before it."""
+        for name in self.holder.split("__") if self.holder else ():
+            if isinstance(estimator, Pipeline):
+                before = estimator[: list(estimator.named_steps).index(name)]
+                X = clone(before).fit_transform(X, y) if len(before) else X
+            estimator = estimator.get_params(deep=True)[name]
+        return X
+
+
+def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
+    """Return the largest rank that an estimator takes for these data, and why.
+
+    The data and the estimator's parameters are refused here as its `fit` would refuse them.
+
+    Parameters
+    ----------
+    holder : estimator
+        Not fitted, with parameters `rank` and `adapter`.
+    X, y : as in its fit
+
+    Returns
+    -------
+    (int, str), or None for an estimator whose widths are not known
+
+    Raises
+    ------
+    ValueError
+        If the estimator cannot be fitted on these data, or has no layer with a rank.
+    """
+    if not isinstance(holder, BaseDeepReservoir):
+        return None
+    probe = clone(holder).set_params(rank="auto")
+    probe.check_params()
+    data = probe._read(X, y, None, True, None)
+    shapes = probe.network_config(probe.n_features_in_, probe._n_outputs(data.y)).adapted_shapes
+    if not shapes:
+        raise ValueError(
+            "estimator must have a layer with a rank; it has none with "
+            f"adapter={holder.adapter!r} and hidden_layer_sizes={holder.hidden_layer_sizes!r}"
+        )
+    narrowest = min(shapes, key=lambda layer: min(shapes[layer]))
+    d_in, d_out = shapes[narrowest]
+    return min(d_in, d_out), f"min(d_in, d_out) of {narrowest} ({d_in} -> {d_out})"
+
+
+def candidate_ranks(ranks: Any, limit: tuple[int, str] | None) -> tuple[int, ...]:
+    """Return the ranks to choose from, in order, each once.
+
+    Parameters
+    ----------
+    ranks : sequence of int, or None
+        None for all from 1 to the limit.
+    limit : (int, str) or None
+        The largest rank, and why.
+
+    Raises
+    ------
+    ValueError
+        For ranks that are no whole numbers, or out of range, or none.
+    """
+    if ranks is None:
+        if limit is None:
+            raise ValueError(
+                "ranks must be given, such as (1, 2, 4, 8): the largest that this estimator takes "
+                "is known of deep reservoirs alone"
+            )
+        return tuple(range(1, limit[0] + 1))
+    many = isinstance(ranks, Iterable) and not isinstance(ranks, str | bytes)
+    chosen = list(ranks) if many else [ranks]
+    wrong = [r for r in chosen if isinstance(r, bool) or not isinstance(r, Integral)]
+    if not many or not chosen or wrong:
+        came = wrong[0] if many and wrong else ranks
+        raise ValueError(f"ranks must be whole numbers, such as (1, 2, 4, 8); got {came!r}")
+    largest, why = limit or (float("inf"), "")
+    outside = [rank for rank in chosen if not 1 <= rank <= largest]
+    if outside:
+        most = f"between 1 and {largest}, which is {why}" if limit else "at least 1"
+        raise ValueError(f"ranks must be {most}; got {outside[0]}")
+    return tuple(sorted({int(rank) for rank in chosen}))

@@ -1,0 +1,331 @@
+"""The minimum sufficient rank: the smallest that does as well as training all weights."""
+
+from __future__ import annotations
+
+import warnings
+from copy import deepcopy
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
+from sklearn.utils import Tags, check_random_state, get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from tqdm.auto import tqdm
+
+from ..estimators.echo.base import check_whole
+from .doubling_search import first_passing
+from .intrinsic_dimension import check_deep, subspace_dimension
+from .paired_cv import Trial, Trials, check_not_interrupted, is_random_state, seeded
+from .pca_dimension import components_for
+from .rank_parameter import RankParameter, candidate_ranks, largest_rank
+from .validation_loss import check_open, folds, interval, validation_loss
+
+
+def _best_has(name: str) -> Any:
+    def check(self: RankSearch) -> bool:
+        if not self.refit:
+            raise AttributeError(f"{name} needs refit=True: with refit=False no model is kept")
+        return hasattr(getattr(self, "best_estimator_", self.estimator), name)
+
+    return available_if(check)
+
+
+class RankSearch(MetaEstimatorMixin, BaseEstimator):
+    """Find the smallest rank that does as well as training all weights, or nearly.
+
+    r*(eps) is the smallest rank r with ``L(r) <= L_full + eps`` under one protocol (LottaLoRA,
+    arXiv 2604.08749, section 6). L is a loss on held-out rows, and L_full that of the fully
+    trained twin: the same estimator with ``adapter="full"``. Every rank and the twin are fitted on
+    the same folds with the same seeds, so their losses are compared in pairs; a rank is good
+    enough where the mean difference is at most `eps`.
+
+    Ranks 1, 2, 4, 8, ... are tried until one is good enough, then the gap below it is halved. So
+    few of them are fitted. This takes for granted that a larger rank is no worse; where
+    differences are within their noise, the rank found is one that is good enough while the
+    next lower candidate is not.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A DeepReservoirClassifier, a DeepReservoirRegressor, or what holds one, such as a
+        Pipeline. Or any other with parameters `rank` and `adapter`.
+    eps : float, default=0.01
+        How much more loss than the twin's is accepted, in units of the loss.
+    ranks : sequence of int, default=None
+        Candidates; doubling goes over their places in the sequence. None for all from 1 to the
+        narrowest width that has a rank.
+    cv : int, splitter or iterable, default=3
+        Folds. A number is of shuffled rows, by class for a classifier; for rows in the order of
+        time hand in a splitter such as TimeSeriesSplit.
+    n_seeds : int, default=3
+        Seeds that every fold is fitted with: scaffold, start values, order of rows.
+    scoring : str or callable, default=None
+        The loss is minus this score. None for log loss, or mean squared error for a regressor.
+    confidence : float, default=0.95
+        Of the intervals.
+    n_jobs : int, default=None
+        Processes over folds and seeds, as in scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Source of the seeds and of the shuffling. The seeds take the place of every
+        `random_state` in the estimator while it is searched.
+    refit : bool, default=True
+        Fit the rank found on all rows.
+    subspace : bool, default=False
+        Find the random-subspace dimension too, by :func:`deepreservoir.subspace_dimension`: some
+        twenty trainings more.
+    verbose : bool, default=False
+        Show a bar.
+
+    Attributes
+    ----------
+    rank_ : int
+        The smallest rank that is good enough; if none is, the one of the smallest loss.
+    reached_ : bool
+        Whether it is good enough.
+    curve_ : dict of str to ndarray, shape (n_tried,)
+        The ranks tried, in order: ``rank``; ``loss`` and ``spread``, mean and standard deviation
+        over folds and seeds; ``difference`` to the twin's loss, with ``low`` and ``high``, its
+        confidence interval; ``n_trained``, numbers trained.
+    baseline_ : dict of str to float
+        ``loss``, ``spread`` and ``n_trained`` of the twin.
+    losses_ : dict of int or "full" to ndarray, shape (n_folds, n_seeds)
+        Every single loss, by rank.
+    n_trained_ : int
+        Numbers trained at `rank_`; None for an estimator without `n_trained_params_`.
+    pca_components_ : int or None
+        Principal components that hold 95 % of the variance of X as it reaches what has the
+        rank; None for sparse X of more than 4,096 features.
+    subspace_dimension_ : int or None
+        With ``subspace=True``; None where no subspace was good enough.
+    best_estimator_ : estimator
+        Fitted on all rows at `rank_`, with ``refit=True``. A `random_state` that is None in
+        `estimator` is the first seed here.
+    classes_ : ndarray, shape (n_classes,)
+        Of `best_estimator_`, a classifier.
+    n_features_in_ : int
+        Of `best_estimator_`.
+    feature_names_in_ : ndarray of str, shape (n_features,)
+        Of `best_estimator_`, where X has string column names.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, before any training, for a parameter out of range, folds that cannot be, an
+        estimator without a rank or data that it refuses.
+
+    Warns
+    -----
+    UserWarning
+        From `fit`, if no rank tried is good enough.
+
+    See Also
+    --------
+    deepreservoir.compare : Ranks beside controls, on rows held out once.
+    deepreservoir.subspace_dimension : The intrinsic dimension of the task for all weights.
+
+    Notes
+    -----
+    The interval is Student's, over folds and seeds as if they were independent. Folds share
+    training rows and seeds share folds, so it is narrower than one for fresh rows would be
+    (Nadeau and Bengio, Inference for the generalization error, Machine Learning 52, 2003).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from deepreservoir import DeepReservoirClassifier, RankSearch
+    >>> X, y = load_digits(n_class=4, return_X_y=True)
+    >>> model = DeepReservoirClassifier((32,), max_iter=10, learning_rate_init=0.02)
+    >>> search = RankSearch(model, eps=0.05, cv=2, n_seeds=2, random_state=0).fit(X / 16, y)
+    >>> bool(search.reached_), search.rank_ in search.curve_["rank"]
+    (True, True)
+    >>> search.n_trained_ < search.baseline_["n_trained"]
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        eps: float = 0.01,
+        *,
+        ranks: Any = None,
+        cv: Any = 3,
+        n_seeds: int = 3,
+        scoring: Any = None,
+        confidence: float = 0.95,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        refit: bool = True,
+        subspace: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        self.estimator = estimator
+        self.eps = eps
+        self.ranks = ranks
+        self.cv = cv
+        self.n_seeds = n_seeds
+        self.scoring = scoring
+        self.confidence = confidence
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.refit = refit
+        self.subspace = subspace
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Search, and fit the rank found on all rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n_samples, n_features)
+        y : array-like, shape (n_samples,) or, for numbers, (n_samples, n_outputs)
+
+        Returns
+        -------
+        self
+        """
+        where = RankParameter.of(self.estimator)
+        self._check_params()
+        if y is None:
+            raise ValueError("RankSearch requires y to be passed, but the target y is None")
+        X, y = indexable(X, y)
+        if is_classifier(self.estimator):
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+        holder = where.unfitted(self.estimator)
+        if self.subspace:
+            check_deep(holder)
+        rows = where.rows(self.estimator, X, y)
+        limit = largest_rank(holder, rows, y)
+        ranks = candidate_ranks(self.ranks, limit)
+        loss = validation_loss(self.estimator, self.scoring, X, y)
+        random = check_random_state(self.random_state)
+        seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
+        shuffling = int(random.randint(2**31 - 1))
+        splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling)
+
+        with tqdm(unit="fit", disable=not self.verbose) as bar:
+            trials = Trials(where, X, y, loss, splits, seeds, self.n_jobs, bar)
+            self._search(trials, ranks)
+        self.pca_components_ = components_for(rows, 0.95)
+        if self.subspace:
+            found = subspace_dimension(self.estimator, X, y, random_state=seeds[0])
+            self.subspace_dimension_ = found.dimension
+        if self.refit:
+            best = where.changed(self.estimator, rank=self.rank_)
+            self.best_estimator_ = seeded(best, seeds[0], only_where_none=True).fit(X, y)
+            check_not_interrupted(where.fitted(self.best_estimator_))
+            if hasattr(self.best_estimator_, "feature_names_in_"):
+                self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        return self
+
+    def _check_params(self) -> None:
+        check_open("eps", self.eps, float("inf"))
+        check_open("confidence", self.confidence, 1.0)
+        check_whole("n_seeds", self.n_seeds, 1)
+        params = self.estimator.get_params(deep=True)
+        if self.n_seeds > 1 and not any(map(is_random_state, params)):
+            raise ValueError(
+                f"n_seeds must be 1 for an estimator without random_state, whose fits are all "
+                f"alike; got {self.n_seeds}"
+            )
+
+    def _search(self, trials: Trials, ranks: tuple[int, ...]) -> None:
+        where = trials.where
+        full = trials.of(where.twin(self.estimator), "the fully trained twin")
+        tried: dict[int, Trial] = {}
+
+        def passes(index: int) -> bool:
+            rank = ranks[index]
+            tried[rank] = trials.of(where.changed(self.estimator, rank=rank), f"rank {rank}")
+            return self._is_enough(tried[rank], full)
+
+        found = first_passing(len(ranks), passes)
+        self.reached_ = found is not None
+        self.losses_ = {"full": full.losses} | {r: tried[r].losses for r in sorted(tried)}
+        self.baseline_ = full.summary()
+        self.curve_ = self._curve(tried, full)
+        best = ranks[found] if found is not None else self._lowest(tried)
+        self.rank_, self.n_trained_ = best, tried[best].n_trained
+
+    def _is_enough(self, adapter: Trial, full: Trial) -> bool:
+        return bool((adapter.losses - full.losses).mean() <= self.eps)
+
+    def _curve(self, tried: dict[int, Trial], full: Trial) -> dict[str, np.ndarray]:
+        rows = []
+        for rank in sorted(tried):
+            difference = interval(tried[rank].losses - full.losses, self.confidence)
+            row = {"rank": rank, **tried[rank].summary(), "difference": difference.mean}
+            rows.append(row | {"low": difference.low, "high": difference.high})
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def _lowest(self, tried: dict[int, Trial]) -> int:
+        """Return the rank of the smallest loss, and warn that it is not good enough."""
+        best = min(sorted(tried), key=lambda rank: float(tried[rank].losses.mean()))
+        at = int(np.flatnonzero(self.curve_["rank"] == best)[0])
+        warnings.warn(
+            f"none of the ranks {', '.join(map(str, sorted(tried)))} reaches eps={self.eps}: the "
+            f"best, {best}, has a loss of {self.curve_['loss'][at]:.4g}, which is "
+            f"{self.curve_['difference'][at]:.4g} over the fully trained twin's. Try larger ranks "
+            "or wider layers, train for longer, or accept a larger eps",
+            UserWarning,
+            stacklevel=4,
+        )
+        return best
+
+    # What the model found does -----------------------------------------------------------
+
+    @_best_has("predict")
+    def predict(self, X: Any) -> Any:
+        """Return what ``best_estimator_.predict`` returns."""
+        check_is_fitted(self)
+        return self.best_estimator_.predict(X)
+
+    @_best_has("predict_proba")
+    def predict_proba(self, X: Any) -> Any:
+        """Return what ``best_estimator_.predict_proba`` returns."""
+        check_is_fitted(self)
+        return self.best_estimator_.predict_proba(X)
+
+    @_best_has("predict_log_proba")
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return what ``best_estimator_.predict_log_proba`` returns."""
+        check_is_fitted(self)
+        return self.best_estimator_.predict_log_proba(X)
+
+    @_best_has("decision_function")
+    def decision_function(self, X: Any) -> Any:
+        """Return what ``best_estimator_.decision_function`` returns."""
+        check_is_fitted(self)
+        return self.best_estimator_.decision_function(X)
+
+    @_best_has("score")
+    def score(self, X: Any, y: Any) -> float:
+        """Return the score of `best_estimator_`: accuracy or R^2, whatever `scoring` is."""
+        check_is_fitted(self)
+        return float(self.best_estimator_.score(X, y))
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels."""
+        return self._of_best("classes_")
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen in fit."""
+        return int(self._of_best("n_features_in_"))
+
+    def _of_best(self, name: str) -> Any:
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(f"RankSearch has {name} once it has been fitted with refit=True")
+        return getattr(self.best_estimator_, name)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags = deepcopy(inner.classifier_tags)
+        tags.regressor_tags = deepcopy(inner.regressor_tags)
+        tags.target_tags.multi_output = inner.target_tags.multi_output
+        tags.input_tags.sparse = inner.input_tags.sparse
+        return tags

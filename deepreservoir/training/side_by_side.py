@@ -1,0 +1,95 @@
+"""Several networks on one scaffold, trained side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..layers import Step
+from ..losses import Loss
+from ..network import Network
+from .batches import Feed
+from .plan import Outcome, Plan, TrainingSet, Validate
+from .run import Run
+
+
+class Training(NamedTuple):
+    """One of several: its network, loss, plan and validation."""
+
+    network: Network
+    loss: Loss
+    plan: Plan
+    validate: Validate | None = None
+
+
+def train_together(trainings: Sequence[Training], data: TrainingSet) -> list[Outcome]:
+    """Train networks that share their first frozen weights, step by step side by side.
+
+    What they have in common is done once: the first frozen product, the rows of a batch, the
+    dropout masks. Each gets the bits that :func:`train` would have given it.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Of one device, first scaffold, batch size, order of rows and number of epochs.
+    data : TrainingSet
+
+    Returns
+    -------
+    list of Outcome
+
+    Raises
+    ------
+    ValueError
+        If they differ in what has to be the same.
+    TrainingDiverged
+        If the loss of one is not finite.
+    """
+    first = trainings[0]
+    _check(trainings)
+    feed = Feed(first.network, data, first.plan)
+    runs = [Run(t.network, feed, t.loss, t.plan, t.validate) for t in trainings]
+    going = list(runs)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            bar = tqdm(range(first.plan.epochs), unit="epoch", disable=not first.plan.verbose)
+            for epoch in bar:
+                feed.begin(runs[0].epoch_key(epoch))
+                for run in going:
+                    run.begin(epoch)
+                for number in range(feed.steps):
+                    batch = feed.batch(number)
+                    step = Step(first.plan.seed, epoch * feed.steps + number, {})
+                    for run in going:
+                        run.take(number, batch, step)
+                for run in going:
+                    run.end()
+                going = [run for run in going if not run.stopped]
+                if not going:
+                    break
+    except KeyboardInterrupt:
+        return [run.outcome("interrupted" if run in going else "converged") for run in runs]
+    return [run.outcome("budget" if run in going else "converged") for run in runs]
+
+
+def _check(trainings: Sequence[Training]) -> None:
+    """Refuse trainings that do not go side by side."""
+    first = trainings[0]
+    for name in ("epochs", "batch_size", "shuffle", "seed", "projection_limit"):
+        values = {getattr(t.plan, name) for t in trainings}
+        if len(values) > 1:
+            raise ValueError(
+                f"networks are trained side by side with one {name}; got "
+                + " and ".join(sorted(map(str, values)))
+            )
+    for t in trainings:
+        if t.plan.resample is not None:
+            raise ValueError("networks whose scaffold is resampled are trained one by one")
+        if t.network.first_scaffold is not first.network.first_scaffold:
+            raise ValueError(
+                "networks that are trained side by side must share their first frozen weights: "
+                "build the others with scaffolds= of the first"
+            )
