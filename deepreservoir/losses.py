@@ -1,9 +1,10 @@
 """Losses: a value and its gradient in the outputs, by hand.
 
-    value, doutputs = loss(outputs, targets, weights)
+    value, doutputs = loss(outputs, targets, weights, n)
 
-The value is ``sum_i weights_i loss_i / n`` over the n rows, a scalar of the outputs' array
-module (on a device it stays there); weights are ones unless given.
+The value is ``sum_i weights_i loss_i / n``, a scalar of the outputs' array module (on a device it
+stays there). Weights are ones and n is the number of rows unless given: it is larger where the
+rows are a block of those that the loss averages over. A loss holds no trained parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ class Loss(Protocol):
     """What training needs of a loss."""
 
     def __call__(
-        self, outputs: Array, targets: Array, weights: Array | None = None
+        self,
+        outputs: Array,
+        targets: Array,
+        weights: Array | None = None,
+        n: float | None = None,
     ) -> tuple[Array, Array]: ...
 
 
@@ -55,12 +60,16 @@ class SoftmaxCrossEntropy:
     class_weight: tuple[float, ...] | None = None
 
     def __call__(
-        self, outputs: Array, targets: Array, weights: Array | None = None
+        self,
+        outputs: Array,
+        targets: Array,
+        weights: Array | None = None,
+        n: float | None = None,
     ) -> tuple[Array, Array]:
         factors = self.class_weight
         if factors is not None:
             factors = _class_factors(factors, array_module(outputs), outputs.dtype)
-        return softmax_cross_entropy(outputs, targets, weights, self.label_smoothing, factors)
+        return softmax_cross_entropy(outputs, targets, weights, self.label_smoothing, factors, n)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,11 @@ class BinaryCrossEntropy:
     label_smoothing: float = 0.0
 
     def __call__(
-        self, outputs: Array, targets: Array, weights: Array | None = None
+        self,
+        outputs: Array,
+        targets: Array,
+        weights: Array | None = None,
+        n: float | None = None,
     ) -> tuple[Array, Array]:
         targets = targets.reshape(outputs.shape)
         half = self.label_smoothing / 2
@@ -95,7 +108,7 @@ class BinaryCrossEntropy:
         losses = positive * softplus(-outputs) + negative * softplus(outputs)
         gradient = (positive + negative) * sigmoid(outputs) - positive
         k = outputs.shape[1]
-        return average_rows(losses.mean(axis=1), gradient / k, weights)
+        return average_rows(losses.mean(axis=1), gradient / k, weights, n)
 
 
 @dataclass(frozen=True)
@@ -111,10 +124,14 @@ class SquaredError:
     """
 
     def __call__(
-        self, outputs: Array, targets: Array, weights: Array | None = None
+        self,
+        outputs: Array,
+        targets: Array,
+        weights: Array | None = None,
+        n: float | None = None,
     ) -> tuple[Array, Array]:
         error = outputs - targets.reshape(outputs.shape)
-        return average_rows((error * error).mean(axis=1), 2 * error / error.shape[1], weights)
+        return average_rows((error * error).mean(axis=1), 2 * error / error.shape[1], weights, n)
 
 
 @dataclass(frozen=True)
@@ -137,10 +154,14 @@ class Huber:
     delta: float = 1.0
 
     def __call__(
-        self, outputs: Array, targets: Array, weights: Array | None = None
+        self,
+        outputs: Array,
+        targets: Array,
+        weights: Array | None = None,
+        n: float | None = None,
     ) -> tuple[Array, Array]:
         xp = array_module(outputs)
         error = outputs - targets.reshape(outputs.shape)
         clipped = xp.clip(error, -self.delta, self.delta)
         losses = clipped * (error - 0.5 * clipped)
-        return average_rows(losses.mean(axis=1), clipped / error.shape[1], weights)
+        return average_rows(losses.mean(axis=1), clipped / error.shape[1], weights, n)

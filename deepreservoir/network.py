@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device, to_host
-from .inputs.table import Rows
-from .layers import AdaptedDense, Layer, Residual
-from .layers.base import Cache, Train
-from .models import MLPConfig
-from .params import ParamSet
+from .inputs import CHUNK_BYTES, Batch, Index, Inputs, Table, Target
+from .layers import AdaptedDense, Layer, Pass, Sequential, as_rows, like_rows
+from .layers.base import INFERENCE, Cache
+from .losses import Loss
+from .models import NetworkConfig
+from .params import ParamSet, check_paths
 from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve_storage
 
+#: Bytes of outputs that the head and the loss make at a time: logits over a vocabulary are large.
+HEAD_BYTES = 64 << 20
 
-def scaffold_specs(config: MLPConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
+
+def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
     """Return what the layers of a configuration need drawn, without drawing it."""
+    scale = config.scaffold_scale
+    requests = root.scaffold_requests()
+    check_paths("scaffold", [request.path for request in requests])
     return [
-        ScaffoldSpec(config.scaffold, request.shape, seed, request.path, config.scaffold_scale)
-        for request in root.scaffold_requests()
+        ScaffoldSpec(
+            config.scaffold,
+            request.shape,
+            seed,
+            request.path,
+            scale if isinstance(scale, str) or request.gain == 1 else scale * request.gain,
+        )
+        for request in requests
     ]
+
+
+#: What a chunk of outputs is decoded by: (outputs, index, batch) -> array, first axis kept.
+Decode = Callable[[Array, Any, Batch], Array]
+
+
+def _whole(outputs: Array, index: Any, batch: Batch) -> Array:
+    return outputs
 
 
 class Network:
@@ -29,14 +51,16 @@ class Network:
 
     Parameters
     ----------
-    config : MLPConfig
+    config : NetworkConfig
         Which layers, which widths.
     seed : int
         Seed of the scaffold: every frozen weight follows from it and the config.
     init_seed : int, default=0
         Seed of the start values of what is trained.
     theta : ndarray, shape (n_trained,), optional
-        The adapter: all trained numbers. Drawn from `init_seed` if not given.
+        The adapter: all trained parameters. Drawn from `init_seed` if not given.
+    buffers : ndarray, shape (n_buffers,), optional
+        Running statistics. At their start values if not given.
     device : {"cpu", "cuda"}
     scaffolds : mapping of str to Scaffold, optional
         Frozen weights that are in memory already, by path; those that are the same as this
@@ -44,20 +68,25 @@ class Network:
 
     Attributes
     ----------
+    body, head : Layer
+        The head reads the rows that the body gives.
     theta, grad : array, shape (n_trained,)
-        Trained numbers and their gradient.
-    params : ParamSet
-        Where each named parameter lies in them.
+        Trained parameters and their gradient.
+    buffers : array, shape (n_buffers,)
+        What layers keep without training it, such as running statistics: of this scaffold alone.
+    params, buffer_params : ParamSet
+        Where each named parameter, or buffer, lies in them.
     scaffolds : dict of str to Scaffold
         Frozen weights by path of the layer.
 
     Raises
     ------
     ValueError
-        If the seed is negative or `theta` does not fit the config.
+        If the seed is negative, `theta` does not fit the config, or two layers ask for one path.
 
     Examples
     --------
+    >>> from deepreservoir import MLPConfig
     >>> network = Network(MLPConfig(n_features=4, n_outputs=3, hidden_layer_sizes=(16,)), seed=0)
     >>> network.n_trained, network.n_scaffold
     (132, 64)
@@ -67,11 +96,12 @@ class Network:
 
     def __init__(
         self,
-        config: MLPConfig,
+        config: NetworkConfig,
         seed: int,
         *,
         init_seed: int = 0,
         theta: Array | None = None,
+        buffers: Array | None = None,
         device: Device = "cpu",
         scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> None:
@@ -80,23 +110,31 @@ class Network:
         self.device: Device = device
         self.dtype = np.dtype(config.dtype)
         self._build(scaffolds or {})
-        xp = device_module(device)
-        flat = xp.empty(self.params.size, self.dtype)
-        self._bind(flat, xp.zeros_like(flat))
+        flat = device_module(device).empty(self.params.size, self.dtype)
+        self._bind(flat, device_module(device).zeros_like(flat))
+        # Buffers start at their declared values in any case; what is given comes on top.
+        start = check_seed(init_seed, "init_seed")
         if theta is None:
-            self.root.initialise(check_seed(init_seed, "init_seed"))
+            self.root.initialise(start)
         else:
             self.params.views(theta)  # refuses a wrong length
+            self._initialise_buffers()
             flat[:] = to_device(theta, device)
+        if buffers is not None:
+            self.buffer_params.views(buffers)
+            self.buffers[:] = to_device(buffers, device)
 
     def _build(self, ready: Mapping[str, Scaffold]) -> None:
-        self.root = self.config.build()
-        self.params = ParamSet(self.root.slots())
-        paths = {slot.path for slot in self.params.slots}
+        self.body, self.head = self.config.build()
+        self.root = Sequential([self.body, self.head])
+        slots = self.root.slots()
+        self.params = ParamSet(slot for slot in slots if slot.trained)
+        self.buffer_params = ParamSet(slot for slot in slots if not slot.trained)
+        frozen = {request.path: request.frozen for request in self.root.scaffold_requests()}
         self.scaffolds: dict[str, Scaffold] = {}
         for spec in scaffold_specs(self.config, self.root, self.seed):
             # Where W itself is trained, the scaffold is only its start: it is not kept.
-            read_once = f"{spec.path}.weight" in paths and spec.addressable
+            read_once = not frozen[spec.path] and spec.addressable
             storage = resolve_storage(
                 spec.definition, "streamed" if read_once else self.config.storage
             )
@@ -104,22 +142,31 @@ class Network:
             if known is None or not known.serves(spec, storage, self.dtype, self.device):
                 known = make_scaffold(spec, storage, self.dtype, self.device)
             self.scaffolds[spec.path] = known
-        self._frozen = [path for path in self.scaffolds if f"{path}.weight" not in paths]
+        self._frozen = [path for path in self.scaffolds if frozen[path]]
 
     def _bind(self, theta: Array, grad: Array) -> None:
         self.theta, self.grad = theta, grad
-        self.root.bind(self.params.views(theta), self.params.views(grad), self.scaffolds)
+        self.buffers = array_module(theta).empty(self.buffer_params.size, self.dtype)
+        values = self.params.views(theta) | self.buffer_params.views(self.buffers)
+        self.root.bind(values, self.params.views(grad), self.scaffolds)
+
+    def _initialise_buffers(self) -> None:
+        views = self.buffer_params.views(self.buffers)
+        for slot in self.buffer_params.slots:
+            views[slot.path][...] = 0.0 if slot.init is None else slot.init
 
     def to(self, device: Device) -> Network:
         """Return this network on a device; itself, if it is there."""
         if device == self.device:
             return self
-        return Network(self.config, self.seed, theta=to_host(self.theta), device=device)
+        theta, buffers = to_host(self.theta), to_host(self.buffers)
+        return Network(self.config, self.seed, theta=theta, buffers=buffers, device=device)
 
     def with_scaffold(self, seed: int, scaffolds: Mapping[str, Scaffold] | None = None) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
 
-        The two share `theta` and `grad`, without a copy: training one trains the other.
+        The two share `theta` and `grad`, without a copy: training one trains the other. Buffers
+        are statistics of one scaffold: the other's begin as a copy of this one's.
 
         Parameters
         ----------
@@ -127,73 +174,218 @@ class Network:
         scaffolds : mapping of str to Scaffold, optional
             Frozen weights of that seed that are in memory already, by path.
         """
+        return self._sharing(self.config, seed, scaffolds or {})
+
+    def without_scaffold(self) -> Network:
+        """Return a network of the same adapter on frozen weights of zero, sharing `theta`."""
+        return self._sharing(self.config.on_zero_scaffold(), self.seed, {})
+
+    def _sharing(
+        self, config: NetworkConfig, seed: int, scaffolds: Mapping[str, Scaffold]
+    ) -> Network:
         other = object.__new__(Network)
-        other.config, other.device, other.dtype = self.config, self.device, self.dtype
+        other.config, other.device, other.dtype = config, self.device, self.dtype
         other.seed = check_seed(seed, "scaffold_seed")
-        other._build(scaffolds or {})
+        other._build(scaffolds)
         other._bind(self.theta, self.grad)
+        other.buffers[:] = self.buffers
         return other
 
     # Passes --------------------------------------------------------------------------
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        """Return outputs (n, n_outputs) and, in training, the cache for `backward`."""
-        return self.root.forward(x, train, base)
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        """Return outputs (..., n_outputs) and, in training, the cache for `backward`."""
+        return self.root.forward(x, on)
 
     def backward(self, doutputs: Array, cache: Cache) -> None:
-        """Add the gradient of the trained numbers into `grad`."""
+        """Add the gradient of the trained parameters into `grad`."""
         self.root.backward(doutputs, cache)
 
-    def outputs(
-        self, X: Any, dtype: np.dtype | type | None = None, base: Array | None = None
-    ) -> Array:
-        """Return the outputs for all rows of X, in chunks of bounded size.
+    def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
+        """Add the gradient of a loss into `grad`, and return the loss.
+
+        The head and the loss are run over blocks of rows, so that outputs never lie in memory as
+        a whole where they are wide.
 
         Parameters
         ----------
-        X : array, CSR matrix or Rows, shape (n, n_features)
-        dtype : numpy dtype, optional
-            Type to compute in; the network's own unless given. In float64 a row's outputs do
-            not show, in float32 digits, which rows it was computed with.
-        base : array, shape (n, d_out), optional
-            The product of the first frozen weights with X, where it has been made.
+        batch : Batch
+        target : Target
+        loss : Loss
+        on : Pass
+            With the step; the batch's side arrays are added to it.
 
         Returns
         -------
-        array, shape (n, n_outputs)
+        scalar, on the network's device
+
+        Raises
+        ------
+        ValueError
+            If the leading axes of the outputs and of the target differ.
         """
-        rows = X
-        if not isinstance(X, Rows):
-            rows = Rows(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
-        out = array_module(self.theta).empty((len(rows), self.config.n_outputs), rows.dtype)
-        for where, chunk in rows.chunks():
-            out[where] = self.forward(chunk, base=None if base is None else base[where])[0]
-        return out
+        if batch.side:
+            on = replace(on, side=batch.side)
+        hidden, cache = self.body.forward(batch.x, on)  # (..., d)
+        check_leading_axes(hidden, target, batch)
+        value, dhidden = self._head_gradient(hidden, target, loss, on)
+        if dhidden is not None:
+            self.body.backward(dhidden, cache)
+        return value
 
-    @property
-    def hidden_scaffolds(self) -> dict[str, Scaffold]:
-        """The frozen weights before the head, by path."""
-        return {path: self.scaffolds[path] for path in self._frozen if path != "head"}
+    def _head_gradient(
+        self, hidden: Array, target: Target, loss: Loss, on: Pass
+    ) -> tuple[Array, Array | None]:
+        rows = as_rows(hidden)  # (n, d)
+        y = target.y.reshape(len(rows), *target.y.shape[hidden.ndim - 1 :])
+        weights = None if target.weights is None else target.weights.reshape(len(rows))
+        size = max(1, HEAD_BYTES // (self.config.n_outputs * self.dtype.itemsize))
+        if len(rows) <= size:
+            outputs, cache = self.head.forward(rows, on)
+            value, doutputs = loss(outputs, y, weights, target.n)
+            dhidden = self.head.backward(doutputs, cache)
+            return value, None if dhidden is None else like_rows(dhidden, hidden)
+        value, parts = 0.0, []
+        for i, start in enumerate(range(0, len(rows), size)):
+            part = slice(start, start + size)
+            # Each block is a call of its own, and so has dropout masks of its own.
+            outputs, cache = self.head.forward(rows[part], on.at(i) if i else on)
+            share, doutputs = loss(
+                outputs, y[part], None if weights is None else weights[part], target.n
+            )
+            value = value + share
+            parts.append(self.head.backward(doutputs, cache))
+        if parts[0] is None:
+            return value, None
+        return value, like_rows(array_module(rows).concatenate(parts), hidden)
 
-    @property
-    def kinds(self) -> list[type[Layer]]:
-        """The kinds of the layers, first to last."""
-        return [type(layer) for layer in self.root.layers]
+    def chunks(
+        self, inputs: Inputs, products: Mapping[str, Array] | None = None
+    ) -> Iterator[tuple[Any, Batch, Array]]:
+        """Yield (index, batch, outputs) over all samples, in chunks of bounded size.
 
-    # The first layer's frozen product --------------------------------------------------
+        Parameters
+        ----------
+        inputs : Inputs
+            On the network's device, and in the type to compute in.
+        products : mapping of str to array, optional
+            Products of :meth:`frozen_products` with these inputs.
+        """
+        for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
+            rows = self._where(inputs.product_rows(index))
+            own = {path: product[rows] for path, product in (products or {}).items()}
+            on = Pass(side=batch.side, products=own, dtype=inputs.dtype)
+            yield index, batch, self.forward(batch.x, on)[0]
 
-    @property
-    def first_scaffold(self) -> Scaffold | None:
-        """The scaffold that reads the input, where there is one and it stays frozen."""
-        return frozen_scaffold(self.root.layers[0])
+    def outputs(
+        self,
+        X: Any,
+        dtype: np.dtype[Any] | type | None = None,
+        products: Mapping[str, Array] | None = None,
+    ) -> Array:
+        """Return the outputs for all samples, in chunks of bounded size.
+
+        Parameters
+        ----------
+        X : Inputs, or array or CSR matrix of shape (n, n_features)
+        dtype : numpy dtype, optional
+            Type to compute in; the network's own unless given. In float64 a row's outputs do
+            not show, in float32 digits, which rows it was computed with.
+        products : mapping of str to array, optional
+            Products of :meth:`frozen_products` with X.
+
+        Returns
+        -------
+        array, shape (n, ..., n_outputs)
+        """
+        inputs = X
+        if not isinstance(X, Inputs):
+            inputs = Table(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
+        return self.evaluate(inputs, _whole, products)
+
+    def evaluate(
+        self,
+        inputs: Inputs,
+        decode: Decode,
+        products: Mapping[str, Array] | None = None,
+    ) -> Array:
+        """Return what `decode` makes of the outputs of each chunk, in the order of the samples.
+
+        Outputs are decoded a chunk at a time, so that they never lie in memory as a whole.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        decode : callable
+            (outputs (m, ..., n_outputs), index, batch) -> array (m, ...).
+        products : mapping of str to array, optional
+        """
+        decoded: Array = None
+        for index, batch, outputs in self.chunks(inputs, products):
+            part = decode(outputs, index, batch)
+            if decoded is None:
+                shape = (len(inputs), *part.shape[1:])
+                decoded = array_module(part).empty(shape, part.dtype)
+            where = index if isinstance(index, slice) else array_module(part).asarray(index)
+            decoded[where] = part
+        if decoded is None:  # no samples at all
+            return device_module(self.device).empty((0, self.config.n_outputs), inputs.dtype)
+        return decoded
+
+    # Products that no step changes -------------------------------------------------------
+
+    def product_bytes(self, inputs: Inputs) -> int:
+        """Return the bytes of :meth:`frozen_products`: 0 where there are none."""
+        widths = self.body.frozen_widths().values()
+        return len(inputs) * sum(widths) * self.dtype.itemsize
+
+    def frozen_products(self, inputs: Inputs) -> dict[str, Array]:
+        """Return the products of all inputs with frozen weights that read them, by path.
+
+        Parameters
+        ----------
+        inputs : Inputs
+
+        Returns
+        -------
+        dict of str to array, shape (n, width)
+        """
+        xp = device_module(self.device)
+        products = {
+            path: xp.empty((len(inputs), width), self.dtype)
+            for path, width in self.body.frozen_widths().items()
+        }
+        if products:
+            for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
+                on = Pass(side=batch.side, dtype=self.dtype)
+                for path, part in self.body.frozen(batch.x, on).items():
+                    products[path][self._where(inputs.product_rows(index))] = part
+        return products
+
+    def on_device(self, array: np.ndarray) -> Array:
+        """Return a host array on the network's device."""
+        return to_device(array, self.device)
+
+    def _where(self, index: Index) -> Any:
+        """Return an index with which arrays on the network's device can be indexed."""
+        return index if isinstance(index, slice) else to_device(index, self.device)
 
     # What it is ------------------------------------------------------------------------
 
     @property
+    def hidden_scaffolds(self) -> dict[str, Scaffold]:
+        """The frozen weights of the body, by path."""
+        body = {request.path for request in self.body.scaffold_requests()}
+        return {path: self.scaffolds[path] for path in self._frozen if path in body}
+
+    @property
+    def frozen_scaffolds(self) -> dict[str, Scaffold]:
+        """The weights that stay frozen, by path of the layer."""
+        return {path: self.scaffolds[path] for path in self._frozen}
+
+    @property
     def n_trained(self) -> int:
-        """Number of trained numbers."""
+        """Number of trained parameters."""
         return self.params.size
 
     @property
@@ -206,26 +398,33 @@ class Network:
         """Return views on the trained arrays, by path."""
         return self.params.views(self.theta)
 
+    def named_buffers(self) -> dict[str, Array]:
+        """Return views on the buffers, by path."""
+        return self.buffer_params.views(self.buffers)
+
     @property
     def adapted(self) -> dict[str, AdaptedDense]:
         """The layers that adapt a frozen matrix, by path."""
-        found: dict[str, AdaptedDense] = {}
-        layers: list[Layer] = [self.root]
-        while layers:
-            layer = layers.pop(0)
-            layers.extend(layer.children)
-            if isinstance(layer, AdaptedDense):
-                found[layer.path] = layer
-        return found
+        return {la.path: la for la in self.root.walk() if isinstance(la, AdaptedDense)}
 
     def betas(self) -> dict[str, float]:
         """Return the scale of each scaffold, by path of its layer."""
         adapted = self.adapted
-        return {path: adapted[path].beta_value for path in self._frozen}
+        return {path: adapted[path].beta_value for path in self._frozen if path in adapted}
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each frozen scaffold's weights, by path of its layer."""
         return {path: self.scaffolds[path].digest() for path in self._frozen}
+
+    def check_inputs(self, inputs: Inputs) -> None:
+        """Refuse inputs without the side arrays that the layers read.
+
+        Raises
+        ------
+        ValueError
+            If one is missing; the message names it and the layer.
+        """
+        _check_reads(self.root, inputs.side_names, type(inputs).__name__)
 
     # Pickling: views would lose their aliasing, and frozen weights need not travel -------
 
@@ -234,11 +433,14 @@ class Network:
             "config": self.config,
             "seed": self.seed,
             "theta": to_host(self.theta),
+            "buffers": to_host(self.buffers),
             "digests": self.digests(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["config"], state["seed"], theta=state["theta"])  # type: ignore[misc]
+        self.__init__(  # type: ignore[misc]
+            state["config"], state["seed"], theta=state["theta"], buffers=state["buffers"]
+        )
         self.check_digests(state["digests"])
 
     def check_digests(self, digests: Mapping[str, str]) -> None:
@@ -268,25 +470,39 @@ class Network:
                 )
 
 
-def frozen_scaffold(layer: Layer) -> Scaffold | None:
-    """Return the scaffold that a layer reads its input with, where it has one that is frozen."""
-    inner = layer.layer if isinstance(layer, Residual) else layer
-    if isinstance(inner, AdaptedDense) and inner.adapter.mode != "full":
-        return inner.scaffold
-    return None
+def _check_reads(layer: Layer, names: Sequence[str], source: str) -> None:
+    for name in layer.reads:
+        if name not in names:
+            raise ValueError(
+                f"layer {layer.path!r} ({type(layer).__name__}) reads the side array {name!r}; "
+                f"{source} gives {', '.join(map(repr, names)) or 'none'}"
+            )
+    for child in layer.children:
+        _check_reads(child, (*names, *layer.gives), source)
+
+
+def check_leading_axes(hidden: Array, target: Target, batch: Batch) -> None:
+    """Refuse a target, or weights, whose leading axes are not those of the rows of the network."""
+    leading = hidden.shape[:-1]
+    for name, array in (("target", target.y), ("weights", target.weights)):
+        if array is not None and array.shape[: len(leading)] != leading:
+            raise ValueError(
+                f"the network gives rows of shape {leading} for a batch of shape "
+                f"{batch.x.shape}, and the {name} has shape {array.shape}: their leading axes "
+                "must be the same"
+            )
 
 
 def outputs_side_by_side(
     networks: Sequence[Network], x: Array, parts: Sequence[slice]
 ) -> list[Array]:
-    """Return the outputs of several networks on one scaffold, each for rows of its own.
+    """Return the outputs of several networks, each for rows of its own.
 
-    The frozen products of the hidden layers are made once, for all rows.
+    Products with frozen weights that all have in common are made once, for all rows.
 
     Parameters
     ----------
     networks : sequence of Network
-        Of the same kinds of layers, sharing their hidden scaffolds.
     x : array, shape (n, n_features)
     parts : sequence of slice
         The rows of each network, which together are all.
@@ -295,17 +511,8 @@ def outputs_side_by_side(
     -------
     list of array, each (rows of the network, its n_outputs)
     """
-    *hidden, heads = zip(*(network.root.layers for network in networks), strict=True)
-    for layers in hidden:
-        if not layers[0].slots():  # nothing of a network's own: all rows at once
-            x = layers[0].forward(x)[0]
-            continue
-        scaffold = frozen_scaffold(layers[0])
-        base = None if scaffold is None else scaffold.matmul(x)
-        x = array_module(x).concatenate(
-            [
-                layer.forward(x[part], base=None if base is None else base[part])[0]
-                for layer, part in zip(layers, parts, strict=True)
-            ]
-        )
-    return [head.forward(x[part])[0] for head, part in zip(heads, parts, strict=True)]
+    first, *others = networks
+    hidden = first.body.side_by_side([other.body for other in others], x, parts)
+    return [
+        network.head.forward(hidden[part])[0] for network, part in zip(networks, parts, strict=True)
+    ]

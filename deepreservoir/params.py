@@ -1,43 +1,79 @@
 """Trained parameters: named views on one flat vector, and on one flat gradient.
 
 An optimiser sees two vectors and a mask; a file holds one vector; a layer sees arrays with
-names and shapes.
+names and shapes. Buffers, such as running statistics, are a second flat vector without a gradient.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from .backend import Array, array_module
 
+Group = Literal["weight", "adapter", "scale", "bias", "norm", "embedding", "buffer"]
+
+#: Groups that weight decay applies to, unless a configuration says otherwise.
+DECAYED: frozenset[str] = frozenset(("weight", "adapter", "embedding"))
+
 
 @dataclass(frozen=True)
 class Slot:
-    """One trained array: its path (such as ``"layers.0.A"``), shape, and whether it decays."""
+    """One array of a layer, trained or a buffer.
+
+    Attributes
+    ----------
+    path : str
+        Path of the layer and name of the array, such as ``"layers.0.A"``.
+    shape : tuple of int
+    group : {"weight", "adapter", "scale", "bias", "norm", "embedding", "buffer"}
+        What kind of array it is; weight decay applies to some groups only. A buffer is not
+        trained.
+    init : float, optional
+        Start value. Without one the array starts Kaiming uniform over its last axis, drawn from
+        the network's `init_seed`.
+    """
 
     path: str
     shape: tuple[int, ...]
-    decay: bool = True
+    group: Group = "weight"
+    init: float | None = None
 
     @property
     def size(self) -> int:
+        """Number of entries."""
         return math.prod(self.shape)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, under which the layer has the array."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def trained(self) -> bool:
+        """Whether the array has a gradient."""
+        return self.group != "buffer"
 
 
 class ParamSet:
-    """The layout of the flat parameter vector, in the order of declaration.
+    """The layout of a flat vector, in the order of declaration.
 
     Parameters
     ----------
     slots : iterable of Slot
 
+    Raises
+    ------
+    ValueError
+        If two slots have the same path.
+
     Examples
     --------
-    >>> params = ParamSet([Slot("layers.0.A", (2, 3)), Slot("layers.0.beta", (1,), decay=False)])
+    >>> params = ParamSet([Slot("layers.0.A", (2, 3)), Slot("layers.0.beta", (1,), "scale")])
     >>> params.size
     7
     >>> theta = np.arange(7.0)
@@ -48,10 +84,7 @@ class ParamSet:
 
     def __init__(self, slots: Iterable[Slot]) -> None:
         self.slots = tuple(slots)
-        paths = [slot.path for slot in self.slots]
-        if len(set(paths)) != len(paths):
-            twice = sorted({path for path in paths if paths.count(path) > 1})
-            raise ValueError(f"every parameter needs a path of its own; used twice: {twice}")
+        check_paths("parameter", [slot.path for slot in self.slots])
         self.size = sum(slot.size for slot in self.slots)
 
     def views(self, flat: Array) -> dict[str, Array]:
@@ -67,11 +100,28 @@ class ParamSet:
             start += slot.size
         return views
 
-    def decay_mask(self, like: Array) -> Array:
-        """Return ones where weight decay applies and zeros elsewhere, in the kind of `like`."""
+    def decay_mask(self, like: Array, decayed: Collection[str] = DECAYED) -> Array:
+        """Return ones where weight decay applies and zeros elsewhere, in the kind of `like`.
+
+        Parameters
+        ----------
+        like : array
+        decayed : collection of str
+            Groups that weight decay applies to.
+        """
         xp = array_module(like)
         mask = np.concatenate(
-            [np.full(slot.size, slot.decay, like.dtype) for slot in self.slots]
+            [np.full(slot.size, slot.group in decayed, like.dtype) for slot in self.slots]
             or [np.empty(0, like.dtype)]
         )
         return xp.asarray(mask)
+
+
+def check_paths(what: str, paths: list[str]) -> None:
+    """Raise a ValueError that names the paths that are used more than once."""
+    if len(set(paths)) != len(paths):
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        raise ValueError(
+            f"every {what} needs a path of its own; used twice: {', '.join(map(repr, twice))}. "
+            "Give each layer its own path"
+        )

@@ -92,7 +92,7 @@ def betas_of(model: Any) -> Betas:
         config = network.config
         raise ValueError(
             "no layer of this network learns a beta: it has "
-            f"adapter={config.adapter!r}, beta={config.beta!r} and head={config.head!r}. Fit with "
+            f"adapter={config.adapter!r} and beta={config.beta!r}. Fit with "
             "adapter='lora' or 'dora', and beta='learned' or a start value"
         )
     epochs = getattr(estimator_of(model), "history_", {}).get("beta", [])

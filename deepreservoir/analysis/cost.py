@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from ..container import read
-from ..inputs.table import CHUNK_ROWS
-from ..layers import Layer
+from ..inputs import CHUNK_ROWS
+from ..layers import Layer, Sequential
 from ..network import Network
 from ..params import ParamSet
-from ..scaffold import Scaffold
 from .counting import multiply_adds
 from .formulas import SEED_BYTES, PaperCost, paper_cost
 from .subject import network_of
@@ -177,7 +176,7 @@ def cost_of(
     batch = min(_whole("batch_size", batch_size, 1), rows)
     moments = _whole("moments", moments, 0)
     twin = _twin(network)
-    first = network.first_scaffold if projected and epochs > 1 else None
+    kept = network.body.frozen_widths() if projected and epochs > 1 else {}
     n_trained, n_frozen = network.n_trained, network.n_scaffold
     n_dense, own = ParamSet(twin.slots()).size, int(network.theta.nbytes)
     return Cost(
@@ -185,13 +184,13 @@ def cost_of(
         n_frozen=n_frozen,
         n_dense=n_dense,
         paper=paper_cost(rows * epochs, n_trained, n_frozen, n_dense),
-        counted=_counted(network, twin, first, rows, epochs, batch),
+        counted=_counted(network, twin, list(kept), rows, epochs, batch),
         held=HeldBytes(
             theta=own,
             grad=int(network.grad.nbytes),
             scaffold=sum(scaffold.nbytes for scaffold in network.scaffolds.values()),
             moments=moments * own,
-            projection=0 if first is None else rows * first.shape[0] * network.dtype.itemsize,
+            projection=rows * sum(kept.values()) * network.dtype.itemsize,
         ),
         stored=own + (SEED_BYTES if n_frozen else 0),
         file=None if file is None else _file_bytes(network, Path(file)),
@@ -206,18 +205,18 @@ def _whole(name: str, value: Any, at_least: int) -> int:
 
 def _twin(network: Network) -> Layer:
     """Return the layers of the fully trained twin, bound to nothing."""
-    config = network.config
-    if network.n_scaffold:
-        config = replace(config, adapter="full", head="full", bias=True)
-    return config.build()
+    config = network.config.fully_trained() if network.n_scaffold else network.config
+    return Sequential(config.build())
 
 
 def _counted(
-    network: Network, twin: Layer, first: Scaffold | None, rows: int, epochs: int, batch: int
+    network: Network, twin: Layer, kept: list[str], rows: int, epochs: int, batch: int
 ) -> CountedWork:
-    own, full = multiply_adds(network.root), multiply_adds(twin)
+    sample = (1, *network.config.sample_shape)
+    own, full = multiply_adds(network.root, sample), multiply_adds(twin, sample)
     steps = epochs * -(-rows // batch)
-    spared = 0 if first is None else first.multiply_adds()  # for each row of a step
+    scaffolds = network.scaffolds  # products by other paths are sums, not of a scaffold
+    spared = sum(scaffolds[path].multiply_adds() for path in kept if path in scaffolds)
     return CountedWork(
         step=own.training(batch) - batch * spared,
         full_step=full.training(batch),

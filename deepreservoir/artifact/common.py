@@ -8,11 +8,12 @@ from typing import Any
 
 from .. import __version__
 from ..container import ArtifactError, Contents
-from .values import entries, names_of, plain, value_of
+from ..document import entries, names_of
+from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
 #: What a document may hold besides.
-OPTIONAL = {"precision", "preprocessing", "table"}
+OPTIONAL = {"precision", "preprocessing", "reader", "table"}
 
 
 def versions() -> dict[str, str]:
@@ -34,7 +35,7 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     names = getattr(model, "feature_names_in_", None)
     fitted = {
-        "n_features": int(model.n_features_in_),
+        "n_features": getattr(model, "n_features_in_", None),
         "feature_names": None if names is None else [str(name) for name in names],
     }
     document = {
@@ -68,17 +69,26 @@ def restore_common(
     known = set(cls().get_params(deep=False)) - {"device"}
     unknown = sorted(set(document["params"]) - known)
     if unknown:
-        raise ArtifactError(f"{cls.__name__} has no parameter {unknown[0]!r}")
+        raise ArtifactError(
+            f"{cls.__name__} has no parameter {unknown[0]!r:.60}; it was added by a later version, "
+            "or the file is not one of ours"
+        )
     params = {name: value_of(value, name) for name, value in document["params"].items()}
+    absent = getattr(cls, "absent_parameters", {})
+    for name in sorted(known - params.keys()):
+        if name not in absent:
+            raise ArtifactError(f"the parameter {name!r} of {cls.__name__} is missing")
+        params[name] = absent[name]
     model = cls(**params, device=device)
-    types = {"n_features": int, "feature_names": (list, type(None)), **own}
+    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **own}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
-    model.n_features_in_ = fitted["n_features"]
+    if fitted["n_features"] is not None:
+        model.n_features_in_ = fitted["n_features"]
     if names is not None:
         model.feature_names_in_ = names
-        if len(names) != model.n_features_in_:
-            raise ArtifactError(f"{len(names)} names for {model.n_features_in_} features")
+        if len(names) != fitted["n_features"]:
+            raise ArtifactError(f"{len(names)} names for {fitted['n_features']} features")
     return model, fitted
 
 
@@ -88,7 +98,8 @@ def check_tensors(
     dtypes: dict[str, tuple[str, ...]],
 ) -> None:
     """Raise an ArtifactError unless the tensors are those of `shapes`, and no others."""
-    names = {name for name in contents.tensors if not name.startswith("preprocessing.")}
+    others = ("preprocessing.", "reader.", "target.")
+    names = {name for name in contents.tensors if not name.startswith(others)}
     missing, extra = sorted(set(shapes) - names), sorted(names - set(shapes))
     if missing or extra:
         what = f"has no tensor {missing[0]!r}" if missing else f"has a tensor {extra[0]!r} too many"

@@ -1,9 +1,8 @@
-"""Deep estimators as the contents of a file, and back."""
+"""Deep estimators of any architecture as the contents of a file, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,26 +10,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, to_host
 from ..container import SHORT_DTYPES, ArtifactError, Contents
-from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
-from ..models import MLPConfig
+from ..document import entries
+from ..estimators import DeepEstimator
+from ..layers import Sequential
+from ..models import NetworkConfig, from_plain
 from ..network import Network, scaffold_specs
 from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
-from .values import entries, labels_of, plain_labels
-
-CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirRegressor)}
-
-Deep = DeepReservoirClassifier | DeepReservoirRegressor
 
 #: What every deep estimator has learned besides the features.
 FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
 
-# Mean and scale of a regressor's targets.
-_TARGET = ("target.mean", "target.scale")
-
-# What a layer costs beside its numbers, as far as a limit in bytes is concerned.
+# What a layer costs besides its parameters, as far as a limit in bytes is concerned.
 _LAYER_BYTES = 10_000
 
 _LAYER = {
@@ -43,7 +36,7 @@ _LAYER = {
 }
 
 
-def contents_of(model: Deep) -> Contents:
+def contents_of(model: DeepEstimator) -> Contents:
     """Return the contents of a file that holds a fitted model.
 
     Raises
@@ -54,29 +47,23 @@ def contents_of(model: Deep) -> Contents:
         If a parameter or a label cannot be written.
     """
     check_is_fitted(model, "network_")
-    contents = network_contents(model)
-    fitted = contents.document["fitted"]
-    if isinstance(model, DeepReservoirClassifier):
-        fitted["classes"] = plain_labels(model.classes_)
-    else:
-        fitted["target_ndim"] = model._y_ndim
-        targets = dict(zip(_TARGET, (model.y_mean_, model.y_scale_), strict=True))
-        contents.tensors.update(targets)
-    return contents
-
-
-def network_contents(model: Any) -> Contents:
-    """Return what files of all fitted deep estimators hold."""
-    network: Network = model.network_
-    tensors = {path: to_host(array) for path, array in network.named_parameters().items()}
+    network = model.network_
+    arrays = network.named_parameters() | network.named_buffers()
+    tensors = {path: to_host(array) for path, array in arrays.items()}
     document, fitted = common_of(model)
     fitted |= {
         "seeds": list(map(int, model._drawn)),
         "epochs": model.n_iter_,
         "stop_reason": model.stop_reason_,
     }
-    document["config"] = network.config.to_dict()
+    targets, target_tensors = model._targets.state()
+    reader, reader_tensors = model._reader.state()
+    fitted |= targets
+    tensors |= target_tensors
+    tensors |= {f"reader.{name}": array for name, array in reader_tensors.items()}
+    document["config"] = network.config.to_plain()
     document["scaffold"] = plain_scaffold(network)
+    document["reader"] = reader
     return Contents(document, tensors, {})
 
 
@@ -93,9 +80,12 @@ def plain_scaffold(network: Network) -> dict[str, Any]:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the tensors that are trained, which may be kept in 16 bits."""
-    other = (*_TARGET, "preprocessing.")
-    return [name for name in contents.tensors if not name.startswith(other)]
+    """Return the names of the tensors that are trained, which may be kept in 16 bits.
+
+    Buffers are not among them: a running variance in 16 bits would change every output.
+    """
+    parts = from_plain(contents.document["config"]).build()
+    return [slot.path for part in parts for slot in part.slots() if slot.trained]
 
 
 def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
@@ -112,15 +102,18 @@ def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
 
 
 def rebuild(
+    cls: type[DeepEstimator],
     contents: Contents,
     device: Device,
     max_bytes: int,
     ready: Mapping[str, Scaffold] | None = None,
-) -> Deep:
+) -> Any:
     """Return the estimator that contents describe, its scaffold drawn again and checked.
 
     Parameters
     ----------
+    cls : type
+        Of the estimator.
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int
@@ -134,68 +127,109 @@ def rebuild(
         If the contents describe no such estimator, or the scaffold drawn is another.
     """
     document = contents.document
-    cls = CLASSES[document["estimator"]]
-    own = FITTED | ({"classes": dict} if cls is DeepReservoirClassifier else {"target_ndim": int})
-    model, fitted = restore_common(cls, document, own, device)
-    config = config_of(document["config"], model)
+    model, fitted, config = restore_estimator(cls, contents, {}, device)
     drawn = Drawn(document["scaffold"], config, max_bytes)
-    shapes: dict[str, tuple[int, ...]] = {s.path: s.shape for s in drawn.params.slots}
-    dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
-    if isinstance(model, DeepReservoirRegressor):
-        shapes |= dict.fromkeys(_TARGET, (config.n_outputs,))
-        dtypes |= dict.fromkeys(_TARGET, ("float64",))
-    check_tensors(contents, shapes, dtypes)
-    if isinstance(model, DeepReservoirRegressor):
-        _take_targets(model, contents.tensors, fitted["target_ndim"])
-    else:
-        take_classes(model, fitted["classes"], config.n_outputs)
-    model.scaffold_seed_ = drawn.seed
-    take_network(model, drawn.network(config, contents.tensors, device, ready or {}), fitted)
+    check_tensors(contents, *drawn.tensors(config))
+    network = drawn.network(config, contents.tensors, device, ready or {})
+    if hasattr(model, "scaffold_seed"):
+        model.scaffold_seed_ = drawn.seed
+    take_network(model, network, fitted)
     return model
 
 
+def restore_estimator(
+    cls: type[DeepEstimator], contents: Contents, own: dict[str, Any], device: Device
+) -> tuple[Any, dict[str, Any], NetworkConfig]:
+    """Return an estimator with its reader and targets, what was fitted, and its configuration.
+
+    Parameters
+    ----------
+    cls : type
+    contents : Contents
+    own : dict of str to type
+        What an estimator of this class has learned besides.
+    device : {"cpu", "cuda"}
+    """
+    document = contents.document
+    probe = cls().new_targets()
+    types = FITTED | probe.state_types | own
+    model, fitted = restore_common(cls, document, types, device)
+    try:
+        config = from_plain(_mapping(document["config"], "config"))
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"config: {error}") from None
+    try:
+        # Files without a reader are of tables: there was nothing else.
+        state = document.get("reader", {"n_features": fitted["n_features"]})
+        arrays = _under(contents, "reader.")
+        model._reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
+        _check_state("reader.", model._reader.state()[1], arrays)
+        targets = model.new_targets()
+        arrays = {f"target.{k}": v for k, v in _under(contents, "target.").items()}
+        model._targets = targets.restore(fitted, arrays)
+        _check_state("", targets.state()[1], arrays)
+    except ValueError as error:
+        raise ArtifactError(str(error)) from None
+    if targets.n_outputs != config.n_outputs:
+        raise ArtifactError(
+            f"targets of {targets.n_outputs} outputs do not go with {config.n_outputs} outputs of "
+            "the network"
+        )
+    _check_config(model, config)
+    return model, fitted, config
+
+
+def _check_config(model: Any, config: NetworkConfig) -> None:
+    """Refuse a configuration that is not one of the estimator's architecture and inputs."""
+    sizes = model._reader.sizes()
+    try:
+        expected = model.network_config(n_outputs=config.n_outputs, **sizes)
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"params: {error}") from None
+    if type(expected) is not type(config):
+        raise ArtifactError(
+            f"a {type(model).__name__} has a network of the architecture {expected.name!r}; the "
+            f"file has {config.name!r}"
+        )
+    for name, size in sizes.items():
+        if getattr(config, name, size) != size:
+            raise ArtifactError(
+                f"the network reads {name}={getattr(config, name)!r}, the model {size!r}"
+            )
+
+
+def _mapping(data: Any, what: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ArtifactError(f"{what} must be an object; got {data!r:.60}")
+    return data
+
+
+def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
+    """Return the tensors whose names begin with `prefix`, without it."""
+    for name in contents.tensors:
+        if name.startswith(prefix) and contents.kept_as(name) in SHORT_DTYPES:
+            raise ArtifactError(f"tensor {name!r} must not be kept as {contents.kept_as(name)}")
+    return {
+        name.removeprefix(prefix): array
+        for name, array in contents.tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _check_state(
+    prefix: str, expected: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse arrays that are not those that were taken."""
+    for name in sorted(arrays.keys() - expected.keys()):
+        raise ArtifactError(f"the file has a tensor {prefix + name!r} too many")
+
+
 def take_network(model: Any, network: Network, fitted: dict[str, Any]) -> None:
-    """Give an estimator its network, and what is said of its training."""
+    """Give an estimator its network, and what is known of its training."""
     model._drawn = _seeds(fitted["seeds"])
     model._adopt(network)
     model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
     model.history_, model._state = {}, None
-
-
-def take_classes(model: Any, data: Any, n_outputs: int) -> None:
-    """Give a classifier its labels."""
-    model.classes_ = labels_of(data)
-    n = len(model.classes_)
-    if n < 2 or n_outputs != (1 if n == 2 else n):
-        raise ArtifactError(f"{n} classes do not go with {n_outputs} outputs of the network")
-
-
-def _take_targets(model: DeepReservoirRegressor, tensors: dict[str, np.ndarray], ndim: int) -> None:
-    model.y_mean_, model.y_scale_ = (tensors[name] for name in _TARGET)
-    model._y_ndim = ndim
-    if not (model.y_scale_ > 0).all():
-        raise ArtifactError(f"tensor {_TARGET[1]!r} must be positive")
-    if ndim not in (1, 2) or (ndim == 1 and len(model.y_mean_) > 1):
-        raise ArtifactError(f"{len(model.y_mean_)} targets cannot be of {ndim} dimensions")
-
-
-def config_of(data: Any, model: Any) -> MLPConfig:
-    """Return the configuration of a model's network."""
-    names = {field.name for field in fields(MLPConfig)}
-    if not isinstance(data, dict) or set(data) != names:
-        raise ArtifactError(f"config must have the entries {sorted(names)}")
-    widths = data["hidden_layer_sizes"]
-    if not isinstance(widths, list):
-        raise ArtifactError("config, hidden_layer_sizes: expected a list of widths")
-    try:
-        config = MLPConfig(**{**data, "hidden_layer_sizes": tuple(widths)})
-    except (ValueError, TypeError) as error:
-        raise ArtifactError(f"config: {error}") from None
-    if config.n_features != model.n_features_in_:
-        raise ArtifactError(
-            f"the network reads {config.n_features} features, the model {model.n_features_in_}"
-        )
-    return config
 
 
 def _seeds(data: list[Any]) -> tuple[int, int, int]:
@@ -211,14 +245,14 @@ class Drawn:
     ----------
     data : dict
         What :func:`plain_scaffold` returned.
-    config : MLPConfig
+    config : NetworkConfig
     max_bytes : int
         What drawing may take.
     times : int, default=1
         How many such scaffolds are drawn in all.
     """
 
-    def __init__(self, data: Any, config: MLPConfig, max_bytes: int, times: int = 1) -> None:
+    def __init__(self, data: Any, config: NetworkConfig, max_bytes: int, times: int = 1) -> None:
         fields = entries(data, "scaffold", {"stream": int, "seed": int, "layers": list})
         if fields["stream"] != FORMAT_VERSION:
             raise ArtifactError(
@@ -228,14 +262,16 @@ class Drawn:
         self.seed: int = fields["seed"]
         if self.seed < 0:
             raise ArtifactError(f"the seed of a scaffold is not negative; got {self.seed}")
-        check_bytes(times * _LAYER_BYTES * len(config.widths), max_bytes, "its layers")
-        root = config.build()
-        self.params = ParamSet(root.slots())
-        trained = {slot.path for slot in self.params.slots}
+        check_bytes(times * _LAYER_BYTES * config.n_layers, max_bytes, "its layers")
+        root = Sequential(config.build())
+        slots = root.slots()
+        self.params = ParamSet(slot for slot in slots if slot.trained)
+        self.buffers = ParamSet(slot for slot in slots if not slot.trained)
+        frozen = {request.path for request in root.scaffold_requests() if request.frozen}
         specs = scaffold_specs(config, root, self.seed)
         drawn = times * sum(spec.drawn_bytes for spec in specs)
         check_bytes(drawn, max_bytes, "its scaffold" if times == 1 else f"its {times} scaffolds")
-        self.frozen = {s.path: s for s in specs if f"{s.path}.weight" not in trained}
+        self.frozen = {spec.path: spec for spec in specs if spec.path in frozen}
         layers = [entries(layer, "a layer of the scaffold", _LAYER) for layer in fields["layers"]]
         if [layer["path"] for layer in layers] != list(self.frozen):
             raise ArtifactError(f"the scaffold must have the layers {list(self.frozen)}")
@@ -250,19 +286,32 @@ class Drawn:
                     f"{layer}"
                 )
 
+    def tensors(
+        self, config: NetworkConfig
+    ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[str, ...]]]:
+        """Return shape and allowed types of each parameter and buffer, by path."""
+        shapes = {s.path: s.shape for s in (*self.params.slots, *self.buffers.slots)}
+        types: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
+        return shapes, types | {slot.path: (config.dtype,) for slot in self.buffers.slots}
+
     def network(
         self,
-        config: MLPConfig,
+        config: NetworkConfig,
         tensors: dict[str, np.ndarray],
         device: Device,
         ready: Mapping[str, Scaffold],
     ) -> Network:
         """Return the network, its scaffold drawn, or taken from what is ready, and checked."""
         dtype = np.dtype(config.dtype)
-        flat = [tensors[slot.path].ravel() for slot in self.params.slots]
-        theta = np.concatenate([np.empty(0, dtype), *flat], dtype=dtype)
         scaffolds = {**self._of_known_factor(config, device, ready), **ready}
-        network = Network(config, self.seed, theta=theta, device=device, scaffolds=scaffolds)
+        network = Network(
+            config,
+            self.seed,
+            theta=_flat(self.params, tensors, dtype),
+            buffers=_flat(self.buffers, tensors, dtype),
+            device=device,
+            scaffolds=scaffolds,
+        )
         return self._checked(network)
 
     def beside(self, network: Network) -> Network:
@@ -271,7 +320,7 @@ class Drawn:
         return self._checked(network.with_scaffold(self.seed, known))
 
     def _of_known_factor(
-        self, config: MLPConfig, device: Device, ready: Mapping[str, Scaffold]
+        self, config: NetworkConfig, device: Device, ready: Mapping[str, Scaffold]
     ) -> dict[str, Scaffold]:
         dtype = np.dtype(config.dtype)
         return {
@@ -281,11 +330,16 @@ class Drawn:
         }
 
     def _checked(self, network: Network) -> Network:
-        found = network.digests()
+        digests = network.digests()
         for path, expected in self.digests.items():
-            if found[path] != expected:
-                raise digest_differs(f"layer {path!r}", expected, found[path])
+            if digests[path] != expected:
+                raise digest_differs(f"layer {path!r}", expected, digests[path])
         return network
+
+
+def _flat(params: ParamSet, tensors: dict[str, np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
+    parts = [tensors[slot.path].ravel() for slot in params.slots]
+    return np.concatenate([np.empty(0, dtype), *parts], dtype=dtype)
 
 
 def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import to_host
 from ..container import ArtifactError
-from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ..estimators import DeepEstimator, Numbers
 from ..models import MLPConfig
 
 
@@ -38,13 +38,19 @@ class PlainLayer:
 
 
 def check_deep(model: Any) -> None:
-    """Raise an ArtifactError unless `model` is a deep estimator; it must be fitted."""
-    if not isinstance(model, DeepReservoirClassifier | DeepReservoirRegressor):
+    """Raise an ArtifactError unless `model` is a fitted perceptron on one scaffold."""
+    if not isinstance(model, DeepEstimator) or hasattr(model, "tasks_"):
         raise ArtifactError(
-            f"this is for deep estimators; got {type(model).__name__}. Of a pipeline, take the "
-            "last step"
+            f"this is for deep estimators on one scaffold; got {type(model).__name__}. Of a "
+            "pipeline, take the last step"
         )
     check_is_fitted(model, "network_")
+    config = model.network_.config
+    if not isinstance(config, MLPConfig):
+        raise ArtifactError(
+            f"this is for multilayer perceptrons; got the architecture {config.name!r}, whose "
+            "layers are not all dense. Use deepreservoir.save"
+        )
 
 
 def plain_layers(model: Any) -> list[PlainLayer]:
@@ -78,7 +84,7 @@ def plain_layers(model: Any) -> list[PlainLayer]:
         )
     head = weights["head"] if "head" in weights else named["head.weight"]
     bias = named.get("head.bias")
-    if isinstance(model, DeepReservoirRegressor):
+    if isinstance(model._targets, Numbers):
         head = head * model.y_scale_[:, None]
         bias = (0.0 if bias is None else bias * model.y_scale_) + model.y_mean_
     return [*layers, PlainLayer("head", head, bias, None, False, "identity")]

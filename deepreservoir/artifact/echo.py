@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
 from ..container import SHORT_DTYPES, ArtifactError, Contents
+from ..document import entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
@@ -20,7 +21,7 @@ from ..estimators.echo.base import check_real, check_whole
 from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
-from .values import entries, labels_of, plain, plain_labels, value_of
+from .values import plain, value_of
 
 CLASSES = {cls.__name__: cls for cls in (EchoStateClassifier, EchoStateRegressor)}
 
@@ -145,6 +146,7 @@ def _layer(part: Reservoir) -> dict[str, Any]:
 
 
 def rebuild(
+    cls: type[Echo],
     contents: Contents,
     device: Device,
     max_bytes: int,
@@ -154,6 +156,7 @@ def rebuild(
 
     Parameters
     ----------
+    cls : type
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int

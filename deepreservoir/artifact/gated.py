@@ -1,4 +1,4 @@
-"""The seed-gated classifier as the contents of a file, and back: one adapter, a seed a task."""
+"""Seed-gated classifiers as the contents of a file, and back: one adapter, a seed per task."""
 
 from __future__ import annotations
 
@@ -6,31 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ..backend import Device
-from ..container import SHORT_DTYPES, ArtifactError, Contents
-from ..estimators import SeedGatedClassifier
+from ..backend import Device, to_host
+from ..container import ArtifactError, Contents
+from ..document import labels_of, plain_labels
+from ..estimators import SeedGated
 from ..scaffold import Scaffold
 from . import deep
-from .common import check_tensors, restore_common
-from .deep import adapter_names as adapter_names
-from .values import labels_of, plain_labels
+from .common import check_tensors
 
-CLASSES = {SeedGatedClassifier.__name__: SeedGatedClassifier}
-
-_FITTED = deep.FITTED | {
-    "classes": dict,
-    "tasks": dict,
-    "task_classes": list,
-    "other_scaffolds": list,
-}
+_FITTED = {"tasks": dict, "task_classes": list, "other_scaffolds": list}
 
 
-def contents_of(model: SeedGatedClassifier) -> Contents:
+def contents_of(model: SeedGated) -> Contents:
     """Return the contents of a file that holds a fitted model.
 
-    The scaffold in the document is that of the first task; those of the others stand beside it.
+    The scaffold in the document is that of the first task; those of the others are listed with it.
+    Buffers are statistics of one scaffold: those of the other tasks have names of their own.
 
     Raises
     ------
@@ -39,36 +31,39 @@ def contents_of(model: SeedGatedClassifier) -> Contents:
     ArtifactError
         If a parameter, a label or a name cannot be written.
     """
-    check_is_fitted(model, "network_")
-    contents = deep.network_contents(model)
+    contents = deep.contents_of(model)
     _, *others = model.networks_.values()
     contents.document["fitted"] |= {
-        "classes": plain_labels(model.classes_),
         "tasks": plain_labels(model.tasks_),
         "task_classes": [
             np.searchsorted(model.classes_, own).tolist() for own in model.task_classes_.values()
         ],
         "other_scaffolds": [deep.plain_scaffold(network) for network in others],
     }
+    for i, network in enumerate(others, 1):
+        buffers = network.named_buffers().items()
+        contents.tensors.update({f"task.{i}.{path}": to_host(array) for path, array in buffers})
     return contents
 
 
 def rebuild(
+    cls: type[SeedGated],
     contents: Contents,
     device: Device,
     max_bytes: int,
     ready: Mapping[str, Scaffold] | None = None,
-) -> SeedGatedClassifier:
+) -> SeedGated:
     """Return the estimator that contents describe, its scaffolds drawn again and checked.
 
     Parameters
     ----------
+    cls : type
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int
         What drawing the scaffolds may take, all together.
     ready : mapping of str to Scaffold, optional
-        There must be none: its tasks stand on several scaffolds.
+        There must be none: its tasks have several scaffolds.
 
     Raises
     ------
@@ -77,11 +72,10 @@ def rebuild(
     """
     if ready is not None:
         raise ArtifactError(
-            "a SeedGatedClassifier stands on a scaffold a task, and is not attached to one; load it"
+            f"a {cls.__name__} has one scaffold per task, and is not attached to one; load it"
         )
     document = contents.document
-    model, fitted = restore_common(SeedGatedClassifier, document, _FITTED, device)
-    config = deep.config_of(document["config"], model)
+    model, fitted, config = deep.restore_estimator(cls, contents, _FITTED, device)
     model.tasks_ = labels_of(fitted["tasks"])
     scaffolds, n = [document["scaffold"], *fitted["other_scaffolds"]], len(model.tasks_)
     if len(scaffolds) != n:
@@ -91,17 +85,24 @@ def rebuild(
         raise ArtifactError("each task must have a seed of its own")
     if n > 1 and (not drawn[0].frozen or config.scaffold == "zero"):
         raise ArtifactError("the model has tasks, and no frozen weights to tell them apart by")
-    shapes = {slot.path: slot.shape for slot in drawn[0].params.slots}
-    check_tensors(contents, shapes, dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES)))
-    deep.take_classes(model, fitted["classes"], config.n_outputs)
+    shapes, types = drawn[0].tensors(config)
+    for i in range(1, n):
+        for slot in drawn[0].buffers.slots:
+            shapes[f"task.{i}.{slot.path}"] = slot.shape
+            types[f"task.{i}.{slot.path}"] = (config.dtype,)
+    check_tensors(contents, shapes, types)
     _take_task_classes(model, fitted["task_classes"])
     first = drawn[0].network(config, contents.tensors, device, {})
-    model._gate([first, *(one.beside(first) for one in drawn[1:])])
+    networks = [first, *(one.beside(first) for one in drawn[1:])]
+    for i, network in enumerate(networks[1:], 1):
+        for path, view in network.named_buffers().items():
+            view[...] = network.on_device(contents.tensors[f"task.{i}.{path}"])
+    model._gate(networks)
     deep.take_network(model, first, fitted)
     return model
 
 
-def _take_task_classes(model: SeedGatedClassifier, data: list[Any]) -> None:
+def _take_task_classes(model: Any, data: list[Any]) -> None:
     names, n = model.tasks_.tolist(), len(model.classes_)
     if len(data) != len(names):
         raise ArtifactError(f"task_classes must be those of {len(names)} tasks; got {len(data)}")

@@ -14,12 +14,24 @@ from sklearn.pipeline import Pipeline
 from .. import container
 from ..backend import Device, resolve_device
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from ..estimators import ESTIMATORS, SeedGated
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
 
-_KINDS: dict[str, ModuleType] = {
-    name: kind for kind in (deep, gated, echo) for name in kind.CLASSES
-}
+
+def _kind_of(name: Any) -> tuple[ModuleType, Any] | None:
+    """Return what reads and writes estimators of a name, and their class; None if unknown."""
+    if name in echo.CLASSES:
+        return echo, echo.CLASSES[name]
+    cls = ESTIMATORS.get(name) if isinstance(name, str) else None
+    if cls is None:
+        return None
+    return gated if issubclass(cls, SeedGated) else deep, cls
+
+
+def _known_names() -> str:
+    return ", ".join(sorted((*ESTIMATORS, *echo.CLASSES)))
+
 
 # What bad contents can make the checks of estimators and NumPy say.
 _REFUSALS = (
@@ -93,12 +105,14 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
     if (X is None) != (y is None):
         raise ArtifactError("X and y go together: rows and their targets")
     estimator, steps, tensors = steps_of(model)
-    kind = _KINDS.get(type(estimator).__name__)
-    if kind is None or type(estimator) is not kind.CLASSES[type(estimator).__name__]:
+    known = _kind_of(type(estimator).__name__)
+    if known is None or type(estimator) is not known[1]:
         raise ArtifactError(
-            f"a model to save must be one of {', '.join(_KINDS)}, or a pipeline that ends in "
-            f"one; got {type(estimator).__name__}"
+            f"a model to save must be one of {_known_names()}, or a pipeline that ends in one; got "
+            f"{type(estimator).__name__}. A deep estimator of your own is registered by the "
+            "decorator deepreservoir.estimator"
         )
+    kind, _ = known
     contents: Contents = kind.contents_of(estimator)
     if X is not None and len(getattr(estimator, "tasks_", ())) > 1:
         raise ArtifactError(
@@ -229,13 +243,15 @@ def unpack(
 ) -> Any:
     """Return the model that contents describe; see :func:`load`."""
     name = contents.document.get("estimator")
-    kind = _KINDS.get(name) if isinstance(name, str) else None
-    if kind is None:
+    known = _kind_of(name)
+    if known is None:
         raise ArtifactError(
-            f"the file holds a {name!r:.60}; this version of deepreservoir knows "
-            f"{', '.join(_KINDS)}"
+            f"the file holds a {name!r:.60}, which is not registered here, where there are "
+            f"{_known_names()}. Import the package that defines it, with @deepreservoir.estimator "
+            "above the class, before the file is loaded"
         )
-    model = kind.rebuild(contents, device, max_bytes, ready)
+    kind, cls = known
+    model = kind.rebuild(cls, contents, device, max_bytes, ready)
     if "preprocessing" in contents.document:
         model = pipeline_of(model, contents.document["preprocessing"], contents.tensors)
     return model

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from ..container import ArtifactError
-from .values import entries, names_of
+from ..document import entries, names_of
 
 _STEP = {
     "name": str,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..container import MAX_BYTES, ArtifactError, Contents, read
+from ..models.base import FIRST_ARCHITECTURE, NetworkConfig
 
 
 def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
@@ -35,9 +37,8 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
     yield "model", str(document["estimator"])
     if "preprocessing" in document:
         yield "after", ", ".join(step["class"] for step in document["preprocessing"]["steps"])
-    if "hidden_layer_sizes" in config:
-        widths = [config["n_features"], *config["hidden_layer_sizes"], config["n_outputs"]]
-        yield "layers", "-".join(map(str, widths))
+    if "adapter" in config:
+        yield from _architecture(config)
         yield "adapter", f"{config['adapter']}, rank {config['rank']}"
     else:
         layers = document["scaffold"]["layers"]
@@ -52,6 +53,18 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
             more = ", ..." if len(values) > 12 else ""
             yield what, ", ".join(map(str, values[:12])) + more
     yield "made with", ", ".join(f"{k} {v}" for k, v in document["versions"].items())
+
+
+def _architecture(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Describe a configuration, also of an architecture that is not registered here."""
+    name = config.get("architecture", FIRST_ARCHITECTURE)
+    if name == FIRST_ARCHITECTURE:
+        widths = [config["n_features"], *config["hidden_layer_sizes"], config["n_outputs"]]
+        yield "layers", "-".join(map(str, widths))
+        return
+    yield "architecture", str(name)
+    shared = {field.name for field in fields(NetworkConfig)} | {"architecture"}
+    yield "layers", ", ".join(f"{k} {v}" for k, v in config.items() if k not in shared)
 
 
 def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:

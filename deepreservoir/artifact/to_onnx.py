@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..container import ArtifactError, write_bytes
-from ..estimators import DeepReservoirClassifier
+from ..estimators import Labels
 from .dense_weights import PlainLayer, plain_layers
 from .pipelines import steps_of
 
@@ -58,7 +58,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
                 x = graph.add(operator, [x, graph.constant(values)])
     for layer in layers:
         x = _layer(graph, layer, x)
-    if isinstance(estimator, DeepReservoirClassifier):
+    if isinstance(estimator._targets, Labels):
         outputs = _classes(graph, estimator, x)
     else:
         outputs = [graph.output(x, "prediction", [None, layers[-1].weight.shape[0]])]
@@ -92,7 +92,7 @@ def _activation(graph: _Graph, name: str, x: str) -> str:
     return graph.add({"relu": "Relu", "tanh": "Tanh"}[name], [x])
 
 
-def _classes(graph: _Graph, model: DeepReservoirClassifier, logits: str) -> list[Any]:
+def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
     """Turn logits into a label and probabilities."""
     n = len(model.classes_)
     if n == 2:  # one logit, of the second class

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from ..backend import to_host
 from ..container import ArtifactError
-from ..estimators import DeepReservoirRegressor
+from ..estimators import Numbers
 from .dense_weights import check_deep, plain_layers
 
 _PREFIX = "base_model.model"
@@ -86,7 +86,7 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         whole = layer.path not in adapted  # a head that is trained as it is
         # A regressor's head is in the units of its targets.
         unit = np.ones(len(layer.weight))
-        if layer.path == "head" and isinstance(model, DeepReservoirRegressor):
+        if layer.path == "head" and isinstance(model._targets, Numbers):
             unit = model.y_scale_
         if whole:
             adapters[f"{_PREFIX}.head.weight"] = layer.weight

@@ -1,18 +1,32 @@
 """The scikit-learn face."""
 
-from .deep_classifier import DeepReservoirClassifier
-from .deep_regressor import DeepReservoirRegressor
+from .base.classifier import DeepClassifier
+from .base.fitting import DeepEstimator
+from .base.registry import ESTIMATORS, estimator, estimator_named
+from .base.regressor import DeepRegressor
+from .base.targets import Labels, Numbers, Targets
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
-from .gated import SeedGatedClassifier
+from .gated import SeedGated, SeedGatedClassifier
+from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .predicting_many import predict_many
 
 __all__ = [
+    "ESTIMATORS",
+    "DeepClassifier",
+    "DeepEstimator",
+    "DeepRegressor",
     "DeepReservoirClassifier",
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "Labels",
+    "Numbers",
+    "SeedGated",
     "SeedGatedClassifier",
+    "Targets",
+    "estimator",
+    "estimator_named",
     "fit_many",
     "predict_many",
 ]

@@ -7,12 +7,8 @@ from typing import Any
 
 from ..scaffold import Scaffold
 from ..training import train_together
-from .base.fitting import Fit
-from .deep_classifier import DeepReservoirClassifier
-from .deep_regressor import DeepReservoirRegressor
-
-# Those that stand on one scaffold.
-_KINDS = (DeepReservoirClassifier, DeepReservoirRegressor)
+from .base.fitting import DeepEstimator, Fit
+from .base.parameters import ScaffoldParameters
 
 #: Parameters that decide the rows, their order and the scaffold, and so have to be the same.
 SHARED = (
@@ -76,13 +72,15 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
         fit = model._fit_of(X, y, sample_weight, scaffolds=scaffolds)
         if not fits:
             scaffolds = fit.network.scaffolds
-        else:  # the same rows: one copy serves all
+        else:  # the same samples: one copy serves all
             fit = fit._replace(data=fits[0].data, held_out=fits[0].held_out)
         fits.append(fit)
-    product = chosen[0]._held_out_product(fits[0])
-    trainings = [model._training(fit, product) for model, fit in zip(chosen, fits, strict=True)]
+    _check_networks(fits)
+    products = chosen[0]._held_out_products(fits[0])
+    trainings = [model._training(fit, products) for model, fit in zip(chosen, fits, strict=True)]
     outcomes = train_together(trainings, chosen[0]._training_set(fits[0]))
-    return [model._trained(outcome) for model, outcome in zip(chosen, outcomes, strict=True)]
+    done = zip(chosen, fits, outcomes, strict=True)
+    return [model._trained(fit, outcome) for model, fit, outcome in done]
 
 
 def _check(models: list[Any]) -> None:
@@ -90,10 +88,10 @@ def _check(models: list[Any]) -> None:
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
-        if not isinstance(model, _KINDS):
+        if not isinstance(model, DeepEstimator) or not isinstance(model, ScaffoldParameters):
             raise ValueError(
-                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
-                f"one scaffold; got a {type(model).__name__}"
+                "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
+                f"or DeepReservoirRegressor; got a {type(model).__name__}"
             )
         if model.warm_start or model.resample is not None:
             raise ValueError(
@@ -117,8 +115,12 @@ def _check(models: list[Any]) -> None:
             "models that are fitted side by side need one random_state, an integer; "
             f"got {first.random_state!r}"
         )
-    fronts = {(model.adapter == "full", tuple(model.hidden_layer_sizes)[:1]) for model in models}
-    if len(fronts) > 1:
+
+
+def _check_networks(fits: list[Fit]) -> None:
+    """Refuse networks that do not read their inputs with the same frozen weights."""
+    widths = [fit.network.body.frozen_widths() for fit in fits]
+    if any(width != widths[0] for width in widths[1:]):
         raise ValueError(
             "models that are fitted side by side must share their first layer's frozen weights: "
             'its width, and adapter="full" in all or none'

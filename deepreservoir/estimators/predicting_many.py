@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ..backend import to_host
-from ..inputs.table import CHUNK_ROWS, Rows
+from ..backend import Array, to_device, to_host
+from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network, outputs_side_by_side
-from .deep_classifier import DeepReservoirClassifier
-from .deep_regressor import DeepReservoirRegressor
+from .base.fitting import DeepEstimator
+from .base.parameters import ScaffoldParameters
 
 
 def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
@@ -57,36 +57,48 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     if not models:
         raise ValueError("models must hold at least one fitted estimator; got none")
     networks = _networks(models)
-    network = next(iter(networks.values()))
-    n_features = network.config.n_features
-    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
-    if X.shape[1] != n_features:
-        raise ValueError(f"X must have {n_features} features, as the models; got {X.shape[1]}")
+    first_key, model = next(iter(models.items()))
+    for key, other in models.items():
+        if other._reader.sizes() != model._reader.sizes():
+            raise ValueError(
+                f"models must read the same X; {first_key!r} reads {model._reader.sizes()}, "
+                f"{key!r} {other._reader.sizes()}"
+            )
+    inputs = model._inputs(X)
     keys = list(names)
-    if len(keys) != X.shape[0]:
-        raise ValueError(f"names must name a model for each of {X.shape[0]} rows; got {len(keys)}")
+    if len(keys) != len(inputs):
+        raise ValueError(f"names must name a model for each of {len(inputs)} rows; got {len(keys)}")
     rows_of: dict[Any, list[int]] = {}
     for i, key in enumerate(keys):
         if key not in models:
             known = ", ".join(map(repr, list(models)[:10]))
             raise ValueError(f"names[{i}] is {key!r}; the models are {known}")
         rows_of.setdefault(key, []).append(i)
-    # As predict of one model: float64 on the host.
-    dtype = np.dtype(np.float64) if network.device == "cpu" else network.dtype
-    rows = Rows(X, dtype, network.device)
     order: list[np.ndarray] = []
-    found: list[np.ndarray] = []
+    predictions: list[np.ndarray] = []
     for chunk in _chunks(rows_of):
-        index = np.concatenate([which for _, which in chunk])
-        bounds = np.cumsum([0, *(len(which) for _, which in chunk)])
-        parts = [slice(*pair) for pair in pairwise(bounds)]
-        outputs = outputs_side_by_side([networks[key] for key, _ in chunk], rows.take(index), parts)
-        for (key, which), out in zip(chunk, outputs, strict=True):
-            found.append(models[key]._predictions(to_host(out).astype(np.float64, copy=False)))
-            order.append(which)
-    if len({values.dtype.kind for values in found}) > 1:  # labels of words beside numbers
-        found = [values.astype(object) for values in found]
-    return np.concatenate(found)[np.argsort(np.concatenate(order))]
+        outputs = _outputs(networks, inputs, chunk)
+        for (key, rows), out in zip(chunk, outputs, strict=True):
+            host = to_host(out).astype(np.float64, copy=False)
+            predictions.append(models[key]._predictions(host))
+            order.append(rows)
+    if len({values.dtype.kind for values in predictions}) > 1:  # labels of words beside numbers
+        predictions = [values.astype(object) for values in predictions]
+    return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
+
+
+def _outputs(
+    networks: Mapping[Any, Network], inputs: Inputs, chunk: list[tuple[Any, np.ndarray]]
+) -> list[Array]:
+    """Return the outputs of each model of a chunk for its rows."""
+    if inputs.side_names:  # a batch with side arrays cannot be divided among models
+        return [networks[key].outputs(inputs.subset(rows)) for key, rows in chunk]
+    index = np.concatenate([rows for _, rows in chunk])
+    bounds = np.cumsum([0, *(len(rows) for _, rows in chunk)])
+    parts = [slice(*pair) for pair in pairwise(bounds)]
+    if inputs.takes_device_index:
+        index = to_device(index, inputs.device)
+    return outputs_side_by_side([networks[key] for key, _ in chunk], inputs.take(index).x, parts)
 
 
 def _chunks(rows_of: dict[Any, list[int]]) -> list[list[tuple[Any, np.ndarray]]]:
@@ -105,15 +117,15 @@ def _chunks(rows_of: dict[Any, list[int]]) -> list[list[tuple[Any, np.ndarray]]]
 
 
 def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
-    """Return the models' networks, checked to stand on one scaffold."""
+    """Return the models' networks, checked to share one scaffold."""
     networks: dict[Any, Network] = {}
     kinds = set()
     for key, model in models.items():
-        if not isinstance(model, DeepReservoirClassifier | DeepReservoirRegressor):
+        if not isinstance(model, DeepEstimator) or not isinstance(model, ScaffoldParameters):
             raise ValueError(
-                "models must be DeepReservoirClassifier or DeepReservoirRegressor, which stand on "
-                f"one scaffold; {key!r} is a {type(model).__name__}. Of a pipeline, take the "
-                "last step, and scale the rows before"
+                "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
+                f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. Of a pipeline, "
+                "take the last step, and scale the rows before"
             )
         check_is_fitted(model, "network_")
         networks[key] = model.network_
@@ -122,7 +134,7 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
         raise ValueError(f"models must be all of one kind; got {' and '.join(sorted(kinds))}")
     first_key, first = next(iter(networks.items()))
     for key, network in networks.items():
-        if network.kinds != first.kinds or not _same_scaffold(network, first):
+        if not _same_scaffold(network, first):
             raise ValueError(
                 f"models must share their hidden layers' frozen weights; those of {key!r} are "
                 f"not those of {first_key!r}. Load them with attach, or fit them with one "
@@ -132,7 +144,7 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
 
 
 def _same_scaffold(a: Network, b: Network) -> bool:
-    if (a.device, a.dtype, a.config.activation) != (b.device, b.dtype, b.config.activation):
+    if (a.device, a.dtype) != (b.device, b.dtype):
         return False
     if a.hidden_scaffolds.keys() != b.hidden_scaffolds.keys():
         return False

@@ -1,1 +1,17 @@
-"""What a network reads, a batch at a time."""
+"""What a network reads: readers, inputs and their batches."""
+
+from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
+from .table import CHUNK_ROWS, Table, TableReader, take_rows
+
+__all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_ROWS",
+    "Batch",
+    "Index",
+    "Inputs",
+    "Reader",
+    "Table",
+    "TableReader",
+    "Target",
+    "take_rows",
+]

@@ -1,19 +1,22 @@
-"""Rows of a design matrix, dense or CSR, taken a batch at a time."""
+"""Tables: the rows of a design matrix, dense or CSR."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
 
-from ..backend import Array, Device, array_module, to_device
+from ..backend import Array, Device, array_module, to_device, to_host
+from .base import Batch, Index, Inputs, Reader
 
-#: Rows that a product outside training takes at a time.
+#: Rows that a pass outside training takes at a time, at most.
 CHUNK_ROWS = 1024
 
 
-class Rows:
+class Table(Inputs):
     """The rows of X, handed out as dense batches on the device of the network.
 
     A CSR matrix is made dense a batch at a time, never as a whole.
@@ -25,7 +28,7 @@ class Rows:
     device : {"cpu", "cuda"}
     """
 
-    def __init__(self, X: Array, dtype: np.dtype, device: Device = "cpu") -> None:
+    def __init__(self, X: Array, dtype: np.dtype[Any] | type, device: Device = "cpu") -> None:
         self.dtype = np.dtype(dtype)
         self.device: Device = device
         self.sparse = scipy.sparse.issparse(X)
@@ -36,27 +39,92 @@ class Rows:
 
     @property
     def width(self) -> int:
+        """Number of features."""
         return int(self._X.shape[1])
 
-    def take(self, index: np.ndarray) -> Array:
-        """Return the rows at `index`: (len(index), n_features), a new array."""
+    @property
+    def takes_device_index(self) -> bool:
+        return not self.sparse
+
+    def take(self, index: Array, step: int | None = None) -> Batch:
         if self.sparse:
-            return self._dense(self._X[index])
-        return take_rows(self._X, index).astype(self.dtype, copy=False)
+            return Batch(self._dense(self._X[index]))
+        return Batch(take_rows(self._X, index).astype(self.dtype, copy=False))
+
+    def subset(self, index: np.ndarray) -> Self:
+        part = self._X[index] if self.sparse else take_rows(self._X, index)
+        return type(self)(part, self.dtype, self.device)
 
     def _dense(self, part: scipy.sparse.csr_matrix) -> Array:
         return to_device(part.toarray().astype(self.dtype, copy=False), self.device)
 
-    def chunks(self, size: int = CHUNK_ROWS) -> Iterator[tuple[slice, Array]]:
-        """Yield (where, rows) from first to last."""
+    def chunks(self, nbytes: int, sample_bytes: int) -> Iterator[tuple[Index, Batch]]:
+        size = max(1, min(CHUNK_ROWS, nbytes // max(1, sample_bytes)))
         for start in range(0, len(self), size):
-            where = slice(start, min(start + size, len(self)))
-            part = self._X[where]
+            stop = min(start + size, len(self))
+            part = self._X[start:stop]
             dense = self._dense(part) if self.sparse else part.astype(self.dtype, copy=False)
-            yield where, dense
+            yield slice(start, stop), Batch(dense)
+
+    def keys(self) -> list[bytes]:
+        """Return the bytes of each row: equal rows have the same."""
+        if not self.sparse:
+            return [row.tobytes() for row in to_host(self._X)]
+        X = self._X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+        parts = [slice(*X.indptr[i : i + 2]) for i in range(len(self))]
+        return [X.indices[part].tobytes() + X.data[part].tobytes() for part in parts]
+
+    def digest(self) -> str:
+        X = self._X
+        arrays = (X.indptr, X.indices, X.data) if self.sparse else (to_host(X),)
+        sha = hashlib.sha256(f"{'csr' if self.sparse else 'dense'}{X.shape}".encode())
+        for array in arrays:
+            sha.update(array.dtype.str.encode())
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
 
 
-def take_rows(array: Array, index: np.ndarray) -> Array:
+class TableReader(Reader):
+    """Reads a design matrix: only its number of features is fitted.
+
+    Parameters
+    ----------
+    n_features : int, default=0
+
+    Examples
+    --------
+    >>> reader = TableReader().fit(np.zeros((5, 3)))
+    >>> reader.sizes(), len(reader.read(np.zeros((2, 3)), np.float32, "cpu"))
+    ({'n_features': 3}, 2)
+    """
+
+    def __init__(self, n_features: int = 0) -> None:
+        self.n_features = n_features
+
+    def fit(self, X: Any) -> Self:
+        self.n_features = int(X.shape[1])
+        return self
+
+    def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> Table:
+        return Table(X, dtype, device)
+
+    def sizes(self) -> dict[str, Any]:
+        return {"n_features": self.n_features}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return self.sizes(), {}
+
+    @classmethod
+    def from_state(cls, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        n_features = plain.get("n_features")
+        if set(plain) != {"n_features"} or type(n_features) is not int or tensors:
+            raise ValueError(f"a table is described by n_features, an integer; got {plain!r:.80}")
+        return cls(n_features)
+
+
+def take_rows(array: Array, index: Array) -> Array:
     """Return ``array[index]`` for an index that is in range."""
     xp = array_module(array)
     if xp is np:

@@ -55,7 +55,7 @@ __device__ real wanted(long long i, long long target, real on, real off, const r
 
 extern "C" __global__ void KERNEL(const real* outputs, const long long* targets,
         const real* weights, int has_weights, const real* class_weight, int has_class_weight,
-        real* losses, real* gradient, long long rows, long long k, real on, real off) {
+        real* losses, real* gradient, long long rows, long long k, real on, real off, real n) {
     __shared__ real shared[THREADS];
     for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
         const real* from = outputs + row * k;
@@ -73,7 +73,7 @@ extern "C" __global__ void KERNEL(const real* outputs, const long long* targets,
         for (long long i = threadIdx.x; i < k; i += blockDim.x) {
             real w = wanted(i, targets[row], on, off, class_weight, has_class_weight);
             real p = exp(from[i] - largest - log_sum);
-            gradient[row * k + i] = (p * sum - w) * (weight / rows);
+            gradient[row * k + i] = (p * sum - w) * (weight / n);
         }
         if (threadIdx.x == 0) losses[row] = loss * weight;
     }
@@ -94,11 +94,16 @@ def log_softmax(x: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def average_rows(losses: Array, gradient: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Weight rows, average: losses (n,), gradient (n, k), both unweighted."""
-    n = len(losses)
-    if weights is None:
-        return losses.mean(), gradient / n
+def average_rows(
+    losses: Array, gradient: Array, weights: Array | None, n: float | None = None
+) -> tuple[Array, Array]:
+    """Weight rows and divide by n: losses (rows,), gradient (rows, k), both unweighted.
+
+    `n` is the number of rows unless given: where they are only some of those averaged over.
+    """
+    n = len(losses) if n is None else n
+    if weights is None:  # divided by n: a product with 1/n has other bits
+        return losses.sum() / n, gradient / n
     return (losses * weights).sum() / n, gradient * (weights / n)[:, None]
 
 
@@ -108,6 +113,7 @@ def softmax_cross_entropy(
     weights: Array | None = None,
     label_smoothing: float = 0.0,
     class_weight: Array | None = None,
+    n: float | None = None,
 ) -> tuple[Array, Array]:
     """Return the weighted mean of the cross-entropies of all rows, and its gradient.
 
@@ -119,6 +125,8 @@ def softmax_cross_entropy(
     weights : array, shape (n,), optional
     label_smoothing : float, default=0
     class_weight : array, shape (k,), optional
+    n : float, optional
+        What the sum is divided by; the number of rows unless given.
 
     Returns
     -------
@@ -126,22 +134,24 @@ def softmax_cross_entropy(
     gradient : array, shape (n, k)
     """
     xp = array_module(outputs)
-    n, k = outputs.shape
+    count, k = outputs.shape
     if xp is not np:
-        return _cross_entropy_on_device(outputs, targets, weights, label_smoothing, class_weight)
-    log_p = log_softmax(outputs)  # (n, k)
-    rows = np.arange(n)
+        return _cross_entropy_on_device(
+            outputs, targets, weights, label_smoothing, class_weight, count if n is None else n
+        )
+    log_p = log_softmax(outputs)  # (count, k)
+    rows = np.arange(count)
     if not label_smoothing and class_weight is None:
         gradient = np.exp(log_p)
         gradient[rows, targets] -= 1
-        return average_rows(-log_p[rows, targets], gradient, weights)
-    wanted = np.full((n, k), label_smoothing / k, outputs.dtype)
+        return average_rows(-log_p[rows, targets], gradient, weights, n)
+    wanted = np.full((count, k), label_smoothing / k, outputs.dtype)
     wanted[rows, targets] += 1 - label_smoothing
     if class_weight is not None:
         wanted *= class_weight
     losses = -(wanted * log_p).sum(axis=1)
     gradient = np.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
-    return average_rows(losses, gradient, weights)
+    return average_rows(losses, gradient, weights, n)
 
 
 def _cross_entropy_on_device(
@@ -150,13 +160,14 @@ def _cross_entropy_on_device(
     weights: Array | None,
     label_smoothing: float,
     class_weight: Array | None,
+    n: float,
 ) -> tuple[Array, Array]:
     xp, dtype = array_module(outputs), outputs.dtype
-    outputs, (n, k) = contiguous(outputs), outputs.shape
-    losses, gradient = xp.empty(n, dtype), xp.empty_like(outputs)
+    outputs, (rows, k) = contiguous(outputs), outputs.shape
+    losses, gradient = xp.empty(rows, dtype), xp.empty_like(outputs)
     # An array that is not there is never read; something has to stand in its place.
     _CROSS_ENTROPY.of(dtype).launch_rows(
-        n,
+        rows,
         k,
         outputs,
         contiguous(targets, np.int64),
@@ -166,9 +177,10 @@ def _cross_entropy_on_device(
         np.int32(class_weight is not None),
         losses,
         gradient,
-        np.int64(n),
+        np.int64(rows),
         np.int64(k),
         dtype.type(label_smoothing / k + (1 - label_smoothing)),
         dtype.type(label_smoothing / k),
+        dtype.type(n),
     )
-    return losses.mean(), gradient
+    return losses.sum() / n, gradient

@@ -1,21 +1,39 @@
-"""Layers: forward and backward by hand, one idea a file."""
+"""Layers: forward and backward by hand, one idea per file."""
 
 from ..kernels import ACTIVATIONS
 from .activation import Activation
-from .base import Layer, Residual, ScaffoldRequest, Sequential, Step
+from .base import (
+    INFERENCE,
+    Layer,
+    Pass,
+    Recompute,
+    Residual,
+    ScaffoldRequest,
+    Sequential,
+    Step,
+    as_rows,
+    like_rows,
+)
 from .dense import AdaptedDense, Adapter, Dense
+from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
 
 __all__ = [
     "ACTIVATIONS",
+    "INFERENCE",
     "Activation",
     "AdaptedDense",
     "Adapter",
     "Dense",
     "Layer",
     "LayerNorm",
+    "MultiplyAdds",
+    "Pass",
+    "Recompute",
     "Residual",
     "ScaffoldRequest",
     "Sequential",
     "Step",
+    "as_rows",
+    "like_rows",
 ]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from .. import kernels
 from ..backend import Array
 from ..params import Slot
-from ..scaffold import Scaffold
-from .base import Cache, Layer, Train
+from .base import INFERENCE, Cache, Layer, Pass, as_rows, like_rows
 from .dropout import dropout_mask
+from .multiply_adds import MultiplyAdds
 
 
 class Activation(Layer):
-    """``y = f(x + bias)``, while training with a share of it dropped and the rest scaled up.
+    """``y = f(x + bias)``; in training, a share of it is dropped and the rest scaled up.
 
     On a device all three are one kernel, forward and backward, and no mask takes memory.
 
@@ -24,7 +24,7 @@ class Activation(Layer):
     path : str, default=""
         Path of the layer whose outputs it reads; the bias and the masks are of that path.
     bias_width : int, default=0
-        Width of the bias; none where it is 0.
+        Width of the bias; 0 for no bias.
     dropout : float, default=0
         Share that is dropped, in [0, 1).
     """
@@ -39,33 +39,30 @@ class Activation(Layer):
         self.bias: Array | None = None
         self.dbias: Array | None = None
 
-    def slots(self) -> list[Slot]:
+    def own_slots(self) -> list[Slot]:
         if not self.bias_width:
             return []
-        return [Slot(f"{self.path}.bias", (self.bias_width,), decay=False)]
+        return [Slot(f"{self.path}.bias", (self.bias_width,), "bias", init=0.0)]
 
-    def bind(
-        self,
-        values: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        scaffolds: Mapping[str, Scaffold],
-    ) -> None:
-        if self.bias_width:
-            self.bias, self.dbias = values[f"{self.path}.bias"], grads[f"{self.path}.bias"]
-
-    def initialise(self, seed: int) -> None:
-        if self.bias is not None:
-            self.bias[...] = 0
-
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        mask = dropout_mask(x, self.dropout, self.path, train) if train and self.dropout else None
-        y, kept = kernels.bias_activation_dropout(x, self.bias, self.name, mask)
-        return y, kept if train else None
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        rows = as_rows(x)  # (n, d)
+        mask = None
+        if on.training and self.dropout:
+            mask = dropout_mask(rows, self.dropout, self.path, on)
+        y, kept = kernels.bias_activation_dropout(rows, self.bias, self.name, mask)
+        return like_rows(y, x), kept if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
-        dx = kernels.bias_activation_dropout_backward(dy, self.name, cache)
+        dx = kernels.bias_activation_dropout_backward(as_rows(dy), self.name, cache)  # (n, d)
         if self.dbias is not None:
             self.dbias += dx.sum(axis=0)
-        return dx
+        return like_rows(dx, dy)
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        alike = all(isinstance(o, Activation) and o.name == self.name for o in others)
+        if alike and not any(layer.own_slots() for layer in (self, *others)):
+            return self.forward(x)[0]  # nothing differs between them: all rows at once
+        return super().side_by_side(others, x, parts)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()

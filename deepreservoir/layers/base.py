@@ -1,38 +1,41 @@
-"""The layer contract, and the two layers that hold others: Sequential and Residual.
+"""The layer contract, and the layers that hold others.
 
-    y, cache = layer.forward(x, train=False)
+    y, cache = layer.forward(x, on)
     dx = layer.backward(dy, cache)
 
-The cache is a value: a layer keeps nothing between the two, so it may be called many times
-before its backward calls. Without `train` the cache is None. A backward adds into gradient
-views; all other arrays it writes are its own. A layer that is first in its network is built
-with ``needs_dx=False`` and returns None for dx.
+`x` is the one differentiated array of a pass; `on`, a :class:`Pass`, carries everything else. The
+cache is a value: a layer keeps nothing between the two calls, so it may be called many times
+before its backward calls. Without a training step the cache is None. A backward adds into gradient
+views; all other arrays it writes are its own. A layer that is first in its network is built with
+``needs_dx=False`` and returns None for dx.
 
-`train` is False or the :class:`Step` that the pass belongs to, which is what keyed dropout
-needs. `base`, where given, is the product of the first frozen weights with x, computed once
-for all epochs.
+All layers take one or more leading axes: (n, d), (n, time, d), (n, height, width, d).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from ..backend import Array
+import numpy as np
+
+from ..backend import Array, array_module
 from ..params import Slot
-from ..scaffold import Scaffold, Stream
+from ..scaffold import Scaffold
+from .init import assign, init_stream, kaiming_uniform
+from .multiply_adds import MultiplyAdds
 
 
 @dataclass(frozen=True)
 class Step:
-    """Which training step a pass belongs to: dropout masks are keyed by (seed, path, index).
+    """The training step that a pass belongs to: dropout masks are keyed by (seed, path, index).
 
     Attributes
     ----------
     seed, index : int
     masks : dict, optional
-        Where passes of several networks in one step share their masks.
+        Where several networks that are trained in step share their masks.
     """
 
     seed: int
@@ -40,41 +43,147 @@ class Step:
     masks: dict[Any, Any] | None = field(default=None, compare=False, repr=False)
 
 
-Train = Step | Literal[False]
+class _Empty(Mapping[str, Any]):
+    """The empty mapping. Dataclasses refuse an unhashable default, such as a dict."""
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+EMPTY: Mapping[str, Any] = _Empty()
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a forward pass is: everything beside the one differentiated array.
+
+    Attributes
+    ----------
+    step : Step, optional
+        The training step; None for inference, which keeps nothing for a backward.
+    side : mapping of str to array
+        Side arrays of the batch by name: masks, elapsed times, edges.
+    products : mapping of str to array
+        Products of the inputs with frozen weights that were made in advance, by path.
+    dtype : numpy dtype, optional
+        Type of floating-point arrays, where the input holds integer codes.
+    calls : tuple of int
+        Which call of a layer this is, where a layer is called several times per step: its dropout
+        masks are keyed by it.
+    replay : bool
+        Whether a forward is run a second time (:class:`Recompute`): buffers are not updated then.
+    """
+
+    step: Step | None = None
+    side: Mapping[str, Any] = EMPTY
+    products: Mapping[str, Array] = EMPTY
+    dtype: Any = None
+    calls: tuple[int, ...] = ()
+    replay: bool = False
+
+    @property
+    def training(self) -> bool:
+        """Whether a backward follows."""
+        return self.step is not None
+
+    def at(self, call: int) -> Pass:
+        """Return this pass as call number `call` of the layers that it is handed to."""
+        return replace(self, calls=(*self.calls, call))
+
+    def within(self, **side: Any) -> Pass:
+        """Return this pass with other side arrays, for enclosed layers."""
+        return replace(self, side={**self.side, **side})
+
+
+INFERENCE = Pass()
+
 Cache = Any
 
 
 class ScaffoldRequest(NamedTuple):
-    """What a layer asks for: the frozen weights of `path`, of shape (d_out, d_in)."""
+    """The frozen weights that a layer asks for.
+
+    Attributes
+    ----------
+    path : str
+    shape : (int, int)
+        (d_out, d_in).
+    gain : float
+        Factor of the configuration's scale.
+    frozen : bool
+        False where the weights are only the start values of trained ones.
+    """
 
     path: str
     shape: tuple[int, int]
+    gain: float = 1.0
+    frozen: bool = True
 
 
 class Layer:
     """A step of the network, forward and backward by hand.
 
+    A layer declares its arrays in :meth:`own_slots` and the layers inside it in `children`, and
+    defines `forward` and `backward`. Each array is then an attribute under the last part of its
+    path, and its gradient one under the same name with a ``d`` before it; frozen weights that it
+    asks for in :meth:`own_requests` are ``self.scaffold``.
+
     Parameters
     ----------
     path : str
-        Path of the layer; its parameters are called ``f"{path}.{name}"``.
+        Path of the layer; its arrays are called ``f"{path}.{name}"``.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Names of the side arrays that it needs.
+    gives : tuple of str
+        Names of the side arrays that it hands to the layers inside it, by :meth:`Pass.within`.
     """
+
+    reads: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    scaffold: Scaffold
 
     def __init__(self, path: str = "") -> None:
         self.path = path
 
     @property
     def children(self) -> Sequence[Layer]:
-        """The layers inside this one."""
+        """The layers inside this one; not those that another layer owns and this one only uses."""
         return ()
 
+    def walk(self) -> Iterator[Layer]:
+        """Yield this layer and all inside it, first to last."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    # What it holds ----------------------------------------------------------------------
+
+    def own_slots(self) -> list[Slot]:
+        """Return this layer's own arrays, in order."""
+        return []
+
+    def own_requests(self) -> list[ScaffoldRequest]:
+        """Return the frozen weights that this layer itself needs: at most one matrix."""
+        return []
+
     def slots(self) -> list[Slot]:
-        """Return the trained parameters, in order."""
-        return [slot for child in self.children for slot in child.slots()]
+        """Return the arrays of this layer and all inside it, in order."""
+        return [slot for layer in self.walk() for slot in layer.own_slots()]
 
     def scaffold_requests(self) -> list[ScaffoldRequest]:
-        """Return the frozen weights that the layer needs."""
-        return [request for child in self.children for request in child.scaffold_requests()]
+        """Return the frozen weights that this layer and all inside it need."""
+        return [request for layer in self.walk() for request in layer.own_requests()]
 
     def bind(
         self,
@@ -82,22 +191,99 @@ class Layer:
         grads: Mapping[str, Array],
         scaffolds: Mapping[str, Scaffold],
     ) -> None:
-        """Take views on the parameters and their gradients, and the scaffolds, by path."""
-        for child in self.children:
-            child.bind(values, grads, scaffolds)
+        """Take views on arrays and gradients, and the scaffolds, by path."""
+        for layer in self.walk():
+            for slot in layer.own_slots():
+                setattr(layer, slot.name, values[slot.path])
+                if slot.trained:
+                    setattr(layer, f"d{slot.name}", grads[slot.path])
+            for request in layer.own_requests():
+                layer.scaffold = scaffolds[request.path]
 
     def initialise(self, seed: int) -> None:
-        """Write the start values, drawn from `seed`, into the bound parameters."""
-        for child in self.children:
-            child.initialise(seed)
+        """Write the start values, drawn from `seed`, into all bound arrays."""
+        for layer in self.walk():
+            layer.initialise_own(seed)
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
+    def initialise_own(self, seed: int) -> None:
+        """Write the start values of this layer's own arrays, as its slots declare them."""
+        for slot in self.own_slots():
+            view = getattr(self, slot.name)
+            if slot.init is None and slot.trained:
+                stream = init_stream(seed, slot.path)
+                assign(view, kaiming_uniform(stream, slot.shape, slot.shape[-1]))
+            else:
+                view[...] = slot.init or 0.0
+
+    # What it computes -------------------------------------------------------------------
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        """Return the output and, in training, what `backward` needs."""
         raise NotImplementedError
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
+        """Add the gradients of the trained arrays, and return that of the input."""
         raise NotImplementedError
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        """Return the outputs of several layers, each for rows of its own.
+
+        A layer that shares work with the others, such as the product with frozen weights that all
+        have in common, overrides this. Each row's output is that of its own layer in any case.
+
+        Parameters
+        ----------
+        others : sequence of Layer
+            Those beside this one, which stand at the same place of other networks.
+        x : array, shape (n, ...)
+        parts : sequence of slice
+            The rows of each layer, this one's first, which together are all.
+        """
+        layers = [self, *others]
+        found = [layer.forward(x[rows])[0] for layer, rows in zip(layers, parts, strict=True)]
+        return array_module(x).concatenate(found)
+
+    # Work that can be spared ------------------------------------------------------------
+
+    def frozen_widths(self) -> dict[str, int]:
+        """Return the width of each product of :meth:`frozen`, by path."""
+        return {}
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        """Return products of raw inputs that no training step changes, by path.
+
+        They are made once per training and handed back in `Pass.products`.
+        """
+        return {}
+
+    # What it costs ----------------------------------------------------------------------
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the output for an input of `shape`."""
+        return shape
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        """Return the multiply-adds of the matrix products for an input of `shape`.
+
+        Raises
+        ------
+        TypeError
+            If the layer does not define them: a count of zero would pass unseen.
+        """
+        raise TypeError(
+            f"the products of a {type(self).__name__} are not known to the count of costs; define "
+            "multiply_adds in it"
+        )
+
+
+def as_rows(x: Array) -> Array:
+    """Return x with all leading axes as one: (..., d) -> (n, d)."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+
+def like_rows(y: Array, x: Array) -> Array:
+    """Return rows (n, d) with the leading axes of x."""
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
 
 
 class Sequential(Layer):
@@ -116,15 +302,12 @@ class Sequential(Layer):
     def children(self) -> Sequence[Layer]:
         return self.layers
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         caches: list[Cache] = []
         for layer in self.layers:
-            x, cache = layer.forward(x, train, base)
-            base = None
+            x, cache = layer.forward(x, on)
             caches.append(cache)
-        return x, caches if train else None
+        return x, caches if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         grad: Array | None = dy
@@ -132,9 +315,35 @@ class Sequential(Layer):
             grad = layer.backward(grad, layer_cache)
         return grad
 
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        alike = [o for o in others if isinstance(o, Sequential)]
+        if any(len(o.layers) != len(self.layers) for o in alike) or len(alike) < len(others):
+            return super().side_by_side(others, x, parts)
+        for i, layer in enumerate(self.layers):
+            x = layer.side_by_side([other.layers[i] for other in alike], x, parts)
+        return x
 
-class Residual(Layer):
-    """``y = x + layer(x)``, for a layer that keeps the width."""
+    def frozen_widths(self) -> dict[str, int]:
+        return self.layers[0].frozen_widths() if self.layers else {}
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        return self.layers[0].frozen(x, on) if self.layers else {}
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        return shape
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        total = MultiplyAdds()
+        for layer in self.layers:
+            total += layer.multiply_adds(shape)
+            shape = layer.out_shape(shape)
+        return total
+
+
+class _Around(Layer):
+    """A layer around one other, whose shapes, products and costs are that one's."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__(layer.path)
@@ -144,17 +353,71 @@ class Residual(Layer):
     def children(self) -> Sequence[Layer]:
         return (self.layer,)
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        y, cache = self.layer.forward(x, train, base)
+    def frozen_widths(self) -> dict[str, int]:
+        return self.layer.frozen_widths()
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        return self.layer.frozen(x, on)
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.layer.out_shape(shape)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return self.layer.multiply_adds(shape)
+
+
+class Residual(_Around):
+    """``y = x + layer(x)``, for a layer that keeps the shape."""
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y, cache = self.layer.forward(x, on)
         return y + x, cache
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         dx = self.layer.backward(dy, cache)
         return None if dx is None else dx + dy
 
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        inner = [other.layer for other in others if isinstance(other, Residual)]
+        if len(inner) < len(others):
+            return super().side_by_side(others, x, parts)
+        return self.layer.side_by_side(inner, x, parts) + x
 
-def init_stream(seed: int, path: str) -> Stream:
-    """Return the stream of the start values of the parameter at `path`."""
-    return Stream(seed, path, "init")
+
+class Recompute(_Around):
+    """A layer whose activations are not kept: its backward runs its forward again.
+
+    Memory is that of its input alone, for one more forward; the gradients have the same bits. The
+    second forward is marked as a replay, in which buffers are not updated.
+    """
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y, _ = self.layer.forward(x, on)
+        return y, (x, on) if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array | None:
+        x, on = cache
+        _, again = self.layer.forward(x, replace(on, replay=True))
+        return self.layer.backward(dy, again)
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        inner = [other.layer if isinstance(other, Recompute) else other for other in others]
+        return self.layer.side_by_side(inner, x, parts)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        once = self.layer.multiply_adds(shape)
+        return replace(
+            once,
+            backward=once.backward + once.forward,
+            backward_call=once.backward_call + once.forward_call,
+        )
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Return the sum of the products of all entries."""
+    return array_module(a).vdot(a, b)
+
+
+def count_rows(shape: tuple[int, ...]) -> int:
+    """Return the number of rows of an array of `shape`: the product of its leading axes."""
+    return int(np.prod(shape[:-1], dtype=np.int64))

@@ -1,24 +1,34 @@
-"""The heart: frozen weights with a trained low-rank path, and the plain dense layer.
+"""Frozen weights with a trained low-rank path, and the plain dense layer.
 
 ``y = beta x W^T + s (x A^T) B^T + b`` with W frozen (paper, arXiv 2604.08749, section 3).
-Two products with W a training step, where full training needs three.
+A training step takes two products with W, where full training needs three.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import kernels
 from ..backend import Array, array_module, to_host
 from ..params import Slot
-from ..scaffold import Scaffold
-from .base import Cache, Layer, ScaffoldRequest, Train, init_stream
+from .base import (
+    INFERENCE,
+    Cache,
+    Layer,
+    Pass,
+    ScaffoldRequest,
+    as_rows,
+    count_rows,
+    dot,
+    like_rows,
+)
 from .dropout import dropout_mask
-from .init import assign, kaiming_uniform
+from .init import assign, init_stream, kaiming_uniform
+from .multiply_adds import MultiplyAdds, trained_product
 
 Mode = Literal["lora", "dora", "full", "none"]
 
@@ -63,6 +73,8 @@ class Adapter:
 class AdaptedDense(Layer):
     """A dense layer on a scaffold W, adapted in one of four modes.
 
+    The matrix product of every architecture: what surrounds it only rearranges its inputs.
+
     Parameters
     ----------
     path : str
@@ -71,7 +83,21 @@ class AdaptedDense(Layer):
     bias : bool
     needs_dx : bool, default=True
         False for the first layer of a network, which skips its input gradient.
+    gain : float, default=1.0
+        Factor of the scale that the configuration gives the scaffold.
     """
+
+    weight: Array  # (d_out, d_in)
+    dweight: Array
+    A: Array  # (rank, d_in)
+    dA: Array
+    B: Array  # (d_out, rank)
+    dB: Array
+    magnitude: Array  # (d_out,)
+    dmagnitude: Array
+    dbeta: Array
+    bias: Array  # (d_out,)
+    dbias: Array
 
     def __init__(
         self,
@@ -81,73 +107,45 @@ class AdaptedDense(Layer):
         adapter: Adapter,
         bias: bool = False,
         needs_dx: bool = True,
+        gain: float = 1.0,
     ) -> None:
         super().__init__(path)
         self.d_in, self.d_out = d_in, d_out
         self.adapter = adapter
+        self.gain = gain
         self.has_bias = bias
         self.needs_dx = needs_dx
         self.learns_beta = adapter.low_rank and adapter.learn_beta
+        self.beta: Any = adapter.beta  # a trained array of one entry, (1,), once bound
 
-    def slots(self) -> list[Slot]:
-        path, rank = self.path, self.adapter.rank
+    def own_slots(self) -> list[Slot]:
+        path, adapter = self.path, self.adapter
         slots = []
-        if self.adapter.mode == "full":
-            slots.append(Slot(f"{path}.weight", (self.d_out, self.d_in)))
-        if self.adapter.low_rank:
-            slots.append(Slot(f"{path}.A", (rank, self.d_in)))
-            slots.append(Slot(f"{path}.B", (self.d_out, rank)))
-        if self.adapter.mode == "dora":
-            slots.append(Slot(f"{path}.magnitude", (self.d_out,), decay=False))
+        if adapter.mode == "full":
+            slots.append(Slot(f"{path}.weight", (self.d_out, self.d_in), "weight", init=0.0))
+        if adapter.low_rank:
+            start = 0.0 if adapter.b_init == "zeros" else None
+            slots.append(Slot(f"{path}.A", (adapter.rank, self.d_in), "adapter"))
+            slots.append(Slot(f"{path}.B", (self.d_out, adapter.rank), "adapter", init=start))
+        if adapter.mode == "dora":
+            slots.append(Slot(f"{path}.magnitude", (self.d_out,), "scale", init=1.0))
         if self.learns_beta:
-            slots.append(Slot(f"{path}.beta", (1,), decay=False))
+            slots.append(Slot(f"{path}.beta", (1,), "scale", init=adapter.beta))
         if self.has_bias:
-            slots.append(Slot(f"{path}.bias", (self.d_out,), decay=False))
+            slots.append(Slot(f"{path}.bias", (self.d_out,), "bias", init=0.0))
         return slots
 
-    def scaffold_requests(self) -> list[ScaffoldRequest]:
-        return [ScaffoldRequest(self.path, (self.d_out, self.d_in))]
+    def own_requests(self) -> list[ScaffoldRequest]:
+        frozen = self.adapter.mode != "full"
+        return [ScaffoldRequest(self.path, (self.d_out, self.d_in), self.gain, frozen)]
 
-    def bind(
-        self,
-        values: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        scaffolds: Mapping[str, Scaffold],
-    ) -> None:
-        path, mode = self.path, self.adapter.mode
-        self.scaffold = scaffolds[path]
-        if mode == "full":
-            self.weight, self.dweight = values[f"{path}.weight"], grads[f"{path}.weight"]
-        if self.adapter.low_rank:
-            self.A, self.dA = values[f"{path}.A"], grads[f"{path}.A"]  # (rank, d_in)
-            self.B, self.dB = values[f"{path}.B"], grads[f"{path}.B"]  # (d_out, rank)
-        if mode == "dora":
-            self.magnitude = values[f"{path}.magnitude"]  # (d_out,)
-            self.dmagnitude = grads[f"{path}.magnitude"]
-        if self.learns_beta:
-            self.beta, self.dbeta = values[f"{path}.beta"], grads[f"{path}.beta"]  # (1,)
-        else:
-            self.beta = self.adapter.beta
-        if self.has_bias:
-            self.bias, self.dbias = values[f"{path}.bias"], grads[f"{path}.bias"]  # (d_out,)
-
-    def initialise(self, seed: int) -> None:
-        path, rank = self.path, self.adapter.rank
+    def initialise_own(self, seed: int) -> None:
+        super().initialise_own(seed)
         if self.adapter.mode == "full":
             for rows, tile in self.scaffold.product_tiles(np.float32):
                 self.weight[rows.start : rows.stop] = tile * self.adapter.beta
-        if self.adapter.low_rank:
-            assign(self.A, kaiming_uniform(init_stream(seed, f"{path}.A"), self.A.shape, self.d_in))
-            if self.adapter.b_init == "kaiming":
-                assign(self.B, kaiming_uniform(init_stream(seed, f"{path}.B"), self.B.shape, rank))
-            else:
-                self.B[...] = 0
-        if self.learns_beta:
-            self.beta[...] = self.adapter.beta
         if self.adapter.mode == "dora":
             self.magnitude[...] = self._norms()[0]
-        if self.has_bias:
-            self.bias[...] = 0
 
     @property
     def beta_value(self) -> float:
@@ -174,23 +172,22 @@ class AdaptedDense(Layer):
 
     # Forward -------------------------------------------------------------------------
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        adapter = self.adapter
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        adapter, x_shape = self.adapter, x
+        x = as_rows(x)  # (n, d_in)
         if adapter.mode == "full":
             y = x @ self.weight.T
             if self.has_bias:
                 y += self.bias
-            return y, x if train else None
-        if base is None:
-            base = self.scaffold.matmul(x)  # (n, d_out)
+            return like_rows(y, x_shape), x if on.training else None
+        base = on.products.get(self.path)
+        base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
         y = base * self.beta
         z = mask = norms = v = None
         if adapter.low_rank:
             x_in = x
-            if train and adapter.dropout:
-                mask = dropout_mask(x, adapter.dropout, f"{self.path}.A", train)
+            if on.training and adapter.dropout:
+                mask = dropout_mask(x, adapter.dropout, f"{self.path}.A", on)
                 x_in = kernels.masked(x, mask)
             z = x_in @ self.A.T  # (n, rank)
             z *= adapter.scaling
@@ -200,25 +197,27 @@ class AdaptedDense(Layer):
             v, y = y, y * (self.magnitude / norms[0])
         if self.has_bias:
             y += self.bias
-        if not train:
-            return y, None
+        if not on.training:
+            return like_rows(y, x_shape), None
         kept = base if self.learns_beta and not self.needs_dx else None
-        return y, (x, z, mask, kept, norms, v)
+        return like_rows(y, x_shape), (x, z, mask, kept, norms, v)
 
     # Backward ------------------------------------------------------------------------
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
+        dy_shape = dy
+        dy = as_rows(dy)  # (n, d_out)
         if self.has_bias:
             self.dbias += dy.sum(axis=0)
         if self.adapter.mode == "full":
             self.dweight += dy.T @ cache
-            return dy @ self.weight if self.needs_dx else None
+            return like_rows(dy @ self.weight, dy_shape) if self.needs_dx else None
         x, z, mask, base, norms, v = cache
         if self.adapter.mode == "dora":
             dy = self._magnitude_backward(dy, norms, v)
         g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
         if self.learns_beta:
-            self.dbeta += _dot(x, g) if g is not None else _dot(dy, base)
+            self.dbeta += dot(x, g) if g is not None else dot(dy, base)
         u = None
         if self.adapter.low_rank:
             u = dy @ self.B  # (n, rank)
@@ -232,7 +231,61 @@ class AdaptedDense(Layer):
         if u is not None:
             low = u @ self.A  # (n, d_in)
             dx += low if mask is None else kernels.masked(low, mask)
-        return dx
+        return like_rows(dx, dy_shape)
+
+    # Shared and spared products ---------------------------------------------------------
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        alike = [o for o in others if isinstance(o, AdaptedDense) and o._shares(self)]
+        if self.adapter.mode == "full" or len(alike) < len(others):
+            return super().side_by_side(others, x, parts)
+        product = like_rows(self.scaffold.matmul(as_rows(x)), x)  # (n, ..., d_out)
+        return array_module(x).concatenate(
+            [
+                layer.forward(x[rows], Pass(products={layer.path: product[rows]}))[0]
+                for layer, rows in zip((self, *alike), parts, strict=True)
+            ]
+        )
+
+    def _shares(self, other: AdaptedDense) -> bool:
+        """Return whether the frozen weights are those of another layer."""
+        if self.adapter.mode == "full":
+            return False
+        return self.scaffold is other.scaffold or self.scaffold.spec == other.scaffold.spec
+
+    def frozen_widths(self) -> dict[str, int]:
+        return {} if self.adapter.mode == "full" else {self.path: self.d_out}
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        if self.adapter.mode == "full":
+            return {}
+        return {self.path: like_rows(self.scaffold.matmul(as_rows(x)), x)}
+
+    # What it costs ------------------------------------------------------------------------
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*shape[:-1], self.d_out)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        rows, rank, d_in, d_out = count_rows(shape), self.adapter.rank, self.d_in, self.d_out
+        if self.adapter.mode == "full":
+            return trained_product(rows, d_in, d_out, self.needs_dx)
+        there, back = self.scaffold.multiply_adds(), self.scaffold.multiply_adds(backward=True)
+        # x W^T; g = dy W.
+        count = MultiplyAdds(rows * there, rows * back if self.needs_dx else 0)
+        if self.adapter.low_rank:
+            read, inject = rows * rank * d_in, rows * rank * d_out
+            # z = x A^T and z B^T; u = dy B, dA = u^T x, dB = dy^T z, and u A.
+            count += MultiplyAdds(
+                read + inject, inject + read + inject + (read if self.needs_dx else 0)
+            )
+        if self.adapter.mode == "dora":
+            # A W^T, A A^T and B (A A^T); (e B)^T W, B^T (e B) and its product with A.
+            small = rank * rank * (d_in + d_out)
+            count += MultiplyAdds(
+                forward_call=rank * there + small, backward_call=rank * back + small
+            )
+        return count
 
     # Weight decomposition (DoRA) ------------------------------------------------------
 
@@ -269,7 +322,7 @@ class AdaptedDense(Layer):
         self.dA += s * s * ((self.B.T @ eB) @ self.A)
         if self.learns_beta:
             own = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
-            self.dbeta += _dot(e, own)
+            self.dbeta += dot(e, own)
         return dy * ratio
 
 
@@ -284,6 +337,11 @@ class Dense(Layer):
     needs_dx : bool, default=True
     """
 
+    weight: Array  # (d_out, d_in)
+    dweight: Array
+    bias: Array  # (d_out,)
+    dbias: Array
+
     def __init__(
         self, path: str, d_in: int, d_out: int, bias: bool = True, needs_dx: bool = True
     ) -> None:
@@ -292,44 +350,34 @@ class Dense(Layer):
         self.has_bias = bias
         self.needs_dx = needs_dx
 
-    def slots(self) -> list[Slot]:
-        slots = [Slot(f"{self.path}.weight", (self.d_out, self.d_in))]
+    def own_slots(self) -> list[Slot]:
+        slots = [Slot(f"{self.path}.weight", (self.d_out, self.d_in), "weight")]
         if self.has_bias:
-            slots.append(Slot(f"{self.path}.bias", (self.d_out,), decay=False))
+            slots.append(Slot(f"{self.path}.bias", (self.d_out,), "bias", init=0.0))
         return slots
 
-    def bind(
-        self,
-        values: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        scaffolds: Mapping[str, Scaffold],
-    ) -> None:
-        self.weight, self.dweight = values[f"{self.path}.weight"], grads[f"{self.path}.weight"]
-        if self.has_bias:
-            self.bias, self.dbias = values[f"{self.path}.bias"], grads[f"{self.path}.bias"]
-
-    def initialise(self, seed: int) -> None:
-        weight = init_stream(seed, f"{self.path}.weight")
-        assign(self.weight, kaiming_uniform(weight, self.weight.shape, self.d_in))
-        if self.has_bias:
+    def initialise_own(self, seed: int) -> None:
+        super().initialise_own(seed)
+        if self.has_bias:  # uniform over the inputs, as PyTorch's
             bias = init_stream(seed, f"{self.path}.bias")
             assign(self.bias, kaiming_uniform(bias, self.bias.shape, self.d_in))
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        y = x @ self.weight.T
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        rows = as_rows(x)  # (n, d_in)
+        y = rows @ self.weight.T
         if self.has_bias:
             y += self.bias
-        return y, x if train else None
+        return like_rows(y, x), rows if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
-        self.dweight += dy.T @ cache
+        rows = as_rows(dy)  # (n, d_out)
+        self.dweight += rows.T @ cache
         if self.has_bias:
-            self.dbias += dy.sum(axis=0)
-        return dy @ self.weight if self.needs_dx else None
+            self.dbias += rows.sum(axis=0)
+        return like_rows(rows @ self.weight, dy) if self.needs_dx else None
 
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*shape[:-1], self.d_out)
 
-def _dot(a: Array, b: Array) -> Array:
-    """Return the sum of the products of all entries."""
-    return array_module(a).vdot(a, b)
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return trained_product(count_rows(shape), self.d_in, self.d_out, self.needs_dx)

@@ -1,4 +1,4 @@
-"""Dropout masks keyed by (seed, path, step): the same step, the same mask, anywhere."""
+"""Dropout masks keyed by (seed, path, step, call): the same key, the same mask, anywhere."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from .. import kernels
 from ..backend import Array
 from ..kernels.dropout import Mask
 from ..scaffold import Stream
-from .base import Step
+from .base import Pass
 
 
-@lru_cache(maxsize=1024)  # the same few streams serve every step
-def _stream(seed: int, path: str) -> Stream:
-    return Stream(seed, path, "dropout")
+@lru_cache(maxsize=65_536)  # the same streams serve every step; one per layer and call
+def _stream(seed: int, path: str, calls: tuple[int, ...]) -> Stream:
+    # A layer that is called once per step has the stream of its path alone.
+    return Stream(seed, path, "/".join(("dropout", *map(str, calls))))
 
 
-def dropout_mask(like: Array, rate: float, path: str, step: Step) -> Mask:
+def dropout_mask(like: Array, rate: float, path: str, on: Pass) -> Mask:
     """Return the mask for `like` (n, d): zeros, and the reciprocal of the share kept.
 
     The rate is rounded to a multiple of 1/65,536, the resolution of a lane. On a device the mask
     is not an array but what draws it: :func:`deepreservoir.kernels.masked` applies either.
     """
-    drop = kernels.Drop(round(rate * 65_536), _stream(step.seed, path).key, step.index)
+    step = on.step
+    assert step is not None, "dropout is applied in training only"
+    drop = kernels.Drop(round(rate * 65_536), _stream(step.seed, path, on.calls).key, step.index)
     if step.masks is None:
         return kernels.dropout_mask(like, drop)
     key = (drop, like.shape, like.dtype)

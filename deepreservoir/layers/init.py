@@ -11,6 +11,11 @@ from ..scaffold import Stream
 from ..scaffold.families import lane_table
 
 
+def init_stream(seed: int, path: str) -> Stream:
+    """Return the stream of the start values of the parameter at `path`."""
+    return Stream(seed, path, "init")
+
+
 def assign(view: Array, values: np.ndarray) -> None:
     """Write host values into a view, wherever it lies."""
     view[...] = array_module(view).asarray(values, dtype=view.dtype)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .. import kernels
 from ..backend import Array
 from ..params import Slot
-from ..scaffold import Scaffold
-from .base import Cache, Layer, Train
+from .base import INFERENCE, Cache, Layer, Pass, as_rows, like_rows
+from .multiply_adds import MultiplyAdds
 
 
 class LayerNorm(Layer):
@@ -21,38 +19,32 @@ class LayerNorm(Layer):
     eps : float, default=1e-5
     """
 
+    weight: Array
+    dweight: Array
+    bias: Array
+    dbias: Array
+
     def __init__(self, path: str, width: int, eps: float = 1e-5) -> None:
         super().__init__(path)
         self.width = width
         self.eps = eps
 
-    def slots(self) -> list[Slot]:
+    def own_slots(self) -> list[Slot]:
         return [
-            Slot(f"{self.path}.weight", (self.width,), decay=False),
-            Slot(f"{self.path}.bias", (self.width,), decay=False),
+            Slot(f"{self.path}.weight", (self.width,), "norm", init=1.0),
+            Slot(f"{self.path}.bias", (self.width,), "norm", init=0.0),
         ]
 
-    def bind(
-        self,
-        values: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        scaffolds: Mapping[str, Scaffold],
-    ) -> None:
-        self.weight, self.dweight = values[f"{self.path}.weight"], grads[f"{self.path}.weight"]
-        self.bias, self.dbias = values[f"{self.path}.bias"], grads[f"{self.path}.bias"]
-
-    def initialise(self, seed: int) -> None:
-        self.weight[...] = 1
-        self.bias[...] = 0
-
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        y, xhat, inverse = kernels.layer_norm(x, self.weight, self.bias, self.eps)
-        return y, (xhat, inverse) if train else None
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y, xhat, inverse = kernels.layer_norm(as_rows(x), self.weight, self.bias, self.eps)
+        return like_rows(y, x), (xhat, inverse) if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         xhat, inverse = cache  # (n, width), (n, 1)
-        self.dweight += (dy * xhat).sum(axis=0)
-        self.dbias += dy.sum(axis=0)
-        return kernels.layer_norm_backward(dy, xhat, inverse, self.weight)
+        rows = as_rows(dy)
+        self.dweight += (rows * xhat).sum(axis=0)
+        self.dbias += rows.sum(axis=0)
+        return like_rows(kernels.layer_norm_backward(rows, xhat, inverse, self.weight), dy)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()

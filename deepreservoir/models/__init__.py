@@ -1,5 +1,26 @@
-"""Configurations: frozen dataclasses that build a root layer."""
+"""Configurations: frozen dataclasses that build layers."""
 
-from .mlp import ADAPTERS, B_INITS, DTYPES, HEADS, SCALINGS, MLPConfig
+from .base import (
+    ADAPTERS,
+    ARCHITECTURES,
+    B_INITS,
+    DTYPES,
+    SCALINGS,
+    NetworkConfig,
+    architecture,
+    from_plain,
+)
+from .mlp import HEADS, MLPConfig
 
-__all__ = ["ADAPTERS", "B_INITS", "DTYPES", "HEADS", "SCALINGS", "MLPConfig"]
+__all__ = [
+    "ADAPTERS",
+    "ARCHITECTURES",
+    "B_INITS",
+    "DTYPES",
+    "HEADS",
+    "SCALINGS",
+    "MLPConfig",
+    "NetworkConfig",
+    "architecture",
+    "from_plain",
+]

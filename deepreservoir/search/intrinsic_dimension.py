@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.validation import _num_samples
 
-from ..estimators.base.fitting import BaseDeepReservoir
+from ..estimators import DeepEstimator
 from ..network import Network
 from ..training import Outcome, Subspace
 from .doubling_search import first_passing
@@ -162,21 +162,21 @@ def _warn(what: str) -> None:
 
 def check_deep(holder: Any) -> None:
     """Raise a ValueError unless an estimator can be trained in a subspace."""
-    if not isinstance(holder, BaseDeepReservoir):
+    if not isinstance(holder, DeepEstimator):
         raise ValueError(
             "a subspace dimension is that of a DeepReservoirClassifier or DeepReservoirRegressor, "
             f"or of what holds one; got {type(holder).__name__}"
         )
 
 
-class _Inside(BaseDeepReservoir):
+class _Inside(DeepEstimator):
     """What makes a deep estimator train in a subspace."""
 
     _dimension: int
     _projection_seed: int
 
-    def _network(self, *given: Any, **named: Any) -> Network:
-        network = super()._network(*given, **named)
+    def _new_network(self, *given: Any, **named: Any) -> Network:
+        network = super()._new_network(*given, **named)
         # A Subspace has what training asks of a network.
         return cast(Network, Subspace(network, self._dimension, self._projection_seed))
 

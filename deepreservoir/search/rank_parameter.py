@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from ..estimators.base.fitting import BaseDeepReservoir
+from ..estimators import DeepEstimator
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,14 @@ def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
     ValueError
         If the estimator cannot be fitted on these data, or has no layer with a rank.
     """
-    if not isinstance(holder, BaseDeepReservoir):
+    if not isinstance(holder, DeepEstimator):
         return None
     probe = clone(holder).set_params(rank="auto")
     probe.check_params()
-    data = probe._read(X, y, None, True, None)
-    shapes = probe.network_config(probe.n_features_in_, probe._n_outputs(data.y)).adapted_shapes
+    targets = probe.new_targets()
+    _, reader = probe._read(X, y, None, None, targets)
+    config = probe.network_config(n_outputs=targets.n_outputs, **reader.sizes())
+    shapes = config.adapted_shapes
     if not shapes:
         raise ValueError(
             "estimator must have a layer with a rank; it has none with "

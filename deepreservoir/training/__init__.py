@@ -1,7 +1,7 @@
 """Training: how, what on, and with checkpoints where it is long."""
 
 from .checkpoint import Checkpoint, fingerprint
-from .frozen_products import FirstProduct, limits, project, validator
+from .frozen_products import FrozenProducts, limits
 from .plan import (
     PROJECTION_LIMIT,
     Outcome,
@@ -10,16 +10,18 @@ from .plan import (
     TrainingDiverged,
     TrainingSet,
     Validate,
+    take_target,
 )
 from .run import train
 from .seed_gating import Gate, drawn, train_gated, validate_gates
 from .side_by_side import Training, train_together
 from .subspace import Subspace
+from .validation import validator
 
 __all__ = [
     "PROJECTION_LIMIT",
     "Checkpoint",
-    "FirstProduct",
+    "FrozenProducts",
     "Gate",
     "Outcome",
     "Plan",
@@ -32,7 +34,7 @@ __all__ = [
     "drawn",
     "fingerprint",
     "limits",
-    "project",
+    "take_target",
     "train",
     "train_gated",
     "train_together",

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from ..backend import Array, to_device
-from ..inputs.table import take_rows
+from ..inputs import Batch, Target, take_rows
 from ..network import Network
 from ..scaffold import Stream
-from .frozen_products import FirstProduct
+from .frozen_products import FrozenProducts
 from .plan import Plan, TrainingSet
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """What a step trains on.
 
     Attributes
     ----------
-    x : array, shape (n, n_features)
-    targets : array, shape (n,) or (n, n_outputs)
-    weights : array, shape (n,), optional
-    base : array, shape (n, d_out), optional
-        The first frozen weights' product with x.
+    index : ndarray of int, shape (n,)
+        The samples, on the host.
+    batch : Batch
+    target : Target
+    products : mapping of str to array
+        Products of these samples with frozen weights, by path.
     network : Network, optional
-        Whose scaffold they are for, where each task has one of its own.
+        The one that the step trains, where each task has one of its own.
     """
 
-    x: Array
-    targets: Array
-    weights: Array | None = None
-    base: Array | None = None
+    index: np.ndarray
+    batch: Batch
+    target: Target
+    products: Mapping[str, Array] = field(default_factory=dict)
     network: Network | None = None
 
     def __len__(self) -> int:
-        return int(self.x.shape[0])
+        return len(self.index)
 
-    def parts(self, count: int) -> list[Batch]:
-        """Split into at most `count` batches of about one size, without the product."""
-        bounds = np.linspace(0, len(self), min(count, len(self)) + 1).astype(int).tolist()
-        return [
-            Batch(
-                self.x[start:stop],
-                self.targets[start:stop],
-                None if self.weights is None else self.weights[start:stop],
-            )
-            for start, stop in pairwise(bounds)
-        ]
+
+#: From samples and the training step to a batch and its target.
+Take = Callable[[np.ndarray, int], TrainingBatch]
 
 
 class Batches(Protocol):
@@ -58,69 +52,87 @@ class Batches(Protocol):
 
     Attributes
     ----------
-    steps, n_rows : int
-        Batches, and rows, of an epoch.
+    steps : int
+        Batches of an epoch.
     """
 
     steps: int
-    n_rows: int
 
     def begin(self, key: int) -> None:
         """Begin an epoch, whose order is keyed by the training step that it begins with."""
 
-    def batch(self, step: int) -> Batch:
-        """Return the batch of a step of the epoch."""
+    def batch(self, number: int, step: int) -> TrainingBatch:
+        """Return batch `number` of the epoch, for training step `step`."""
+        ...
+
+    def take(self, index: np.ndarray, step: int) -> TrainingBatch:
+        """Return a batch of these samples, without frozen products."""
         ...
 
 
-class Feed:
-    """Rows, targets and weights, a batch at a time; networks on one scaffold may share it.
+class ShuffledBatches:
+    """Samples, targets and weights, a batch at a time; networks on one scaffold may share it.
 
     Parameters
     ----------
     network : Network
-        Whose device, and whose first frozen weights, the rows are for.
+        Whose device, and whose frozen weights, the samples are for.
     data : TrainingSet
     plan : Plan
 
     Attributes
     ----------
-    steps, n_rows : int
-        Batches, and rows, of an epoch.
+    steps, n_samples : int
+        Batches, and samples, of an epoch.
     """
 
     def __init__(self, network: Network, data: TrainingSet, plan: Plan) -> None:
+        network.check_inputs(data.inputs)
         self.data, self.device = data, network.device
         self.size, self.shuffle, self.seed = plan.batch_size, plan.shuffle, plan.seed
-        self.n_rows = len(data.rows)
-        self.steps = -(-self.n_rows // self.size)
-        # The frozen product of the first layer, made once, pays from the second epoch on.
+        self.n_samples = len(data.inputs)
+        self.steps = -(-self.n_samples // self.size)
+        # Frozen products, made once, pay from the second epoch on.
         lasting = plan.epochs > 1 and plan.resample is None
-        self._product = FirstProduct(data.rows, plan.projection_limit if lasting else 0)
+        self._products = FrozenProducts(data.inputs, plan.projection_limit if lasting else 0)
         self._network = network
 
     def begin(self, key: int) -> None:
         """Begin an epoch, whose order is keyed by the training step that it begins with."""
-        self._base = self._product.of(self._network)
-        self._order = self._rows_of(key)
-        self._there = to_device(self._order, self.device)
+        self._current = self._products.of(self._network)
+        self._order = self._samples_of(key)
+        self._on_device = to_device(self._order, self.device)
 
-    def _rows_of(self, key: int) -> np.ndarray:
-        """Return which rows an epoch takes, in its order."""
-        return self._shuffled(np.arange(self.n_rows), key)
+    def _samples_of(self, key: int) -> np.ndarray:
+        """Return the samples of an epoch, in its order."""
+        return self._shuffled(np.arange(self.n_samples), key)
 
-    def _shuffled(self, rows: np.ndarray, key: int) -> np.ndarray:
+    def _shuffled(self, samples: np.ndarray, key: int) -> np.ndarray:
         if not self.shuffle or self.steps < 2:
-            return rows
-        return rows[Stream(self.seed, "", "order").permutation(len(rows), substream=key)]
+            return samples
+        return samples[Stream(self.seed, "", "order").permutation(len(samples), substream=key)]
 
-    def batch(self, step: int) -> Batch:
-        """Return the batch of a step of the epoch."""
-        data, part = self.data, slice(step * self.size, (step + 1) * self.size)
-        there = self._there[part]
-        return Batch(
-            data.rows.take(self._order[part] if data.rows.sparse else there),
-            take_rows(data.targets, there),
-            None if data.weights is None else take_rows(data.weights, there),
-            None if self._base is None else take_rows(self._base, there),
-        )
+    def batch(self, number: int, step: int) -> TrainingBatch:
+        """Return batch `number` of the epoch, for training step `step`."""
+        part = slice(number * self.size, (number + 1) * self.size)
+        return self._taken(self._order[part], self._on_device[part], step, self._current)
+
+    def take(self, index: np.ndarray, step: int) -> TrainingBatch:
+        """Return a batch of these samples, without frozen products."""
+        return self._taken(index, to_device(index, self.device), step, {})
+
+    def _taken(
+        self, index: np.ndarray, on_device: Array, step: int, products: Mapping[str, Array]
+    ) -> TrainingBatch:
+        data, inputs = self.data, self.data.inputs
+        batch = inputs.take(on_device if inputs.takes_device_index else index, step)
+        target = data.take_target(data.y, on_device, batch, data.weights)
+        rows = inputs.product_rows(on_device)
+        chosen = {path: take_rows(product, rows) for path, product in products.items()}
+        return TrainingBatch(index, batch, target, chosen)
+
+
+def parts_of(index: np.ndarray, count: int) -> list[np.ndarray]:
+    """Split samples into at most `count` parts of about one size."""
+    bounds = np.linspace(0, len(index), min(count, len(index)) + 1).astype(int).tolist()
+    return [index[start:stop] for start, stop in pairwise(bounds)]

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -160,23 +162,59 @@ class Checkpoint:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return a SHA-256 of what decides a training: arrays by their bytes, others by their repr.
+    """Return a SHA-256 of what decides a training, by its values and their types.
+
+    Parameters
+    ----------
+    *parts : None, bool, int, float, str, bytes, array, CSR matrix, dataclass, list, tuple or dict
+        Or what has a method ``digest()``, such as inputs.
+
+    Raises
+    ------
+    TypeError
+        For anything else, whose values are not known here.
 
     Examples
     --------
-    >>> fingerprint("adamw", np.arange(3)) == fingerprint("adamw", np.arange(4))
+    >>> fingerprint("adamw", [np.arange(3)]) == fingerprint("adamw", [np.arange(4)])
     False
     """
     sha = hashlib.sha256()
-    for part in parts:
-        if is_on_device(part):
-            part = to_host(part)
-        if scipy.sparse.issparse(part):
-            sha.update(fingerprint(part.shape, part.indptr, part.indices, part.data).encode())
-        elif isinstance(part, np.ndarray):
-            sha.update(f"{part.dtype.str}{part.shape}".encode())
-            sha.update(np.ascontiguousarray(part).tobytes())
-        else:
-            sha.update(repr(part).encode())
-        sha.update(b"\0")
+    for piece in _pieces(parts):
+        # Lengths keep neighbours apart: "ab" and "c" are not "a" and "bc".
+        sha.update(f"{len(piece)}:".encode())
+        sha.update(piece)
     return sha.hexdigest()
+
+
+def _pieces(value: Any) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of a value, those of its type before them."""
+    if is_on_device(value):
+        value = to_host(value)
+    yield type(value).__qualname__.encode()
+    if scipy.sparse.issparse(value):
+        yield from _pieces([value.shape, value.indptr, value.indices, value.data])
+    elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        yield f"{value.dtype.str}{value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, np.generic | float):
+        yield repr(value).encode()  # every digit
+    elif value is None or isinstance(value, bool | int | str):
+        yield str(value).encode()
+    elif isinstance(value, bytes):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _pieces([list(pair) for pair in value.items()])
+    elif isinstance(value, list | tuple | np.ndarray | set | frozenset):
+        parts = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+        yield str(len(parts)).encode()
+        for part in parts:
+            yield from _pieces(part)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for each in dataclass_fields(value):
+            yield each.name.encode()
+            yield from _pieces(getattr(value, each.name))
+    elif callable(getattr(value, "digest", None)):
+        yield value.digest().encode()
+    else:
+        raise TypeError(f"a {type(value).__name__} cannot be part of a fingerprint; got {value!r}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ..backend import Array
-from ..inputs.table import Rows
+from ..inputs import Batch, Inputs, Target, take_rows
 from ..network import Network
 from ..optim import Constant, Optimiser, OptimiserState, Schedule
+from ..params import DECAYED
 from ..scaffold import Stream
 
-#: Bytes that the first layer's product with the training set may take under "auto".
+#: Bytes that frozen products with the training set may take under "auto".
 PROJECTION_LIMIT = 1 << 30
 
 
@@ -27,7 +28,7 @@ class Resample:
     Attributes
     ----------
     when : {"epoch", "step", "microbatch"}
-        One scaffold an epoch; `count` scaffolds a step, each seeing the whole batch, their
+        One scaffold per epoch; `count` scaffolds per step, each seeing the whole batch, their
         gradients averaged; or a batch in `count` parts, each on a scaffold of its own.
     count : int, default=1
 
@@ -57,10 +58,10 @@ class Plan:
     schedule : Schedule
     epochs : int
     batch_size : int
-        Rows a step; the last step of an epoch takes what is left.
+        Samples per step; the last step of an epoch takes what is left.
     shuffle : bool
     seed : int
-        Of the order of rows and the dropout masks.
+        Of the order of samples and the dropout masks.
     clip_norm : float, optional
         Limit of the gradient's Euclidean norm.
     ema_decay : float, optional
@@ -70,7 +71,9 @@ class Plan:
         Stop after this many epochs in a row that improve by no more than `tol`: the
         validation score where there is one, the training loss where there is none.
     projection_limit : int
-        Bytes that the first layer's frozen product with the training set may take.
+        Bytes that frozen products with the training set may take.
+    decayed : collection of str
+        Groups of parameters that weight decay applies to.
     resample : Resample, optional
         When scaffolds are drawn anew; never unless given.
     verbose : bool
@@ -89,25 +92,46 @@ class Plan:
     tol: float = 0.0
     patience: int | None = None
     projection_limit: int = PROJECTION_LIMIT
+    decayed: frozenset[str] = DECAYED
     resample: Resample | None = None
     verbose: bool = False
 
 
+class TakeTarget(Protocol):
+    """From encoded targets to the target of a batch."""
+
+    def __call__(self, y: Array, index: Any, batch: Batch, weights: Array | None) -> Target: ...
+
+
+def take_target(y: Array, index: Any, batch: Batch, weights: Array | None) -> Target:
+    """Return the target of the samples at `index`, one row of `y` per sample."""
+    chosen = _chosen(y, index)
+    return Target(chosen, len(chosen), None if weights is None else _chosen(weights, index))
+
+
+def _chosen(array: Array, index: Any) -> Array:
+    return array[index] if isinstance(index, slice) else take_rows(array, index)
+
+
 @dataclass(frozen=True)
 class TrainingSet:
-    """Rows, targets and weights, in one order.
+    """Samples with their targets and weights.
 
     Attributes
     ----------
-    rows : Rows
-    targets : array, shape (n,) or (n, n_outputs)
+    inputs : Inputs
+    y : array, shape (n, ...)
+        Encoded targets in the form that the loss takes, on the device of the inputs.
     weights : array, shape (n,), optional
         Of mean one.
+    take_target : callable, optional
+        (y, index, batch, weights) -> Target, as :meth:`Targets.take`; rows of y unless given.
     """
 
-    rows: Rows
-    targets: Array
+    inputs: Inputs
+    y: Array
     weights: Array | None = None
+    take_target: TakeTarget = take_target
 
 
 StopReason = Literal["budget", "converged", "interrupted"]
@@ -123,7 +147,7 @@ class Outcome:
         The one that was trained: itself, or, where its scaffold was resampled, on the scaffold
         that the kept weights go with.
     history : dict of str to list
-        One entry a whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
+        One entry per whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
         (path -> value), and with validation ``validation_loss`` and ``validation_score``.
     reason : {"budget", "converged", "interrupted"}
     state : OptimiserState

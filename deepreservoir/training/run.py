@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..backend import Array, array_module, to_device, to_host
-from ..layers import Step
+from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
 from ..optim import OptimiserState, WeightAverage, clip_global_norm
-from .batches import Batch, Batches, Feed
+from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
+from .epoch_loss import EpochLoss
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
 
@@ -60,7 +61,7 @@ def train(
         If the loss is not finite.
     """
     return complete(
-        Run(network, Feed(network, data, plan), loss, plan, validate, state, checkpoint)
+        Run(network, ShuffledBatches(network, data, plan), loss, plan, validate, state, checkpoint)
     )
 
 
@@ -86,21 +87,31 @@ def _forget(checkpoint: Checkpoint | None) -> None:
 
 
 def _epochs(run: Run) -> StopReason:
-    plan, feed = run.plan, run.feed
-    first, step, total = run.resume()
+    plan, batches = run.plan, run.batches
+    first, step, so_far = run.resume()
     with tqdm(initial=first, total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
         for epoch in range(first, plan.epochs):
-            feed.begin(run.epoch_key(epoch))
-            run.begin(epoch, total)
-            for number in range(step, feed.steps):
-                run.take(number, feed.batch(number), Step(plan.seed, run.state.step))
+            batches.begin(run.epoch_key(epoch))
+            run.begin(epoch, *so_far)
+            for number in range(step, batches.steps):
+                index = run.state.step
+                run.take(number, batches.batch(number, index), Step(plan.seed, index))
             run.end()
-            step, total = 0, 0.0
+            step, so_far = 0, (0.0, 0.0)
             bar.set_postfix(run.latest(), refresh=False)
             bar.update()
             if run.stopped:
                 return "converged"
     return "budget"
+
+
+class _Best(NamedTuple):
+    """What is kept of the best epoch: buffers go with the weights that they are statistics of."""
+
+    score: float
+    theta: Array
+    buffers: Array
+    epoch: int
 
 
 class Run:
@@ -109,21 +120,27 @@ class Run:
     def __init__(
         self,
         network: Network,
-        feed: Batches,
+        batches: Batches,
         loss: Loss,
         plan: Plan,
         validate: Validate | None = None,
         state: OptimiserState | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.network, self.feed, self.loss, self.plan = network, feed, loss, plan
+        within_epoch = plan.resample is not None and plan.resample.when != "epoch"
+        if within_epoch and network.buffers.size:
+            raise ValueError(
+                f"resample={plan.resample.when!r} changes the scaffold within an epoch, and the "  # type: ignore[union-attr]
+                "network keeps running statistics of one scaffold; resample by epoch, or not"
+            )
+        self.network, self.batches, self.loss, self.plan = network, batches, loss, plan
         self.own = network  # before any other scaffold
         self.validate = validate
         self.checkpoint = checkpoint
         self.state = plan.optimiser.init(network.theta) if state is None else state
         # A state that was pickled comes back on the host, whatever device the network is on.
         self.state.moments = [to_device(m, network.device) for m in self.state.moments]
-        self.decay_mask = network.params.decay_mask(network.theta)
+        self.decay_mask = network.params.decay_mask(network.theta, plan.decayed)
         self.average = (
             None if plan.ema_decay is None else WeightAverage(network.theta, plan.ema_decay)
         )
@@ -131,7 +148,7 @@ class Run:
         self.history: dict[str, list[Any]] = {"loss": [], "learning_rate": [], "beta": []}
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
-        self.best: tuple[float, Array, int] | None = None  # (score, theta, epoch)
+        self.best: _Best | None = None
         self.best_metric, self.stale = -np.inf, 0
         self.rate = 0.0  # of the last step
 
@@ -155,16 +172,18 @@ class Run:
 
         So going on with the same state goes on in the stream.
         """
-        return self.first_step + epoch * self.feed.steps
+        return self.first_step + epoch * self.batches.steps
 
-    def begin(self, epoch: int, total: float = 0.0) -> None:
-        """Begin an epoch, whose steps so far gave `total`."""
+    def begin(self, epoch: int, total: float = 0.0, n: float = 0.0) -> None:
+        """Begin an epoch, whose steps so far gave losses of `total` over `n`."""
         self.epoch = epoch
-        self.losses = _Losses(total, 1 if self.network.device == "cpu" else FETCHED)
+        self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED)
         if self._each_epoch:
+            before = self.network.buffers
             self.network = self._on_scaffold_of(epoch)
+            self.network.buffers[:] = before
 
-    def take(self, number: int, batch: Batch, step: Step) -> None:
+    def take(self, number: int, batch: TrainingBatch, step: Step) -> None:
         """Take step `number` of the epoch."""
         network, plan = self.network, self.plan
         self.rate = plan.rate * plan.schedule(self.state.step - self.first_step)
@@ -175,34 +194,30 @@ class Run:
         plan.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
-        bad = self.losses.add(value, number, len(batch))
+        bad = self.losses.add(value, number, batch.target.n)
         if bad is not None:
             self._diverged(*bad)
         if self.checkpoint is not None and self.checkpoint.due:
             self._fetch()
             self.checkpoint.save(self._progress(number + 1))
 
-    def _gradient(self, batch: Batch, step: Step) -> Array:
+    def _gradient(self, batch: TrainingBatch, step: Step) -> Array:
         """Add the gradient of a batch's loss; return the loss."""
         resample = self.plan.resample
         if resample is None or self._each_epoch:
-            on = self.network if batch.network is None else batch.network
-            return self._pass(on, batch, step, 1.0)
-        return sum(self._pass(*one) for one in passes(resample, self.network, batch, step))
+            return self._pass(self.network if batch.network is None else batch.network, batch, step)
+        shares = passes(resample, self.network, self.batches, batch, step)
+        return sum(self._pass(*share) for share in shares)
 
-    def _pass(self, network: Network, batch: Batch, step: Step, share: float) -> Array:
-        outputs, cache = network.forward(batch.x, step, batch.base)
-        value, doutputs = self.loss(outputs, batch.targets, batch.weights)
-        if share != 1.0:
-            value, doutputs = value * share, doutputs * share
-        network.backward(doutputs, cache)
-        return value
+    def _pass(self, network: Network, batch: TrainingBatch, step: Step) -> Array:
+        on = Pass(step, products=batch.products, dtype=network.dtype)
+        return network.gradient(batch.batch, batch.target, self.loss, on)
 
     def end(self) -> None:
         """End the epoch: check, validate, and write down what it gave."""
         self._fetch()
         self._check_weights()
-        mean = self.losses.total / self.feed.n_rows
+        mean = self.losses.mean
         entry: dict[str, Any] = {
             "loss": mean,
             "learning_rate": self.rate,
@@ -216,12 +231,13 @@ class Run:
         """Keep the weights that are to be kept, and return what comes of the training."""
         network = self.network
         if self.best is not None:
-            network.theta[:] = self.best[1]
+            network.theta[:] = self.best.theta
             if self._each_epoch:
-                network = self._on_scaffold_of(self.best[2])
+                network = self._on_scaffold_of(self.best.epoch)
+            network.buffers[:] = self.best.buffers
         elif self.average is not None and self.average.steps:
             network.theta[:] = self.average.value()
-        best_score = None if self.best is None else self.best[0]
+        best_score = None if self.best is None else self.best.score
         return Outcome(network, self.history, reason, self.state, best_score)
 
     def latest(self) -> dict[str, float]:
@@ -243,25 +259,32 @@ class Run:
             "stale": self.stale,
             "best_metric": self.best_metric,
             "rate": self.rate,
+            "loss_n": self.losses.n,
         }
         arrays = {"theta": self.network.theta}
+        if self.network.buffers.size:
+            arrays["buffers"] = self.network.buffers
         arrays |= {f"moment.{i}": moment for i, moment in enumerate(self.state.moments)}
         if self.average is not None:
             numbers["average_steps"] = self.average.steps
             arrays["average"] = self.average.sum
         if self.best is not None:
-            numbers["best_score"], arrays["best"], numbers["best_epoch"] = self.best
+            numbers |= {"best_score": self.best.score, "best_epoch": self.best.epoch}
+            arrays["best"] = self.best.theta
+            if self.best.buffers.size:
+                arrays["best_buffers"] = self.best.buffers
         host = {name: to_host(array) for name, array in arrays.items()}
         return Progress(self.epoch, step, self.losses.total, numbers, self.history, host)
 
-    def resume(self) -> tuple[int, int, float]:
+    def resume(self) -> tuple[int, int, tuple[float, float]]:
         """Take up what a checkpoint left; return epoch, step and the losses so far."""
         progress = None if self.checkpoint is None else self.checkpoint.resume()
         if progress is None:
-            return 0, 0, 0.0
+            return 0, 0, (0.0, 0.0)
         numbers, network = progress.numbers, self.network
         arrays = {name: to_device(a, network.device) for name, a in progress.arrays.items()}
         network.theta[:] = arrays["theta"]
+        network.buffers[:] = arrays.get("buffers", network.buffers)
         for i, moment in enumerate(self.state.moments):
             moment[:] = arrays[f"moment.{i}"]
         self.state.step = int(numbers["optimiser_step"])
@@ -272,8 +295,10 @@ class Run:
             self.average.steps = int(numbers["average_steps"])
             self.average.sum[:] = arrays["average"]
         if "best" in arrays:
-            self.best = numbers["best_score"], arrays["best"], int(numbers["best_epoch"])
-        return progress.epoch, progress.step, progress.total
+            score, epoch = numbers["best_score"], int(numbers["best_epoch"])
+            buffers = arrays.get("best_buffers", network.buffers.copy())
+            self.best = _Best(score, arrays["best"], buffers, epoch)
+        return progress.epoch, progress.step, (progress.total, numbers["loss_n"])
 
     # The end of an epoch -------------------------------------------------------------------
 
@@ -281,7 +306,7 @@ class Run:
         """Refuse weights that the last update of an epoch made infinite; no loss saw them."""
         theta = self.network.theta
         if not bool(array_module(theta).isfinite(theta).all()):
-            self._diverged(np.nan, self.feed.steps - 1)
+            self._diverged(np.nan, self.batches.steps - 1)
 
     def _judge(self, loss: float) -> dict[str, float]:
         """Validate, remember the best weights, and count the epochs that did not improve.
@@ -296,8 +321,9 @@ class Run:
             with _averaged(self.network, self.average):
                 validation_loss, metric = self.validate(self.network)
                 # A score that is no number is neither kept nor compared with.
-                if metric > (-np.inf if self.best is None else self.best[0]):
-                    self.best = metric, self.network.theta.copy(), self.epoch
+                if metric > (-np.inf if self.best is None else self.best.score):
+                    theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
+                    self.best = _Best(metric, theta, buffers, self.epoch)
             entry = {"validation_loss": validation_loss, "validation_score": metric}
         # As in scikit-learn's MLP: an improvement of less than tol over the best is none.
         self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
@@ -306,7 +332,7 @@ class Run:
         return entry
 
     def _diverged(self, value: float, step: int) -> NoReturn:
-        x = self.feed.batch(step).x
+        x = self.batches.batch(step, self.state.step).batch.x
         largest = float(array_module(x).abs(x).max()) if x.size else 0.0
         if largest > 100:
             remedy = (
@@ -321,44 +347,6 @@ class Run:
         raise TrainingDiverged(
             f"the loss became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
         )
-
-
-class _Losses:
-    """The losses of an epoch's steps: on a device, fetched some at a time.
-
-    Parameters
-    ----------
-    total : float
-        Of the steps before, each loss times its rows.
-    every : int
-        Steps that may be pending.
-    """
-
-    def __init__(self, total: float, every: int) -> None:
-        self.total = total
-        self.every = every
-        self._pending: list[tuple[Array, int, int]] = []
-
-    def add(self, value: Array, step: int, rows: int) -> tuple[float, int] | None:
-        """Take in a loss; return a loss that is not finite, and its step, once one is seen."""
-        self._pending.append((value, step, rows))
-        return self.fetch() if len(self._pending) >= self.every else None
-
-    def fetch(self) -> tuple[float, int] | None:
-        """Add what is pending to the total; return what :meth:`add` does."""
-        if not self._pending:
-            return None
-        values = [value for value, _, _ in self._pending]
-        if len(values) == 1:
-            on_host = [float(values[0])]
-        else:
-            on_host = to_host(array_module(*values).stack(values)).tolist()
-        pending, self._pending = self._pending, []
-        for value, (_, step, rows) in zip(on_host, pending, strict=True):
-            if not np.isfinite(value):
-                return float(value), step
-            self.total += float(value) * rows
-        return None
 
 
 class _averaged:

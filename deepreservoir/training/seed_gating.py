@@ -16,7 +16,7 @@ import numpy as np
 from ..losses import Loss
 from ..network import Network
 from ..scaffold import Stream
-from .batches import Batch, Feed
+from .batches import ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint
 from .frozen_products import limits
 from .plan import Outcome, Plan, TrainingSet, Validate
@@ -41,14 +41,14 @@ class Gate(NamedTuple):
     own: np.ndarray | None = None
 
     @property
-    def n_rows(self) -> int:
-        """Rows of an epoch."""
-        n = len(self.data.rows)
+    def n_samples(self) -> int:
+        """Samples of an epoch."""
+        n = len(self.data.inputs)
         return n if self.own is None else min(n, 2 * len(self.own))
 
     def steps(self, batch_size: int) -> int:
         """Return the batches of an epoch."""
-        return -(-self.n_rows // batch_size)
+        return -(-self.n_samples // batch_size)
 
 
 def train_gated(
@@ -94,11 +94,11 @@ def train_gated(
         )
     if plan.resample is not None:
         raise ValueError("tasks are told apart by their scaffolds, which cannot be resampled")
-    feed = GatedFeed(gates, plan)
-    return complete(Run(first, feed, loss, plan, validate, checkpoint=checkpoint))
+    batches = GatedBatches(gates, plan)
+    return complete(Run(first, batches, loss, plan, validate, checkpoint=checkpoint))
 
 
-class GatedFeed:
+class GatedBatches:
     """The batches of all tasks, in turn.
 
     Parameters
@@ -108,32 +108,35 @@ class GatedFeed:
 
     Attributes
     ----------
-    steps, n_rows : int
-        Batches, and rows, of an epoch, over all tasks.
+    steps : int
+        Batches of an epoch, over all tasks.
     """
 
     def __init__(self, gates: Sequence[Gate], plan: Plan) -> None:
-        shares = limits([(gate.network, gate.data.rows) for gate in gates], plan.projection_limit)
-        self._feeds = [
-            _feed(gate, replace(plan, projection_limit=share))
+        shares = limits([(gate.network, gate.data.inputs) for gate in gates], plan.projection_limit)
+        self._tasks = [
+            _batches(gate, replace(plan, projection_limit=share))
             for gate, share in zip(gates, shares, strict=True)
         ]
         self._networks = [gate.network for gate in gates]
         self._seed, self._shuffle = plan.seed, plan.shuffle
-        self.steps = sum(feed.steps for feed in self._feeds)
-        self.n_rows = sum(feed.n_rows for feed in self._feeds)
+        self.steps = sum(task.steps for task in self._tasks)
 
     def begin(self, key: int) -> None:
         """Begin an epoch, whose order is keyed by the training step that it begins with."""
-        self._turns = turns([feed.steps for feed in self._feeds], self._seed, key, self._shuffle)
-        for feed in self._feeds:
-            feed.begin(key)
-            key += feed.steps  # no two tasks, in no two epochs, have one key
+        self._turns = turns([task.steps for task in self._tasks], self._seed, key, self._shuffle)
+        for task in self._tasks:
+            task.begin(key)
+            key += task.steps  # no two tasks, in no two epochs, have one key
 
-    def batch(self, step: int) -> Batch:
-        """Return the batch of a step of the epoch, and the network that it is for."""
-        task, number = self._turns[step]
-        return replace(self._feeds[task].batch(number), network=self._networks[task])
+    def batch(self, number: int, step: int) -> TrainingBatch:
+        """Return batch `number` of the epoch, and the network that it is for."""
+        task, own = self._turns[number]
+        return replace(self._tasks[task].batch(own, step), network=self._networks[task])
+
+    def take(self, index: np.ndarray, step: int) -> TrainingBatch:
+        """Refuse: parts of a batch are for scaffolds that change, which stand for tasks here."""
+        raise TypeError("the batches of several tasks are not split")
 
 
 def turns(steps: Sequence[int], seed: int, key: int, shuffle: bool = True) -> list[tuple[int, int]]:
@@ -183,7 +186,7 @@ def drawn(rows: np.ndarray, count: int, seed: int, key: int = 0) -> np.ndarray:
     return rows[order[:count]]
 
 
-class _Rejecting(Feed):
+class _RejectingBatches(ShuffledBatches):
     """A task's own rows, and as many others in every epoch, drawn anew.
 
     All others in every epoch would be more passes the more tasks there are, and would outweigh
@@ -193,18 +196,18 @@ class _Rejecting(Feed):
     def __init__(self, gate: Gate, own: np.ndarray, plan: Plan) -> None:
         super().__init__(gate.network, gate.data, plan)
         self.own = own
-        self.others = np.setdiff1d(np.arange(len(gate.data.rows)), own)
-        self.n_rows, self.steps = gate.n_rows, gate.steps(plan.batch_size)
+        self.others = np.setdiff1d(np.arange(len(gate.data.inputs)), own)
+        self.n_samples, self.steps = gate.n_samples, gate.steps(plan.batch_size)
 
-    def _rows_of(self, key: int) -> np.ndarray:
+    def _samples_of(self, key: int) -> np.ndarray:
         others = drawn(self.others, len(self.own), self.seed, key)
         return self._shuffled(np.sort(np.concatenate([self.own, others])), key)
 
 
-def _feed(gate: Gate, plan: Plan) -> Feed:
+def _batches(gate: Gate, plan: Plan) -> ShuffledBatches:
     if gate.own is None:
-        return Feed(gate.network, gate.data, plan)
-    return _Rejecting(gate, gate.own, plan)
+        return ShuffledBatches(gate.network, gate.data, plan)
+    return _RejectingBatches(gate, gate.own, plan)
 
 
 def validate_gates(parts: Sequence[tuple[Network, Validate, float]]) -> Validate:

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from ..layers import Step
 from ..losses import Loss
 from ..network import Network
-from .batches import Feed
+from .batches import ShuffledBatches
 from .plan import Outcome, Plan, TrainingSet, Validate
 from .run import Run
 
@@ -50,19 +50,19 @@ def train_together(trainings: Sequence[Training], data: TrainingSet) -> list[Out
     """
     first = trainings[0]
     _check(trainings)
-    feed = Feed(first.network, data, first.plan)
-    runs = [Run(t.network, feed, t.loss, t.plan, t.validate) for t in trainings]
+    batches = ShuffledBatches(first.network, data, first.plan)
+    runs = [Run(t.network, batches, t.loss, t.plan, t.validate) for t in trainings]
     going = list(runs)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             bar = tqdm(range(first.plan.epochs), unit="epoch", disable=not first.plan.verbose)
             for epoch in bar:
-                feed.begin(runs[0].epoch_key(epoch))
+                batches.begin(runs[0].epoch_key(epoch))
                 for run in going:
                     run.begin(epoch)
-                for number in range(feed.steps):
-                    batch = feed.batch(number)
-                    step = Step(first.plan.seed, epoch * feed.steps + number, {})
+                for number in range(batches.steps):
+                    step = Step(first.plan.seed, epoch * batches.steps + number, {})
+                    batch = batches.batch(number, step.index)
                     for run in going:
                         run.take(number, batch, step)
                 for run in going:
@@ -88,7 +88,11 @@ def _check(trainings: Sequence[Training]) -> None:
     for t in trainings:
         if t.plan.resample is not None:
             raise ValueError("networks whose scaffold is resampled are trained one by one")
-        if t.network.first_scaffold is not first.network.first_scaffold:
+        paths = t.network.body.frozen_widths()
+        mine, ours = t.network.frozen_scaffolds, first.network.frozen_scaffolds
+        if paths != first.network.body.frozen_widths() or any(
+            mine.get(path) is not ours.get(path) for path in paths
+        ):
             raise ValueError(
                 "networks that are trained side by side must share their first frozen weights: "
                 "build the others with scaffolds= of the first"

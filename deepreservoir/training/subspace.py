@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from numbers import Integral
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from ..layers.base import Cache, Train
-from ..network import Network
+from ..inputs import Batch, Inputs, Target
+from ..layers import Layer, Pass
+from ..losses import Loss
+from ..models import NetworkConfig
+from ..network import Decode, Network
 from ..params import ParamSet, Slot
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 
@@ -74,7 +78,7 @@ class Subspace:
         gain = sqrt(dimension / size)
         spec = ScaffoldSpec("hadamard", (size, dimension), seed, "subspace", gain)
         self.projection = make_scaffold(spec, dtype=network.dtype, device=network.device)
-        self.params = ParamSet([Slot("z", (dimension,), decay=False)])
+        self.params = ParamSet([Slot("z", (dimension,), "scale", init=0.0)])
         self.theta: Array = array_module(network.theta).zeros(dimension, network.dtype)
         self.grad: Array = array_module(network.theta).zeros_like(self.theta)
         self._network = network
@@ -90,38 +94,55 @@ class Subspace:
     # What training asks of a network ----------------------------------------------------
 
     @property
+    def config(self) -> NetworkConfig:
+        return self._network.config
+
+    @property
     def device(self) -> Any:
         return self._network.device
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         return self._network.dtype
 
     @property
-    def first_scaffold(self) -> Scaffold | None:
-        return self._network.first_scaffold
+    def body(self) -> Layer:
+        return self._network.body
+
+    @property
+    def buffers(self) -> Array:
+        return self._network.buffers
+
+    @property
+    def frozen_scaffolds(self) -> dict[str, Scaffold]:
+        return self._network.frozen_scaffolds
 
     @property
     def n_trained(self) -> int:
-        """Number of trained numbers, d."""
+        """Number of trained parameters, d."""
         return self.params.size
 
     def betas(self) -> dict[str, float]:
         return self._network.betas()
 
-    def forward(
-        self, x: Array, train: Train = False, base: Array | None = None
-    ) -> tuple[Array, Cache]:
-        return self.moved().forward(x, train, base)
+    def product_bytes(self, inputs: Inputs) -> int:
+        return self._network.product_bytes(inputs)
 
-    def backward(self, doutputs: Array, cache: Cache) -> None:
-        """Add the gradient of z into `grad`; the network must still stand where it went forward."""
-        network = self._network
+    def frozen_products(self, inputs: Inputs) -> dict[str, Array]:
+        return self._network.frozen_products(inputs)
+
+    def check_inputs(self, inputs: Inputs) -> None:
+        self._network.check_inputs(inputs)
+
+    def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
+        """Add the gradient of z into `grad`, and return the loss."""
+        network = self.moved()
         network.grad.fill(0)
-        network.backward(doutputs, cache)
+        value = network.gradient(batch, target, loss, on)
         self.grad += self.projection.rmatmul(network.grad[None])[0]  # (1, D) -> (1, d)
+        return value
 
-    def outputs(
-        self, X: Any, dtype: np.dtype | type | None = None, base: Array | None = None
+    def evaluate(
+        self, inputs: Inputs, decode: Decode, products: Mapping[str, Array] | None = None
     ) -> Array:
-        return self.moved().outputs(X, dtype, base)
+        return self.moved().evaluate(inputs, decode, products)

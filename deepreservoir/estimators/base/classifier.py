@@ -1,80 +1,47 @@
-"""What the deep classifiers share: labels, their loss, and what outputs say of them."""
+"""What deep classifiers share: labels, fitting, and what is read off the logits."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
+from ...backend import Array, array_module
 from ...kernels import log_softmax
-from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from .data import Data
 from .device_input import ScoredOnHost
-from .fitting import BaseDeepReservoir
+from .fitting import DeepEstimator
+from .parameters import ScaffoldParameters
+from .targets import Labels, Targets
 
 
-class BaseDeepClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
-    """Base of the deep classifiers; `__init__` is theirs, and stores parameters only."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class LabelParameters:
+    """How labels enter the loss."""
 
+    label_smoothing: float = 0.0
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassWeightParameters:
+    """How classes are weighted."""
+
+    class_weight: dict[Any, float] | str | None = None
+
+
+class LabelledEstimator(LabelParameters, ScoredOnHost, ClassifierMixin, DeepEstimator):
+    """Base of estimators whose targets are labels."""
+
+    _targets: Labels
     _stratify = True
 
-    class_weight: Any = None  # of a classifier that has no such parameter
-    label_smoothing: float
+    def new_targets(self) -> Targets:
+        class_weight = getattr(self, "class_weight", None)
+        return Labels(self.label_smoothing, class_weight, type(self).__name__)
 
-    def _encode(
-        self, y: np.ndarray, classes: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if classes is None:
-            self.classes_, codes = np.unique(y, return_inverse=True)
-        else:
-            unknown = np.setdiff1d(y, classes)
-            if unknown.size:
-                raise ValueError(
-                    f"y holds classes that were not there before: {unknown.tolist()}; "
-                    f"expected only {classes.tolist()}"
-                )
-            self.classes_, codes = classes, np.searchsorted(classes, y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes in y; "
-                f"got 1 class: {self.classes_[0]!r}"
-            )
-        if self.class_weight is None:
-            return codes, None
-        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return codes, by_class[codes]
-
-    def _prepare_targets(self, data: Data) -> None:
-        present = np.unique(data.y)
-        if len(present) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes; got 1 class with "
-                f"a positive weight: {self.classes_[present[0]]!r}"
-            )
-
-    def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        return y.astype(dtype) if len(self.classes_) == 2 else y
-
-    def _n_outputs(self, y: np.ndarray) -> int:
-        return 1 if len(self.classes_) == 2 else len(self.classes_)
-
-    def _loss(self) -> Loss:
-        if len(self.classes_) == 2:
-            return BinaryCrossEntropy(label_smoothing=self.label_smoothing)
-        return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
-
-    def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
-        return float(accuracy_score(data.y, _codes(outputs), sample_weight=data.weights))
-
-    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
-        return self.classes_[_codes(outputs)]
+    def _adopt_targets(self) -> None:
+        self.classes_ = self._targets.classes
 
     @staticmethod
     def _logits(outputs: np.ndarray) -> np.ndarray:
@@ -89,8 +56,93 @@ class BaseDeepClassifier(ScoredOnHost, ClassifierMixin, BaseDeepReservoir):
         return log_softmax(outputs)
 
 
-def _codes(outputs: np.ndarray) -> np.ndarray:
-    """Return the class index of each row of logits."""
-    if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0).astype(np.intp)
-    return outputs.argmax(axis=1)
+class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimator):
+    """Base of deep classifiers on one scaffold.
+
+    An architecture's classifier derives from it as a dataclass, adds the architecture's
+    parameters, and defines :meth:`~DeepEstimator.network_config`. See "Add an architecture" in the
+    documentation.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
+        """Train the adapters on labelled samples.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+        y : array-like, shape (n_samples,)
+            Class labels: numbers or strings.
+        sample_weight : array-like, shape (n_samples,), optional
+            Weight of each sample in the loss; a sample of weight zero has no effect.
+        checkpoint : str or path, optional
+            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
+            continues from it, to the same bits; it is removed when training has ended.
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended training early; the model is usable.
+        """
+        return self._fit(X, y, sample_weight, checkpoint)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train one pass over more samples, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+        y : array-like, shape (n_samples,)
+        classes : array-like, shape (n_classes,), optional
+            All labels there will be; required on the first call.
+        sample_weight : array-like, shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+        """
+        if hasattr(self, "network_"):
+            known = self.classes_
+            if classes is not None and not np.array_equal(np.unique(classes), known):
+                raise ValueError(
+                    f"classes must be those of the first call, {known.tolist()}; "
+                    f"got {np.unique(classes).tolist()}"
+                )
+            return self._partial_fit(X, y, sample_weight)
+        if classes is None:
+            raise ValueError(
+                "classes must be given on the first call of partial_fit: all labels that "
+                "will come, such as classes=[0, 1, 2]"
+            )
+        targets = Labels(
+            self.label_smoothing, self.class_weight, type(self).__name__, np.unique(classes)
+        )
+        return self._partial_fit(X, y, sample_weight, targets)
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the logits.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        return self._placed(self._decoded(X, self._logits), X)
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable label of each sample, shape (n_samples,)."""
+        return self._placed(self._decoded(X, self._predictions), X)
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        return self._targets.decode(outputs)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return log probabilities, float64, shape (n_samples, n_classes)."""
+        return self._placed(self._decoded(X, self._log_probabilities), X)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
+        log_p = self.predict_log_proba(X)
+        return array_module(log_p).exp(log_p)

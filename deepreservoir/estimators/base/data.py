@@ -1,44 +1,38 @@
-"""From validated X, y and weights to a training set and, for early stopping, a held-out one."""
+"""From validated samples to a training set and, for early stopping, a held-out one."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
 from sklearn.model_selection import train_test_split
 
-from ...backend import is_on_device, to_host
-from ...inputs.table import take_rows
+from ...inputs import Inputs
 
 
 class Data(NamedTuple):
-    """Rows with their targets and weights; all but X are on the host."""
+    """Samples with their encoded targets and weights, which are on the host."""
 
-    X: Any  # (n, n_features), dense or CSR, or of a device
-    y: np.ndarray  # (n,) or (n, n_outputs)
+    inputs: Inputs
+    y: np.ndarray  # (n, ...)
     weights: np.ndarray | None  # (n,)
 
     def __len__(self) -> int:
-        return int(self.X.shape[0])
+        return len(self.inputs)
 
     def take(self, index: np.ndarray) -> Data:
+        """Return the samples at `index`."""
         weights = None if self.weights is None else self.weights[index]
-        return Data(taken(self.X, index), self.y[index], weights)
-
-
-def taken(X: Any, index: np.ndarray) -> Any:
-    """Return rows of X, dense, CSR or of a device."""
-    return take_rows(X, index) if is_on_device(X) else X[index]
+        return Data(self.inputs.subset(index), self.y[index], weights)
 
 
 def without_zero_weights(data: Data) -> Data:
-    """Leave out rows of weight zero, so that such a row is as good as absent.
+    """Leave out samples of weight zero: such a sample has no effect at all.
 
     Raises
     ------
     ValueError
-        If a weight is negative, or no row is left.
+        If a weight is negative, or no sample is left.
     """
     if data.weights is None:
         return data
@@ -52,24 +46,16 @@ def without_zero_weights(data: Data) -> Data:
 
 
 def merged(data: Data) -> Data:
-    """Merge equal rows into one, of their summed weight, in an order of their own bytes.
+    """Merge equal samples into one, of their summed weight, in an order of their own bytes.
 
     A training set that fits one batch is trained on as a whole, so neither the order of its
-    rows nor whether one is repeated or weighted should matter. After this it does not, bit
-    for bit.
+    samples nor whether one is repeated or weighted should matter. After this it does not, bit
+    for bit. Inputs without keys are returned as they are.
     """
-    if is_on_device(data.X):  # one batch: little enough to be looked at on the host
-        data = Data(to_host(data.X), data.y, data.weights)
-    X = data.X
-    if scipy.sparse.issparse(X):
-        X = X.copy()
-        X.sum_duplicates()
-        X.eliminate_zeros()
-        parts = [slice(*X.indptr[i : i + 2]) for i in range(len(data))]
-        keys = [X.indices[p].tobytes() + X.data[p].tobytes() for p in parts]
-    else:
-        keys = [row.tobytes() for row in X]
-    keys = [key + target.tobytes() for key, target in zip(keys, data.y, strict=True)]
+    input_keys = data.inputs.keys()
+    if input_keys is None:
+        return data
+    keys = [key + target.tobytes() for key, target in zip(input_keys, data.y, strict=True)]
     weights = np.ones(len(data)) if data.weights is None else data.weights
     total: dict[bytes, float] = {}
     first: dict[bytes, int] = {}
@@ -78,7 +64,8 @@ def merged(data: Data) -> Data:
         first.setdefault(key, i)
     order = sorted(total)
     index = np.array([first[key] for key in order])
-    return Data(data.X[index], data.y[index], np.array([total[key] for key in order]))
+    merged_weights = np.array([total[key] for key in order])
+    return Data(data.inputs.subset(index), data.y[index], merged_weights)
 
 
 def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data, Data]:
@@ -91,12 +78,12 @@ def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data,
 def split_rows(
     n: int, fraction: float, seed: int, labels: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of `n` rows are trained on and which held out, of each label its share.
+    """Return which of `n` samples are trained on and which held out, of each label its share.
 
     Raises
     ------
     ValueError
-        If the fraction leaves one side empty, or a label has too few rows to be split.
+        If the fraction leaves one side empty, or a label has too few samples to be split.
     """
     try:
         kept, held_out = train_test_split(

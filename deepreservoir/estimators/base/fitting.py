@@ -1,12 +1,17 @@
-"""What the deep classifier and regressor share: fitting, going on, predicting."""
+"""What all deep estimators share: fitting, continuing, predicting.
+
+An estimator is a reader (from X to inputs), targets (from y to what the loss takes, and back) and
+a configuration. This class puts the three together; an architecture adds its parameters and
+:meth:`DeepEstimator.network_config`.
+"""
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -22,14 +27,13 @@ from ...backend import (
     to_device,
     to_host,
 )
-from ...inputs.table import Rows
-from ...losses import Loss
-from ...models import DTYPES, MLPConfig
+from ...inputs import Inputs, Reader, TableReader
+from ...models import DTYPES, NetworkConfig
 from ...network import Network
 from ...scaffold import Scaffold
 from ...training import (
     Checkpoint,
-    FirstProduct,
+    FrozenProducts,
     Outcome,
     Training,
     TrainingSet,
@@ -40,28 +44,9 @@ from ...training import (
 )
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import checked_features, checked_pair, place_of
-from .training_plan import batch_rows, check_training_params, make_plan, projection_limit
-
-# Parameters that the configuration of the network takes over under the same name.
-_CONFIG_PARAMS = (
-    "hidden_layer_sizes",
-    "activation",
-    "rank",
-    "lora_alpha",
-    "scaling",
-    "adapter",
-    "scaffold",
-    "scaffold_scale",
-    "storage",
-    "beta",
-    "b_init",
-    "head",
-    "layer_norm",
-    "residual",
-    "dropout",
-    "adapter_dropout",
-    "dtype",
-)
+from .parameters import AdaptationParameters, ScaffoldParameters, TrainingParameters
+from .targets import Targets
+from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
 
 
 class Fit(NamedTuple):
@@ -70,115 +55,130 @@ class Fit(NamedTuple):
     network: Network
     data: Data
     held_out: Data | None
+    reader: Reader
+    targets: Targets
     seeds: tuple[int, int, int]  # of scaffold, start values and training
     one_pass: bool
 
 
-class BaseDeepReservoir(BaseEstimator):
-    """Base of the deep estimators; `__init__` is theirs, and stores parameters only."""
+class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
+    """Base of all deep estimators; its subclasses store parameters only until `fit`."""
 
     network_: Network
+    history_: dict[str, list[Any]]
 
-    # What a subclass says of its targets -----------------------------------------------
+    #: Parameters that are newer than the first version of the estimator, each with the value that
+    #: reproduces the versions before it: files of those lack it.
+    absent_parameters: ClassVar[Mapping[str, Any]] = {}
 
-    @abstractmethod
-    def _encode(
-        self, y: np.ndarray, classes: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return encoded targets and class weights by row; `classes` are those known before."""
-
-    @abstractmethod
-    def _targets(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Return encoded targets in the form that the loss takes."""
-
-    @abstractmethod
-    def _prepare_targets(self, data: Data) -> None:
-        """Set what is learned of the training targets before training."""
-
-    @abstractmethod
-    def _n_outputs(self, y: np.ndarray) -> int:
-        """Return the width of the head."""
-
-    @abstractmethod
-    def _loss(self) -> Loss:
-        """Return the loss that the parameters name."""
-
-    @abstractmethod
-    def _validation_score(self, outputs: np.ndarray, data: Data) -> float:
-        """Return the score of outputs on held-out data, higher being better."""
-
-    @abstractmethod
-    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """Return what `predict` returns for the network's outputs."""
+    # Of an estimator without such parameters.
+    scaffold_seed: int | None = None
+    warm_start: bool = False
 
     _stratify = False
     _y_numeric = False
 
-    # Fitting ----------------------------------------------------------------------------
+    # What an architecture says of itself --------------------------------------------------
 
-    def check_params(self) -> None:
-        """Raise a ValueError that names the first parameter of training out of its range."""
-        params = self.get_params(deep=False)
-        check_training_params(params)
-        if params["dtype"] not in DTYPES:
-            raise ValueError(f"dtype must be one of {DTYPES}; got {params['dtype']!r}")
-        if self.bias not in (True, False, "auto"):
-            raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
-
-    def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
+    @abstractmethod
+    def network_config(self, *args: Any, **sizes: Any) -> NetworkConfig:
         """Return the configuration of the network that the parameters ask for.
 
-        Parameters
-        ----------
-        n_features, n_outputs : int
-            Widths at the two ends.
+        It is called with keywords: `n_outputs`, the width of the head, and what the reader learned
+        of X (:meth:`Reader.sizes`), such as ``n_features`` of a table. A subclass names those that
+        it takes.
 
         Raises
         ------
         ValueError
             If a parameter is out of its range.
         """
-        params = {name: getattr(self, name) for name in _CONFIG_PARAMS}
-        params["bias"] = self.adapter == "full" if self.bias == "auto" else bool(self.bias)
-        return MLPConfig(n_features=n_features, n_outputs=n_outputs, **params)
+
+    @abstractmethod
+    def new_targets(self) -> Targets:
+        """Return targets that have not seen any y."""
+
+    def new_reader(self) -> Reader:
+        """Return a reader that has not seen any X; a reader of tables unless overridden."""
+        return TableReader()
+
+    def check_params(self) -> None:
+        """Raise a ValueError that names the first parameter of training out of its range."""
+        check_training_params(self.get_params(deep=False))
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
+
+    # Validating what users hand in: an estimator of other inputs than tables overrides these --
+
+    def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
+        """Return X and y for `fit`, checked against each other and against what was fitted.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        reset : bool
+            Whether X decides what later X must look like.
+        on_device : bool
+            Whether both are device arrays.
+
+        Returns
+        -------
+        X, y
+            y on the host.
+        """
+        dtype = np.dtype(self.dtype)
+        if on_device:
+            X, y = checked_pair(self, X, y, reset=reset, dtype=dtype, y_dtype=None)
+            return X, to_host(y)
+        return validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=dtype,
+            order="C",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+        )
+
+    def validated_features(self, X: Any, on_device: bool) -> Any:
+        """Return X for prediction, checked against what was fitted."""
+        if on_device:
+            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+        )
+
+    # Fitting ----------------------------------------------------------------------------
 
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None
-    ) -> Data:
-        """Validate the input and return it with encoded targets and weights.
+        self, X: Any, y: Any, sample_weight: Any, reader: Reader | None, targets: Targets
+    ) -> tuple[Data, Reader]:
+        """Validate samples; return them with encoded targets and weights, and their reader.
 
-        Rows on a device stay there; targets and weights are read on the host.
+        Samples on a device stay there; targets and weights are read on the host. Samples of
+        weight zero are still among them.
+
+        Parameters
+        ----------
+        reader : Reader or None
+            The one fitted before; None for a first training set.
+        targets : Targets
         """
-        return without_zero_weights(self._checked(X, y, sample_weight, reset, classes))
-
-    def _checked(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None
-    ) -> Data:
-        """Return what :meth:`_read` does, with the rows of weight zero."""
         device = resolve_device(self.device)
-        if place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda":
-            X, y = checked_pair(self, X, y, reset=reset, dtype=np.dtype(self.dtype), y_dtype=None)
-            y = to_host(y)
-            sample_weight = None if sample_weight is None else to_host(sample_weight)
-        else:
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=np.dtype(self.dtype),
-                order="C",
-                multi_output=True,
-                y_numeric=self._y_numeric,
-            )
+        on_device = place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda"
+        X, y = self.validated_pair(X, y, reader is None, on_device)
+        if on_device and sample_weight is not None:
+            sample_weight = to_host(sample_weight)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
-        y, class_weights = self._encode(y, classes)
-        weights = sample_weight
-        if class_weights is not None:
-            weights = class_weights if weights is None else weights * class_weights
-        return Data(X, y, weights)
+        reader = self.new_reader().fit(X) if reader is None else reader
+        encoded = targets.encode(y)
+        weights = targets.sample_weights(encoded)
+        if sample_weight is not None:
+            weights = sample_weight if weights is None else sample_weight * weights
+        return Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights), reader
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
         kept = None if checkpoint is None else Checkpoint(checkpoint)
@@ -195,66 +195,80 @@ class BaseDeepReservoir(BaseEstimator):
         """Return a fit that is ready to be trained, its input checked."""
         self.check_params()
         device = resolve_device(self.device)
-        going_on = self.warm_start and hasattr(self, "network_")
-        classes = getattr(self, "classes_", None) if going_on else None
-        data = self._read(X, y, sample_weight, not going_on, classes)
+        fresh = not (self.warm_start and hasattr(self, "network_"))
+        targets = self.new_targets() if fresh else self._targets
+        data, reader = self._read(X, y, sample_weight, None if fresh else self._reader, targets)
+        data = without_zero_weights(data)
+        seeds = self._seeds(kept) if fresh else self._drawn
+        config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
-        if kept is not None and kept.seeds is not None and self.random_state is None:
-            # What was drawn by chance is drawn once a training, and not once a process.
-            self._drawn = kept.seeds[0], kept.seeds[1], kept.seeds[2]
-            self.scaffold_seed_ = self._drawn[0]
-            seeds = self._drawn
-        else:
-            seeds = self._seeds(fresh=not going_on)
         if self.early_stopping:
             data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
-        data = self._merged_if_one_batch(data)
-        network = self._network(data, seeds, device, not going_on, scaffolds)
-        return Fit(network, data, held_out, seeds, one_pass=False)
+        data = self._merged_if_one_batch(data, config)
+        if fresh:
+            targets.fit(data.y, data.weights)
+            network = self._new_network(config, seeds, device, scaffolds)
+        else:
+            network = self._same_network(config, device)
+        return Fit(network, data, held_out, reader, targets, seeds, one_pass=False)
 
     def _partial_fit(
-        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None
+        self, X: Any, y: Any, sample_weight: Any, targets: Targets | None = None
     ) -> Self:
+        """Train one pass; `targets` are those of a first call."""
         self.check_params()
         if self.early_stopping:
             raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
         device = resolve_device(self.device)
         first = not hasattr(self, "network_")
-        data = self._merged_if_one_batch(self._read(X, y, sample_weight, first, classes))
-        seeds = self._seeds(fresh=first)
-        network = self._network(data, seeds, device, fresh=first)
-        return self._train(Fit(network, data, None, seeds, one_pass=True))
+        if not first:
+            targets = self._targets
+        elif targets is None:
+            targets = self.new_targets()
+        data, reader = self._read(X, y, sample_weight, None if first else self._reader, targets)
+        config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
+        data = self._merged_if_one_batch(without_zero_weights(data), config)
+        seeds = self._seeds(None) if first else self._drawn
+        if first:
+            targets.fit(data.y, data.weights)
+            network = self._new_network(config, seeds, device, None)
+        else:
+            network = self._same_network(config, device)
+        return self._train(Fit(network, data, None, reader, targets, seeds, one_pass=True))
 
-    def _merged_if_one_batch(self, data: Data) -> Data:
-        return merged(data) if len(data) <= batch_rows(self.get_params(deep=False)) else data
+    def _merged_if_one_batch(self, data: Data, config: NetworkConfig) -> Data:
+        one_batch = len(data) <= batch_size_of(self.get_params(deep=False))
+        return merged(data) if one_batch and config.merges_samples else data
 
-    def _seeds(self, fresh: bool) -> tuple[int, int, int]:
-        """Return the seeds of scaffold, start values and training, drawn on a fresh fit."""
-        if fresh:
-            draws = check_random_state(self.random_state).randint(2**31 - 1, size=3)
-            scaffold_seed = draws[0] if self.scaffold_seed is None else self.scaffold_seed
-            self._drawn = (int(scaffold_seed), int(draws[1]), int(draws[2]))
-            self.scaffold_seed_ = int(scaffold_seed)
-        return self._drawn
+    def _seeds(self, kept: Checkpoint | None) -> tuple[int, int, int]:
+        """Return the seeds of scaffold, start values and training, drawn for a fresh fit.
 
-    def _network(
+        What was drawn by chance is drawn once per training, not once per process: a checkpoint
+        has it. A seed that is asked for is never replaced.
+        """
+        draws = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        if kept is not None and kept.seeds is not None and self.random_state is None:
+            draws = list(kept.seeds)
+        if self.scaffold_seed is not None:
+            draws[0] = int(self.scaffold_seed)
+        return draws[0], draws[1], draws[2]
+
+    def _new_network(
         self,
-        data: Data,
+        config: NetworkConfig,
         seeds: tuple[int, int, int],
         device: Device,
-        fresh: bool,
-        scaffolds: Mapping[str, Scaffold] | None = None,
+        scaffolds: Mapping[str, Scaffold] | None,
     ) -> Network:
-        """Return a new network for these data, or the one to go on with."""
-        config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
-        if fresh:
-            self._prepare_targets(data)
-            return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
+        return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
+
+    def _same_network(self, config: NetworkConfig, device: Device) -> Network:
+        """Return the network that was fitted, if it still is what the parameters ask for."""
         if config != self.network_.config:
-            mine, new = self.network_.config.to_dict(), config.to_dict()
+            mine, new = self.network_.config.to_plain(), config.to_plain()
             changed = [f"{k}: {mine[k]!r} -> {new[k]!r}" for k in mine if mine[k] != new[k]]
             raise ValueError(
-                "training can only go on with the same network; changed since it was fitted: "
+                "training can only continue with the same network; changed since it was fitted: "
                 + ", ".join(changed)
                 + ". Fit a fresh estimator, or set warm_start=False"
             )
@@ -267,13 +281,12 @@ class BaseDeepReservoir(BaseEstimator):
             self.network_ = self.network_.to(device)
 
     def _train(self, fit: Fit, checkpoint: Checkpoint | None = None) -> Self:
-        training = self._training(fit, self._held_out_product(fit))
-        network, loss, plan, validate = training
+        network, loss, plan, validate = self._training(fit, self._held_out_products(fit))
         if checkpoint is not None:
             start = (network.config, network.seed, to_host(network.theta))
-            rows = (*fit.data, *(fit.held_out or ()))
+            samples = (*fit.data, *(fit.held_out or ()))
             how = replace(plan, verbose=False)
-            checkpoint.begin(fit.seeds, fingerprint(*start, how, loss, *rows))
+            checkpoint.begin(fit.seeds, fingerprint(*start, how, loss, *samples))
         outcome = train(
             network,
             self._training_set(fit),
@@ -283,25 +296,28 @@ class BaseDeepReservoir(BaseEstimator):
             state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
         )
-        self._trained(outcome, one_pass=fit.one_pass)
-        self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
-        return self
+        return self._trained(fit, outcome)
 
-    def _training(self, fit: Fit, product: FirstProduct | None) -> Training:
-        """Return how a fit is trained; `product` is that of the rows held out."""
+    def _training(self, fit: Fit, products: FrozenProducts | None) -> Training:
+        """Return how a fit is trained; `products` are those of the samples held out."""
         params = self.get_params(deep=False)
-        steps = -(-len(fit.data) // batch_rows(params))
-        plan = make_plan(params, steps, fit.seeds[2], fit.one_pass)
+        steps = -(-len(fit.data) // batch_size_of(params))
+        plan = make_plan(
+            params, steps, fit.seeds[2], fit.one_pass, decayed=fit.network.config.decayed
+        )
         validate = None
-        if fit.held_out is not None and product is not None:
-            validate = self._validate(fit.held_out, product)
-        return Training(fit.network, self._loss(), plan, validate)
+        if fit.held_out is not None and products is not None:
+            validate = self._validate(fit.targets, fit.held_out, products)
+        return Training(fit.network, fit.targets.loss, plan, validate)
 
-    def _trained(self, outcome: Outcome, one_pass: bool = False) -> Self:
+    def _trained(self, fit: Fit, outcome: Outcome) -> Self:
         """Take what comes of a training."""
+        self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
-        # The moments of the optimiser are twice the adapter; only partial_fit goes on with them.
-        self._state = outcome.state if one_pass else None
+        if isinstance(self, ScaffoldParameters):
+            self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
+        # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
+        self._state = outcome.state if fit.one_pass else None
         if outcome.reason == "interrupted":
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the model is usable",
@@ -314,32 +330,33 @@ class BaseDeepReservoir(BaseEstimator):
         data, device, dtype = fit.data, fit.network.device, fit.network.dtype
         weights = normalised_weights(data.weights, dtype)
         return TrainingSet(
-            Rows(data.X, dtype, device),
-            to_device(self._targets(data.y, dtype), device),
+            data.inputs,
+            to_device(fit.targets.loss_values(data.y, dtype), device),
             None if weights is None else to_device(weights, device),
+            fit.targets.take,
         )
 
-    def _held_out_product(self, fit: Fit) -> FirstProduct | None:
-        """Return the first frozen product of the rows held out, which every epoch needs."""
+    def _held_out_products(self, fit: Fit) -> FrozenProducts | None:
+        """Return the frozen products of the samples held out, which every epoch needs."""
         if fit.held_out is None:
             return None
-        rows = Rows(fit.held_out.X, fit.network.dtype, fit.network.device)
-        return FirstProduct(rows, projection_limit(self.get_params(deep=False)))
+        return FrozenProducts(fit.held_out.inputs, projection_limit(self.get_params(deep=False)))
 
-    def _validate(self, held_out: Data, product: FirstProduct) -> Validate:
+    def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
         return validator(
-            product.rows,
-            self._targets(held_out.y, np.dtype(self.dtype)),
-            self._loss(),
-            lambda outputs: self._validation_score(to_host(outputs), held_out),
-            product,
+            held_out.inputs,
+            targets.loss_values(held_out.y, np.dtype(self.dtype)),
+            targets.loss,
+            lambda outputs: targets.score(to_host(outputs), held_out.y, held_out.weights),
+            products,
+            take=targets.take,
         )
 
     def _keep(self, outcome: Outcome) -> None:
         # A network on another scaffold shares the adapter, and so the vector.
         going_on = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
         before = self.history_ if going_on else {}
-        self.history_: dict[str, list[Any]] = {
+        self.history_ = {
             name: before.get(name, []) + values for name, values in outcome.history.items()
         }
         self.stop_reason_ = outcome.reason
@@ -347,39 +364,31 @@ class BaseDeepReservoir(BaseEstimator):
         self._adopt(outcome.network)
 
     def _adopt(self, network: Network) -> None:
-        """Take a trained network, and what is read off it."""
+        """Take a trained network and its targets, and what is read off them."""
         self.network_ = network
         self.betas_ = network.betas()
         self.n_trained_params_ = network.n_trained
         self.n_scaffold_params_ = network.n_scaffold
+        self._adopt_targets()
+
+    def _adopt_targets(self) -> None:
+        """Set the fitted attributes that targets have learned."""
 
     # Predicting -------------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Return the network's outputs, on the host: float64, (n, n_outputs)."""
-        X = self._features(X)
-        return self._computed(self.network_, X)
-
-    def _features(self, X: Any) -> Any:
-        """Return X, validated, where the network is."""
+    def _inputs(self, X: Any) -> Inputs:
+        """Return X, validated, as inputs where the network is."""
         check_is_fitted(self, "network_")
         # A model may be loaded where its device is not: then that is the CPU.
         self._move(present_device(self.device))
-        if place_of(self.network_.device, X=X) == "cuda":
-            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-        )
+        network = self.network_
+        X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
+        dtype = network.config.prediction_dtype if network.device == "cpu" else None
+        return self._reader.read(X, np.dtype(dtype or network.dtype), network.device)
 
-    @staticmethod
-    def _computed(network: Network, X: Any) -> np.ndarray:
-        """Return a network's outputs, on the host: float64, (n, n_outputs).
-
-        On the host they are computed in float64, from weights that are float32: the output of
-        a row then does not depend on the rows beside it, as matrix products in float32 would.
-        """
-        outputs = network.outputs(X, np.float64 if network.device == "cpu" else None)
-        return to_host(outputs).astype(np.float64, copy=False)
+    def _decoded(self, X: Any, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what `decode` makes of the network's outputs, a chunk of samples at a time."""
+        return host_outputs(self.network_, self._inputs(X), decode)
 
     @staticmethod
     def _placed(values: np.ndarray, X: Any) -> Array:
@@ -397,3 +406,13 @@ class BaseDeepReservoir(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def host_outputs(
+    network: Network, inputs: Inputs, decode: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return decoded outputs on the host; `decode` is given float64, (m, n_outputs)."""
+    return network.evaluate(
+        inputs,
+        lambda outputs, index, batch: decode(to_host(outputs).astype(np.float64, copy=False)),
+    )

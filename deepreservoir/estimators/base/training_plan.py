@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from numbers import Integral, Real
 from typing import Any
 
+from ...checks import check_choice, check_flag, check_integer, is_integer, is_real
 from ...optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
+from ...params import DECAYED
 from ...training import PROJECTION_LIMIT, Plan, Resample
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("constant", "cosine", "exponential")
 
-#: Rows a training step under batch_size="auto".
+#: Samples per training step under batch_size="auto".
 DEFAULT_BATCH = 128
 
 # name -> (lowest, whether it is included, highest, whether it is included, None allowed)
@@ -30,6 +30,7 @@ _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
     "huber_delta": (0, False, float("inf"), False, False),
 }
 _INTEGERS = {"max_iter": 1, "n_iter_no_change": 1}
+_FLAGS = ("shuffle", "warm_start", "early_stopping", "verbose")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -37,15 +38,11 @@ _CHOICES = {
 }
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
 def _check_real(name: str, value: object) -> None:
     low, low_in, high, high_in, optional = _REALS[name]
     if value is None and optional:
         return
-    fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    fits = is_real(value)
     fits = fits and (low <= value if low_in else low < value)  # type: ignore[operator]
     fits = fits and (value <= high if high_in else value < high)  # type: ignore[operator]
     if not fits:
@@ -59,19 +56,18 @@ def check_training_params(params: dict[str, Any]) -> None:
     for name, value in params.items():
         if name in _REALS:
             _check_real(name, value)
-        elif name in _INTEGERS and not (_is_integer(value) and value >= _INTEGERS[name]):
-            raise ValueError(
-                f"{name} must be an integer of at least {_INTEGERS[name]}; got {value!r}"
-            )
-        elif name in _CHOICES and value not in _CHOICES[name]:
-            allowed = ", ".join(map(repr, _CHOICES[name]))
-            raise ValueError(f"{name} must be one of {allowed}; got {value!r}")
+        elif name in _INTEGERS:
+            check_integer(name, value, _INTEGERS[name])
+        elif name in _CHOICES:
+            check_choice(name, value, _CHOICES[name])
+        elif name in _FLAGS:
+            check_flag(name, value)
     resampling(params)
     batch = params["batch_size"]
-    if batch != "auto" and not (_is_integer(batch) and batch >= 1):
+    if batch != "auto" and not (is_integer(batch) and batch >= 1):
         raise ValueError(f"batch_size must be 'auto' or an integer of at least 1; got {batch!r}")
     cache = params["projection_cache"]
-    if cache != "auto" and not (_is_integer(cache) and cache >= 0):
+    if cache != "auto" and not (is_integer(cache) and cache >= 0):
         raise ValueError(
             f"projection_cache must be 'auto' or a limit in bytes, 0 for none; got {cache!r}"
         )
@@ -80,8 +76,8 @@ def check_training_params(params: dict[str, Any]) -> None:
         if value is None:
             continue
         # A random_state may also be a generator, which scikit-learn checks.
-        other = not _is_integer(value) and name == "scaffold_seed"
-        if other or (_is_integer(value) and value < 0):
+        other = not is_integer(value) and name == "scaffold_seed"
+        if other or (is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
 
 
@@ -92,7 +88,7 @@ def resampling(params: dict[str, Any]) -> Resample | None:
         return None
     when: Any
     when, count = (value, 1) if isinstance(value, str) else _pair(value)
-    counted = when in ("step", "microbatch") and _is_integer(count) and count >= 1
+    counted = when in ("step", "microbatch") and is_integer(count) and count >= 1
     if not (value == "epoch" or (counted and not isinstance(value, str))):
         raise ValueError(
             'resample must be None, "epoch", ("step", k) or ("microbatch", k) with k at least 1; '
@@ -110,8 +106,8 @@ def _pair(value: Any) -> tuple[Any, Any]:
     return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else (None, None)
 
 
-def batch_rows(params: dict[str, Any]) -> int:
-    """Return the rows a training step takes."""
+def batch_size_of(params: dict[str, Any]) -> int:
+    """Return the number of samples per training step."""
     size = params["batch_size"]
     return DEFAULT_BATCH if size == "auto" else int(size)
 
@@ -143,7 +139,13 @@ def projection_limit(params: dict[str, Any]) -> int:
     return PROJECTION_LIMIT if cache == "auto" else int(cache)
 
 
-def make_plan(params: dict[str, Any], epoch_steps: int, seed: int, one_pass: bool = False) -> Plan:
+def make_plan(
+    params: dict[str, Any],
+    epoch_steps: int,
+    seed: int,
+    one_pass: bool = False,
+    decayed: frozenset[str] = DECAYED,
+) -> Plan:
     """Return the plan of `fit`, or of one pass of `partial_fit` at a constant rate.
 
     Parameters
@@ -155,13 +157,15 @@ def make_plan(params: dict[str, Any], epoch_steps: int, seed: int, one_pass: boo
     seed : int
         Of the order of rows and of dropout.
     one_pass : bool
+    decayed : collection of str
+        Groups of parameters that weight decay applies to.
     """
     return Plan(
         optimiser=_optimiser(params),
         rate=float(params["learning_rate_init"]),
         schedule=Constant() if one_pass else _schedule(params, epoch_steps),
         epochs=1 if one_pass else int(params["max_iter"]),
-        batch_size=batch_rows(params),
+        batch_size=batch_size_of(params),
         shuffle=bool(params["shuffle"]),
         seed=seed,
         clip_norm=params["max_grad_norm"],
@@ -169,6 +173,7 @@ def make_plan(params: dict[str, Any], epoch_steps: int, seed: int, one_pass: boo
         tol=float(params["tol"]),
         patience=None if one_pass else int(params["n_iter_no_change"]),
         projection_limit=projection_limit(params),
+        decayed=decayed,
         resample=resampling(params),
         verbose=bool(params["verbose"]),
     )

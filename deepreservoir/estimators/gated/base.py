@@ -1,28 +1,89 @@
-"""What seed gating does beneath its parameters: tasks, seeds, networks that share an adapter."""
+"""Seed gating of any architecture: tasks, seeds, networks that share an adapter."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
-from ...backend import Device, resolve_device, to_host
+from ...backend import Array, Device, array_module, resolve_device, to_host
 from ...network import Network
 from ...training import Checkpoint, fingerprint, train_gated
-from ..base.classifier import BaseDeepClassifier
-from ..base.data import Data, split_rows, taken, without_zero_weights
-from ..base.training_plan import batch_rows, make_plan, projection_limit
+from ..base.classifier import LabelledEstimator
+from ..base.data import Data, split_rows, without_zero_weights
+from ..base.device_input import on_host
+from ..base.fitting import Fit, host_outputs
+from ..base.targets import Labels, Targets
+from ..base.training_plan import batch_size_of, make_plan, projection_limit
 from .task_rows import gates_of, validation_of
 from .tasks import drawn_seeds, given_seeds, row_names, task_codes, with_label
 
 
-class BaseSeedGated(BaseDeepClassifier):
-    """Base of the seed-gated classifier; `__init__` is its own, and stores parameters only."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class GatingParameters:
+    """Which scaffold each task has, and whether other tasks' samples are rejected."""
+
+    scaffold_seeds: Any = None
+    out_of_class: Any = None
+
+
+class LabelsWithRejection(Labels):
+    """Class labels of all tasks, and one that no sample has: for samples of other tasks."""
+
+    def __init__(self, label_smoothing: float, name: str, out_of_class: Any) -> None:
+        super().__init__(label_smoothing, None, name)
+        self.out_of_class = out_of_class
+
+    def found_in(self, y: np.ndarray) -> np.ndarray:
+        return with_label(np.unique(y), self.out_of_class)
+
+    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
+        return self  # a single class is told apart from the others' samples
+
+    @property
+    def reject(self) -> int:
+        """The class index of samples of other tasks."""
+        return int(np.searchsorted(self.classes, self.out_of_class))
+
+
+class TaskSamples(NamedTuple):
+    """Samples of several tasks.
+
+    Attributes
+    ----------
+    data : Data
+    codes : ndarray of int, shape (n,)
+        The task of each sample.
+    names : ndarray, shape (n_tasks,)
+    classes : dict of name to ndarray
+        The classes that the task's samples have.
+    """
+
+    data: Data
+    codes: np.ndarray
+    names: np.ndarray
+    classes: dict[Any, np.ndarray]
+
+    def take(self, index: np.ndarray) -> TaskSamples:
+        """Return the samples at `index`, of as many tasks."""
+        return self._replace(data=self.data.take(index), codes=self.codes[index])
+
+
+class SeedGated(GatingParameters, LabelledEstimator):
+    """Base of seed-gated classifiers: one adapter that several tasks share.
+
+    An architecture is seed-gated by a class that derives from this one, and from what gives the
+    architecture its parameters and :meth:`~DeepEstimator.network_config`.
+    """
+
+    tasks_: np.ndarray
+    task_classes_: dict[Any, np.ndarray]
+    networks_: dict[Any, Network]
 
     # Before training ----------------------------------------------------------------------
 
@@ -34,42 +95,35 @@ class BaseSeedGated(BaseDeepClassifier):
                 'apart by; expected "lora", "dora" or "none"'
             )
 
-    def _encode(
-        self, y: np.ndarray, classes: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        if self.out_of_class is not None:
-            y = column_or_1d(y, warn=True)
-            check_classification_targets(y)
-            classes = with_label(np.unique(y), self.out_of_class)
-        return super()._encode(y, classes)
+    def new_targets(self) -> Targets:
+        if self.out_of_class is None:
+            return super().new_targets()
+        return LabelsWithRejection(self.label_smoothing, type(self).__name__, self.out_of_class)
 
-    def _prepare_targets(self, data: Data) -> None:
-        if self.out_of_class is None:  # else one class is told from the others' rows
-            super()._prepare_targets(data)
-
-    def _read_tasks(self, X: Any, y: Any, task: Any, weight: Any) -> tuple[Data, np.ndarray]:
-        """Return the rows, and the code of each one's task."""
-        given = self._checked(X, y, weight, True, None)
+    def _task_samples(self, given: Data, targets: Labels, task: Any) -> TaskSamples:
+        """Return the samples of positive weight with their tasks, checked."""
         names = row_names(task, len(given))
         data = without_zero_weights(given)
         if len(data) < len(given) and given.weights is not None:
             names = names[given.weights > 0]
-        self._prepare_targets(data)
-        self.tasks_, codes = np.unique(names, return_inverse=True)
-        found = [np.unique(data.y[codes == i]) for i in range(len(self.tasks_))]
-        self.task_classes_ = {
-            name: self.classes_[own] for name, own in zip(self.tasks_.tolist(), found, strict=True)
+        targets.fit(data.y, data.weights)
+        tasks, codes = np.unique(names, return_inverse=True)
+        present = [np.unique(data.y[codes == i]) for i in range(len(tasks))]
+        classes = {
+            name: targets.classes[own] for name, own in zip(tasks.tolist(), present, strict=True)
         }
-        self._check_tasks()
-        return data, codes
+        samples = TaskSamples(data, codes, tasks, classes)
+        self._check_tasks(samples)
+        return samples
 
-    def _check_tasks(self) -> None:
-        if self.out_of_class is not None and len(self.tasks_) == 1:
+    def _check_tasks(self, samples: TaskSamples) -> None:
+        if self.out_of_class is not None and len(samples.names) == 1:
             raise ValueError(
                 f"out_of_class={self.out_of_class!r} is for rows of other tasks, and there is one "
-                f"task, {self.tasks_.tolist()[0]!r}; give fit a task for every row, of at least two"
+                f"task, {samples.names.tolist()[0]!r}; give fit a task for every row, of at least "
+                "two"
             )
-        alone = [name for name, classes in self.task_classes_.items() if len(classes) == 1]
+        alone = [name for name, classes in samples.classes.items() if len(classes) == 1]
         if alone and self.out_of_class is None:
             some = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
             warnings.warn(
@@ -79,104 +133,148 @@ class BaseSeedGated(BaseDeepClassifier):
                 stacklevel=5,
             )
 
-    def _draw_seeds(self, kept: Checkpoint | None) -> list[int]:
-        """Return the scaffold seed of each task; draw those of start values and training."""
-        n = len(self.tasks_)
+    def _task_seeds(
+        self, tasks: np.ndarray, kept: Checkpoint | None
+    ) -> tuple[list[int], tuple[int, int]]:
+        """Return the scaffold seed of each task, and the seeds of start values and training."""
+        n = len(tasks)
         random = check_random_state(self.random_state)
         draws = random.randint(2**31 - 1, size=3).tolist()  # as of one task on one scaffold
         seeds = drawn_seeds(draws[0], n, random)
-        if self.scaffold_seeds is not None:
-            seeds = given_seeds(self.scaffold_seeds, self.tasks_)
-        found = () if kept is None else kept.seeds or ()
-        if self.random_state is None and len(found) == 2 + n:
-            # What was drawn by chance is drawn once a training, and not once a process.
-            draws[1:], seeds = found[:2], list(found[2:])
-        self._drawn = (seeds[0], draws[1], draws[2])
-        return seeds
+        saved = () if kept is None else kept.seeds or ()
+        if self.random_state is None and len(saved) == 2 + n:
+            # What was drawn by chance is drawn once per training, not once per process.
+            draws[1:], seeds = saved[:2], list(saved[2:])
+        if self.scaffold_seeds is not None:  # what is asked for is never replaced
+            seeds = given_seeds(self.scaffold_seeds, tasks)
+        return seeds, (draws[1], draws[2])
 
     # Training -----------------------------------------------------------------------------
 
-    def _fit_tasks(self, X: Any, y: Any, task: Any, sample_weight: Any, checkpoint: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, task: Any = None, sample_weight: Any = None, checkpoint: Any = None
+    ) -> Self:
+        """Train the adapter on labelled samples of all tasks.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+        y : array-like, shape (n_samples,)
+            Class labels: numbers or strings.
+        task : array-like, shape (n_samples,), optional
+            Name of each sample's task: text or numbers. Without it, all samples are of one task, 0.
+        sample_weight : array-like, shape (n_samples,), optional
+            Weight of each sample in the loss; a sample of weight zero has no effect.
+        checkpoint : str or path, optional
+            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
+            continues from it, to the same bits; it is removed when training has ended.
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended training early; the model is usable. If a task has one class, and
+            there is no out-of-class label.
+        """
         kept = None if checkpoint is None else Checkpoint(checkpoint)
         self.check_params()
         device = resolve_device(self.device)
-        data, codes = self._read_tasks(X, y, task, sample_weight)
-        seeds = self._draw_seeds(kept)
+        targets = self.new_targets()
+        assert isinstance(targets, Labels)
+        given, reader = self._read(X, y, sample_weight, None, targets)
+        samples = self._task_samples(given, targets, task)
+        seeds, others = self._task_seeds(samples.names, kept)
+        config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
         if self.early_stopping:
-            data, codes, held_out = self._held_out(data, codes)
-        if len(self.tasks_) == 1:
-            data = self._merged_if_one_batch(data)
-            codes = codes[: len(data)]
-        config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
-        first = Network(config, seeds[0], init_seed=self._drawn[1], device=device)
+            samples, held_out = self._held_out(samples, targets, others[1])
+        if len(samples.names) == 1:
+            data = self._merged_if_one_batch(samples.data, config)
+            samples = samples._replace(data=data, codes=samples.codes[: len(data)])
+        first = Network(config, seeds[0], init_seed=others[0], device=device)
         if len(seeds) > 1 and (not first.n_scaffold or self.scaffold == "zero"):
             raise ValueError(
-                "tasks are told apart by their frozen weights, and there are none: expected "
-                f"hidden layers and a scaffold other than 'zero'; got hidden_layer_sizes="
-                f"{self.hidden_layer_sizes!r}, scaffold={self.scaffold!r}"
+                "tasks are told apart by their frozen weights, and there are none: expected layers "
+                f"on a scaffold other than 'zero'; got {config}"
             )
         networks = [first, *map(first.with_scaffold, seeds[1:])]
-        return self._train_tasks(networks, data, codes, held_out, kept)
+        fit = Fit(
+            first,
+            samples.data,
+            None if held_out is None else held_out.data,
+            reader,
+            targets,
+            (seeds[0], *others),
+            one_pass=False,
+        )
+        return self._train_tasks(fit, networks, samples, held_out, kept)
 
     def _held_out(
-        self, data: Data, codes: np.ndarray
-    ) -> tuple[Data, np.ndarray, tuple[Data, np.ndarray]]:
+        self, samples: TaskSamples, targets: Labels, seed: int
+    ) -> tuple[TaskSamples, TaskSamples]:
         """Split off a validation set, of each class of each task its share."""
-        labels = codes * len(self.classes_) + data.y
+        codes, names = samples.codes, samples.names.tolist()
+        labels = codes * len(targets.classes) + samples.data.y
         few = np.flatnonzero(np.bincount(labels) == 1)
-        if few.size and len(self.tasks_) > 1:
-            task, label = divmod(int(few[0]), len(self.classes_))
+        if few.size and len(names) > 1:
+            task, label = divmod(int(few[0]), len(targets.classes))
             raise ValueError(
-                f"early_stopping cannot hold out rows of class {self.classes_.tolist()[label]!r} "
-                f"of task {self.tasks_.tolist()[task]!r}, which has 1 row; give more samples, or "
+                f"early_stopping cannot hold out rows of class {targets.classes.tolist()[label]!r} "
+                f"of task {names[task]!r}, which has 1 row; give more samples, or "
                 "early_stopping=False"
             )
-        index, held = split_rows(len(data), self.validation_fraction, self._drawn[2], labels)
+        index, held = split_rows(len(samples.data), self.validation_fraction, seed, labels)
         empty = np.setdiff1d(codes, codes[index])
         if empty.size:
             raise ValueError(
-                f"early_stopping leaves task {self.tasks_.tolist()[empty[0]]!r} no row to train "
+                f"early_stopping leaves task {names[empty[0]]!r} no row to train "
                 "on; give more samples, a lower validation_fraction, or early_stopping=False"
             )
-        return data.take(index), codes[index], (data.take(held), codes[held])
+        return samples.take(index), samples.take(held)
 
     def _train_tasks(
         self,
+        fit: Fit,
         networks: list[Network],
-        data: Data,
-        codes: np.ndarray,
-        held_out: tuple[Data, np.ndarray] | None,
+        samples: TaskSamples,
+        held_out: TaskSamples | None,
         kept: Checkpoint | None,
     ) -> Self:
-        params, seed = self.get_params(deep=False), self._drawn[2]
-        reject = None
-        if self.out_of_class is not None:
-            reject = int(np.searchsorted(self.classes_, self.out_of_class))
-        gates = gates_of(networks, data, codes, reject, self._targets)
-        size = batch_rows(params)
-        plan = make_plan(params, sum(gate.steps(size) for gate in gates), seed)
-        loss, validate = self._loss(), None
+        params, targets, seed = self.get_params(deep=False), fit.targets, fit.seeds[2]
+        reject = targets.reject if isinstance(targets, LabelsWithRejection) else None
+        gates = gates_of(networks, samples.data, samples.codes, reject, targets)
+        size = batch_size_of(params)
+        plan = make_plan(
+            params,
+            sum(gate.steps(size) for gate in gates),
+            seed,
+            decayed=fit.network.config.decayed,
+        )
+        validate = None
         if held_out is not None:
             validate = validation_of(
                 networks,
-                *held_out,
+                held_out.data,
+                held_out.codes,
                 reject=reject,
-                targets=self._targets,
-                loss=loss,
-                score=lambda outputs, data: self._validation_score(to_host(outputs), data),
+                targets=targets,
                 limit=projection_limit(params),
                 seed=seed,
             )
-        seeds = [network.seed for network in networks]
+        scaffold_seeds = [network.seed for network in networks]
         if kept is not None:
-            start = (networks[0].config, seeds, reject, to_host(networks[0].theta))
-            rows = (*data, codes, *(() if held_out is None else (*held_out[0], held_out[1])))
-            how = (replace(plan, verbose=False), loss)
-            kept.begin((*self._drawn[1:], *seeds), fingerprint(*start, *how, *rows))
-        outcome = train_gated(gates, loss, plan, validate=validate, checkpoint=kept)
+            start = (fit.network.config, scaffold_seeds, reject, to_host(fit.network.theta))
+            parts = (samples, *(() if held_out is None else (held_out,)))
+            rows = [part for given in parts for part in (*given.data, given.codes)]
+            how = (replace(plan, verbose=False), targets.loss)
+            kept.begin((*fit.seeds[1:], *scaffold_seeds), fingerprint(*start, *how, *rows))
+        outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
+        self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
-        return self._trained(outcome)
+        return self._trained(fit, outcome)
 
     def _gate(self, networks: list[Network]) -> None:
         """Take the networks of all tasks."""
@@ -195,21 +293,86 @@ class BaseSeedGated(BaseDeepClassifier):
 
     def _rebuild(self) -> None:
         """Draw the scaffolds of all tasks but the first again, beside its network."""
+        buffers = [to_host(network.buffers) for network in self.networks_.values()][1:]
         others = list(self.scaffold_seeds_.values())[1:]
-        self._gate([self.network_, *map(self.network_.with_scaffold, others)])
+        networks = [self.network_, *map(self.network_.with_scaffold, others)]
+        for network, own in zip(networks[1:], buffers, strict=True):
+            network.buffers[:] = array_module(network.buffers).asarray(own)
+        self._gate(networks)
 
     # Predicting ---------------------------------------------------------------------------
 
-    def _outputs(self, X: Any, task: Any = None) -> np.ndarray:
-        X = self._features(X)
-        codes = task_codes(task, X.shape[0], self.tasks_)
-        outputs = np.empty((len(codes), self.network_.config.n_outputs))
+    def _decoded_of_tasks(
+        self, X: Any, task: Any, decode: Callable[[np.ndarray], np.ndarray]
+    ) -> Array:
+        """Return what `decode` makes of the outputs of each sample's own network."""
+        inputs = self._inputs(X)
+        codes = task_codes(task, len(inputs), self.tasks_)
+        decoded: np.ndarray | None = None
         for i, network in enumerate(self.networks_.values()):
             rows = np.flatnonzero(codes == i)
             if len(rows):
-                own = X if len(rows) == len(codes) else taken(X, rows)
-                outputs[rows] = self._computed(network, own)
-        return outputs
+                own = inputs if len(rows) == len(codes) else inputs.subset(rows)
+                part = host_outputs(network, own, decode)
+                if decoded is None:
+                    decoded = np.empty((len(codes), *part.shape[1:]), part.dtype)
+                decoded[rows] = part
+        return self._placed(decode(np.empty((0, 1))) if decoded is None else decoded, X)
+
+    def decision_function(self, X: Any, task: Any = None) -> Array:
+        """Return the logits of each sample, on the scaffold of its task.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+        task : str, number or array-like of shape (n_samples,), optional
+            One name for all samples, or one per sample; needed where there are several tasks.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If a task is unknown, or missing.
+        """
+        return self._decoded_of_tasks(X, task, self._logits)
+
+    def predict(self, X: Any, task: Any = None) -> Array:
+        """Return the most probable label of each sample, shape (n_samples,), among all classes.
+
+        `X` and `task` are as for :meth:`decision_function`. A label that is neither a class of the
+        sample's task nor the out-of-class label means that the sample is not one of the task.
+        """
+        return self._decoded_of_tasks(X, task, self._targets.decode)
+
+    def predict_log_proba(self, X: Any, task: Any = None) -> Array:
+        """Return log probabilities, float64, shape (n_samples, n_classes)."""
+        return self._decoded_of_tasks(X, task, self._log_probabilities)
+
+    def predict_proba(self, X: Any, task: Any = None) -> Array:
+        """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
+        log_p = self.predict_log_proba(X, task)
+        return array_module(log_p).exp(log_p)
+
+    def score(  # type: ignore[override]
+        self, X: Any, y: Any, task: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Return the accuracy on labelled samples, each on the scaffold of its task.
+
+        Parameters
+        ----------
+        X, y, task, sample_weight : as in fit
+            `task` may be one name for all samples. Samples that are to be rejected have
+            `out_of_class` as their label.
+
+        Returns
+        -------
+        float
+        """
+        X, y, sample_weight = on_host(X, y, sample_weight)
+        return float(accuracy_score(y, self.predict(X, task), sample_weight=sample_weight))
 
     # Pickling: the networks share one adapter, which travels once ---------------------------
 
@@ -218,12 +381,17 @@ class BaseSeedGated(BaseDeepClassifier):
         if "networks_" in state:
             networks = state.pop("networks_").items()
             state["digests"] = {name: network.digests() for name, network in networks}
+            state["buffers"] = [to_host(network.buffers) for _, network in networks]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        digests = state.pop("digests", None)
+        digests, buffers = state.pop("digests", None), state.pop("buffers", [])
         super().__setstate__(state)
         if digests is not None:
-            self._rebuild()
+            others = list(self.scaffold_seeds_.values())[1:]
+            networks = [self.network_, *map(self.network_.with_scaffold, others)]
+            for network, own in zip(networks, buffers, strict=True):
+                network.buffers[:] = own
+            self._gate(networks)
             for name, network in self.networks_.items():
                 network.check_digests(digests[name])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from dataclasses import dataclass
 
-from sklearn.metrics import accuracy_score
-
-from ...backend import Array, array_module
 from ..base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
-from ..base.device_input import on_host
-from .base import BaseSeedGated
+from ..base.registry import estimator
+from ..perceptron import Perceptron
+from .base import SeedGated
 
 
 def _documented(cls: type) -> type:
@@ -22,8 +20,10 @@ def _documented(cls: type) -> type:
     )
 
 
+@estimator
 @_documented
-class SeedGatedClassifier(BaseSeedGated):
+@dataclass(eq=False, repr=False)
+class SeedGatedClassifier(Perceptron, SeedGated):
     """One adapter that several tasks share, each on a scaffold of its own: the seed is the switch.
 
     The same few trained numbers do another task on other frozen weights (seed-gated task of
@@ -97,177 +97,3 @@ class SeedGatedClassifier(BaseSeedGated):
     >>> model.score(X, y, task="123") < 0.6  # two thirds of the rows on the wrong scaffold
     True
     """
-
-    def __init__(
-        self,
-        hidden_layer_sizes: tuple[int, ...] = (256, 128),
-        activation: str = "relu",
-        *,
-        scaffold_seeds: Any = None,
-        out_of_class: Any = None,
-        rank: int | str = "auto",
-        lora_alpha: float | None = None,
-        scaling: str = "lora",
-        adapter: str = "lora",
-        scaffold: str = "normal",
-        scaffold_scale: float | str = 1.0,
-        storage: str = "auto",
-        beta: float | str = "learned",
-        b_init: str = "zeros",
-        head: str = "full",
-        bias: bool | str = "auto",
-        layer_norm: bool = False,
-        residual: bool = False,
-        dropout: float = 0.0,
-        adapter_dropout: float = 0.0,
-        label_smoothing: float = 0.0,
-        optimizer: str = "adamw",
-        learning_rate_init: float = 3e-3,
-        schedule: str = "cosine",
-        lr_decay: float = 0.9,
-        warmup: float = 0.0,
-        weight_decay: float = 1e-2,
-        momentum: float = 0.9,
-        max_grad_norm: float | None = None,
-        ema_decay: float | None = None,
-        batch_size: int | str = "auto",
-        max_iter: int = 200,
-        shuffle: bool = True,
-        tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        projection_cache: int | str = "auto",
-        random_state: Any = None,
-        verbose: bool = False,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.scaffold_seeds = scaffold_seeds
-        self.out_of_class = out_of_class
-        self.rank = rank
-        self.lora_alpha = lora_alpha
-        self.scaling = scaling
-        self.adapter = adapter
-        self.scaffold = scaffold
-        self.scaffold_scale = scaffold_scale
-        self.storage = storage
-        self.beta = beta
-        self.b_init = b_init
-        self.head = head
-        self.bias = bias
-        self.layer_norm = layer_norm
-        self.residual = residual
-        self.dropout = dropout
-        self.adapter_dropout = adapter_dropout
-        self.label_smoothing = label_smoothing
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.schedule = schedule
-        self.lr_decay = lr_decay
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.max_grad_norm = max_grad_norm
-        self.ema_decay = ema_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.projection_cache = projection_cache
-        self.random_state = random_state
-        self.verbose = verbose
-        self.dtype = dtype
-        self.device = device
-
-    # The public face --------------------------------------------------------------------
-
-    def fit(
-        self, X: Any, y: Any, task: Any = None, sample_weight: Any = None, checkpoint: Any = None
-    ) -> Self:
-        """Train the adapter on labelled rows of all tasks.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,)
-            Class labels: numbers or strings.
-        task : array-like, shape (n_samples,), optional
-            Name of each row's task: text or numbers. Without, all rows are of one task, 0.
-        sample_weight : array-like, shape (n_samples,), optional
-            Weight of each row in the loss; a row of weight zero is as good as absent.
-        checkpoint : str or path, optional
-            File that says every few seconds where training stands. If the process is killed, the
-            same call goes on from it, to the same bits; it is removed when training has ended.
-
-        Returns
-        -------
-        self
-
-        Warns
-        -----
-        UserWarning
-            If Ctrl-C ended training early; the model is usable. If a task has one class, and
-            there is no out-of-class label.
-        """
-        return self._fit_tasks(X, y, task, sample_weight, checkpoint)
-
-    def decision_function(self, X: Any, task: Any = None) -> Array:
-        """Return the logits of each row, on the scaffold of its task.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix, shape (n_samples, n_features)
-        task : str, number or array-like of shape (n_samples,), optional
-            One name for all rows, or a name a row; needed where there are several tasks.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
-
-        Raises
-        ------
-        ValueError
-            If a task is unknown, or missing.
-        """
-        return self._placed(self._logits(self._outputs(X, task)), X)
-
-    def predict(self, X: Any, task: Any = None) -> Array:
-        """Return the likeliest label of each row, shape (n_samples,), of all that there are.
-
-        `X` and `task` are as for :meth:`decision_function`. An answer that is no class of the
-        row's task, nor the out-of-class label, tells that the scaffold does not know the row.
-        """
-        return self._placed(self._predictions(self._outputs(X, task)), X)
-
-    def predict_log_proba(self, X: Any, task: Any = None) -> Array:
-        """Return log probabilities, float64, shape (n_samples, n_classes)."""
-        return self._placed(self._log_probabilities(self._outputs(X, task)), X)
-
-    def predict_proba(self, X: Any, task: Any = None) -> Array:
-        """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
-        log_p = self.predict_log_proba(X, task)
-        return array_module(log_p).exp(log_p)
-
-    def score(  # type: ignore[override]
-        self, X: Any, y: Any, task: Any = None, sample_weight: Any = None
-    ) -> float:
-        """Return the accuracy on rows with labels, each on the scaffold of its task.
-
-        Parameters
-        ----------
-        X, y, task, sample_weight : as in fit
-            `task` may be one name for all rows. Rows that are to be rejected have `out_of_class`
-            for label.
-
-        Returns
-        -------
-        float
-        """
-        X, y, sample_weight = on_host(X, y, sample_weight)
-        return float(accuracy_score(y, self.predict(X, task), sample_weight=sample_weight))

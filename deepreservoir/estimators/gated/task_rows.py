@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
-from ...backend import to_device
-from ...inputs.table import Rows
-from ...losses import Loss
+from ...backend import Array, to_device, to_host
 from ...network import Network
 from ...training import (
-    FirstProduct,
+    FrozenProducts,
     Gate,
     TrainingSet,
     Validate,
@@ -22,9 +20,7 @@ from ...training import (
     validator,
 )
 from ..base.data import Data, normalised_weights
-
-#: Encoded targets, dtype -> targets as the loss takes them.
-Targets = Callable[[np.ndarray, np.dtype], np.ndarray]
+from ..base.targets import Targets
 
 
 def balanced(weights: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:
@@ -70,7 +66,7 @@ def _parts(
             yield (data if own.all() else data.take(np.flatnonzero(own))), None
         else:
             y = np.where(own, data.y, reject)
-            yield Data(data.X, y, balanced(data.weights, own)), np.flatnonzero(own)
+            yield Data(data.inputs, y, balanced(data.weights, own)), np.flatnonzero(own)
 
 
 def gates_of(
@@ -91,21 +87,23 @@ def gates_of(
         Each row's task.
     reject : int, optional
         Class of rows that are not of a network's task; without, it sees only those that are.
-    targets : callable
-        Encoded targets, dtype -> targets as the loss takes them.
+    targets : Targets
     """
     dtype, device = networks[0].dtype, networks[0].device
-    data = Data(data.X, data.y, normalised_weights(data.weights, np.dtype(np.float64)))
-    whole = Rows(data.X, dtype, device) if reject is not None else None
+    data = Data(data.inputs, data.y, normalised_weights(data.weights, np.dtype(np.float64)))
     gates = []
     for network, (part, own) in zip(
         networks, _parts(data, codes, len(networks), reject), strict=True
     ):
         weights = None if part.weights is None else to_device(part.weights.astype(dtype), device)
-        rows = Rows(part.X, dtype, device) if whole is None else whole
-        of = TrainingSet(rows, to_device(targets(part.y, dtype), device), weights)
+        y = to_device(targets.loss_values(part.y, dtype), device)
+        of = TrainingSet(part.inputs, y, weights, targets.take)
         gates.append(Gate(network, of, own))
     return gates
+
+
+def _score(targets: Targets, part: Data, outputs: Array) -> float:
+    return targets.score(to_host(outputs), part.y, part.weights)
 
 
 def validation_of(
@@ -114,8 +112,6 @@ def validation_of(
     codes: np.ndarray,
     reject: int | None,
     targets: Targets,
-    loss: Loss,
-    score: Callable[..., float],
     limit: int,
     seed: int,
 ) -> Validate:
@@ -127,15 +123,12 @@ def validation_of(
     Parameters
     ----------
     networks, data, codes, reject, targets : as for :func:`gates_of`
-    loss : Loss
-    score : callable
-        Outputs, data=... -> score, higher is better.
     limit : int
         Bytes that the first frozen products may take, all together.
     seed : int
         Of the draw of others.
     """
-    dtype, device = networks[0].dtype, networks[0].device
+    dtype = networks[0].dtype
     parts, shares = [], []
     for i, (part, own) in enumerate(_parts(data, codes, len(networks), reject)):
         mine = np.flatnonzero(codes == i)
@@ -143,15 +136,20 @@ def validation_of(
         if own is not None:
             others = drawn(np.flatnonzero(codes != i), len(own), seed)
             part = part.take(np.sort(np.concatenate([own, others])))
-        parts.append((part, Rows(part.X, dtype, device)))
+        parts.append(part)
     total = sum(shares)
     there = [i for i, share in enumerate(shares) if share]  # few rows may all be of other tasks
-    kept = limits([(networks[i], parts[i][1]) for i in there], limit)
+    kept = limits([(networks[i], parts[i].inputs) for i in there], limit)
     judges = []
     for i, most in zip(there, kept, strict=True):
-        part, rows = parts[i]
+        part = parts[i]
         judge = validator(
-            rows, targets(part.y, dtype), loss, partial(score, data=part), FirstProduct(rows, most)
+            part.inputs,
+            targets.loss_values(part.y, dtype),
+            targets.loss,
+            partial(_score, targets, part),
+            FrozenProducts(part.inputs, most),
+            take=targets.take,
         )
         judges.append((networks[i], judge, float(shares[i] / total)))
     return validate_gates(judges)

@@ -1,0 +1,59 @@
+"""Checks of single values, with errors that say what was expected and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def is_integer(value: object) -> bool:
+    """Return whether `value` is an integer; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def is_real(value: object) -> bool:
+    """Return whether `value` is a finite real number; True and False are not."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
+def check_integer(name: str, value: object, at_least: int) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `at_least`.
+
+    Examples
+    --------
+    >>> check_integer("max_iter", 0, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: max_iter must be an integer of at least 1; got 0
+    """
+    if not is_integer(value) or value < at_least:  # type: ignore[operator]
+        raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
+    allowed = tuple(choices)
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}")
+
+
+def check_dropped_share(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` is a share that dropout can drop, in [0, 1)."""
+    # Masks are drawn in steps of 1/65,536: a share that rounds to 1 would keep nothing.
+    if not is_real(value) or not 0 <= value < 1 - 2**-17:  # type: ignore[operator]
+        raise ValueError(f"{name} must be in [0, 1); got {value!r}")
+
+
+def python_value(value: Any) -> Any:
+    """Return NumPy's scalars, which searches over arrays hand in, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value

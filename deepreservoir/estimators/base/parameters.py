@@ -1,0 +1,67 @@
+"""The parameters that deep estimators share, written once.
+
+Each group is a dataclass of keyword-only fields; an estimator inherits the groups that it has and
+adds its own. scikit-learn reads parameters from the signature of ``__init__``, which a dataclass
+makes of the fields. Descriptions are in :mod:`.descriptions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdaptationParameters:
+    """How frozen matrices are drawn and adapted: fields of every NetworkConfig."""
+
+    rank: int | str = "auto"
+    lora_alpha: float | None = None
+    scaling: str = "lora"
+    adapter: str = "lora"
+    scaffold: str = "normal"
+    scaffold_scale: float | str = 1.0
+    storage: str = "auto"
+    beta: float | str = "learned"
+    b_init: str = "zeros"
+    adapter_dropout: float = 0.0
+    dtype: str = "float32"
+
+    def adaptation(self) -> dict[str, Any]:
+        """Return these parameters by name, as a configuration takes them."""
+        return {field.name: getattr(self, field.name) for field in fields(AdaptationParameters)}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingParameters:
+    """How an adapter is trained."""
+
+    optimizer: str = "adamw"
+    learning_rate_init: float = 3e-3
+    schedule: str = "cosine"
+    lr_decay: float = 0.9
+    warmup: float = 0.0
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    max_grad_norm: float | None = None
+    ema_decay: float | None = None
+    batch_size: int | str = "auto"
+    max_iter: int = 200
+    shuffle: bool = True
+    tol: float = 1e-4
+    n_iter_no_change: int = 10
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    projection_cache: int | str = "auto"
+    random_state: Any = None
+    verbose: bool = False
+    device: str = "cpu"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ScaffoldParameters:
+    """Which scaffold, for an estimator that has one: its seed, and whether it stays."""
+
+    scaffold_seed: int | None = None
+    resample: Any = None
+    warm_start: bool = False

@@ -1,0 +1,77 @@
+"""Estimators by name: what files and sweeps call them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, TypeVar
+
+#: Registered estimators by the name of their class.
+ESTIMATORS: dict[str, type] = {}
+
+Estimator = TypeVar("Estimator", bound=type)
+
+
+def estimator(cls: Estimator) -> Estimator:
+    """Register a deep estimator under the name of its class.
+
+    Files name their estimator so, and never import anything: a file is loaded where the module
+    that defines its estimator has been imported. Sweeps may name it too.
+
+    Parameters
+    ----------
+    cls : type
+        A subclass of :class:`DeepClassifier` or :class:`DeepRegressor`.
+
+    Raises
+    ------
+    ValueError
+        If another class has the name already.
+    """
+    known = ESTIMATORS.get(cls.__name__)
+    # A module that is run again, as in a notebook, defines its class anew.
+    if known is not None and known.__qualname__ != cls.__qualname__:
+        raise ValueError(
+            f"the estimator {cls.__name__!r} is registered already, as "
+            f"{known.__module__}.{known.__qualname__}; give the new one another name"
+        )
+    ESTIMATORS[cls.__name__] = cls
+    return cls
+
+
+def estimator_named(name: str) -> Any:
+    """Return the class of an estimator that a user names.
+
+    Parameters
+    ----------
+    name : str
+        Registered, or ``"package.module:Class"`` of an installed package, which is imported.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> from deepreservoir import estimators
+    >>> estimator_named("DeepReservoirClassifier").__name__
+    'DeepReservoirClassifier'
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        if name not in ESTIMATORS:
+            raise ValueError(
+                f"estimator must be one of {', '.join(sorted(ESTIMATORS))}, or "
+                f"'package.module:Class' of an installed package; got {name!r}"
+            )
+        return ESTIMATORS[name]
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"estimator={name!r} cannot be imported: {error}") from None
+    if not isinstance(found, type) or not hasattr(found, "network_config"):
+        raise ValueError(
+            f"estimator={name!r} must be a class derived from DeepClassifier or DeepRegressor; "
+            f"got {found!r:.80}"
+        )
+    return found

@@ -1,0 +1,292 @@
+"""Targets: from a user's y to what the loss takes, and from outputs back to predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from ...backend import Array
+from ...document import labels_of, plain_labels
+from ...inputs import Batch, Target
+from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from ...training import take_target
+
+
+class Targets(ABC):
+    """What a network is trained to give: encoded, compared by a loss, decoded again.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Width of the head; known once `encode` has seen targets.
+    state_types : mapping of str to type
+        Entries of the JSON data that :meth:`state` returns, and their types. Arrays have names
+        that begin with ``target.``.
+    """
+
+    state_types: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Width of the head."""
+
+    @property
+    @abstractmethod
+    def loss(self) -> Loss:
+        """The loss of a training; it is called with blocks of rows."""
+
+    @abstractmethod
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Return encoded targets, (n, ...).
+
+        The first call learns what there is, such as the class labels; later ones refuse targets
+        that do not fit it.
+        """
+
+    def sample_weights(self, encoded: np.ndarray) -> np.ndarray | None:
+        """Return the weights that the targets themselves give samples, such as class weights."""
+        return None
+
+    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
+        """Learn from the training samples' targets alone, such as mean and scale."""
+        return self
+
+    @abstractmethod
+    def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return encoded targets in the form that the loss takes."""
+
+    def take(self, y: Array, index: Any, batch: Batch, weights: Array | None) -> Target:
+        """Return the target of the samples at `index`.
+
+        Parameters
+        ----------
+        y : array
+            Of :meth:`loss_values`, on the network's device.
+        index : array of int, or slice
+        batch : Batch
+            Of these samples: a decoder's targets come from it.
+        weights : array, shape (n,), optional
+        """
+        return take_target(y, index, batch, weights)
+
+    @abstractmethod
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return predictions for outputs, float64 on the host, (m, n_outputs)."""
+
+    @abstractmethod
+    def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
+        """Return the validation score of outputs, higher being better."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what was fitted as JSON data, and as arrays by name."""
+
+    @abstractmethod
+    def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Take what :meth:`state` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is not the state of such targets.
+        """
+
+
+class Labels(Targets):
+    """Class labels, under cross-entropy: one logit for two classes, else one per class.
+
+    Parameters
+    ----------
+    label_smoothing : float
+    class_weight : dict, "balanced" or None
+    name : str
+        What messages call the estimator.
+    classes : ndarray, shape (n_classes,), optional
+        Those that are known already.
+    """
+
+    state_types: ClassVar[Mapping[str, Any]] = {"classes": dict}
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        class_weight: Any = None,
+        name: str = "a classifier",
+        classes: np.ndarray | None = None,
+    ) -> None:
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.name = name
+        self._classes = classes
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels, in order: (n_classes,)."""
+        assert self._classes is not None, "labels are known once targets have been encoded"
+        return self._classes
+
+    @property
+    def n_outputs(self) -> int:
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    @property
+    def loss(self) -> Loss:
+        if len(self.classes) == 2:
+            return BinaryCrossEntropy(label_smoothing=self.label_smoothing)
+        return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
+
+    def found_in(self, y: np.ndarray) -> np.ndarray:
+        """Return the classes of a first training set."""
+        return np.unique(y)
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if self._classes is None:
+            self._classes = self.found_in(y)
+        else:
+            unknown = np.setdiff1d(y, self._classes)
+            if unknown.size:
+                raise ValueError(
+                    f"y holds classes that were not there before: {unknown.tolist()}; "
+                    f"expected only {self._classes.tolist()}"
+                )
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"{self.name} needs samples of at least 2 classes in y; "
+                f"got 1 class: {self.classes[0]!r}"
+            )
+        return np.searchsorted(self.classes, y)
+
+    def sample_weights(self, encoded: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        by_class = compute_class_weight(
+            self.class_weight, classes=self.classes, y=self.classes[encoded]
+        )
+        return by_class[encoded]
+
+    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
+        present = np.unique(encoded)
+        if len(present) < 2:
+            raise ValueError(
+                f"{self.name} needs samples of at least 2 classes; got 1 class with "
+                f"a positive weight: {self.classes[present[0]]!r}"
+            )
+        return self
+
+    def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        return encoded.astype(dtype) if len(self.classes) == 2 else encoded
+
+    @staticmethod
+    def codes(outputs: np.ndarray) -> np.ndarray:
+        """Return the class index of each row of logits."""
+        if outputs.shape[1] == 1:
+            return (outputs[:, 0] > 0).astype(np.intp)
+        return outputs.argmax(axis=1)
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        return self.classes[self.codes(outputs)]
+
+    def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
+        return float(accuracy_score(encoded, self.codes(outputs), sample_weight=weights))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"classes": plain_labels(self.classes)}, {}
+
+    def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        self._classes = labels_of(plain["classes"])
+        if len(self._classes) < 2:
+            raise ValueError(f"a classifier has at least 2 classes; got {len(self._classes)}")
+        return self
+
+
+class Numbers(Targets):
+    """Numeric targets, one or several per sample, standardised inside.
+
+    Parameters
+    ----------
+    loss : Loss
+        On standardised targets.
+
+    Attributes
+    ----------
+    mean, scale : ndarray, shape (n_outputs,)
+        Of the training targets.
+    ndim : int
+        Axes of a user's y: 1 or 2.
+    """
+
+    state_types: ClassVar[Mapping[str, Any]] = {"target_ndim": int}
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
+        self.ndim = 1
+        self._width = 1
+
+    @property
+    def n_outputs(self) -> int:
+        return self._width
+
+    @property
+    def loss(self) -> Loss:
+        return self._loss
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind not in "biuf":
+            raise ValueError(
+                f"y must be numbers for a regressor; got dtype {y.dtype}, such as "
+                f"{y.ravel()[0]!r}. For labels use a classifier"
+            )
+        if not hasattr(self, "mean"):
+            self._width = 1 if y.ndim == 1 else y.shape[1]
+        return y.astype(np.float64)
+
+    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
+        y = encoded.reshape(len(encoded), -1)
+        self.mean = np.average(y, axis=0, weights=weights)
+        spread = np.sqrt(np.average((y - self.mean) ** 2, axis=0, weights=weights))
+        self.scale = np.where(spread > 0, spread, 1.0)
+        self.ndim = encoded.ndim
+        return self
+
+    def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        return ((encoded.reshape(len(encoded), -1) - self.mean) / self.scale).astype(dtype)
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        values = outputs * self.scale + self.mean
+        return values[:, 0] if self.ndim == 1 else values
+
+    def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
+        targets = self.loss_values(encoded, np.dtype(np.float64))
+        return float(r2_score(targets, outputs, sample_weight=weights))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"target_ndim": self.ndim}, {"target.mean": self.mean, "target.scale": self.scale}
+
+    def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        for name in ("target.mean", "target.scale"):
+            if name not in tensors:
+                raise ValueError(f"the file has no tensor {name!r}")
+            if tensors[name].dtype != np.float64:
+                raise ValueError(f"tensor {name!r} must be float64; got {tensors[name].dtype}")
+        self.mean, self.scale = tensors["target.mean"], tensors["target.scale"]
+        self.ndim, self._width = plain["target_ndim"], len(self.mean)
+        if self.mean.shape != self.scale.shape or self.mean.ndim != 1:
+            raise ValueError("target.mean and target.scale must be vectors of one length")
+        if not (self.scale > 0).all():
+            raise ValueError("tensor 'target.scale' must be positive")
+        if self.ndim not in (1, 2) or (self.ndim == 1 and self._width > 1):
+            raise ValueError(f"{self._width} targets cannot have {self.ndim} dimensions")
+        return self

@@ -1,0 +1,164 @@
+"""The multilayer perceptron as classifier and regressor."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
+
+from ..models import MLPConfig
+from .base.classifier import DeepClassifier
+from .base.descriptions import documented
+from .base.parameters import AdaptationParameters
+from .base.registry import estimator
+from .base.regressor import DeepRegressor
+
+
+@dataclass(eq=False, repr=False)
+class Perceptron:
+    """The parameters of a multilayer perceptron, and its configuration."""
+
+    hidden_layer_sizes: tuple[int, ...] = (256, 128)
+    activation: str = "relu"
+    _: KW_ONLY
+    head: str = "full"
+    bias: bool | str = "auto"
+    layer_norm: bool = False
+    residual: bool = False
+    dropout: float = 0.0
+
+    if TYPE_CHECKING:
+        adapter: str
+        adaptation = AdaptationParameters.adaptation
+
+    def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
+        """Return the configuration of the network that the parameters ask for.
+
+        Parameters
+        ----------
+        n_features, n_outputs : int
+            Widths at the two ends.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        if self.bias not in (True, False, "auto"):
+            raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
+        return MLPConfig(
+            n_features=n_features,
+            n_outputs=n_outputs,
+            hidden_layer_sizes=self.hidden_layer_sizes,
+            activation=self.activation,
+            head=self.head,
+            bias=self.adapter == "full" if self.bias == "auto" else bool(self.bias),
+            layer_norm=self.layer_norm,
+            residual=self.residual,
+            dropout=self.dropout,
+            **self.adaptation(),  # type: ignore[misc]
+        )
+
+
+@estimator
+@documented
+@dataclass(eq=False, repr=False)
+class DeepReservoirClassifier(Perceptron, DeepClassifier):
+    """A classifier whose weight matrices are drawn from a seed and frozen.
+
+    Only low-rank adapters, one scale per layer and the output layer are trained:
+    ``h_out = beta W_seed h_in + s B A h_in`` (LottaLoRA, arXiv 2604.08749, section 3). A
+    fitted model is a configuration, a seed and a few kilobytes. Scale the features first,
+    for example with :class:`sklearn.preprocessing.StandardScaler`.
+
+    Parameters
+    ----------
+    {parameters:
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the classes.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss.
+    }
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        The class labels.
+    {attributes}
+
+    Raises
+    ------
+    ValueError
+        From `fit`, before training starts, for a parameter or data out of range; the
+        message names it, what was expected and what came.
+    TrainingDiverged
+        From `fit`, if the loss is not finite.
+
+    See Also
+    --------
+    DeepReservoirRegressor : The same for numeric targets.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from deepreservoir import DeepReservoirClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> model = DeepReservoirClassifier(rank=4, max_iter=30, random_state=0)
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
+    True
+    >>> model.n_trained_params_, model.n_scaffold_params_
+    (4108, 49152)
+    """
+
+
+@estimator
+@documented
+@dataclass(eq=False, repr=False)
+class DeepReservoirRegressor(Perceptron, DeepRegressor):
+    """A regressor whose weight matrices are drawn from a seed and frozen.
+
+    Only low-rank adapters, one scale per layer and the output layer are trained:
+    ``h_out = beta W_seed h_in + s B A h_in`` (LottaLoRA, arXiv 2604.08749, section 3).
+    Targets are standardised inside; scale the features yourself, for example with
+    :class:`sklearn.preprocessing.StandardScaler`.
+
+    Parameters
+    ----------
+    {parameters:
+    loss : {"squared_error", "huber"}, default="squared_error"
+        What is minimised, on standardised targets.
+    huber_delta : float, default=1.0
+        Where Huber's loss turns linear, in standard deviations of the target.
+    }
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray, shape (n_outputs,)
+        Mean and standard deviation of the training targets.
+    {attributes}
+
+    Raises
+    ------
+    ValueError
+        From `fit`, before training starts, for a parameter or data out of range; the
+        message names it, what was expected and what came.
+    TrainingDiverged
+        From `fit`, if the loss is not finite.
+
+    See Also
+    --------
+    DeepReservoirClassifier : The same for labels.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from deepreservoir import DeepReservoirRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = DeepReservoirRegressor((64,), rank=2, max_iter=20, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), model).fit(X, y)
+    >>> model.predict(X[:2]).shape
+    (2,)
+    """

@@ -1,0 +1,336 @@
+"""Configurations: plain data that builds layers, and the registry that files name them by."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+
+import numpy as np
+
+from ..checks import check_choice, check_dropped_share, check_integer, is_real, python_value
+from ..layers import AdaptedDense, Adapter, Layer
+from ..layers.dense import Mode
+from ..params import DECAYED
+from ..scaffold import check_scale, get_family, resolve_storage
+
+ADAPTERS = ("lora", "dora", "full", "none")
+SCALINGS = ("lora", "rslora")
+B_INITS = ("zeros", "kaiming")
+DTYPES = ("float32", "float64")
+
+#: Rank of an adapted layer where none is asked for; a narrower layer takes its own width.
+DEFAULT_RANK = 8
+
+#: Configurations by the name that files have for them.
+ARCHITECTURES: dict[str, type[NetworkConfig]] = {}
+
+#: The architecture of files that do not name one: the only one there was.
+FIRST_ARCHITECTURE = "mlp"
+
+Config = TypeVar("Config", bound="type[NetworkConfig]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(ABC):
+    """Which layers, which widths: plain data, which with a seed decides every frozen weight.
+
+    An architecture is a subclass, a frozen dataclass under :func:`architecture`. It has a field
+    or property `n_outputs`, checks its fields in ``__post_init__`` (which calls this class's), and
+    defines :meth:`build` and `sample_shape`.
+
+    Parameters
+    ----------
+    rank : int or "auto", default="auto"
+        Of all adapters; ``"auto"`` is 8, or the width of a narrower layer.
+    lora_alpha : float, optional
+        Numerator of the scaling s; the rank unless given.
+    scaling : {"lora", "rslora"}, default="lora"
+        s = lora_alpha / rank, or lora_alpha / sqrt(rank).
+    adapter : {"lora", "dora", "full", "none"}, default="lora"
+    scaffold : str, default="normal"
+        Family of the frozen weights.
+    scaffold_scale : float or "family", default=1.0
+    storage : {"auto", "dense", "packed", "streamed", "structured"}, default="auto"
+    beta : {"learned", "fixed"} or float, default="learned"
+    b_init : {"zeros", "kaiming"}, default="zeros"
+    adapter_dropout : float, default=0.0
+    dtype : {"float32", "float64"}, default="float32"
+
+    Raises
+    ------
+    ValueError
+        For any value out of its range, named, with what was expected.
+
+    Attributes
+    ----------
+    name : str
+        What files and messages call the architecture.
+    absent : mapping of str to object
+        Fields that a file may lack, since they are newer than the first version of the
+        architecture, each with the value that reproduces the versions before it.
+    large_ranks : {"refuse", "warn"}
+        What happens with a rank above min(d_in, d_out) of a layer.
+    merges_samples : bool
+        Whether equal samples may be merged: not where a layer, such as batch normalisation, reads
+        a whole batch.
+    decayed : collection of str
+        Groups of parameters that weight decay applies to.
+    prediction_dtype : {"float64", None}
+        Type that predictions are computed in on the CPU; None for the network's own.
+    """
+
+    name: ClassVar[str] = ""
+    absent: ClassVar[Mapping[str, Any]] = {}
+    large_ranks: ClassVar[Literal["refuse", "warn"]] = "refuse"
+    merges_samples: ClassVar[bool] = True
+    decayed: ClassVar[frozenset[str]] = DECAYED
+    prediction_dtype: ClassVar[str | None] = None
+
+    rank: int | Literal["auto"] = "auto"
+    lora_alpha: float | None = None
+    scaling: str = "lora"
+    adapter: Mode = "lora"
+    scaffold: str = "normal"
+    scaffold_scale: float | str = 1.0
+    storage: str = "auto"
+    beta: float | Literal["learned", "fixed"] = "learned"
+    b_init: Literal["zeros", "kaiming"] = "zeros"
+    adapter_dropout: float = 0.0
+    dtype: str = "float32"
+
+    # What an architecture says of itself --------------------------------------------------
+
+    if TYPE_CHECKING:  # a field of the subclass, or a property
+
+        @property
+        def n_outputs(self) -> int:
+            """Width of the outputs."""
+
+    @abstractmethod
+    def build(self) -> tuple[Layer, Layer]:
+        """Return the body and the head, not yet bound to parameters.
+
+        The head reads the rows that the body gives; it and the loss are run over blocks of them.
+        """
+
+    @property
+    @abstractmethod
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample, without the batch axis: what costs are counted for."""
+
+    def resized(self, n_params: int) -> Self | None:
+        """Return a configuration of this kind with at most `n_params` trained parameters.
+
+        The control of equal bytes trains it: the best network of its size, such as a narrower
+        one. None if even the smallest is larger; also where an architecture defines none.
+        """
+        return None
+
+    def fully_trained(self) -> Self:
+        """Return the twin that trains every weight."""
+        return replace(self, adapter="full")
+
+    @property
+    def n_params(self) -> int:
+        """Number of trained parameters."""
+        return sum(s.size for part in self.build() for s in part.slots() if s.trained)
+
+    @property
+    def n_layers(self) -> int:
+        """An estimate of how many layers :meth:`build` makes, from the fields alone.
+
+        A file is refused by it before its layers are built. It is the length of all fields that
+        are tuples; an architecture with a depth overrides it.
+        """
+        values = [getattr(self, each.name) for each in fields(self) if each.init]
+        return 2 + sum(len(value) for value in values if isinstance(value, tuple))
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes that one sample and its outputs take in a pass."""
+        size = sum(int(np.prod(shape)) for shape in (self.sample_shape, (self.n_outputs,)))
+        return size * np.dtype(self.dtype).itemsize
+
+    # What all have in common ----------------------------------------------------------------
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.init:
+                object.__setattr__(self, each.name, python_value(getattr(self, each.name)))
+        check_choice("adapter", self.adapter, ADAPTERS)
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("b_init", self.b_init, B_INITS)
+        check_choice("dtype", self.dtype, DTYPES)
+        resolve_storage(get_family(self.scaffold), self.storage)
+        check_scale(self.scaffold_scale)
+        check_dropped_share("adapter_dropout", self.adapter_dropout)
+        alpha = self.lora_alpha
+        if alpha is not None and not (is_real(alpha) and alpha > 0):
+            raise ValueError(f"lora_alpha must be positive, or None; got {alpha!r}")
+        if isinstance(self.beta, str):
+            check_choice("beta", self.beta, ("learned", "fixed"))
+        elif not is_real(self.beta):
+            raise ValueError(
+                f"beta must be 'learned', 'fixed' or a finite start value; got {self.beta!r}"
+            )
+        if isinstance(self.rank, str):
+            if self.rank != "auto":
+                raise ValueError(
+                    f"rank must be an integer of at least 1, or 'auto'; got {self.rank!r}"
+                )
+        else:
+            check_integer("rank", self.rank, 1)
+
+    def check_ranks(self) -> None:
+        """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that it is for."""
+        if self.rank == "auto":
+            return
+        over = {
+            layer: shape for layer, shape in self.adapted_shapes.items() if self.rank > min(shape)
+        }
+        if not over:
+            return
+        layer, (d_in, d_out) = next(iter(over.items()))
+        largest = f"min(d_in, d_out) = {min(d_in, d_out)} for {layer} ({d_in} -> {d_out})"
+        if self.large_ranks == "refuse":
+            raise ValueError(f"rank must be between 1 and {largest}; got {self.rank}")
+        warnings.warn(
+            f"rank {self.rank} is above {largest}"
+            + (f" and {len(over) - 1} more layers" if len(over) > 1 else "")
+            + ": there the adapter has more parameters than the layer's own matrix",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    @property
+    def adapted_shapes(self) -> dict[str, tuple[int, int]]:
+        """(d_in, d_out) of each layer that has a rank, by what messages call it."""
+        layers = [layer for part in self.build() for layer in part.walk()]
+        return {
+            layer.path: (layer.d_in, layer.d_out)
+            for layer in layers
+            if isinstance(layer, AdaptedDense) and layer.adapter.low_rank
+        }
+
+    def rank_of(self, d_in: int, d_out: int) -> int:
+        """Return the rank of an adapted layer of these widths."""
+        return min(DEFAULT_RANK, d_in, d_out) if self.rank == "auto" else int(self.rank)
+
+    def adapter_of(self, d_in: int, d_out: int, mode: Mode | None = None) -> Adapter:
+        """Return how a frozen matrix of these widths is adapted.
+
+        Parameters
+        ----------
+        d_in, d_out : int
+        mode : {"lora", "dora", "full", "none"}, optional
+            In place of `adapter`.
+        """
+        rank = self.rank_of(d_in, d_out)
+        alpha = float(rank) if self.lora_alpha is None else float(self.lora_alpha)
+        return Adapter(
+            mode=self.adapter if mode is None else mode,
+            rank=rank,
+            scaling=alpha / rank if self.scaling == "lora" else alpha / rank**0.5,
+            beta=1.0 if isinstance(self.beta, str) else float(self.beta),
+            learn_beta=self.beta != "fixed",
+            b_init=self.b_init,
+            dropout=self.adapter_dropout,
+        )
+
+    def on_zero_scaffold(self) -> Self:
+        """Return the same network without frozen weights: what an adapter does alone."""
+        return replace(self, scaffold="zero", scaffold_scale=1.0, storage="auto")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the configuration as JSON data: its fields, and the name of the architecture."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {"architecture": self.name, **plain}
+
+
+def architecture(name: str) -> Callable[[Config], Config]:
+    """Return a decorator that registers a configuration under a name, which its files will have.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    ValueError
+        If another class has the name already.
+
+    Examples
+    --------
+    >>> from deepreservoir.models import ARCHITECTURES
+    >>> ARCHITECTURES["mlp"].__name__
+    'MLPConfig'
+    """
+
+    def register(cls: Config) -> Config:
+        known = ARCHITECTURES.get(name)
+        # A module that is run again, as in a notebook, defines its class anew.
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise ValueError(
+                f"the architecture {name!r} is registered already, as {known.__qualname__}; give "
+                f"{cls.__qualname__} another name"
+            )
+        cls.name = name
+        ARCHITECTURES[name] = cls
+        return cls
+
+    return register
+
+
+def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
+    """Return the configuration that :meth:`NetworkConfig.to_plain` made plain.
+
+    A field that is absent has the value that reproduces the versions before the field existed,
+    whatever its default is now.
+
+    Parameters
+    ----------
+    data : mapping
+
+    Raises
+    ------
+    ValueError
+        If the architecture is not registered here, a field is unknown or missing, or a value is
+        out of its range.
+
+    Examples
+    --------
+    >>> from deepreservoir import MLPConfig
+    >>> config = MLPConfig(4, 3, (16,), rank=2)
+    >>> from_plain(config.to_plain()) == config
+    True
+    """
+    values: dict[str, Any] = dict(data)
+    name = values.pop("architecture", FIRST_ARCHITECTURE)
+    cls = ARCHITECTURES.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise ValueError(
+            f"the architecture {name!r:.60} is not registered here, where there are "
+            f"{', '.join(sorted(ARCHITECTURES))}. Import the package that defines it, with "
+            f"@architecture({name!r:.60}) above its configuration, before the file is loaded"
+        )
+    known = {each.name: each for each in fields(cls) if each.init}
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise ValueError(
+            f"the architecture {name!r} has no field {unknown[0]!r:.60}; it was added by a later "
+            "version, or the file is not one of ours"
+        )
+    for missing in known.keys() - values.keys():
+        if missing not in cls.absent:
+            raise ValueError(f"the field {missing!r} of the architecture {name!r} is missing")
+        values[missing] = cls.absent[missing]
+    for each in known.values():
+        tuples = each.default is not MISSING and isinstance(each.default, tuple)
+        if tuples and not isinstance(values[each.name], list | tuple):
+            raise ValueError(f"{each.name} must be a list; got {values[each.name]!r:.60}")
+    arguments: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return cls(**arguments)

@@ -1,0 +1,67 @@
+"""Validation of a network on held-out samples, between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backend import Array, to_device
+from ..inputs import Batch, Inputs
+from ..losses import Loss
+from ..network import Network
+from .frozen_products import FrozenProducts
+from .plan import TakeTarget, Validate, take_target
+
+
+def _as_they_are(outputs: Array) -> Array:
+    return outputs
+
+
+def validator(
+    inputs: Inputs,
+    y: Array,
+    loss: Loss,
+    score: Callable[[Array], float],
+    products: FrozenProducts | None = None,
+    *,
+    decode: Callable[[Array], Array] = _as_they_are,
+    take: TakeTarget = take_target,
+) -> Validate:
+    """Return a function network -> (loss, score) on held-out samples.
+
+    Outputs are decoded a chunk at a time, so that they never lie in memory as a whole.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    y : array, shape (n, ...)
+        Encoded targets as the loss takes them.
+    loss : Loss
+    score : callable
+        What `decode` returned, for all samples -> score, higher is better.
+    products : FrozenProducts, optional
+        Of these inputs, where they pay.
+    decode : callable, optional
+        Outputs -> what the score needs of them; the outputs themselves unless given.
+    take : callable, optional
+        As :attr:`TrainingSet.take_target`.
+    """
+
+    def validate(network: Network) -> tuple[float, float]:
+        on_device = to_device(y, network.device)
+        values, sizes = [], []
+
+        def judge(outputs: Array, index: Any, batch: Batch) -> Array:
+            target = take(on_device, index, batch, None)
+            rows = outputs.reshape(-1, outputs.shape[-1])
+            wanted = target.y.reshape(len(rows), *target.y.shape[outputs.ndim - 1 :])
+            values.append(float(loss(rows, wanted, None, target.n)[0]))
+            sizes.append(target.n)
+            return decode(outputs)
+
+        ready = None if products is None else products.of(network)
+        decoded = network.evaluate(inputs, judge, ready)
+        mean = sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
+        return mean, score(decoded)
+
+    return validate
