@@ -99,7 +99,6 @@ def adapter_names(contents: Contents) -> list[str]:
 
 
 def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
-    spectral = spec.definition.kind == "spectral"
     return {
         "path": spec.path,
         "family": spec.family,
@@ -107,7 +106,7 @@ def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
         "scale": spec.scale if isinstance(spec.scale, str) else float(spec.scale),
         "digest": digest,
         # Eigenvalues differ between machines in their last digit; the weights must not.
-        "factor": float(spec.factor) if spectral else None,
+        "factor": float(spec.factor) if spec.construction.has_saved_factor else None,
     }
 
 
@@ -290,7 +289,7 @@ class Drawn:
 
 def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
     if factor is None:
-        if spec.definition.kind == "spectral":
+        if spec.construction.has_saved_factor:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
     try:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import Device
 from ..container import SHORT_DTYPES, ArtifactError, Contents
 from ..estimators import SeedGatedClassifier
-from ..scaffold import Scaffold
+from ..scaffold import Scaffold, get_family
 from . import deep
 from .common import check_tensors, restore_common
 from .deep import adapter_names as adapter_names
@@ -89,7 +89,7 @@ def rebuild(
     drawn = [deep.Drawn(data, config, max_bytes, times=n) for data in scaffolds]
     if len({one.seed for one in drawn}) < n:
         raise ArtifactError("each task must have a seed of its own")
-    if n > 1 and (not drawn[0].frozen or config.scaffold == "zero"):
+    if n > 1 and (not drawn[0].frozen or not get_family(config.scaffold).random):
         raise ArtifactError("the model has tasks, and no frozen weights to tell them apart by")
     shapes = {slot.path: slot.shape for slot in drawn[0].params.slots}
     check_tensors(contents, shapes, dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES)))

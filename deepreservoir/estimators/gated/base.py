@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from ...backend import Device, resolve_device, to_host
 from ...network import Network
+from ...scaffold import get_family
 from ...training import Checkpoint, fingerprint, train_gated
 from ..base.classifier import BaseDeepClassifier
 from ..base.data import Data, split_rows, taken, without_zero_weights
@@ -110,7 +111,7 @@ class BaseSeedGated(BaseDeepClassifier):
             codes = codes[: len(data)]
         config = self.network_config(self.n_features_in_, self._n_outputs(data.y))
         first = Network(config, seeds[0], init_seed=self._drawn[1], device=device)
-        if len(seeds) > 1 and (not first.n_scaffold or self.scaffold == "zero"):
+        if len(seeds) > 1 and (not first.n_scaffold or not get_family(self.scaffold).random):
             raise ValueError(
                 "tasks are told apart by their frozen weights, and there are none: expected "
                 f"hidden layers and a scaffold other than 'zero'; got hidden_layer_sizes="
