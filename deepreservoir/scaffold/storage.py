@@ -140,23 +140,20 @@ class Scaffold:
             If an index is out of range.
         """
         index = index if is_on_device(index) else np.asarray(index)
-        self._check_index(index)
-        (_, d_in), xp = self.shape, device_module(self.device)
-        if not index.size:
-            return xp.empty((*index.shape, d_in), self.dtype)
-        flat = to_device(index, self.device).reshape(-1).astype(np.int64, copy=False)
-        rows = self._rows_at(flat).astype(self.dtype, copy=False)
-        return rows.reshape(*index.shape, d_in)
-
-    def _check_index(self, index: Array) -> None:
         if index.dtype.kind not in "iu":
             raise TypeError(f"row indices must be integers; got an array of {index.dtype}")
-        outside = (index < 0) | (index >= self.shape[0])
+        d_out, d_in = self.shape
+        if not index.size:
+            return device_module(self.device).empty((*index.shape, d_in), self.dtype)
+        flat = index.reshape(-1).astype(np.int64, copy=False)
+        outside = (flat < 0) | (flat >= d_out)  # checked where it is, before it is moved
         if outside.any():
             raise IndexError(
-                f"row indices of scaffold {self.spec.path!r} must be from 0 to "
-                f"{self.shape[0] - 1}; got {int(index[outside][0])}"
+                f"row indices of scaffold {self.spec.path!r} must be from 0 to {d_out - 1}; got "
+                f"{int(flat[outside][0])}"
             )
+        rows = self._rows_at(to_device(flat, self.device)).astype(self.dtype, copy=False)
+        return rows.reshape(*index.shape, d_in)
 
     def _rows_at(self, index: Array) -> Array:
         """Return the rows of a 1-D index that is not empty, where products are computed."""
