@@ -20,7 +20,7 @@ from .storage import Scaffold
 from .streams import Stream
 from .tables import lane_table
 
-# Entries of a product that blocks of a stacked scaffold are transformed in at a time.
+# Entries of a product that are transformed at a time where blocks are stacked.
 _GROUP_NUMBERS = 1 << 16
 
 
@@ -34,7 +34,7 @@ class HadamardScaffold(Scaffold):
 
     H is the Sylvester-Hadamard matrix of the smallest order n that is a power of two and at
     least d_in, of which the first d_in columns are used. One such block gives up to n
-    outputs; more outputs stack blocks, each with input signs D1 of its own. H = Ha (x) Hb,
+    outputs; more outputs stack blocks, each with its own input signs D1. H = Ha (x) Hb,
     so a product is two small matrix products; on a device it is one fast transform as long as
     a row fits shared memory.
     """
@@ -71,7 +71,7 @@ class HadamardScaffold(Scaffold):
         return sum(int(part.nbytes) for part in parts)
 
     def multiply_adds(self, backward: bool = False) -> int:
-        """Return those of the two small products; on a device, the additions of the transform."""
+        """Return the multiply-adds of the two small products, or a device's additions."""
         if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
             return self.blocks * self.order * (self.order.bit_length() - 1)
         return self.blocks * self.order * (len(self._left) + len(self._right))
@@ -83,7 +83,7 @@ class HadamardScaffold(Scaffold):
         return (_like(x, self._left) @ right).reshape(n, self.order)
 
     def _signed(self, x: Array, signs: Array, width: int) -> Array:
-        """Return x * signs in rows of `order` numbers, each vector of x filled up to `width`."""
+        """Return x * signs in rows of `order` entries, each vector of x zero-padded to `width`."""
         signs = _like(x, signs)
         if x.shape[-1] == width:
             return (x * signs).reshape(-1, self.order)
@@ -95,9 +95,9 @@ class HadamardScaffold(Scaffold):
         return out.reshape(-1, self.order)
 
     def _block_groups(self, n: int) -> Iterator[slice]:
-        """Yield the blocks that n rows are transformed with at a time.
+        """Yield groups of blocks, each of which transforms n rows together.
 
-        A tall matrix has many small blocks: one by one, they would cost a round of Python each.
+        A tall matrix has many small blocks, and each group costs one iteration in Python.
         """
         size = max(1, _GROUP_NUMBERS // max(1, n * self.order))
         for first in range(0, self.blocks, size):

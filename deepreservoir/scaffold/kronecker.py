@@ -30,7 +30,7 @@ class KroneckerScaffold(Scaffold):
     """W = P (x) Q times one scale, with P and Q normal at unit variance.
 
     d_in and d_out are split into their nearest factors, so nothing is padded; a prime
-    dimension leaves one factor of its own size and saves less.
+    dimension has no smaller factor and saves less.
     """
 
     storage = "structured"
@@ -45,7 +45,7 @@ class KroneckerScaffold(Scaffold):
         p = table[Stream(seed, path, f"{draw}/P").rows(0, p_out, p_in)]
         q = table[Stream(seed, path, f"{draw}/Q").rows(0, q_out, q_in)]
         self._host = p, q
-        # The scale rides on P in products; a weight is (p q) scale, each product rounded.
+        # In products P includes the scale; a weight is (p q) scale, each product rounded.
         self._p = to_device(p.astype(self.dtype) * spec.factor, device)  # (p_out, p_in)
         self._q = to_device(q.astype(self.dtype), device)  # (q_out, q_in)
 
