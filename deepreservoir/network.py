@@ -464,7 +464,7 @@ class Network:
                     f"found {found}. It was drawn by another version of deepreservoir"
                     + (
                         ", or by another LAPACK"
-                        if self.config.scaffold in ("orthogonal", "spectral_radius")
+                        if self.scaffolds[path].spec.construction.needs_linear_algebra
                         else ""
                     )
                 )

@@ -53,13 +53,16 @@ INSIDE = {
     },
     "scaffold": {
         "streams": set(),
-        "families": set(),
+        "tables": set(),
         "quantiles": set(),
         "linalg": set(),
-        "spec": {"families", "linalg", "streams"},
+        "spec": {"streams", "tables"},
         "storage": {"spec"},
-        "structured": {"families", "spec", "storage", "streams"},
-        "build": {"families", "spec", "storage", "structured"},
+        "families": {"linalg", "spec", "storage"},
+        "hadamard": {"families", "spec", "storage", "streams", "tables"},
+        "kronecker": {"families", "spec", "storage", "streams", "tables"},
+        "registry": {"families", "hadamard", "kronecker", "spec"},
+        "build": {"spec", "storage"},
     },
 }
 

@@ -89,7 +89,6 @@ def adapter_names(contents: Contents) -> list[str]:
 
 
 def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
-    spectral = spec.definition.kind == "spectral"
     return {
         "path": spec.path,
         "family": spec.family,
@@ -97,7 +96,7 @@ def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
         "scale": spec.scale if isinstance(spec.scale, str) else float(spec.scale),
         "digest": digest,
         # Eigenvalues differ between machines in their last digit; the weights must not.
-        "factor": float(spec.factor) if spectral else None,
+        "factor": float(spec.factor) if spec.construction.has_saved_factor else None,
     }
 
 
@@ -344,7 +343,7 @@ def _flat(params: ParamSet, tensors: dict[str, np.ndarray], dtype: np.dtype[Any]
 
 def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
     if factor is None:
-        if spec.definition.kind == "spectral":
+        if spec.construction.has_saved_factor:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
     try:

@@ -11,7 +11,7 @@ from ..backend import Device, to_host
 from ..container import ArtifactError, Contents
 from ..document import labels_of, plain_labels
 from ..estimators import SeedGated
-from ..scaffold import Scaffold
+from ..scaffold import Scaffold, get_family
 from . import deep
 from .common import check_tensors
 
@@ -83,7 +83,7 @@ def rebuild(
     drawn = [deep.Drawn(data, config, max_bytes, times=n) for data in scaffolds]
     if len({one.seed for one in drawn}) < n:
         raise ArtifactError("each task must have a seed of its own")
-    if n > 1 and (not drawn[0].frozen or config.scaffold == "zero"):
+    if n > 1 and (not drawn[0].frozen or not get_family(config.scaffold).random):
         raise ArtifactError("the model has tasks, and no frozen weights to tell them apart by")
     shapes, types = drawn[0].tensors(config)
     for i in range(1, n):

@@ -30,7 +30,7 @@ def scaffold_command(
     The digest is the SHA-256 of the weights' bytes: equal digests are equal weights, on any
     machine.
     """
-    algebra = FAMILIES[family].kind in ("orthogonal", "spectral")
+    algebra = FAMILIES[family].construction.needs_linear_algebra
     limit = _MAX_ALGEBRA if algebra else _MAX_WEIGHTS
     if shape[0] * shape[1] > limit:
         raise click.ClickException(

@@ -9,7 +9,8 @@ from .observables import information_processing_capacity, memory_capacity
 from .plasticity import IntrinsicPlasticity
 from .reservoir import Reservoir, ReservoirSpec
 from .stack import ReservoirStack
-from .topology import TOPOLOGIES, RecurrentSpec, draw_recurrent
+from .topologies import TOPOLOGIES
+from .topology import RecurrentSpec, Topology, draw_recurrent
 
 __all__ = [
     "NVAR",
@@ -19,6 +20,7 @@ __all__ = [
     "Reservoir",
     "ReservoirSpec",
     "ReservoirStack",
+    "Topology",
     "autonomous_lyapunov",
     "draw_recurrent",
     "echo_state_index",

@@ -22,7 +22,7 @@ from ..kernels import draw_rows
 from ..kernels.linalg import linear
 from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
-from ..scaffold.families import lane_table
+from ..scaffold.tables import lane_table
 from . import compiled
 from .topology import RecurrentSpec, draw_recurrent, recurrent_digest
 
@@ -65,8 +65,8 @@ class ReservoirSpec:
 
     @property
     def keep(self) -> float:
-        """Factor of the state before: 1 - a, but 1 for a step of Euler's method."""
-        return 1.0 if self.recurrent.topology == "antisymmetric" else 1 - self.leak_rate
+        """Factor of the previous state: 1 - a, but 1 for a step of Euler's method."""
+        return self.recurrent.definition.keep(self.leak_rate)
 
     def uniform(self, draw: str, width: int, bound: float) -> np.ndarray:
         """Draw weights from U(-bound, bound): (units, width), float64."""

@@ -1,13 +1,15 @@
-"""Recurrent weights of classic reservoirs: which unit hears which, and how strongly.
+"""Recurrent weights of classic reservoirs: their specification, and the interface of a topology.
 
 Weights come from the same streams and families as those of the deep networks, so a reservoir
-is a seed. Each topology is scaled to its spectral radius exactly; the factor is kept.
+is a seed. Each topology is scaled to its spectral radius exactly; the factor is kept. The
+topologies themselves are in :mod:`~deepreservoir.esn.topologies`; a :class:`Topology` answers
+every question about one, and no other code branches on its name.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -16,32 +18,74 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Device
-from ..scaffold import Scaffold, ScaffoldSpec, Stream, make_scaffold
-from ..scaffold.families import get_family, lane_table
-from ..scaffold.linalg import orthogonal
-from ..scaffold.structured import KroneckerScaffold
+from ..scaffold import Stream, get_family
 from .recurrent import Recurrent
 from .spectrum import spectral_radius_of
 
-TOPOLOGIES = (
-    "random",
-    "dense",
-    "orthogonal",
-    "ring",
-    "delay_line",
-    "cycle_jumps",
-    "small_world",
-    "blocks",
-    "antisymmetric",
-    "hadamard",
-    "kronecker",
-)
 
-# What a unit of an antisymmetric reservoir hears of itself, less than nothing: Gallicchio's
-# diffusion, which damps the rounding of Euler's method.
-_DIFFUSION = 0.01
-# Share of a small world's links that are rewired (Watts and Strogatz, 1998).
-_REWIRED = 0.1
+class Topology(ABC):
+    """Which units of a reservoir are linked, and how strongly.
+
+    A subclass defines :meth:`draw` and overrides what differs.
+    """
+
+    def check_units(self, units: int) -> None:  # noqa: B027 - most topologies have any size
+        """Raise a ValueError if there is no such reservoir of `units` units."""
+
+    def most_units(self, units: int) -> int:
+        """Return the largest size of such a reservoir that is at most `units`."""
+        return units
+
+    def links(self, spec: RecurrentSpec) -> int:
+        """Return the links of each unit that are drawn, at most."""
+        return spec.units
+
+    def drawn_bytes(self, spec: RecurrentSpec) -> int:
+        """Return the bytes that drawing the weights takes at most, approximately."""
+        # Words, values in float64, places and a copy of each.
+        return 64 * spec.units * self.links(spec)
+
+    @abstractmethod
+    def draw(self, spec: RecurrentSpec, dtype: np.dtype | type, device: Device) -> Any:
+        """Return unscaled weights: an array or sparse matrix in float64 on the host, or a scaffold.
+
+        Arrays are (units, units); only a scaffold is drawn in `dtype` on `device`.
+        """
+
+    def radius(self, spec: RecurrentSpec, weights: Any) -> float:
+        """Return the spectral radius of unscaled weights."""
+        radius = spectral_radius_of(weights)
+        if radius == 0:
+            raise ValueError(
+                f"the {spec.topology} reservoir of {spec.units} units has spectral radius 0 and "
+                "cannot be scaled; raise density or units"
+            )
+        return radius
+
+    def scaled(self, weights: Any, factor: float) -> tuple[Any, float]:
+        """Return weights and the factor that is still to be applied to them."""
+        return weights, factor
+
+    def keep(self, leak_rate: float) -> float:
+        """Return the factor of the previous state in an update."""
+        return 1 - leak_rate
+
+    def digest(self, spec: RecurrentSpec) -> str:
+        """Return the SHA-256 of the unscaled weights, whatever format they run in."""
+        weights = self.draw(spec, np.float32, "cpu")
+        sha = hashlib.sha256()
+        if scipy.sparse.issparse(weights):
+            weights = weights.tocsr()
+            weights.sum_duplicates()
+            for places in (weights.indptr, weights.indices):
+                sha.update(places.astype("<i8").tobytes())
+            weights = weights.data
+        sha.update(np.ascontiguousarray(weights, "<f8").tobytes())
+        return sha.hexdigest()
+
+
+#: Topologies by name; :mod:`deepreservoir.esn.topologies` fills it.
+TOPOLOGIES: dict[str, Topology] = {}
 
 
 @dataclass(frozen=True)
@@ -60,7 +104,7 @@ class RecurrentSpec:
         before 0.01 is taken from its diagonal. Set to the rounding of `dtype`, and for
         ``orthogonal``, which is rounded to float32, to 1e-8.
     density : float or int
-        Share of links that are there, or as an integer the number that each unit hears, for
+        Share of links that exist, or as an integer the number of inputs of each unit, for
         ``random``, ``small_world`` and ``blocks``.
     seed : int
     path : str
@@ -82,10 +126,10 @@ class RecurrentSpec:
     family: str = "normal"
 
     def __post_init__(self) -> None:
-        if self.topology not in TOPOLOGIES:
+        if not isinstance(self.topology, str) or self.topology not in TOPOLOGIES:
             known = ", ".join(TOPOLOGIES)
             raise ValueError(f"topology must be one of {known}; got {self.topology!r}")
-        if get_family(self.family).kind != "iid":
+        if not get_family(self.family).construction.iid:
             raise ValueError(f"family must be i.i.d. for a reservoir; got {self.family!r}")
         degree = self.in_degree
         if not 1 <= degree <= self.units:
@@ -95,17 +139,17 @@ class RecurrentSpec:
             )
 
     @property
+    def definition(self) -> Topology:
+        return TOPOLOGIES[self.topology]
+
+    @property
     def drawn_bytes(self) -> int:
-        """Bytes that drawing the weights takes at most, about."""
-        links = {"ring": 1, "delay_line": 1, "cycle_jumps": 3}.get(self.topology, self.units)
-        if self.topology in ("small_world", "blocks"):
-            links = self.in_degree
-        # Words, values in float64, places and a copy of each; structures are hashed in float32.
-        return (4 if self.topology in ("hadamard", "kronecker") else 64) * self.units * links
+        """Bytes that drawing the weights takes at most, approximately."""
+        return self.definition.drawn_bytes(self)
 
     @property
     def in_degree(self) -> int:
-        """Number of units that each unit hears."""
+        """Number of units that each unit is linked to."""
         density = self.density
         if isinstance(density, bool) or not isinstance(density, Real):
             return 0
@@ -126,17 +170,17 @@ def draw_recurrent(
 ) -> Recurrent:
     """Draw the recurrent weights of a specification and scale them.
 
-    All that is random, and the search for the spectral radius, is done on the host: the weights
-    are moved once.
+    Drawing and the search for the spectral radius run on the host; the weights are moved once.
 
     Parameters
     ----------
     spec : RecurrentSpec
     dtype : numpy dtype, default=float32
     factor : float, optional
-        Of a drawing before this one: spares the search for the spectral radius.
+        That of an earlier drawing of the same weights: spares the search for the spectral
+        radius.
     gain : ndarray, shape (units,), optional
-        A factor for all that each unit hears.
+        A factor for all recurrent inputs of each unit.
     device : {"cpu", "cuda"}
 
     Returns
@@ -146,8 +190,8 @@ def draw_recurrent(
     Raises
     ------
     ValueError
-        If the spectral radius of what was drawn is zero, or a Hadamard reservoir has not a power
-        of two of units.
+        If the spectral radius of the drawn weights is zero, or the number of units of a Hadamard
+        reservoir is not a power of two.
 
     Examples
     --------
@@ -155,174 +199,15 @@ def draw_recurrent(
     >>> abs(np.linalg.eigvals(ring.dense())).round(6).tolist()
     [0.5, 0.5, 0.5, 0.5]
     """
-    structured = spec.topology in ("hadamard", "kronecker")
-    weights: Any = _structure(spec, dtype, device) if structured else _DRAW[spec.topology](spec)
+    topology = spec.definition
+    weights = topology.draw(spec, dtype, device)
     if factor is None:
-        factor = spec.spectral_radius / _radius(spec, weights)
-    scale = factor
-    if spec.topology == "antisymmetric":
-        weights, scale = factor * weights - _DIFFUSION * np.eye(spec.units), 1.0
-    drawn = Recurrent(weights, scale, dtype, gain, device)
+        factor = spec.spectral_radius / topology.radius(spec, weights)
+    drawn = Recurrent(*topology.scaled(weights, factor), dtype, gain, device)
     drawn.factor = factor
     return drawn
 
 
 def recurrent_digest(spec: RecurrentSpec) -> str:
     """Return the SHA-256 of the unscaled weights, whatever format they run in."""
-    if spec.topology in ("hadamard", "kronecker"):
-        return _structure(spec, np.float32, "cpu").digest()
-    weights = _DRAW[spec.topology](spec)
-    sha = hashlib.sha256()
-    if scipy.sparse.issparse(weights):
-        weights = weights.tocsr()
-        weights.sum_duplicates()
-        for places in (weights.indptr, weights.indices):
-            sha.update(places.astype("<i8").tobytes())
-        weights = weights.data
-    sha.update(np.ascontiguousarray(weights, "<f8").tobytes())
-    return sha.hexdigest()
-
-
-def _radius(spec: RecurrentSpec, weights: Any) -> float:
-    """Return the spectral radius of unscaled weights."""
-    # All eigenvalues of orthogonal weights and of a ring have magnitude one; those of a delay
-    # line are zero, and its spectral_radius is the weight of its links. D2 H D1 / sqrt(units)
-    # is orthogonal.
-    if spec.topology in ("orthogonal", "ring", "delay_line", "hadamard"):
-        return 1.0
-    if isinstance(weights, KroneckerScaffold):
-        # The eigenvalues of a Kronecker product are the products of its factors' eigenvalues.
-        p, q = weights.factors()
-        return spectral_radius_of(p) * spectral_radius_of(q) * float(weights.spec.factor)
-    radius = spectral_radius_of(weights)
-    if radius == 0:
-        raise ValueError(
-            f"the {spec.topology} reservoir of {spec.units} units has spectral radius 0 and "
-            "cannot be scaled; raise density or units"
-        )
-    return radius
-
-
-def _structure(spec: RecurrentSpec, dtype: np.dtype | type, device: Device) -> Scaffold:
-    units = spec.units
-    if spec.topology == "hadamard" and units & (units - 1):
-        raise ValueError(
-            f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
-            f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
-        )
-    path = f"{spec.path}.recurrent"
-    drawn = ScaffoldSpec(spec.topology, (units, units), spec.seed, path)
-    return make_scaffold(drawn, dtype=dtype, device=device)
-
-
-# Each returns unscaled weights, (units, units), dense or sparse, in float64.
-
-
-def _values(spec: RecurrentSpec, rows: int, width: int) -> np.ndarray:
-    lanes = spec.stream("weights").rows(0, rows, width)
-    return lane_table(spec.family)[lanes].astype(np.float64)
-
-
-def _csr(rows: np.ndarray, cols: np.ndarray, values: np.ndarray, units: int) -> Any:
-    matrix = scipy.sparse.coo_matrix(
-        (values.ravel(), (rows.ravel(), cols.ravel())), shape=(units, units)
-    )
-    return matrix.tocsr()
-
-
-def _chosen(spec: RecurrentSpec, draw: str, width: int, k: int) -> np.ndarray:
-    """Return k distinct ones of `width` for each unit, (units, k), in ascending order."""
-    words = spec.stream(draw).words(spec.units * width).reshape(spec.units, width)
-    if k == width:
-        return np.broadcast_to(np.arange(width), (spec.units, width))
-    return np.sort(np.argpartition(words, k, axis=1)[:, :k], axis=1)
-
-
-def _random(spec: RecurrentSpec) -> Any:
-    units, k = spec.units, spec.in_degree
-    if isinstance(spec.density, Integral):
-        cols = _chosen(spec, "links", units, k)
-        rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
-        return _csr(rows, cols, _values(spec, units, k), units)
-    lanes = spec.stream("links").rows(0, units, units)
-    rows, cols = np.nonzero(lanes < round(float(spec.density) * 65_536))
-    return _csr(rows, cols, _values(spec, units, units)[rows, cols], units)
-
-
-def _dense(spec: RecurrentSpec) -> Any:
-    return _values(spec, spec.units, spec.units)
-
-
-def _orthogonal(spec: RecurrentSpec) -> Any:
-    return orthogonal(_values(spec, spec.units, spec.units).astype(np.float32)).astype(np.float64)
-
-
-def _shifted(units: int, by: int, weight: float = 1.0) -> Any:
-    """Return weights by which unit i hears unit i - by, around the ring."""
-    rows = np.arange(units)
-    return _csr(rows, (rows - by) % units, np.full(units, weight), units)
-
-
-def _ring(spec: RecurrentSpec) -> Any:
-    return _shifted(spec.units, 1)
-
-
-def _delay_line(spec: RecurrentSpec) -> Any:
-    rows = np.arange(1, spec.units)
-    return _csr(rows, rows - 1, np.ones(len(rows)), spec.units)
-
-
-def _cycle_jumps(spec: RecurrentSpec) -> Any:
-    """A ring with jumps both ways between every root-of-units-th unit (Rodan and Tino, 2012)."""
-    units = spec.units
-    jump = max(2, round(math.sqrt(units)))
-    here = np.arange(0, units - units % jump, jump)
-    there = (here + jump) % (len(here) * jump)
-    weight = np.full(len(here), 0.5)
-    jumps = _csr(here, there, weight, units) + _csr(there, here, weight, units)
-    return _shifted(units, 1) + jumps
-
-
-def _small_world(spec: RecurrentSpec) -> Any:
-    """Links to the nearest on the ring, a tenth of them rewired (Watts and Strogatz, 1998)."""
-    units = spec.units
-    k = min(spec.in_degree, units - 1)
-    offsets = np.array([(j // 2 + 1) * (1 if j % 2 == 0 else -1) for j in range(k)])
-    cols = (np.arange(units)[:, None] + offsets) % units
-    lanes = spec.stream("rewired").rows(0, units, k)
-    anywhere = spec.stream("links").words(units * k).reshape(units, k) % np.uint64(units)
-    cols = np.where(lanes < round(_REWIRED * 65_536), anywhere.astype(np.intp), cols)
-    rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
-    return _csr(rows, cols, _values(spec, units, k), units)
-
-
-def _blocks(spec: RecurrentSpec) -> Any:
-    """Clusters that hear themselves only, each as wide as the in-degree."""
-    units, width = spec.units, spec.in_degree
-    start = np.arange(units) // width * width
-    cols = start[:, None] + np.arange(width)
-    rows = np.broadcast_to(np.arange(units)[:, None], cols.shape)
-    inside = cols < units
-    return _csr(rows[inside], cols[inside], _values(spec, units, width)[inside], units)
-
-
-def _antisymmetric(spec: RecurrentSpec) -> Any:
-    """W - W^T: eigenvalues on the imaginary axis (Gallicchio, 2022, Euler state networks).
-
-    Scaled, and less a small diffusion, they are what a unit hears: see `draw_recurrent`.
-    """
-    weights = _values(spec, spec.units, spec.units)
-    return weights - weights.T
-
-
-_DRAW = {
-    "random": _random,
-    "dense": _dense,
-    "orthogonal": _orthogonal,
-    "ring": _ring,
-    "delay_line": _delay_line,
-    "cycle_jumps": _cycle_jumps,
-    "small_world": _small_world,
-    "blocks": _blocks,
-    "antisymmetric": _antisymmetric,
-}
+    return spec.definition.digest(spec)

@@ -22,7 +22,7 @@ from .activations import (
     tanh_backward,
 )
 from .adam import adam_
-from .draw import draw_rows, lane_rows
+from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
 from .hadamard import fits_shared_memory, hadamard_rows
 from .norm import layer_norm, layer_norm_backward
@@ -37,8 +37,10 @@ __all__ = [
     "bias_activation_dropout",
     "bias_activation_dropout_backward",
     "codes_shape",
+    "consecutive",
     "draw_codes_",
     "draw_rows",
+    "draw_rows_at",
     "dropout_mask",
     "fits_shared_memory",
     "gelu",

@@ -7,10 +7,12 @@ arithmetic decides the lanes, and tables of values come scaled from the host.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..backend import Array, array_module
-from .cuda import Kernel
+from .cuda import Kernel, contiguous
 
 LANES_PER_BLOCK = 16
 
@@ -58,22 +60,46 @@ __device__ void stage_lanes(unsigned long long* words, long long first, long lon
 }
 """
 
+# All threads of a block together: one row of weights.
+_DRAW_ROW = r"""
+__device__ void draw_row(const float* table, float* out, long long width,
+        unsigned long long row, unsigned long long key0, unsigned long long key1,
+        unsigned long long* words) {
+    long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
+    for (long long first = 0; first < width; first += staged) {
+        stage_lanes(words, first, width, row * blocks, 0, key0, key1);
+        long long stop = min(staged, width - first);
+        for (long long i = threadIdx.x; i < stop; i += blockDim.x)
+            out[first + i] = table[lane(words, i)];
+    }
+}
+"""
+
 _DRAW = Kernel(
     "draw",
     PHILOX
+    + _DRAW_ROW
     + r"""
 extern "C" __global__ void KERNEL(const float* table, float* out, long long rows,
         long long width, unsigned long long first_row, unsigned long long key0,
         unsigned long long key1) {
     __shared__ unsigned long long words[4 * THREADS];
-    long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
-        for (long long first = 0; first < width; first += staged) {
-            stage_lanes(words, first, width, (first_row + row) * blocks, 0, key0, key1);
-            long long stop = min(staged, width - first);
-            for (long long i = threadIdx.x; i < stop; i += blockDim.x)
-                out[row * width + first + i] = table[lane(words, i)];
-        }
+        draw_row(table, out + row * width, width, first_row + row, key0, key1, words);
+}
+""",
+)
+
+_DRAW_AT = Kernel(
+    "draw_at",
+    PHILOX
+    + _DRAW_ROW
+    + r"""
+extern "C" __global__ void KERNEL(const float* table, const long long* index, float* out,
+        long long rows, long long width, unsigned long long key0, unsigned long long key1) {
+    __shared__ unsigned long long words[4 * THREADS];
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
+        draw_row(table, out + row * width, width, index[row], key0, key1, words);
 }
 """,
 )
@@ -133,3 +159,50 @@ def draw_rows(
         # No lane is out of range; mode="wrap" only spares NumPy the check and a copy.
         np.take(table, lanes, out=out[first - start : last - start], mode="wrap")
     return out
+
+
+def consecutive(rows: np.ndarray) -> Iterator[range]:
+    """Yield the runs of consecutive integers in `rows`, which ascend without repetition.
+
+    Examples
+    --------
+    >>> list(consecutive(np.array([2, 3, 4, 9])))
+    [range(2, 5), range(9, 10)]
+    """
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        if len(run):
+            yield range(int(run[0]), int(run[-1]) + 1)
+
+
+def draw_rows_at(table: Array, key: int, index: Array, width: int) -> Array:
+    """Draw single rows of a matrix whose entries are ``table[lane]``.
+
+    On the host a row that is named several times is drawn once, and consecutive rows are drawn
+    together; on a device every row is a block of one launch.
+
+    Parameters
+    ----------
+    table : array of float32, shape (65536,)
+        The value of each lane.
+    key : int
+    index : array of int64, shape (n,)
+        Rows to draw, not negative, in any order and with or without repetition.
+    width : int
+
+    Returns
+    -------
+    array of float32, shape (n, width)
+    """
+    xp = array_module(table, index)
+    if xp is not np:
+        out = xp.empty((len(index), width), np.float32)
+        sizes = np.int64(len(index)), np.int64(width)
+        parts = table, contiguous(index), out
+        _DRAW_AT.launch_rows(len(index), width, *parts, *sizes, *key_words(key))
+        return out
+    rows, inverse = np.unique(index, return_inverse=True)
+    drawn, at = np.empty((len(rows), width), np.float32), 0
+    for run in consecutive(rows):
+        draw_rows(table, key, run.start, run.stop, width, drawn[at : at + len(run)])
+        at += len(run)
+    return drawn[inverse]

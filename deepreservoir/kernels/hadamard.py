@@ -6,7 +6,7 @@ for each input (of a block) and each output, scaled, the two directions are
     forward:   out[:, k n + i] = signs_out[k n + i] sum_j H[i, j] signs_in[k, j] x[:, j]
     backward:  out[:, j] = sum_k signs_in[k, j] sum_i H[i, j] signs_out[k n + i] x[:, k n + i]
 
-On the host two small matrix products are faster; :mod:`deepreservoir.scaffold.structured` has
+On the host two small matrix products are faster; :mod:`deepreservoir.scaffold.hadamard` has
 them.
 """
 

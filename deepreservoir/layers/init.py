@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..scaffold import Stream
-from ..scaffold.families import lane_table
+from ..scaffold.tables import lane_table
 
 
 def init_stream(seed: int, path: str) -> Stream:

@@ -1,8 +1,8 @@
 """Frozen weights from a seed: streams of bits, families of distributions, storage."""
 
 from .build import STORAGES, make_scaffold, resolve_storage
-from .families import FAMILIES, PAPER_FAMILIES, Family, get_family
-from .spec import ScaffoldSpec, check_scale
+from .registry import PAPER_FAMILIES
+from .spec import FAMILIES, Construction, Family, ScaffoldSpec, check_scale, get_family
 from .storage import Scaffold
 from .streams import Stream, check_seed
 
@@ -10,6 +10,7 @@ __all__ = [
     "FAMILIES",
     "PAPER_FAMILIES",
     "STORAGES",
+    "Construction",
     "Family",
     "Scaffold",
     "ScaffoldSpec",

@@ -5,26 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Device
-from .families import Family
-from .spec import ScaffoldSpec
-from .storage import DenseScaffold, PackedScaffold, Scaffold, StreamedScaffold
-from .structured import HadamardScaffold, KroneckerScaffold
+from .spec import Family, ScaffoldSpec
+from .storage import Scaffold
 
 STORAGES = ("auto", "dense", "packed", "streamed", "structured")
 
-_STRUCTURED: dict[str, type[Scaffold]] = {
-    "hadamard": HadamardScaffold,
-    "kronecker": KroneckerScaffold,
-}
-_STORED: dict[str, type[Scaffold]] = {
-    "dense": DenseScaffold,
-    "packed": PackedScaffold,
-    "streamed": StreamedScaffold,
-}
-
 
 def resolve_storage(family: Family, storage: str) -> str:
-    """Return the storage to use for `family`, or say why `storage` cannot hold it.
+    """Return the storage to use for `family`, or raise an error if `storage` cannot hold it.
 
     ``"auto"`` is structured for `hadamard` and `kronecker` and dense for the others.
 
@@ -35,18 +23,12 @@ def resolve_storage(family: Family, storage: str) -> str:
     """
     if storage not in STORAGES:
         raise ValueError(f"storage must be one of {', '.join(STORAGES)}; got {storage!r}")
-    structured = family.name in _STRUCTURED
+    construction = family.construction
     if storage == "auto":
-        return "structured" if structured else "dense"
-    fits = {
-        "dense": not structured,
-        "packed": family.kind == "iid" or family.kind == "spectral",
-        "streamed": family.kind == "iid" or family.kind == "spectral",
-        "structured": structured,
-    }
-    if fits[storage]:
+        return construction.default_storage
+    if storage in construction.storages:
         return storage
-    able = ", ".join(repr(name) for name, fit in fits.items() if fit)
+    able = ", ".join(map(repr, construction.storages))
     raise ValueError(
         f"storage={storage!r} cannot hold scaffold={family.name!r}; use storage='auto' or {able}"
     )
@@ -87,6 +69,6 @@ def make_scaffold(
     >>> dense.nbytes // packed.nbytes, dense.digest() == packed.digest()
     (32, True)
     """
-    chosen = resolve_storage(spec.definition, storage)
-    makers = _STRUCTURED if chosen == "structured" else _STORED
-    return makers[spec.family if chosen == "structured" else chosen](spec, dtype, device)
+    storage = resolve_storage(spec.definition, storage)
+    scaffold: Scaffold = spec.construction.storages[storage](spec, dtype, device)
+    return scaffold

@@ -2,7 +2,7 @@
 
 A table holds 65,536 quantiles of a distribution, at (k + 1/2) / 65,536. Those that need
 logarithms, tangents or special functions could differ in their last bit from machine to
-machine, so they are computed once, rounded to float32, and shipped; `families.py` pins
+machine, so they are computed once, rounded to float32, and shipped; `tables.py` pins
 their hashes. This module is read when the tables are made or tested, never when a scaffold
 is drawn:
 

@@ -1,17 +1,149 @@
-"""What a scaffold is, before any of it is drawn: family, shape, seed, path and scale."""
+"""What a scaffold is, before any of it is drawn: family, shape, seed, path and scale.
+
+A :class:`Family` is one distribution of frozen weights, and its :class:`Construction` answers
+every question about how such weights are made and stored. No other code branches on the name of
+a family: a new one is a file that defines it and a line in :mod:`~deepreservoir.scaffold.registry`.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels import draw_rows
-from .families import Family, codebook, get_family, lane_table
-from .linalg import orthogonal, spectral_factor
 from .streams import Stream, check_seed
+from .tables import codebook, lane_table
+
+OwnScale = Callable[[int, int], float]  # (d_out, d_in) -> standard deviation
+# Name of a storage -> its scaffold class, of a module above this one: hence Any.
+Storages = Mapping[str, Callable[..., Any]]
+
+
+class Construction(ABC):
+    """How the weights of a family are made from random lanes, and which storages hold them.
+
+    A subclass defines `storages` and :meth:`tile`, and overrides what differs.
+
+    Attributes
+    ----------
+    storages : mapping of str to callable
+        Storages that can hold such weights: name to the scaffold class, which is called with
+        (spec, dtype, device). The first one is the meaning of ``storage="auto"``.
+    iid : bool
+        Whether the weights are independent and identically distributed.
+    addressable : bool
+        Whether each weight is a look-up of its own lane in ``spec.table``, so that any row is
+        drawn alone.
+    needs_linear_algebra : bool
+        Whether the whole matrix is decomposed to draw it. The last bits then depend on the LAPACK.
+    has_saved_factor : bool
+        Whether `factor` is found by linear algebra, so that files keep it.
+    """
+
+    storages: ClassVar[Storages]
+    iid: ClassVar[bool] = False
+    addressable: ClassVar[bool] = False
+    needs_linear_algebra: ClassVar[bool] = False
+    has_saved_factor: ClassVar[bool] = False
+
+    @property
+    def default_storage(self) -> str:
+        """The storage that ``"auto"`` stands for."""
+        return next(iter(self.storages))
+
+    def drawn_bytes(self, shape: tuple[int, int]) -> int:
+        """Return the bytes of everything drawn, not necessarily at once, to get all weights."""
+        # Linear algebra works on copies in float64.
+        return (24 if self.needs_linear_algebra else 4) * math.prod(shape)
+
+    def factor(self, spec: ScaffoldSpec) -> float:
+        """Return the number that scales the unit-variance weights."""
+        d_out, d_in = spec.shape
+        if isinstance(spec.scale, str):
+            return spec.definition.own_scale(d_out, d_in)
+        return spec.gain / math.sqrt(d_in)
+
+    def whole(self, spec: ScaffoldSpec) -> np.ndarray:
+        """Return the weights of a construction that cannot draw less than all of them.
+
+        Called once per specification, which keeps the result as ``spec.whole``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not draw whole matrices")
+
+    @abstractmethod
+    def tile(self, spec: ScaffoldSpec, rows: range, cols: range) -> np.ndarray:
+        """Return W[rows, cols] in float32."""
+
+    def rows(
+        self, spec: ScaffoldSpec, start: int, stop: int, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return rows [start, stop) in float32, written to `out` where that is given."""
+        rows = self.tile(spec, range(start, stop), range(spec.shape[1]))
+        if out is None:
+            return rows
+        out[...] = rows
+        return out
+
+
+@dataclass(frozen=True)
+class Family:
+    """One distribution of the frozen weights.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        Definition in one line, on the family's own scale.
+    own_scale : callable
+        (d_out, d_in) -> standard deviation, under ``scaffold_scale="family"``.
+    construction : Construction
+        How its weights are made.
+    table : str
+        Name of the table of quantiles that it reads.
+    bits : int
+        Bits that distinguish its weights: 1, 2, 4, 8 or 16. The code of a weight is the top
+        `bits` bits of its lane.
+    random : bool
+        Whether its weights depend on the seed; not so for the control without a scaffold.
+    """
+
+    name: str
+    summary: str
+    own_scale: OwnScale
+    construction: Construction
+    table: str = "normal"
+    bits: int = 16
+    random: bool = True
+
+
+#: Families by name. :mod:`deepreservoir.scaffold.registry` fills it, in the order of the lists
+#: that users see.
+FAMILIES: dict[str, Family] = {}
+
+
+def get_family(name: str) -> Family:
+    """Return the family called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists those that exist.
+
+    Examples
+    --------
+    >>> get_family("binary").bits
+    1
+    """
+    try:
+        return FAMILIES[name]
+    except (KeyError, TypeError):
+        known = ", ".join(FAMILIES)
+        raise ValueError(f"scaffold must be one of {known}; got {name!r}") from None
 
 
 @dataclass(frozen=True)
@@ -33,8 +165,9 @@ class ScaffoldSpec:
         the paper's table 13. For `orthogonal` and `spectral_radius`, whose scale is their
         definition, the gain multiplies it.
     known_factor : float, optional
-        `factor` of a `spectral_radius` scaffold drawn before: spares the search for its
-        eigenvalues, and what their last digit depends on.
+        `factor` of an equal scaffold that was drawn before, for a family whose files keep it
+        (`spectral_radius`): spares the search for its eigenvalues, and does not depend on their
+        last digit.
 
     Raises
     ------
@@ -57,7 +190,7 @@ class ScaffoldSpec:
     known_factor: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        get_family(self.family)
+        construction = get_family(self.family).construction
         check_seed(self.seed, "scaffold_seed")
         check_scale(self.scale)
         if len(self.shape) != 2 or min(self.shape) < 1:
@@ -67,10 +200,11 @@ class ScaffoldSpec:
             )
         factor = self.known_factor
         if factor is not None and not (
-            self.definition.kind == "spectral" and 0 < np.float32(factor) < np.inf
+            construction.has_saved_factor and 0 < np.float32(factor) < np.inf
         ):
+            able = ", ".join(n for n, f in FAMILIES.items() if f.construction.has_saved_factor)
             raise ValueError(
-                "known_factor must be positive and finite, and is for spectral_radius alone; got "
+                f"known_factor must be positive and finite, and is for {able} alone; got "
                 f"{factor!r} for {self.family}"
             )
 
@@ -78,76 +212,70 @@ class ScaffoldSpec:
     def definition(self) -> Family:
         return get_family(self.family)
 
+    @property
+    def construction(self) -> Construction:
+        return self.definition.construction
+
     @cached_property
     def stream(self) -> Stream:
         return Stream(self.seed, self.path, f"scaffold/{self.family}")
 
+    @property
+    def gain(self) -> float:
+        """The factor on unit variance, 1 under ``scale="family"``."""
+        return 1.0 if isinstance(self.scale, str) else float(self.scale)
+
     @cached_property
     def factor(self) -> np.float32:
         """The one float32 number that scales the family's unit-variance weights."""
-        d_out, d_in = self.shape
-        family = self.definition
-        gain = 1.0 if isinstance(self.scale, str) else float(self.scale)
-        if family.kind == "orthogonal":
-            return np.float32(gain)
         if self.known_factor is not None:
             return np.float32(self.known_factor)
-        if family.kind == "spectral":
-            return np.float32(gain * spectral_factor(self._unit_rows(0, d_out), 0.95))
-        if isinstance(self.scale, str):
-            return np.float32(family.own_scale(d_out, d_in))
-        return np.float32(gain / math.sqrt(d_in))
+        return np.float32(self.construction.factor(self))
 
     @cached_property
     def values(self) -> np.ndarray:
         """The family's distinct weights, scaled: float32, shape (2**bits,)."""
-        return codebook(self.family) * self.factor
+        return codebook(self.definition.table) * self.factor
 
     @cached_property
     def table(self) -> np.ndarray:
         """The weight of each lane: float32, shape (65536,)."""
-        return lane_table(self.family) * self.factor
+        return lane_table(self.definition.table) * self.factor
 
     @cached_property
-    def _orthogonal(self) -> np.ndarray:
-        matrix = orthogonal(self._unit_rows(0, self.shape[0])) * self.factor
+    def whole(self) -> np.ndarray:
+        """All weights, read-only float32, of a construction that draws them together."""
+        matrix = self.construction.whole(self)
         matrix.flags.writeable = False
         return matrix
 
-    def _unit_rows(self, start: int, stop: int) -> np.ndarray:
+    def unit_rows(self, start: int, stop: int) -> np.ndarray:
+        """Return the table's values, at unit variance, of rows [start, stop) of the lanes."""
         lanes = self.stream.rows(start, stop, self.shape[1])
-        return lane_table(self.family)[lanes]
+        return lane_table(self.definition.table)[lanes]
 
     @property
     def drawn_bytes(self) -> int:
-        """Bytes of what is drawn, if not at once, to know all weights."""
-        # Linear algebra works on copies in float64.
-        width = 24 if self.definition.kind in ("orthogonal", "spectral") else 4
-        return width * math.prod(self.shape)
+        """Bytes of everything drawn, not necessarily at once, to get all weights."""
+        return self.construction.drawn_bytes(self.shape)
 
     @property
     def addressable(self) -> bool:
-        """Whether a tile can be drawn without drawing the whole."""
-        return self.definition.kind in ("iid", "spectral")
+        """Whether a row can be drawn without drawing the whole."""
+        return self.construction.addressable
 
     def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """Draw rows [start, stop) of an i.i.d., spectral or orthogonal scaffold.
+        """Draw rows [start, stop), into `out` where that is given.
 
         Returns
         -------
         ndarray of float32, shape (stop - start, d_in)
         """
-        if self.definition.kind == "orthogonal":
-            return self._orthogonal[start:stop]
-        return draw_rows(self.table, self.stream.key, start, stop, self.shape[1], out)
+        return self.construction.rows(self, start, stop, out)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
-        """Draw one tile, and nothing else where the family is i.i.d."""
-        if len(cols) == self.shape[1]:
-            return self.rows(rows.start, rows.stop)
-        if self.definition.kind == "orthogonal":
-            return self._orthogonal[rows.start : rows.stop, cols.start : cols.stop]
-        return self.table[self.stream.tile(rows, cols, self.shape[1])]
+        """Draw one tile, and nothing else where the family is addressable."""
+        return self.construction.tile(self, rows, cols)
 
 
 def check_scale(scale: object) -> None:

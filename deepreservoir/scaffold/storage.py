@@ -1,19 +1,36 @@
-"""Frozen weight matrices behind one interface, in four ways of keeping them.
+"""Frozen weight matrices behind one interface, in several storages.
 
-Every storage answers the same questions: ``matmul`` (x W^T), ``rmatmul`` (g W), ``dense``,
-``tile``, ``nbytes`` and ``digest``. The values are the same; memory and speed differ.
+Every storage has the same methods: ``matmul`` (x W^T), ``rmatmul`` (g W), ``rows_at`` (rows by
+index), ``dense``, ``tile``, ``nbytes`` and ``digest``. The values are the same; memory and speed
+differ.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
 
-from ..backend import Array, Device, array_module, device_module, to_device
-from ..kernels import codes_shape, draw_codes_, draw_rows, unpack, unpack_table
+from ..backend import (
+    Array,
+    Device,
+    array_module,
+    device_module,
+    is_on_device,
+    to_device,
+    to_host,
+)
+from ..kernels import (
+    codes_shape,
+    consecutive,
+    draw_codes_,
+    draw_rows,
+    draw_rows_at,
+    unpack,
+    unpack_table,
+)
 from .spec import ScaffoldSpec
 
 # Bytes of float32 weights that are drawn, unpacked or hashed at a time.
@@ -50,9 +67,9 @@ class Scaffold:
         return self.spec.shape
 
     def serves(self, spec: ScaffoldSpec, storage: str, dtype: np.dtype, device: Device) -> bool:
-        """Say whether this is the scaffold that :func:`make_scaffold` would make of these."""
-        mine = (self.spec, self.storage, self.dtype, self.device)
-        return mine == (spec, storage, dtype, device)
+        """Return whether this is the scaffold that :func:`make_scaffold` would make of these."""
+        properties = (self.spec, self.storage, self.dtype, self.device)
+        return properties == (spec, storage, dtype, device)
 
     @property
     def nbytes(self) -> int:
@@ -65,18 +82,88 @@ class Scaffold:
         return d_out * d_in
 
     def matmul(self, x: Array) -> Array:
-        """Return ``x W^T`` in the dtype of x: (n, d_in) -> (n, d_out)."""
+        """Return ``x W^T`` in the dtype of x: (..., d_in) -> (..., d_out)."""
+        if x.ndim == 2:
+            return self._matmul(x)
+        return self._over_rows(self._matmul, x, *self.shape[::-1])
+
+    def rmatmul(self, g: Array) -> Array:
+        """Return ``g W`` in the dtype of g: (..., d_out) -> (..., d_in)."""
+        if g.ndim == 2:
+            return self._rmatmul(g)
+        return self._over_rows(self._rmatmul, g, *self.shape)
+
+    def _over_rows(
+        self, product: Callable[[Array], Array], x: Array, width: int, out_width: int
+    ) -> Array:
+        """Return a product of rows with the leading axes of x, which are flattened for it."""
+        if x.ndim == 0 or x.shape[-1] != width:
+            raise ValueError(
+                f"a product with scaffold {self.spec.path!r} of shape {self.shape} needs a last "
+                f"axis of {width}; got shape {x.shape}"
+            )
+        return product(x.reshape(-1, width)).reshape(*x.shape[:-1], out_width)
+
+    # A storage overrides the products of rows, (n, d_in) -> (n, d_out) and back.
+
+    def _matmul(self, x: Array) -> Array:
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
         for rows, weights in self.product_tiles(x.dtype):
             out[:, rows.start : rows.stop] = x @ weights.T
         return out
 
-    def rmatmul(self, g: Array) -> Array:
-        """Return ``g W`` in the dtype of g: (n, d_out) -> (n, d_in)."""
+    def _rmatmul(self, g: Array) -> Array:
         out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
         for rows, weights in self.product_tiles(g.dtype):
             out += g[:, rows.start : rows.stop] @ weights
         return out
+
+    def rows_at(self, index: Array) -> Array:
+        """Return rows of W by index, as an embedding table does, without the other rows.
+
+        Parameters
+        ----------
+        index : array of integers, of any shape
+            From 0 to d_out - 1, in any order, with or without repetition; on the host or on a
+            device. The range of an index on a device is checked there, and the host waits for it.
+
+        Returns
+        -------
+        array of the scaffold's dtype, ``(*index.shape, d_in)``
+            Where the scaffold is: the rows of :meth:`dense`.
+
+        Raises
+        ------
+        TypeError
+            If the index does not have an integer dtype.
+        IndexError
+            If an index is out of range.
+        """
+        index = index if is_on_device(index) else np.asarray(index)
+        if index.dtype.kind not in "iu":
+            raise TypeError(f"row indices must be integers; got an array of {index.dtype}")
+        d_out, d_in = self.shape
+        if not index.size:
+            return device_module(self.device).empty((*index.shape, d_in), self.dtype)
+        flat = index.reshape(-1).astype(np.int64, copy=False)
+        outside = (flat < 0) | (flat >= d_out)  # checked where it is, before it is moved
+        if outside.any():
+            raise IndexError(
+                f"row indices of scaffold {self.spec.path!r} must be from 0 to {d_out - 1}; got "
+                f"{int(flat[outside][0])}"
+            )
+        rows = self._rows_at(to_device(flat, self.device)).astype(self.dtype, copy=False)
+        return rows.reshape(*index.shape, d_in)
+
+    def _rows_at(self, index: Array) -> Array:
+        """Return the rows of a 1-D index that is not empty, where products are computed."""
+        if self.spec.addressable:
+            table = self._device_table if self.device == "cuda" else self.spec.table
+            return draw_rows_at(table, self.spec.stream.key, index, self.shape[1])
+        distinct, inverse = np.unique(to_host(index), return_inverse=True)
+        cols = range(self.shape[1])
+        tiles = [self.tile(rows, cols) for rows in consecutive(distinct)]
+        return to_device(np.concatenate(tiles)[inverse], self.device)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         """Return W[rows, cols] on the host: float32, (len(rows), len(cols))."""
@@ -99,7 +186,7 @@ class Scaffold:
             yield rows, self._product_rows(rows).astype(dtype, copy=False)
 
     def _product_rows(self, rows: range) -> Array:
-        """Return W[rows] where products are computed, drawn there where it can be."""
+        """Return W[rows] where products are computed, drawn there if the family allows it."""
         if self.device == "cuda" and self.spec.addressable:
             table, key = self._device_table, self.spec.stream.key
             return draw_rows(table, key, rows.start, rows.stop, self.shape[1])
@@ -159,15 +246,18 @@ class DenseScaffold(Scaffold):
     def nbytes(self) -> int:
         return int(self.weights.nbytes)
 
-    def matmul(self, x: Array) -> Array:
+    def _matmul(self, x: Array) -> Array:
         if x.dtype == self.dtype:
             return x @ self.weights.T
-        return super().matmul(x)
+        return super()._matmul(x)
 
-    def rmatmul(self, g: Array) -> Array:
+    def _rmatmul(self, g: Array) -> Array:
         if g.dtype == self.dtype:
             return g @ self.weights
-        return super().rmatmul(g)
+        return super()._rmatmul(g)
+
+    def _rows_at(self, index: Array) -> Array:
+        return self.weights[index]
 
     def _product_rows(self, rows: range) -> Array:
         return self.weights[rows.start : rows.stop]
@@ -187,7 +277,7 @@ class StreamedScaffold(Scaffold):
 
 
 class PackedScaffold(Scaffold):
-    """1, 2, 4, 8 or 16 bits a weight, unpacked a tile at a time.
+    """1, 2, 4, 8 or 16 bits per weight, unpacked a tile at a time.
 
     The code of a weight is the top bits of its lane. Codes are packed little end first: the
     first weight of a byte sits in its lowest bits; a row starts on a byte.
@@ -214,6 +304,9 @@ class PackedScaffold(Scaffold):
 
     def _product_rows(self, rows: range) -> Array:
         return unpack(self.codes[rows.start : rows.stop], self._unpacked, self.shape[1])
+
+    def _rows_at(self, index: Array) -> Array:
+        return unpack(self.codes[index], self._unpacked, self.shape[1])
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         if self.device == "cuda":

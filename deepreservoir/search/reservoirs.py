@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_array, check_consistent_length, check_X_y
 
+from ..esn import TOPOLOGIES, Topology
 from ..estimators.echo.base import check_whole
 from ..estimators.echo.series import check_rows, is_many, many_series, many_targets, pooled
 
@@ -91,9 +92,15 @@ def _total(units: Any) -> int:
     return int(sum(_levels(units)))
 
 
+def _topology(params: dict[str, Any]) -> Topology | None:
+    """Return the topology that the parameters name, if it exists: fitting refuses others."""
+    name = params.get("topology")
+    return TOPOLOGIES.get(name) if isinstance(name, str) else None
+
+
 def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: int) -> list[Any]:
     """Return `units` for each round, from few to all."""
-    powers_of_two = params.get("topology") == "hadamard"
+    topology = _topology(params)
     density = params.get("density")
     # An integer is an in-degree, and a unit cannot hear more units than there are.
     least = max(min_units, density) if isinstance(density, Integral) else min_units
@@ -104,8 +111,8 @@ def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: in
         levels = [int(units) // divisor for units in _levels(params["units"])]
         if min(levels) < least:
             break
-        if powers_of_two:
-            levels = [1 << (units.bit_length() - 1) for units in levels]
+        if topology is not None:
+            levels = [topology.most_units(units) for units in levels]
             if min(levels) < least:
                 break
         sizes.append(tuple(levels) if np.ndim(params["units"]) else levels[0])
@@ -295,10 +302,11 @@ def _checked_params(estimator: Any) -> dict[str, Any]:
             f"estimator must have the parameters {', '.join(_NEEDED)}, as EchoStateRegressor has; "
             f"{type(estimator).__name__} lacks {', '.join(missing)}"
         )
+    topology = _topology(params)
     for units in _levels(params["units"]):
         check_whole("units", units, 1)
-        if params.get("topology") == "hadamard" and units & (units - 1):
-            raise ValueError(f"a hadamard reservoir needs a power of two of units; got {units}")
+        if topology is not None:
+            topology.check_units(int(units))
     return params
 
 

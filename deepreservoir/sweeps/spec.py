@@ -183,7 +183,7 @@ def _grid(given: dict[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     grid = []
     for name, values in given.items():
         if (name, values) == ("scaffold", "all"):
-            values = [family for family in FAMILIES if family != "zero"]
+            values = [name for name, family in FAMILIES.items() if family.random]
         if not isinstance(values, list) or not values:
             raise ValueError(f"{name} in [grid] must be a list of values; got {values!r}")
         several = tuple(grid_value(name, value) for value in values)

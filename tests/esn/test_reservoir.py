@@ -17,7 +17,7 @@ from deepreservoir.esn import (
     compiled,
 )
 from deepreservoir.esn.reservoir import Tuning
-from deepreservoir.scaffold.families import lane_table
+from deepreservoir.scaffold.tables import lane_table
 
 RNG = np.random.default_rng(0)
 

@@ -8,9 +8,11 @@ import scipy.sparse
 import target
 from target import assert_allclose, host, put, xp
 
-from deepreservoir import esn
-from deepreservoir.esn import TOPOLOGIES, RecurrentSpec
+import deepreservoir
+from deepreservoir import EchoStateRegressor, esn, reservoir_search
+from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, Topology
 from deepreservoir.esn.spectrum import spectral_radius_of
+from deepreservoir.esn.topology import recurrent_digest
 
 draw_recurrent = partial(esn.draw_recurrent, device=target.device)
 
@@ -160,3 +162,61 @@ def test_a_structure_holds_no_matrix():
 def test_what_cannot_be_drawn_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         draw_recurrent(RecurrentSpec(**{"units": 64, **changes}))
+
+
+class Triangles(Topology):
+    """Cycles of three units: a topology that is defined here, in no file of the package."""
+
+    def check_units(self, units):
+        if units % 3:
+            raise ValueError(f"triangles need a multiple of 3 units; got {units}")
+
+    def most_units(self, units):
+        return units - units % 3
+
+    def links(self, spec):
+        return 1
+
+    def draw(self, spec, dtype, device):
+        self.check_units(spec.units)
+        rows = np.arange(spec.units)
+        cols = rows // 3 * 3 + (rows + 1) % 3
+        return scipy.sparse.csr_matrix((np.ones(spec.units), (rows, cols)))
+
+    def radius(self, spec, weights):
+        return 1.0
+
+    def keep(self, leak_rate):
+        return 1.0
+
+
+@pytest.fixture
+def triangles(monkeypatch):
+    monkeypatch.setitem(TOPOLOGIES, "triangles", Triangles())
+
+
+@pytest.mark.usefixtures("triangles")
+def test_a_new_topology_is_scaled_and_counted_as_it_says():
+    spec = RecurrentSpec(12, "triangles", 0.8)
+    drawn = draw_recurrent(spec, np.float64)
+    assert drawn.factor == 0.8
+    assert_allclose(np.abs(np.linalg.eigvals(drawn.dense())), 0.8, rtol=1e-12)
+    assert spec.drawn_bytes == RecurrentSpec(12, "ring").drawn_bytes
+    assert len(recurrent_digest(spec)) == 64
+    assert esn.ReservoirSpec(spec, leak_rate=0.3).keep == 1.0
+
+
+@pytest.mark.usefixtures("triangles")
+def test_a_new_topology_is_fitted_saved_and_searched(tmp_path):
+    series = np.random.default_rng(0).normal(size=(90, 1))
+    model = EchoStateRegressor(units=27, washout=5, topology="triangles", random_state=0)
+    model.fit(series[:-1], series[1:])
+    again = deepreservoir.load(deepreservoir.save(model, tmp_path / "model"))
+    np.testing.assert_array_equal(host(again.predict(series)), host(model.predict(series)))
+    searched = reservoir_search(model, series[:-1], series[1:], n_candidates=4, min_units=3)
+    assert searched.n_resources_ == [9, 27]
+    model.set_params(units=28)
+    with pytest.raises(ValueError, match="triangles need a multiple of 3 units; got 28"):
+        reservoir_search(model, series[:-1], series[1:])
+    with pytest.raises(ValueError, match="triangles need a multiple of 3 units; got 28"):
+        model.fit(series[:-1], series[1:])

@@ -51,10 +51,10 @@ def rounded_sha256_of(weights):
 
 def storages_of(family):
     return {
-        "iid": ("dense", "packed", "streamed"),
-        "spectral": ("dense", "packed", "streamed"),
         "orthogonal": ("dense",),
-    }.get(FAMILIES[family].kind, ("structured",))
+        "hadamard": ("structured",),
+        "kronecker": ("structured",),
+    }.get(family, ("dense", "packed", "streamed"))
 
 
 def test_every_family_has_golden_digests_at_both_scales():
@@ -66,7 +66,7 @@ def test_every_family_has_golden_digests_at_both_scales():
 def test_every_iid_family_has_golden_digests_at_a_second_seed_and_path():
     for name, family in FAMILIES.items():
         places = {(entry["seed"], entry["path"]) for entry in GOLDEN if entry["family"] == name}
-        assert len(places) == (2 if family.kind == "iid" else 1)
+        assert len(places) == (2 if family.construction.iid else 1)
 
 
 @pytest.mark.parametrize("entry", EXACT, ids=name_of)

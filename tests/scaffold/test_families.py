@@ -14,13 +14,13 @@ from deepreservoir.scaffold import (
     FAMILIES,
     PAPER_FAMILIES,
     ScaffoldSpec,
-    families,
     get_family,
     make_scaffold,
     quantiles,
+    tables,
 )
 
-IID = [name for name, family in FAMILIES.items() if family.kind == "iid"]
+IID = [name for name, family in FAMILIES.items() if family.construction.iid]
 PROPER = [name for name in IID if name != "zero"]
 POSITIONS = (np.arange(65_536) + 0.5) / 65_536
 
@@ -38,9 +38,17 @@ CLOSED_FORMS = {
 }
 
 
+def lane_table(family):
+    return tables.lane_table(get_family(family).table)
+
+
+def codebook(family):
+    return tables.codebook(get_family(family).table)
+
+
 def own_values(name):
     """The family's 65,536 lanes on its own scale, in float64; fan-in scaled ones at d_in = 1."""
-    return families.lane_table(name).astype(np.float64) * get_family(name).own_scale(1, 1)
+    return lane_table(name).astype(np.float64) * get_family(name).own_scale(1, 1)
 
 
 def closed_quantiles(name):
@@ -51,14 +59,14 @@ def closed_quantiles(name):
 @pytest.mark.parametrize("name", sorted(quantiles.QUANTILES))
 def test_shipped_table_is_within_one_ulp_of_the_recomputed_quantiles(name):
     exact = quantiles.standardised(name).astype(np.float32)
-    ulps = np.abs(families.lane_table(name) - exact) / np.spacing(np.abs(exact))
+    ulps = np.abs(lane_table(name) - exact) / np.spacing(np.abs(exact))
     assert ulps.max() <= 1
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_shipped_codebook_is_within_one_ulp_of_the_recomputed_levels(bits):
     exact = quantiles.normal_codebook(bits).astype(np.float32)
-    ulps = np.abs(families.codebook(f"normal_{bits}bit") - exact) / np.spacing(np.abs(exact))
+    ulps = np.abs(tables.codebook(f"normal_{bits}bit") - exact) / np.spacing(np.abs(exact))
     assert exact.shape == (2**bits,)
     assert ulps.max() <= 1
 
@@ -67,7 +75,7 @@ def test_shipped_codebook_is_within_one_ulp_of_the_recomputed_levels(bits):
 def test_lanes_are_the_standardised_quantiles_of_the_closed_form(name):
     law, quantile = CLOSED_FORMS[name], closed_quantiles(name)
     mean = quantile.mean() if name == "exponential" else 0.0
-    table = families.lane_table(name).astype(np.float64)
+    table = lane_table(name).astype(np.float64)
     values = table * np.sqrt(np.mean((quantile - mean) ** 2)) + mean
     inside = np.abs(quantile) < 1 if name == "cauchy" else np.full(65_536, True)
     # An entry is rounded to float32 once, by 2**-24 of itself at most; the cdf carries that on.
@@ -108,18 +116,18 @@ def test_quantised_levels_are_the_means_of_equally_probable_slices(bits):
     # A table entry is the median of its cell. In the last cell, where the tail is nearly
     # exponential, the mean lies (1 - ln 2) / 4.2 = 0.07 further out; it is one of 65536 / 2**bits.
     bound = 0.1 * 2**bits / 65_536
-    np.testing.assert_allclose(families.codebook(f"normal_{bits}bit"), levels, rtol=0, atol=bound)
+    np.testing.assert_allclose(tables.codebook(f"normal_{bits}bit"), levels, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("name", PROPER)
 def test_lane_table_has_unit_variance(name):
-    table = families.lane_table(name).astype(np.float64)
+    table = lane_table(name).astype(np.float64)
     assert abs(np.mean(table**2) - 1) <= 2 * 2.0**-24  # each entry rounded once
 
 
 @pytest.mark.parametrize("name", IID)
 def test_lane_table_has_mean_zero(name):
-    table = families.lane_table(name).astype(np.float64)
+    table = lane_table(name).astype(np.float64)
     if name == "exponential":
         assert abs(table.mean()) <= 2.0**-24
     else:
@@ -128,7 +136,7 @@ def test_lane_table_has_mean_zero(name):
 
 @pytest.mark.parametrize("name", IID)
 def test_lane_table_never_falls_and_repeats_each_code_of_the_codebook(name):
-    table, codes = families.lane_table(name), families.codebook(name)
+    table, codes = lane_table(name), codebook(name)
     bits = get_family(name).bits
     assert table.dtype == codes.dtype == np.float32
     assert (table.shape, codes.shape) == ((65_536,), (2**bits,))
@@ -138,7 +146,7 @@ def test_lane_table_never_falls_and_repeats_each_code_of_the_codebook(name):
 
 @pytest.mark.parametrize("name", IID)
 def test_tables_cannot_be_written(name):
-    for table in (families.lane_table(name), families.codebook(name)):
+    for table in (lane_table(name), codebook(name)):
         with pytest.raises(ValueError, match="read-only"):
             table[0] = 1
 
@@ -224,7 +232,7 @@ def test_a_weight_is_its_lane_s_value_times_one_float32_scale(name, scale):
     spec = ScaffoldSpec(name, (5, 40), 9, "layers.1", scale=scale)
     own = get_family(name).own_scale(5, 40)
     factor = np.float32(own if scale == "family" else scale / np.sqrt(40))
-    expected = families.lane_table(name)[spec.stream.rows(0, 5, 40)] * factor
+    expected = lane_table(name)[spec.stream.rows(0, 5, 40)] * factor
     assert spec.stream.draw == f"scaffold/{name}"
     np.testing.assert_array_equal(spec.rows(0, 5), expected)
 
@@ -268,20 +276,20 @@ def test_an_unknown_family_is_refused_and_the_known_ones_are_listed(name):
 
 
 def test_every_shipped_table_is_pinned_and_the_file_holds_no_other():
-    path = families.Path(families.__file__).with_name("tables.safetensors")
+    path = tables.Path(tables.__file__).with_name("tables.safetensors")
     shipped = quantiles.shipped_tables()
-    assert set(load_file(path)) == set(families._TABLE_HASHES) == set(shipped)
+    assert set(load_file(path)) == set(tables._TABLE_HASHES) == set(shipped)
 
 
-@pytest.mark.parametrize("name", sorted(families._TABLE_HASHES))
+@pytest.mark.parametrize("name", sorted(tables._TABLE_HASHES))
 def test_a_table_with_one_wrong_bit_is_refused(name, monkeypatch):
     def damaged(path):
-        tables = load_file(path)
-        tables[name].view(np.uint32)[-1] ^= 1
-        return tables
+        loaded = load_file(path)
+        loaded[name].view(np.uint32)[-1] ^= 1
+        return loaded
 
-    monkeypatch.setattr(families, "load_file", damaged)
+    monkeypatch.setattr(tables, "load_file", damaged)
     # __wrapped__ passes by the cache, which holds the tables of the other tests.
     with pytest.raises(OSError, match=f"table '{name}' .* is damaged") as caught:
-        families._shipped.__wrapped__()
-    assert families._TABLE_HASHES[name] in str(caught.value)
+        tables._shipped.__wrapped__()
+    assert tables._TABLE_HASHES[name] in str(caught.value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from target import device
 
-from deepreservoir.scaffold import ScaffoldSpec, families, linalg, make_scaffold
+from deepreservoir.scaffold import ScaffoldSpec, get_family, linalg, make_scaffold, tables
 
 SQUARE = [(1, 1), (2, 2), (33, 33), (120, 120)]
 OBLONG = [(1, 7), (7, 1), (20, 64), (64, 20), (50, 51)]
@@ -21,7 +21,7 @@ def weights_of(family, shape, seed=0, scale=1.0):
 
 def normal_lanes(family, shape, seed=0):
     stream = ScaffoldSpec(family, shape, seed, "layers.0").stream
-    return families.lane_table(family)[stream.rows(0, *shape)]
+    return tables.lane_table(get_family(family).table)[stream.rows(0, *shape)]
 
 
 def gram(weights):

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from ...backend import Array, Device, array_module, resolve_device, to_host
 from ...network import Network
+from ...scaffold import get_family
 from ...training import Checkpoint, fingerprint, train_gated
 from ..base.classifier import LabelledEstimator
 from ..base.data import Data, split_rows, without_zero_weights
@@ -195,7 +196,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
             data = self._merged_if_one_batch(samples.data, config)
             samples = samples._replace(data=data, codes=samples.codes[: len(data)])
         first = Network(config, seeds[0], init_seed=others[0], device=device)
-        if len(seeds) > 1 and (not first.n_scaffold or self.scaffold == "zero"):
+        if len(seeds) > 1 and (not first.n_scaffold or not get_family(self.scaffold).random):
             raise ValueError(
                 "tasks are told apart by their frozen weights, and there are none: expected layers "
                 f"on a scaffold other than 'zero'; got {config}"

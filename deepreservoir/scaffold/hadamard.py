@@ -1,31 +1,27 @@
-"""Scaffolds that are never written out: Hadamard and Kronecker products.
+"""Hadamard scaffolds: random signs about a Hadamard matrix, never written out.
 
 With n = d_in, a product costs O(n^1.5) where a dense one costs O(n^2), and memory is O(n).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.linalg
 
 from ..backend import Array, Device, array_module, to_device
 from ..kernels import fits_shared_memory, hadamard_rows
-from .families import lane_table
-from .spec import ScaffoldSpec
+from .families import fan_in
+from .spec import Construction, Family, ScaffoldSpec, Storages
 from .storage import Scaffold
 from .streams import Stream
+from .tables import lane_table
 
-# Numbers of a product that blocks of a stacked scaffold are transformed in at a time.
+# Entries of a product that are transformed at a time where blocks are stacked.
 _GROUP_NUMBERS = 1 << 16
-
-
-def _split(n: int) -> tuple[int, int]:
-    """Return the factors of `n` that are nearest to each other, the smaller one first."""
-    small = next(a for a in range(math.isqrt(n), 0, -1) if n % a == 0)
-    return small, n // small
 
 
 def _like(x: Array, factor: Array) -> Array:
@@ -38,7 +34,7 @@ class HadamardScaffold(Scaffold):
 
     H is the Sylvester-Hadamard matrix of the smallest order n that is a power of two and at
     least d_in, of which the first d_in columns are used. One such block gives up to n
-    outputs; more outputs stack blocks, each with input signs D1 of its own. H = Ha (x) Hb,
+    outputs; more outputs stack blocks, each with its own input signs D1. H = Ha (x) Hb,
     so a product is two small matrix products; on a device it is one fast transform as long as
     a row fits shared memory.
     """
@@ -75,7 +71,7 @@ class HadamardScaffold(Scaffold):
         return sum(int(part.nbytes) for part in parts)
 
     def multiply_adds(self, backward: bool = False) -> int:
-        """Return those of the two small products; on a device, the additions of the transform."""
+        """Return the multiply-adds of the two small products, or a device's additions."""
         if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
             return self.blocks * self.order * (self.order.bit_length() - 1)
         return self.blocks * self.order * (len(self._left) + len(self._right))
@@ -87,7 +83,7 @@ class HadamardScaffold(Scaffold):
         return (_like(x, self._left) @ right).reshape(n, self.order)
 
     def _signed(self, x: Array, signs: Array, width: int) -> Array:
-        """Return x * signs in rows of `order` numbers, each vector of x filled up to `width`."""
+        """Return x * signs in rows of `order` entries, each vector of x zero-padded to `width`."""
         signs = _like(x, signs)
         if x.shape[-1] == width:
             return (x * signs).reshape(-1, self.order)
@@ -99,9 +95,9 @@ class HadamardScaffold(Scaffold):
         return out.reshape(-1, self.order)
 
     def _block_groups(self, n: int) -> Iterator[slice]:
-        """Yield the blocks that n rows are transformed with at a time.
+        """Yield groups of blocks, each of which transforms n rows together.
 
-        A tall matrix has many small blocks: one by one, they would cost a round of Python each.
+        A tall matrix has many small blocks, and each group costs one iteration in Python.
         """
         size = max(1, _GROUP_NUMBERS // max(1, n * self.order))
         for first in range(0, self.blocks, size):
@@ -110,7 +106,7 @@ class HadamardScaffold(Scaffold):
     def _fits_kernel(self, x: Array) -> bool:
         return array_module(x) is not np and fits_shared_memory(self.order, x.dtype)
 
-    def matmul(self, x: Array) -> Array:
+    def _matmul(self, x: Array) -> Array:
         if self._fits_kernel(x):
             return hadamard_rows(x, self.signs_in, self.signs_out, self.order)
         d_out, order, n = self.shape[0], self.order, len(x)
@@ -124,7 +120,7 @@ class HadamardScaffold(Scaffold):
             xp.multiply(mixed, _like(x, self.signs_out[part]), out=out[:, part])
         return out
 
-    def rmatmul(self, g: Array) -> Array:
+    def _rmatmul(self, g: Array) -> Array:
         if self._fits_kernel(g):
             return hadamard_rows(g, self.signs_in, self.signs_out, self.order, backward=True)
         (d_out, d_in), order, n = self.shape, self.order, len(g)
@@ -148,58 +144,32 @@ class HadamardScaffold(Scaffold):
         signs = signs_out[i][:, None] * signs_in[i // self.order][:, cols.start : cols.stop]
         return hadamard * signs * self.spec.factor
 
+    def _rows_at(self, index: Array) -> Array:
+        order, half = self.order, len(self._right)
+        within = index % order
+        # Row i of a Kronecker product is that of its factors' rows; all entries are +-1.
+        left, right = self._left[within // half], self._right[within % half]
+        rows = (left[:, :, None] * right[:, None, :]).reshape(len(index), order)
+        rows = rows[:, : self.shape[1]] * self.signs_in[index // order]
+        rows *= self.signs_out[index][:, None]
+        return rows
 
-class KroneckerScaffold(Scaffold):
-    """W = P (x) Q times one scale, with P and Q normal at unit variance.
 
-    d_in and d_out are split into their nearest factors, so nothing is padded; a prime
-    dimension leaves one factor of its own size and saves less.
-    """
+@dataclass(frozen=True)
+class Hadamard(Construction):
+    """Random signs about a Hadamard matrix."""
 
-    storage = "structured"
+    storages: ClassVar[Storages] = {"structured": HadamardScaffold}
 
-    def __init__(
-        self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
-    ) -> None:
-        super().__init__(spec, dtype, device)
-        (p_out, q_out), (p_in, q_in) = _split(spec.shape[0]), _split(spec.shape[1])
-        seed, path, draw = spec.seed, spec.path, spec.stream.draw
-        table = lane_table(spec.family)
-        p = table[Stream(seed, path, f"{draw}/P").rows(0, p_out, p_in)]
-        q = table[Stream(seed, path, f"{draw}/Q").rows(0, q_out, q_in)]
-        self._host = p, q
-        # The scale rides on P in products; a weight is (p q) scale, each product rounded.
-        self._p = to_device(p.astype(self.dtype) * spec.factor, device)  # (p_out, p_in)
-        self._q = to_device(q.astype(self.dtype), device)  # (q_out, q_in)
+    def tile(self, spec: ScaffoldSpec, rows: range, cols: range) -> np.ndarray:
+        return HadamardScaffold(spec).tile(rows, cols)
 
-    @property
-    def nbytes(self) -> int:
-        return int(self._p.nbytes + self._q.nbytes)
 
-    def multiply_adds(self, backward: bool = False) -> int:
-        (p_out, p_in), (q_out, q_in) = self._p.shape, self._q.shape
-        if backward:
-            return int(p_out * q_in * (q_out + p_in))
-        return int(p_in * q_out * (q_in + p_out))
-
-    def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return P and Q on the host, unscaled, in float32."""
-        return self._host
-
-    def matmul(self, x: Array) -> Array:
-        p, q, n = _like(x, self._p), _like(x, self._q), len(x)
-        (p_out, p_in), (q_out, q_in) = p.shape, q.shape
-        right = (x.reshape(n * p_in, q_in) @ q.T).reshape(n, p_in, q_out)
-        return (p @ right).reshape(n, p_out * q_out)
-
-    def rmatmul(self, g: Array) -> Array:
-        p, q, n = _like(g, self._p), _like(g, self._q), len(g)
-        (p_out, p_in), (q_out, q_in) = p.shape, q.shape
-        right = (g.reshape(n * p_out, q_out) @ q).reshape(n, p_out, q_in)
-        return (p.T @ right).reshape(n, p_in * q_in)
-
-    def tile(self, rows: range, cols: range) -> np.ndarray:
-        p, q = self._host
-        i, j = np.array(rows, dtype=np.intp)[:, None], np.array(cols, dtype=np.intp)
-        (q_out, q_in) = q.shape
-        return p[i // q_out, j // q_in] * q[i % q_out, j % q_in] * self.spec.factor
+FAMILY = Family(
+    "hadamard",
+    "D2 H D1: random signs about a Hadamard matrix",
+    fan_in(1.0),
+    Hadamard(),
+    "binary",
+    1,
+)
