@@ -151,7 +151,7 @@ def restore_estimator(
     """
     document = contents.document
     probe = cls().new_targets()
-    types = FITTED | probe.state_types | own
+    types = {**FITTED, **probe.state_types, **own}
     model, fitted = restore_common(cls, document, types, device)
     try:
         config = from_plain(_mapping(document["config"], "config"))

@@ -186,19 +186,20 @@ class NetworkConfig(ABC):
 
     def check_ranks(self) -> None:
         """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that it is for."""
-        if self.rank == "auto":
-            return
-        over = {
-            layer: shape for layer, shape in self.adapted_shapes.items() if self.rank > min(shape)
-        }
+        if self.rank != "auto":
+            self.check_rank(int(self.rank))
+
+    def check_rank(self, rank: int) -> None:
+        """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that has one."""
+        over = {layer: shape for layer, shape in self.adapted_shapes.items() if rank > min(shape)}
         if not over:
             return
         layer, (d_in, d_out) = next(iter(over.items()))
         largest = f"min(d_in, d_out) = {min(d_in, d_out)} for {layer} ({d_in} -> {d_out})"
         if self.large_ranks == "refuse":
-            raise ValueError(f"rank must be between 1 and {largest}; got {self.rank}")
+            raise ValueError(f"rank must be between 1 and {largest}; got {rank}")
         warnings.warn(
-            f"rank {self.rank} is above {largest}"
+            f"rank {rank} is above {largest}"
             + (f" and {len(over) - 1} more layers" if len(over) > 1 else "")
             + ": there the adapter has more parameters than the layer's own matrix",
             UserWarning,

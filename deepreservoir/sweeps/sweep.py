@@ -86,7 +86,7 @@ def _go_on(
     """Make the runs that have no record, or one that says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     left = [run for run in runs if run.key not in done]
-    assignments = [Assignment.of(sweep, job) for job in jobs_of(left)]
+    assignments = [Assignment.of(sweep, job) for job in jobs_of(left, sweep.estimator_class)]
     with (
         closing(executor(assignments)) as made,
         tqdm(

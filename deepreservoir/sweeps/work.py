@@ -20,6 +20,7 @@ from ..estimators import fit_many
 from ..experiments.comparisons import arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
+from ..experiments.comparisons.runner import checked_estimator
 from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run
 from .spec import Sweep
@@ -80,14 +81,17 @@ def task_of(sweep: str) -> Task:
         If the data set is not here, or is another than the sweep was declared with.
     """
     spec = Sweep.from_dict(json.loads(sweep))
+    kind = None if spec.estimator is None else spec.estimator_class
     if spec.target is None:
-        return Task(load_dataset(spec.dataset), spec.protocol)
+        data = load_dataset(spec.dataset)
+        return Task(data, spec.protocol, kind=checked_estimator(kind, data))
     if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
         raise ValueError(
             f"{spec.dataset} is not the table that {spec.name} was declared with: every machine "
             "must have the same file, and it must not change while a sweep runs"
         )
-    return Task(read_table(spec.dataset, spec.target), spec.protocol)
+    data = read_table(spec.dataset, spec.target)
+    return Task(data, spec.protocol, kind=checked_estimator(kind, data))
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
@@ -189,7 +193,7 @@ def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
         try:
             model = _model(task, run)
             model.check_params()
-            model.network_config(task.data.n_features, task.n_outputs)
+            model.network_config(n_outputs=task.n_outputs, **task.sizes)
         except (TypeError, ValueError) as error:
             at = ", ".join(f"{name} = {value!r}" for name, value in run.point)
             raise ValueError(f"{sweep.name}, at {at}: {error}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -44,7 +44,7 @@ from ...training import (
 )
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import checked_features, checked_pair, place_of
-from .parameters import AdaptationParameters, ScaffoldParameters, TrainingParameters
+from .parameters import AdaptationParameters, TrainingParameters
 from .targets import Targets
 from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
 
@@ -71,10 +71,16 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
     #: reproduces the versions before it: files of those lack it.
     absent_parameters: ClassVar[Mapping[str, Any]] = {}
 
+    #: Parameters that only mean something where a scaffold is adapted, not to a dense network.
+    adapter_parameters: ClassVar[frozenset[str]] = frozenset(
+        {field.name for field in fields(AdaptationParameters)} - {"dtype"} | {"resample"}
+    )
+
     # Of an estimator without such parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
 
+    _one_scaffold = False
     _stratify = False
     _y_numeric = False
 
@@ -314,7 +320,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
         """Take what comes of a training."""
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
-        if isinstance(self, ScaffoldParameters):
+        if self._one_scaffold:
             self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
         # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
         self._state = outcome.state if fit.one_pass else None
@@ -406,6 +412,24 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def with_config(model: Any, config: NetworkConfig) -> Any:
+    """Return an unfitted estimator with the parameters of `model` and a given configuration.
+
+    Controls train networks whose configuration no parameters of the estimator describe.
+
+    Parameters
+    ----------
+    model : DeepEstimator
+    config : NetworkConfig
+    """
+
+    def network_config(self: DeepEstimator, **sizes: Any) -> NetworkConfig:
+        return config
+
+    kind = type(type(model).__name__, (type(model),), {"network_config": network_config})
+    return kind(**model.get_params(deep=False))
 
 
 def host_outputs(

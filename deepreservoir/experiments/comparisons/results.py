@@ -84,7 +84,7 @@ class Comparison:
             "versions": versions(),
             "ranks": self.ranks,
             "seeds": self.seeds,
-            "protocol": asdict(self.protocol),
+            "protocol": self.protocol.to_plain(),
             "notes": self.notes,
             "summary": [asdict(row) for row in self.summary()],
             "records": [asdict(record) for record in self.records],

@@ -161,7 +161,10 @@ def rank_table(
     (4, True, 1210, 491)
     """
     protocol = protocol or protocol_for(data.name)
-    kinds = {"classification": DeepReservoirClassifier, "regression": DeepReservoirRegressor}
+    kinds: dict[str, Any] = {
+        "classification": DeepReservoirClassifier,
+        "regression": DeepReservoirRegressor,
+    }
     search = RankSearch(
         kinds[data.task](**protocol.parameters()),
         eps,
