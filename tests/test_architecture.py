@@ -11,11 +11,12 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("backend", "container"),
-    ("kernels",),
+    ("backend", "checks", "container"),
+    ("document", "kernels"),
     ("scaffold", "params", "inputs"),
     ("losses", "optim", "layers"),
     ("models",),
+    ("passes",),
     ("network",),
     ("training", "esn", "analysis"),
     ("estimators",),
@@ -44,12 +45,14 @@ INSIDE = {
         "softmax": {"cuda"},
     },
     "layers": {
-        "base": set(),
+        "multiply_adds": set(),
         "init": set(),
+        "base": {"init", "multiply_adds"},
+        "composite": {"base", "multiply_adds"},
         "dropout": {"base"},
-        "activation": {"base", "dropout"},
-        "norm": {"base"},
-        "dense": {"base", "dropout", "init"},
+        "activation": {"base", "dropout", "multiply_adds"},
+        "norm": {"base", "multiply_adds"},
+        "dense": {"base", "dropout", "init", "multiply_adds"},
     },
     "scaffold": {
         "streams": set(),

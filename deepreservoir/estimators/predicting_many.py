@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, to_device, to_host
 from ..inputs import CHUNK_ROWS, Inputs
-from ..network import Network, outputs_side_by_side
+from ..network import Network
+from ..passes import outputs_side_by_side
 from .base.fitting import DeepEstimator
 
 

@@ -216,6 +216,18 @@ class NetworkConfig(ABC):
             if isinstance(layer, AdaptedDense) and layer.adapter.low_rank
         }
 
+    def rank_limit(self) -> tuple[int, str] | None:
+        """Return the largest rank that no layer's matrix is smaller than, and what it is.
+
+        None where no layer has a rank.
+        """
+        shapes = self.adapted_shapes
+        if not shapes:
+            return None
+        layer = min(shapes, key=lambda name: min(shapes[name]))
+        d_in, d_out = shapes[layer]
+        return min(d_in, d_out), f"min(d_in, d_out) of {layer} ({d_in} -> {d_out})"
+
     def rank_of(self, d_in: int, d_out: int) -> int:
         """Return the rank of an adapted layer of these widths."""
         return min(DEFAULT_RANK, d_in, d_out) if self.rank == "auto" else int(self.rank)

@@ -14,9 +14,8 @@ from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ...backend import (
     Array,
@@ -43,8 +42,9 @@ from ...training import (
     validator,
 )
 from .data import Data, merged, normalised_weights, split, without_zero_weights
-from .device_input import checked_features, checked_pair, place_of
+from .device_input import place_of
 from .parameters import AdaptationParameters, TrainingParameters
+from .table_validation import TableValidation
 from .targets import Targets
 from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
 
@@ -61,7 +61,7 @@ class Fit(NamedTuple):
     one_pass: bool
 
 
-class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
+class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     """Base of all deep estimators; its subclasses store parameters only until `fit`."""
 
     network_: Network
@@ -82,7 +82,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
 
     _one_scaffold = False
     _stratify = False
-    _y_numeric = False
 
     # What an architecture says of itself --------------------------------------------------
 
@@ -113,48 +112,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
         check_training_params(self.get_params(deep=False))
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
-
-    # Validating what users hand in: an estimator of other inputs than tables overrides these --
-
-    def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
-        """Return X and y for `fit`, checked against each other and against what was fitted.
-
-        Parameters
-        ----------
-        X, y : as in fit
-        reset : bool
-            Whether X decides what later X must look like.
-        on_device : bool
-            Whether both are device arrays.
-
-        Returns
-        -------
-        X, y
-            y on the host.
-        """
-        dtype = np.dtype(self.dtype)
-        if on_device:
-            X, y = checked_pair(self, X, y, reset=reset, dtype=dtype, y_dtype=None)
-            return X, to_host(y)
-        return validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=dtype,
-            order="C",
-            multi_output=True,
-            y_numeric=self._y_numeric,
-        )
-
-    def validated_features(self, X: Any, on_device: bool) -> Any:
-        """Return X for prediction, checked against what was fitted."""
-        if on_device:
-            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-        )
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -407,11 +364,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
                 "array, or fit with numbers for classes"
             )
         return to_device(values, "cuda")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def with_config(model: Any, config: NetworkConfig) -> Any:

@@ -49,10 +49,12 @@ def checked_ranks(
     """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
     chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
     config = Task(data, protocol, kind=kind).config(rank="auto")
-    for rank in chosen:
-        if rank < 1:
-            raise ValueError(f"ranks must be at least 1; got {rank}")
-        config.check_rank(rank)
+    limit = config.rank_limit() if config.large_ranks == "refuse" else None
+    largest, why = limit or (float("inf"), "")
+    wrong = [rank for rank in chosen if not 1 <= rank <= largest]
+    if wrong:
+        expected = f"between 1 and {largest}, {why}" if limit else "at least 1"
+        raise ValueError(f"ranks must be {expected}; got {wrong[0]}")
     return tuple(chosen)
 
 
