@@ -110,7 +110,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         raise ArtifactError(
             f"a model to save must be one of {_known_names()}, or a pipeline that ends in one; got "
             f"{type(estimator).__name__}. A deep estimator of your own is registered by the "
-            "decorator deepreservoir.estimator"
+            "decorator deepreservoir.register_estimator"
         )
     kind, _ = known
     contents: Contents = kind.contents_of(estimator)
@@ -247,8 +247,8 @@ def unpack(
     if known is None:
         raise ArtifactError(
             f"the file holds a {name!r:.60}, which is not registered here, where there are "
-            f"{_known_names()}. Import the package that defines it, with @deepreservoir.estimator "
-            "above the class, before the file is loaded"
+            f"{_known_names()}. Import the package that defines it, with "
+            "@deepreservoir.register_estimator above the class, before the file is loaded"
         )
     kind, cls = known
     model = kind.rebuild(cls, contents, device, max_bytes, ready)

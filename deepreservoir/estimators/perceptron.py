@@ -10,7 +10,7 @@ from .base.classifier import DeepClassifier
 from .base.descriptions import documented
 from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
-from .base.registry import estimator
+from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 
 
@@ -58,7 +58,7 @@ class Perceptron(AdaptationParameters):
         )
 
 
-@estimator
+@register_estimator
 @documented
 @dataclass(eq=False, repr=False)
 class DeepReservoirClassifier(Perceptron, DeepClassifier):
@@ -111,7 +111,7 @@ class DeepReservoirClassifier(Perceptron, DeepClassifier):
     """
 
 
-@estimator
+@register_estimator
 @documented
 @dataclass(eq=False, repr=False)
 class DeepReservoirRegressor(Perceptron, DeepRegressor):
