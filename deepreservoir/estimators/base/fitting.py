@@ -388,7 +388,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
 
     def _decoded(self, X: Any, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return what `decode` makes of the network's outputs, a chunk of samples at a time."""
-        return host_outputs(self.network_, self._inputs(X), decode)
+        inputs = self._inputs(X)  # which may move the network
+        return host_outputs(self.network_, inputs, decode)
 
     @staticmethod
     def _placed(values: np.ndarray, X: Any) -> Array:
