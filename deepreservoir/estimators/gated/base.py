@@ -346,7 +346,10 @@ class SeedGated(GatingParameters, LabelledEstimator):
         `X` and `task` are as for :meth:`decision_function`. A label that is neither a class of the
         sample's task nor the out-of-class label means that the sample is not one of the task.
         """
-        return self._decoded_of_tasks(X, task, self._targets.decode)
+        return self._decoded_of_tasks(X, task, self._predictions)
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        return self._targets.decode(outputs)
 
     def predict_log_proba(self, X: Any, task: Any = None) -> Array:
         """Return log probabilities, float64, shape (n_samples, n_classes)."""
