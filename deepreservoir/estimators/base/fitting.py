@@ -310,8 +310,16 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
             validate = self._validate(fit.targets, fit.held_out, products)
         return Training(fit.network, fit.targets.loss, plan, validate)
 
-    def _trained(self, fit: Fit, outcome: Outcome) -> Self:
-        """Take what comes of a training."""
+    def _trained(self, fit: Fit, outcome: Outcome, stacklevel: int = 5) -> Self:
+        """Take what comes of a training.
+
+        Parameters
+        ----------
+        fit : Fit
+        outcome : Outcome
+        stacklevel : int, default=5
+            Calls from here to the user's, which a warning names.
+        """
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
         if isinstance(self, ScaffoldParameters):
@@ -322,7 +330,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the model is usable",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )
         return self
 

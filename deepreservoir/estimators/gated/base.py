@@ -131,7 +131,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
                 f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
                 "answer to every row; set out_of_class to have other rows rejected",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _task_seeds(
@@ -275,7 +275,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
-        return self._trained(fit, outcome)
+        return self._trained(fit, outcome, stacklevel=4)
 
     def _gate(self, networks: list[Network]) -> None:
         """Take the networks of all tasks."""
