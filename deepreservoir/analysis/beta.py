@@ -90,9 +90,10 @@ def betas_of(model: Any) -> Betas:
     values = {path: beta for path, beta in network.betas().items() if path in learned}
     if not values:
         config = network.config
+        head = f" and head={config.head!r}" if hasattr(config, "head") else ""
         raise ValueError(
             "no layer of this network learns a beta: it has "
-            f"adapter={config.adapter!r} and beta={config.beta!r}. Fit with "
+            f"adapter={config.adapter!r}, beta={config.beta!r}{head}. Fit with "
             "adapter='lora' or 'dora', and beta='learned' or a start value"
         )
     epochs = getattr(estimator_of(model), "history_", {}).get("beta", [])

@@ -175,6 +175,9 @@ def restore_estimator(
             "the network"
         )
     _check_config(model, config)
+    n_features, read = fitted["n_features"], model._reader.sizes().get("n_features")
+    if None not in (n_features, read) and n_features != read:
+        raise ArtifactError(f"the network reads {read} features, the model {n_features}")
     return model, fitted, config
 
 

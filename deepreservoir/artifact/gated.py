@@ -15,6 +15,8 @@ from ..scaffold import Scaffold, get_family
 from . import deep
 from .common import check_tensors
 
+adapter_names = deep.adapter_names
+
 _FITTED = {"tasks": dict, "task_classes": list, "other_scaffolds": list}
 
 
@@ -103,7 +105,8 @@ def rebuild(
 
 
 def _take_task_classes(model: Any, data: list[Any]) -> None:
-    names, n = model.tasks_.tolist(), len(model.classes_)
+    names, classes = model.tasks_.tolist(), model._targets.classes
+    n = len(classes)
     if len(data) != len(names):
         raise ArtifactError(f"task_classes must be those of {len(names)} tasks; got {len(data)}")
     for own in data:
@@ -113,5 +116,5 @@ def _take_task_classes(model: Any, data: list[Any]) -> None:
                 f"the classes of a task must be some of the model's {n}, in order; got {own!r:.80}"
             )
     model.task_classes_ = {
-        name: model.classes_[np.array(own)] for name, own in zip(names, data, strict=True)
+        name: classes[np.array(own)] for name, own in zip(names, data, strict=True)
     }

@@ -21,9 +21,11 @@ from .pipelines import pipeline_of, steps_of
 
 def _kind_of(name: Any) -> tuple[ModuleType, Any] | None:
     """Return what reads and writes estimators of a name, and their class; None if unknown."""
+    if not isinstance(name, str):
+        return None
     if name in echo.CLASSES:
         return echo, echo.CLASSES[name]
-    cls = ESTIMATORS.get(name) if isinstance(name, str) else None
+    cls = ESTIMATORS.get(name)
     if cls is None:
         return None
     return gated if issubclass(cls, SeedGated) else deep, cls

@@ -78,8 +78,9 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     products = chosen[0]._held_out_products(fits[0])
     trainings = [model._training(fit, products) for model, fit in zip(chosen, fits, strict=True)]
     outcomes = train_together(trainings, chosen[0]._training_set(fits[0]))
-    done = zip(chosen, fits, outcomes, strict=True)
-    return [model._trained(fit, outcome) for model, fit, outcome in done]
+    for model, fit, outcome in zip(chosen, fits, outcomes, strict=True):
+        model._trained(fit, outcome, stacklevel=3)
+    return chosen
 
 
 def _check(models: list[Any]) -> None:

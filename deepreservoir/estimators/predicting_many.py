@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import Array, to_device, to_host
+from ..backend import Array, present_device, to_device, to_host
 from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network
 from ..passes import outputs_side_by_side
@@ -128,6 +128,7 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
                 "take the last step, and scale the rows before"
             )
         check_is_fitted(model, "network_")
+        model._move(present_device(model.device))  # all of them, or the inputs would be elsewhere
         networks[key] = model.network_
         kinds.add(type(model).__name__)
     if len(kinds) > 1:

@@ -22,9 +22,8 @@ from deepreservoir.analysis import (
     paper_memory,
     paper_training_flops,
 )
-from deepreservoir.inputs.table import CHUNK_ROWS
-from deepreservoir.layers import Dense, Layer, Step
-from deepreservoir.training import project
+from deepreservoir.inputs import CHUNK_ROWS, Batch, Table
+from deepreservoir.layers import Dense, Layer, Pass, Step
 
 # The paper's formulas -----------------------------------------------------------------------
 
@@ -131,40 +130,38 @@ def test_work_is_that_of_the_products_which_are_made(given):
     net = watched(network(**given))
     x = np.random.default_rng(0).normal(size=(rows, 12)).astype(net.dtype).view(Watched)
 
-    projection, base = work(lambda: project(net, Rows(x), 1 << 30))
+    projection, products = work(lambda: net.frozen_products(WatchedTable(x, net.dtype)))
 
-    def step(part, base):
-        out, cache = net.forward(x[part], Step(0, 0), base)
+    def step(part, products):
+        own = {path: product[part] for path, product in products.items()}
+        out, cache = net.forward(x[part], Pass(Step(0, 0), products=own))
         net.backward(np.ones_like(out).view(Watched), cache)
 
-    def epoch(base):
+    def epoch(products):
         parts = [slice(0, 20), slice(20, 40), slice(40, 50)]
-        bases = [None if base is None else base[part] for part in parts]
-        return [work(partial(step, *given))[0] for given in zip(parts, bases, strict=True)]
+        return [work(partial(step, part, products))[0] for part in parts]
 
     kept, anew = (
         cost_of(plain, rows, epochs=3, batch_size=batch, projected=projected).counted
         for projected in (True, False)
     )
     assert kept.projection == projection
-    for counted, steps in ((kept, epoch(base)), (anew, epoch(None))):
+    for counted, steps in ((kept, epoch(products)), (anew, epoch({}))):
         assert counted.step == steps[0]
         assert counted.training == 3 * sum(steps) + counted.projection
         assert counted.prediction == work(lambda: net.outputs(x))[0]
     assert anew.projection == 0
 
 
-class Rows:
+class WatchedTable(Table):
     """Rows that stay watched."""
 
-    def __init__(self, x):
+    def __init__(self, x, dtype):
+        super().__init__(x, dtype)
         self.x = x
 
-    def __len__(self):
-        return len(self.x)
-
-    def chunks(self):
-        yield slice(None), self.x
+    def chunks(self, nbytes, sample_bytes):
+        yield slice(None), Batch(self.x)
 
 
 def test_the_watch_sees_what_a_product_costs():
@@ -222,22 +219,22 @@ def test_structured_scaffolds_cost_less_than_their_weights():
 def test_many_rows_are_predicted_in_chunks():
     net = network(adapter="dora")
     one, two = (cost_of(net, n, 2).counted.prediction for n in (CHUNK_ROWS, CHUNK_ROWS + 1))
-    call = multiply_adds(net.root).forward_call
-    assert call > 0
-    assert two - one == multiply_adds(net.root).forward + call
+    count = multiply_adds(net.root, (1, 12))
+    assert count.forward_call > 0
+    assert two - one == count.forward + count.forward_call
 
 
 def test_an_unknown_layer_is_refused():
     class Attention(Dense):
         pass
 
-    assert multiply_adds(Attention("a", 2, 3)).forward == 6  # what a Dense does
+    assert multiply_adds(Attention("a", 2, 3), (1, 2)).forward == 6  # what a Dense does
 
     class Other(Layer):
         pass
 
     with pytest.raises(TypeError, match="products of a Other are not known"):
-        multiply_adds(Other())
+        multiply_adds(Other(), (1, 2))
 
 
 # The twin -----------------------------------------------------------------------------------
@@ -277,8 +274,8 @@ def test_bytes_are_those_of_the_arrays(given):
     assert held.theta == held.moments == net.theta.nbytes
     assert held.grad == net.grad.nbytes
     assert held.scaffold == sum(scaffold.nbytes for scaffold in net.scaffolds.values())
-    base = project(net, Rows(np.zeros((100, 12), net.dtype)), 1 << 30)
-    assert held.projection == (0 if base is None else base.nbytes)
+    products = net.frozen_products(Table(np.zeros((100, 12)), net.dtype))
+    assert held.projection == sum(product.nbytes for product in products.values())
     assert held.network == held.theta + held.grad + held.scaffold
     assert held.training == held.network + held.moments + held.projection
 

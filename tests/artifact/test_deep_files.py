@@ -211,8 +211,8 @@ def test_a_generator_is_left_out(tmp_path):
 
 WIDE = [10**6, 10**6]
 REFUSED = {
-    "estimator": (set_at("estimator", to="Pickle"), "holds a 'Pickle'.*knows DeepReservoirClass"),
-    "estimator list": (set_at("estimator", to=["x"]), "holds a"),
+    "estimator": (set_at("estimator", to="Pickle"), "holds a 'Pickle', which is not registered here, where there are DeepReservoirClass"),
+    "estimator list": (set_at("estimator", to=["x"]), r"holds a \['x'\], which is not registered"),
     "entry": (set_at("more", to=1), "must have the entries"),
     "no entry": (set_at("fitted", to=KeyError), "must have the entries"),
     "parameter": (set_at("params", "colour", to=1), "has no parameter 'colour'"),
@@ -221,8 +221,8 @@ REFUSED = {
     "features": (set_at("fitted", "n_features", to=7), "reads 6 features, the model 7"),
     "names": (set_at("fitted", "feature_names", to=["a"]), "1 names for 6 features"),
     "config": (set_at("config", "rank", to=100), "config: rank must be between 1 and"),
-    "config type": (set_at("config", "hidden_layer_sizes", to=3), "expected a list of widths"),
-    "config entry": (set_at("config", "layers", to=3), "config must have the entries"),
+    "config type": (set_at("config", "hidden_layer_sizes", to=3), "hidden_layer_sizes must be a list; got 3"),
+    "config entry": (set_at("config", "layers", to=3), "config: the architecture 'mlp' has no field 'layers'"),
     "terabytes": (
         set_at("config", "hidden_layer_sizes", to=WIDE),
         "asks for 4,000,.* bytes for its scaffold; max_bytes allows 2,147,483,648",
@@ -242,7 +242,10 @@ REFUSED = {
     "shape": (set_at("scaffold", "layers", 0, "shape", to=[1, 1]), "does not go with the conf"),
     "path": (set_at("scaffold", "layers", 0, "path", to="../x"), "must have the layers"),
     "factor": (set_at("scaffold", "layers", 0, "factor", to=2.0), "known_factor .* spectral"),
-    "classes": (set_at("fitted", "classes", "values", to=["a", "b"]), "2 classes do not go with 3"),
+    "classes": (
+        set_at("fitted", "classes", "values", to=["a", "b"]),
+        "targets of 1 outputs do not go with 3 outputs of the network",
+    ),
     "classes twice": (set_at("fitted", "classes", "values", to=["a", "a", "b"]), "in order"),
     "classes type": (set_at("fitted", "classes", "values", to=[1, 2, 3]), "must be a list of"),
     "classes dtype": (set_at("fitted", "classes", "dtype", to="(9,)i8"), "cannot be of dtype"),
@@ -280,7 +283,7 @@ PIPELINES = {
         in_tensors(lambda t: t.update({"target.scale": np.array([0.0, 1.0])})),
         "'target.scale' must be positive",
     ),
-    "dimensions": (set_at("fitted", "target_ndim", to=1), "2 targets cannot be of 1 dimensions"),
+    "dimensions": (set_at("fitted", "target_ndim", to=1), "2 targets cannot have 1 dimensions"),
 }
 
 

@@ -51,7 +51,7 @@ def test_costs(given):
 
 def test_a_transform_on_a_device_is_counted_as_its_additions():
     _, device = networks(scaffold="hadamard", adapter="none")
-    count = multiply_adds(device.root)
+    count = multiply_adds(device.root, (1, 100))
     transforms = 128 * 7  # order 128 both times: seven passes over 128 numbers
     assert count.forward == 2 * transforms + 99 * 7
     assert count.backward == transforms + 2 * 99 * 7

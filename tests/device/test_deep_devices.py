@@ -136,6 +136,15 @@ def test_tenants_share_a_scaffold_of_the_device(tmp_path):
     np.testing.assert_array_equal(found[1::2], other.predict(X)[1::2])
 
 
+def test_tenants_from_pickles_are_served_on_the_device_of_their_parameter():
+    base = DeepReservoirClassifier(**PARAMS, scaffold_seed=3, device="cuda").fit(X, Y)
+    wanted = base.predict(X)
+    models = {name: pickle.loads(pickle.dumps(base)) for name in ("one", "other")}
+    found = predict_many(models, X, np.where(np.arange(200) % 2 == 0, "one", "other"))
+    np.testing.assert_array_equal(found, wanted)
+    assert {model.network_.device for model in models.values()} == {"cuda"}
+
+
 def test_a_checkpoint_is_of_no_device(tmp_path, monkeypatch):
     from deepreservoir.training import checkpoint
 

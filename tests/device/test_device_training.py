@@ -6,8 +6,8 @@ from device_array import transfers
 
 from deepreservoir import kernels
 from deepreservoir.backend import to_device
-from deepreservoir.inputs.table import Rows
-from deepreservoir.layers import Step
+from deepreservoir.inputs import Table
+from deepreservoir.layers import Pass, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -15,6 +15,7 @@ from deepreservoir.optim import AdamW
 from deepreservoir.training import Plan, TrainingSet, train
 
 LOSS = SoftmaxCrossEntropy(0.1, (1.0, 2.0, 0.5))
+SHAPE = {"n_features": 11, "n_outputs": 3, "hidden_layer_sizes": (24, 24)}
 OPTIONS = [
     {},
     {"bias": True, "dropout": 0.3, "adapter_dropout": 0.2, "activation": "gelu"},
@@ -28,13 +29,13 @@ OPTIONS = [
 
 
 def trained(device, **options):
-    config = MLPConfig(11, 3, (24, 24), **options)
+    config = MLPConfig(**SHAPE, **options)
     network = Network(config, seed=3, device=device)
     rng = np.random.default_rng(1)
     X = rng.standard_normal((50, 11)).astype(config.dtype)
     targets, weights = rng.integers(0, 3, 50), rng.random(50).astype(config.dtype)
     data = TrainingSet(
-        Rows(X, config.dtype, device), to_device(targets, device), to_device(weights, device)
+        Table(X, config.dtype, device), to_device(targets, device), to_device(weights, device)
     )
     train(network, data, LOSS, Plan(AdamW(), 0.01, epochs=3, batch_size=16, clip_norm=1.0))
     return network
@@ -53,8 +54,8 @@ def test_a_gradient_in_float32_is_the_same(cupy, options):
     gradients = {}
     x = np.random.default_rng(0).standard_normal((20, 11)).astype(np.float32)
     for where in ("cpu", "cuda"):
-        network = Network(MLPConfig(11, 3, (24, 24), **options), seed=3, device=where)
-        outputs, cache = network.forward(to_device(x, where), Step(2, 5))
+        network = Network(MLPConfig(**SHAPE, **options), seed=3, device=where)
+        outputs, cache = network.forward(to_device(x, where), Pass(Step(2, 5)))
         _, doutputs = LOSS(outputs, to_device(np.arange(20) % 3, where))
         network.backward(doutputs, cache)
         gradients[where] = network.grad
@@ -70,13 +71,13 @@ def test_a_gradient_in_float32_is_the_same(cupy, options):
 def test_nothing_moves_within_a_step(cupy, options):
     if getattr(cupy, "transfers", None) is not transfers:
         pytest.skip("only the stand-in counts what moves")
-    network = Network(MLPConfig(11, 3, (24, 24), **options), seed=3, device="cuda")
+    network = Network(MLPConfig(**SHAPE, **options), seed=3, device="cuda")
     optimiser, mask = AdamW(), network.params.decay_mask(network.theta)
     state = optimiser.init(network.theta)
     x, targets = cupy.ones((20, 11), np.float32), cupy.asarray(np.arange(20) % 3)
     for index in range(2):
         before = transfers.total  # of the second step: the first may move tables that stay
-        outputs, cache = network.forward(x, Step(0, index))
+        outputs, cache = network.forward(x, Pass(Step(0, index)))
         value, doutputs = LOSS(outputs, targets)
         network.grad.fill(0)
         network.backward(doutputs, cache)

@@ -8,19 +8,21 @@ A check that fails prints the gradients, entry by entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from target import assert_allclose, assert_array_equal, device, host, put, xp
 
 from deepreservoir.backend import Array
-from deepreservoir.layers import Layer, Step
+from deepreservoir.layers import Layer, Pass, Step
+from deepreservoir.layers.base import EMPTY
 from deepreservoir.network import Network
 from deepreservoir.params import ParamSet
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
 STEP = Step(seed=5, index=2)  # the training step that checks belong to
+TRAINING = Pass(STEP)
 
 # The difference's own error at this width is about 1e-10 for values near one.
 WIDTH = 1e-5
@@ -56,13 +58,20 @@ def jitter(theta: Array, size: float = 0.3) -> None:
 
 def bind(layer: Layer, family: str = "normal", storage: str = "auto", moved: bool = True) -> Bound:
     """Give `layer` float64 parameters at their start values, jittered if `moved`."""
-    params = ParamSet(layer.slots())
+    params = ParamSet(slot for slot in layer.slots() if slot.trained)
+    buffers = ParamSet(slot for slot in layer.slots() if not slot.trained)
     theta, grad = xp.zeros(params.size), xp.zeros(params.size)
     scaffolds = {
-        path: make_scaffold(ScaffoldSpec(family, shape, 3, path), storage, np.float64, device)
-        for path, shape in layer.scaffold_requests()
+        request.path: make_scaffold(
+            ScaffoldSpec(family, request.shape, 3, request.path, request.gain),
+            storage,
+            np.float64,
+            device,
+        )
+        for request in layer.scaffold_requests()
     }
-    layer.bind(params.views(theta), params.views(grad), scaffolds)
+    values = params.views(theta) | buffers.views(xp.zeros(buffers.size))
+    layer.bind(values, params.views(grad), scaffolds)
     layer.initialise(4)
     if moved:
         jitter(theta)
@@ -78,19 +87,28 @@ def bound_network(network: Network) -> Bound:
 def check_gradients(
     bound: Bound,
     x: Array,
-    base: Array | None = None,
+    products: Mapping[str, Array] = EMPTY,
     needs_dx: bool = True,
 ) -> None:
     """Hold a layer's backward to its forward, and both to the contract.
 
     Checked are: the gradients of the parameters and of `x`; that gradients are added to what
     is there already; that a cache can be used twice; that nothing but gradients is written.
+
+    Parameters
+    ----------
+    bound : Bound
+    x : array
+        With any leading axes.
+    products : mapping of str to array
+        Products of x with frozen weights that were made in advance, by path.
+    needs_dx : bool
     """
     layer, params, theta, grad = bound
     x, given_x = frozen(x), host(x)
-    base = None if base is None else frozen(base)
+    on = Pass(STEP, products={path: frozen(product) for path, product in products.items()})
     start = theta.copy()
-    y, cache = layer.forward(x, STEP, base)
+    y, cache = layer.forward(x, on)
     dy = normal(*y.shape, seed=1)
     earlier = normal(*grad.shape, seed=2)
     grad[:] = earlier
@@ -107,7 +125,7 @@ def check_gradients(
 
     def value_at_theta(move: np.ndarray) -> float:
         theta[:] = start + put(move)
-        value = xp.vdot(layer.forward(x, STEP, base)[0], dy)
+        value = xp.vdot(layer.forward(x, on)[0], dy)
         theta[:] = start
         return float(value)
 
@@ -123,7 +141,7 @@ def check_gradients(
     assert_array_equal(dx_again, dx, err_msg="second use of the cache")
 
     def value_at_x(move: np.ndarray) -> float:
-        return float(xp.vdot(layer.forward(frozen(x + put(move)), STEP)[0], dy))
+        return float(xp.vdot(layer.forward(frozen(x + put(move)), TRAINING)[0], dy))
 
     _compare("x", value_at_x, host(dx), lambda flat: {"x": flat})
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from target import xp
 
-from deepreservoir.layers import AdaptedDense, LayerNorm, Residual, Step
-from deepreservoir.models import MLPConfig
+from deepreservoir.layers import AdaptedDense, LayerNorm, Pass, Residual, Sequential, Step
+from deepreservoir.models import MLPConfig, from_plain
 from deepreservoir.network import Network
-from deepreservoir.params import ParamSet
+from deepreservoir.params import DECAYED, ParamSet
 
 MNIST_MEDIUM = {
     "n_features": 784,
@@ -23,23 +23,32 @@ def config(**given):
 
 
 def slots(made):
-    return {slot.path: slot for slot in made.build().slots()}
+    return {slot.path: slot for slot in Sequential(made.build()).slots()}
+
+
+def count(made):
+    return ParamSet(Sequential(made.build()).slots()).size
+
+
+def hidden(made):
+    """The layers of the body, which come before the head."""
+    return made.build()[0].layers
 
 
 # Counts ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("rank", "count"), [(1, 3294), (2, 5934), (4, 11214), (8, 21774), (16, 42894), (32, 85134)]
+    ("rank", "expected"), [(1, 3294), (2, 5934), (4, 11214), (8, 21774), (16, 42894), (32, 85134)]
 )
-def test_trained_parameters_are_those_of_the_paper(rank, count):
+def test_trained_parameters_are_those_of_the_paper(rank, expected):
     made = MLPConfig(**MNIST_MEDIUM, rank=rank, adapter="lora", bias=False)
-    assert ParamSet(made.build().slots()).size == count
+    assert count(made) == made.n_params == expected
 
 
 def test_fully_trained_parameters_are_those_of_the_paper():
     made = MLPConfig(**MNIST_MEDIUM, adapter="full", bias=True)
-    assert ParamSet(made.build().slots()).size == 575_050
+    assert count(made) == made.n_params == 575_050
 
 
 @pytest.mark.parametrize(
@@ -57,14 +66,13 @@ def test_fully_trained_parameters_are_those_of_the_paper():
     ],
 )
 def test_each_option_adds_the_parameters_it_means(given, extra):
-    plain = ParamSet(config(rank=2).build().slots()).size
-    assert ParamSet(config(rank=2, **given).build().slots()).size == plain + extra
+    assert count(config(rank=2, **given)) == count(config(rank=2)) + extra
 
 
 def test_only_matrices_decay():
     made = config(adapter="dora", bias=True, layer_norm=True, head="lora+bias")
     for path, slot in slots(made).items():
-        assert slot.decay == (len(slot.shape) == 2), path
+        assert (slot.group in DECAYED) == (len(slot.shape) == 2), path
 
 
 def test_paths_and_shapes_are_the_documented_ones():
@@ -94,9 +102,7 @@ def test_paths_and_shapes_are_the_documented_ones():
 
 
 def adapters(made):
-    layers = (
-        layer.layer if isinstance(layer, Residual) else layer for layer in made.build().layers
-    )
+    layers = Sequential(made.build()).walk()
     return [layer.adapter for layer in layers if isinstance(layer, AdaptedDense)]
 
 
@@ -128,21 +134,21 @@ def test_beta_is_a_start_value_or_fixed_at_one(beta, start, learned):
 
 def test_only_the_first_layer_skips_its_input_gradient():
     made = config(head="lora", hidden_layer_sizes=(6, 6), residual=True)
-    layers = [layer for layer in made.build().layers if isinstance(layer, AdaptedDense | Residual)]
-    inner = [layer.layer if isinstance(layer, Residual) else layer for layer in layers]
-    assert [layer.needs_dx for layer in inner] == [False, True, True]
+    layers = [layer for layer in Sequential(made.build()).walk() if isinstance(layer, AdaptedDense)]
+    assert [layer.path for layer in layers] == ["layers.0", "layers.1", "head"]
+    assert [layer.needs_dx for layer in layers] == [False, True, True]
 
 
 def test_a_residual_stands_where_the_width_stays():
     made = config(n_features=6, hidden_layer_sizes=(8, 8, 4), residual=True)
-    kinds = [isinstance(layer, Residual) for layer in made.build().layers]
-    # Each hidden layer is followed by its activation; the head comes last.
-    assert kinds == [False, False, True, False, False, False, False]
+    kinds = [isinstance(layer, Residual) for layer in hidden(made)]
+    # Each hidden layer is followed by its activation; the head is not among them.
+    assert kinds == [False, False, True, False, False, False]
 
 
 def test_layer_norm_comes_before_the_nonlinearity():
-    layers = config(layer_norm=True).build().layers
-    assert [isinstance(layer, LayerNorm) for layer in layers] == [False, True, False] * 2 + [False]
+    layers = hidden(config(layer_norm=True))
+    assert [isinstance(layer, LayerNorm) for layer in layers] == [False, True, False] * 2
 
 
 # What is refused ------------------------------------------------------------
@@ -259,7 +265,7 @@ def test_a_share_is_refused_by_name_or_can_be_used(name, share):
     except ValueError as error:
         assert name in str(error)  # noqa: PT017
     else:
-        outputs, _ = network.forward(xp.ones((2, 6), np.float32), Step(0, 0))
+        outputs, _ = network.forward(xp.ones((2, 6), np.float32), Pass(Step(0, 0)))
         assert xp.isfinite(outputs).all()
 
 
@@ -292,14 +298,15 @@ EVERY_OPTION = {
 @pytest.mark.parametrize("given", [{"n_features": 6, "n_outputs": 3}, EVERY_OPTION])
 def test_a_config_survives_json(given):
     made = MLPConfig(**given)
-    read = MLPConfig(**json.loads(json.dumps(made.to_dict())))
+    read = from_plain(json.loads(json.dumps(made.to_plain())))
     assert read == made
     assert hash(read) == hash(made)
     assert isinstance(read.hidden_layer_sizes, tuple)
 
 
-def test_every_option_is_in_the_dict():
-    assert MLPConfig(**EVERY_OPTION).to_dict() == EVERY_OPTION | {"hidden_layer_sizes": [8, 8]}
+def test_every_option_and_the_architecture_are_in_the_plain_data():
+    plain = EVERY_OPTION | {"architecture": "mlp", "hidden_layer_sizes": [8, 8]}
+    assert MLPConfig(**EVERY_OPTION).to_plain() == plain
 
 
 @pytest.mark.parametrize(
@@ -318,4 +325,4 @@ def test_every_option_is_in_the_dict():
 )
 def test_numpy_numbers_are_accepted_and_become_plain(name, value):
     made = config(**{name: value})
-    assert MLPConfig(**json.loads(json.dumps(made.to_dict()))) == made
+    assert from_plain(json.loads(json.dumps(made.to_plain()))) == made

@@ -6,7 +6,7 @@ from gradcheck import normal
 from target import assert_allclose, assert_array_equal, host, xp
 
 from deepreservoir import kernels
-from deepreservoir.layers import Activation, AdaptedDense, Step
+from deepreservoir.layers import Activation, AdaptedDense, Pass, Step
 from deepreservoir.layers.dropout import dropout_mask
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -14,9 +14,10 @@ from deepreservoir.network import Network
 LIKE = xp.zeros((200, 100), np.float32)
 
 
-def mask_of(like, *arguments):
+def mask_of(like, rate, path, step):
     """The entries of a mask; on a device a mask has none until it is applied."""
-    return kernels.masked(xp.ones_like(like), dropout_mask(like, *arguments))
+    on = step if isinstance(step, Pass) else Pass(step)
+    return kernels.masked(xp.ones_like(like), dropout_mask(like, rate, path, on))
 
 
 def test_the_same_key_gives_the_same_mask():
@@ -62,17 +63,17 @@ def test_masks_do_not_depend_on_how_many_rows_a_batch_has():
 
 def test_the_layer_multiplies_by_its_mask():
     x, step = normal(20, 10), Step(1, 2)
-    y, _ = Activation("tanh", "layers.0", dropout=0.4).forward(x, step)
+    y, _ = Activation("tanh", "layers.0", dropout=0.4).forward(x, Pass(step))
     assert_allclose(y, xp.tanh(x) * mask_of(x, 0.4, "layers.0", step), rtol=1e-14)
 
 
 def test_each_layer_of_a_network_has_its_own_masks():
     config = MLPConfig(10, 2, (10, 10), dropout=0.5, adapter_dropout=0.5)
     network = Network(config, seed=0)
-    paths = [layer.path for layer in network.root.layers if isinstance(layer, Activation)]
+    paths = [layer.path for layer in network.body.layers if isinstance(layer, Activation)]
     assert paths == ["layers.0", "layers.1"]
-    _, caches = network.forward(xp.ones((50, 10), np.float32), Step(0, 0))
-    layers = zip(network.root.layers, caches, strict=True)
+    _, caches = network.body.forward(xp.ones((50, 10), np.float32), Pass(Step(0, 0)))
+    layers = zip(network.body.layers, caches, strict=True)
     masks = [
         cache[-1] if isinstance(layer, Activation) else cache[2]
         for layer, cache in layers
@@ -87,16 +88,16 @@ def test_adapter_dropout_leaves_the_scaffolds_path_alone():
     network = Network(MLPConfig(10, 2, (10,), adapter_dropout=0.5), seed=0)
     x = normal(5, 10).astype(np.float32)
     # B starts at zero, so all that training could show is the scaffold's path.
-    assert_array_equal(network.forward(x, Step(0, 0))[0], network.forward(x)[0])
+    assert_array_equal(network.forward(x, Pass(Step(0, 0)))[0], network.forward(x)[0])
     network.named_parameters()["layers.0.B"][:] = 1
-    outputs = host(network.forward(x, Step(0, 0))[0]), host(network.forward(x)[0])
+    outputs = host(network.forward(x, Pass(Step(0, 0)))[0]), host(network.forward(x)[0])
     assert not np.allclose(*outputs)
 
 
 def test_without_dropout_a_training_pass_draws_no_mask():
     network = Network(MLPConfig(10, 2, (10,), bias=True), seed=0)
     x = normal(5, 10).astype(np.float32)
-    y, caches = network.forward(x, Step(0, 0))
+    y, (caches, _) = network.forward(x, Pass(Step(0, 0)))
     assert_array_equal(y, network.forward(x)[0])
     assert caches[0][2] is None
     assert caches[1][-1] is None
@@ -106,10 +107,10 @@ def test_without_dropout_a_training_pass_draws_no_mask():
     ("options", "owner"), [({}, Activation), ({"layer_norm": True}, AdaptedDense)]
 )
 def test_the_bias_is_added_by_the_activation_that_follows_it(options, owner):
-    layers = Network(MLPConfig(4, 2, (6, 5), bias=True, **options), seed=0).root.layers
+    config = MLPConfig(n_features=4, n_outputs=2, hidden_layer_sizes=(6, 5), bias=True, **options)
     owners = [
         type(layer)
-        for layer in layers[:-1]
+        for layer in Network(config, seed=0).body.layers
         for slot in layer.slots()
         if slot.path in ("layers.0.bias", "layers.1.bias")
     ]

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target import device, host, put
-from training_tools import LOSS, Recorder, Watched, X, Y, data, network, plan
+from target import host, put
+from training_tools import LOSS, Recorder, Watched, X, Y, data, network, plan, table
 
-from deepreservoir.inputs.table import Rows
-from deepreservoir.layers import Step
+from deepreservoir.layers import Pass, Step
 from deepreservoir.training import (
     Gate,
     Resample,
@@ -21,7 +20,7 @@ from deepreservoir.training import (
     train_gated,
     validate_gates,
 )
-from deepreservoir.training.seed_gating import GatedFeed, turns
+from deepreservoir.training.seed_gating import GatedBatches, turns
 
 PARTS = (np.arange(40), np.arange(40, 70))
 
@@ -91,7 +90,7 @@ def test_a_step_is_the_gradient_of_one_task_on_its_own_scaffold():
         task = index % 2
         first.grad.fill(0)
         part = PARTS[task]
-        outputs, cache = hands[task].forward(put(X[part]), Step(0, index))
+        outputs, cache = hands[task].forward(put(X[part]), Pass(Step(0, index)))
         _, gradient = LOSS(outputs, put(Y[part]))
         hands[task].backward(gradient, cache)
         np.testing.assert_allclose(
@@ -110,7 +109,7 @@ def test_both_tasks_are_learned_and_the_same_seed_gives_the_same_bits():
         assert outcome.history["loss"][-1] < 0.5 * outcome.history["loss"][0]
     np.testing.assert_array_equal(*found)
     for gate in gates(net):
-        right = host(gate.network.outputs(gate.data.rows)).argmax(1) == host(gate.data.targets)
+        right = host(gate.network.outputs(gate.data.inputs)).argmax(1) == host(gate.data.y)
         assert right.mean() > 0.85
 
 
@@ -129,7 +128,7 @@ def test_the_loss_of_an_epoch_is_that_of_all_rows():
 def seen_rows(own, epochs, n=70, **options):
     """Return, by epoch, which rows the only task was shown: their number is their target."""
     watched = Watched()
-    whole = TrainingSet(Rows(X[:n], np.dtype(np.float32), device), put(np.arange(n)))
+    whole = TrainingSet(table(X[:n]), put(np.arange(n)))
     gate = Gate(network(), whole, np.array(own))
     train_gated([gate], watched, plan(epochs=epochs, batch_size=16, **options))
     per_epoch = gate.steps(16)
@@ -176,29 +175,32 @@ def test_what_is_drawn_is_there_and_drawn_once(n, count, key):
 @pytest.mark.parametrize("own", [False, True])
 def test_products_of_the_first_layer_are_those_of_each_task_s_scaffold(own):
     parts = gates(own=own)
-    feed = GatedFeed(parts, plan(batch_size=16))
-    feed.begin(0)
+    batches = GatedBatches(parts, plan(batch_size=16))
+    batches.begin(0)
     networks = set()
-    for step in range(feed.steps):
-        batch = feed.batch(step)
+    for step in range(batches.steps):
+        batch = batches.batch(step, step)
         assert batch.network is not None
-        expected = batch.network.first_scaffold.matmul(batch.x)
-        np.testing.assert_allclose(host(batch.base), host(expected), rtol=1e-5, atol=1e-5)
+        assert list(batch.products) == ["layers.0"]
+        expected = batch.network.scaffolds["layers.0"].matmul(batch.batch.x)
+        np.testing.assert_allclose(
+            host(batch.products["layers.0"]), host(expected), rtol=1e-5, atol=1e-5
+        )
         networks.add(id(batch.network))
     assert len(networks) == 2
 
 
 def test_products_share_one_limit():
     parts = gates()
-    pairs = [(gate.network, gate.data.rows) for gate in parts]
+    pairs = [(gate.network, gate.data.inputs) for gate in parts]
     bytes_of = [4 * 16 * n for n in (40, 30)]
     assert limits(pairs, sum(bytes_of)) == bytes_of
     assert limits(pairs, sum(bytes_of) - 1) == [bytes_of[0], 0]
     assert limits(pairs, bytes_of[1]) == [0, bytes_of[1]]  # what fits is kept
     assert limits(pairs, 0) == [0, 0]
-    feed = GatedFeed(parts, plan(batch_size=64, projection_limit=bytes_of[1], shuffle=False))
-    feed.begin(0)
-    assert [feed.batch(i).base is None for i in range(2)] == [True, False]
+    batches = GatedBatches(parts, plan(batch_size=64, projection_limit=bytes_of[1], shuffle=False))
+    batches.begin(0)
+    assert [list(batches.batch(i, i).products) for i in range(2)] == [[], ["layers.0"]]
 
 
 def test_products_change_nothing_but_rounding():

@@ -5,7 +5,7 @@ import pytest
 from gradcheck import bind, check_gradients, normal
 from target import xp
 
-from deepreservoir.layers import Dense
+from deepreservoir.layers import INFERENCE, Dense
 
 
 class _WrongFactor(Dense):
@@ -26,9 +26,9 @@ class _Overwrites(Dense):
 
 
 class _WritesToInput(Dense):
-    def forward(self, x, train=False, base=None):
+    def forward(self, x, on=INFERENCE):
         x += 1
-        return super().forward(x, train, base)
+        return super().forward(x, on)
 
 
 class _WritesToOutputGradient(Dense):
@@ -38,8 +38,8 @@ class _WritesToOutputGradient(Dense):
 
 
 class _ConsumesCache(Dense):
-    def forward(self, x, train=False, base=None):
-        y, cache = super().forward(x, train, base)
+    def forward(self, x, on=INFERENCE):
+        y, cache = super().forward(x, on)
         return y, cache.copy()
 
     def backward(self, dy, cache):

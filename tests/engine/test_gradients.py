@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from gradcheck import STEP, bind, bound_network, check_gradients, frozen, normal
+from gradcheck import TRAINING, bind, bound_network, check_gradients, frozen, normal
 from target import assert_allclose, assert_array_equal, host, xp
 
 from deepreservoir.layers import (
@@ -14,6 +14,8 @@ from deepreservoir.layers import (
     Adapter,
     Dense,
     LayerNorm,
+    Pass,
+    Recompute,
     Residual,
     Sequential,
 )
@@ -71,24 +73,24 @@ def test_adapted_dense_on_every_storage(family, storage, mode, d_in, d_out):
     ("mode", "learn_beta", "dropout", "given"),
     list(product(MODES, (False, True), (0.0, 0.4), (False, True))),
 )
-def test_first_layer_without_dx_and_with_a_given_base(mode, learn_beta, dropout, given):
+def test_first_layer_without_dx_and_with_a_given_product(mode, learn_beta, dropout, given):
     layer = adapted(mode=mode, needs_dx=False, learn_beta=learn_beta, dropout=dropout, bias=True)
     bound, x = bind(layer), normal(7, 6)
-    base = layer.scaffold.matmul(x) if given else None
-    check_gradients(bound, x, base, needs_dx=False)
+    products = {"layers.0": layer.scaffold.matmul(x)} if given else {}
+    check_gradients(bound, x, products, needs_dx=False)
 
 
 @pytest.mark.parametrize("mode", ["lora", "dora", "none"])
-def test_a_given_base_is_used_and_changes_nothing(mode):
+def test_a_given_product_is_used_and_changes_nothing(mode):
     layer = adapted(mode=mode, needs_dx=False)
     bind(layer)
     x = normal(7, 6)
-    base = layer.scaffold.matmul(x)
+    on = Pass(TRAINING.step, products={"layers.0": frozen(layer.scaffold.matmul(x))})
     calls = []
     whole, layer.scaffold.matmul = layer.scaffold.matmul, lambda v: calls.append(v) or whole(v)
-    y, _ = layer.forward(x, STEP, frozen(base))
+    y, _ = layer.forward(x, on)
     assert not any(v is x for v in calls)
-    assert_array_equal(y, layer.forward(x, STEP)[0])
+    assert_array_equal(y, layer.forward(x, TRAINING)[0])
     assert any(v is x for v in calls)
 
 
@@ -134,10 +136,10 @@ def test_residual(mode):
     check_gradients(bind(Residual(adapted(6, 6, mode=mode))), normal(5, 6))
 
 
-def test_residual_on_a_first_layer_uses_the_base_and_skips_dx():
+def test_residual_on_a_first_layer_uses_the_product_and_skips_dx():
     inner = adapted(6, 6, needs_dx=False)
     bound, x = bind(Residual(inner)), normal(5, 6)
-    check_gradients(bound, x, inner.scaffold.matmul(x), needs_dx=False)
+    check_gradients(bound, x, {"layers.0": inner.scaffold.matmul(x)}, needs_dx=False)
 
 
 def test_sequential():
@@ -152,11 +154,11 @@ def test_sequential():
     check_gradients(bind(Sequential(layers)), normal(5, 6))
 
 
-def test_sequential_hands_the_base_to_its_first_layer_alone():
+def test_sequential_hands_the_product_to_its_first_layer_alone():
     first = adapted(6, 6, needs_dx=False)
     layer = Sequential([first, Activation("silu"), adapted(6, 6, path="layers.1")])
     bound, x = bind(layer), normal(5, 6)
-    check_gradients(bound, x, first.scaffold.matmul(x), needs_dx=False)
+    check_gradients(bound, x, {"layers.0": first.scaffold.matmul(x)}, needs_dx=False)
 
 
 # Whole networks ------------------------------------------------------------
@@ -210,15 +212,16 @@ def test_whole_network(option):
 @pytest.mark.parametrize("option", OPTIONS, ids=str)
 def test_whole_network_with_its_first_product_given(option):
     network, x = network_of(option), normal(6, 7)
-    scaffold = network.first_scaffold
-    base = None if scaffold is None else scaffold.matmul(x)
-    check_gradients(bound_network(network), x, base, needs_dx=False)
+    first = "layers.0" if network.config.hidden_layer_sizes else "head"
+    frozen_weights = network.frozen_scaffolds
+    products = {first: frozen_weights[first].matmul(x)} if first in frozen_weights else {}
+    check_gradients(bound_network(network), x, products, needs_dx=False)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=str)
 def test_float32_networks_compute_in_float32(option):
     network = network_of(option, "float32")
-    y, cache = network.forward(normal(6, 7).astype(np.float32), STEP)
+    y, cache = network.forward(normal(6, 7).astype(np.float32), TRAINING)
     assert y.dtype == np.float32
     for array in _arrays(cache):
         assert array.dtype == np.float32
@@ -243,13 +246,14 @@ LAYERS = {
     "biased": lambda: Activation("relu", "layers.0", bias_width=6),
     "dropout": lambda: Activation("gelu", "layers.0", bias_width=6, dropout=0.4),
     "residual": lambda: Residual(adapted(6, 6)),
+    "recomputed": lambda: Recompute(adapted(6, 6)),
     "sequential": lambda: Sequential([adapted(6, 6), Activation("relu"), Dense("head", 6, 6)]),
 }
 
 
 def _backward(bound, x, dy):
     bound.grad[:] = 0
-    _, cache = bound.layer.forward(x, STEP)
+    _, cache = bound.layer.forward(x, TRAINING)
     dx = bound.layer.backward(dy, cache)
     return dx, bound.grad.copy()
 
@@ -262,8 +266,8 @@ def test_a_layer_may_be_called_twice_before_its_backward_calls(make):
     dx1, grad1 = _backward(bound, x1, dy1)
     dx2, grad2 = _backward(bound, x2, dy2)
     bound.grad[:] = 0
-    _, cache1 = bound.layer.forward(x1, STEP)
-    _, cache2 = bound.layer.forward(x2, STEP)
+    _, cache1 = bound.layer.forward(x1, TRAINING)
+    _, cache2 = bound.layer.forward(x2, TRAINING)
     assert_array_equal(bound.layer.backward(dy1, cache1), dx1)
     assert_array_equal(bound.layer.backward(dy2, cache2), dx2)
     assert_allclose(bound.grad, grad1 + grad2, rtol=1e-12, atol=1e-13)
@@ -280,7 +284,7 @@ def test_inference_keeps_no_cache(make):
 def test_inference_equals_training_where_nothing_is_dropped(make):
     layer = bind(make()).layer
     y, _ = layer.forward(normal(5, 6))
-    trained, _ = layer.forward(normal(5, 6), STEP)
+    trained, _ = layer.forward(normal(5, 6), TRAINING)
     rate = layer.adapter.dropout if isinstance(layer, AdaptedDense) else 0
     drops = rate > 0 or (isinstance(layer, Activation) and layer.dropout > 0)
     assert np.array_equal(host(y), host(trained)) is not drops

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from gradcheck import STEP, bind, normal
+from gradcheck import TRAINING, bind, normal
 from target import assert_allclose, assert_array_equal, host, put, xp
 
 from deepreservoir import kernels
@@ -33,7 +33,7 @@ def adapted(mode, *, d_in=7, d_out=5, bias=True, rank=3, scaling=1.7, **adapter)
 
 def run(bound, x):
     """Return the output, the gradient handed in, dx, and the gradients by name."""
-    y, cache = bound.layer.forward(x, STEP)
+    y, cache = bound.layer.forward(x, TRAINING)
     dy = normal(*y.shape, seed=8)
     bound.grad[:] = 0
     dx = bound.layer.backward(dy, cache)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 from gradcheck import jitter, normal
-from target import assert_allclose, assert_array_equal, host, xp
+from target import assert_allclose, assert_array_equal, device, host, xp
 
-from deepreservoir.inputs.table import CHUNK_ROWS
-from deepreservoir.layers import Step
+from deepreservoir.inputs import CHUNK_ROWS, Table
+from deepreservoir.layers import Pass, Step
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 
-STEP = Step(0, 0)
+TRAINING = Pass(Step(0, 0))
 
 
 def make(seed=1, *, init_seed=0, theta=None, **given):
@@ -127,10 +127,10 @@ def test_gradients_of_two_scaffolds_add_up_in_the_shared_vector():
     parts = []
     for net in nets:
         net.grad[:] = 0
-        net.backward(dy, net.forward(x, STEP)[1])
+        net.backward(dy, net.forward(x, TRAINING)[1])
         parts.append(network.grad.copy())
     network.grad[:] = 0
-    caches = [net.forward(x, STEP)[1] for net in nets]
+    caches = [net.forward(x, TRAINING)[1] for net in nets]
     for net, cache in zip(nets, caches, strict=True):
         net.backward(dy, cache)
     assert_allclose(network.grad, sum(parts), rtol=1e-12)
@@ -174,7 +174,7 @@ def test_a_rebuilt_network_has_views_on_its_own_vectors(rebuild):
     before = read.outputs(X)
     read.theta += 0.1
     assert not np.allclose(host(read.outputs(X)), host(before))
-    read.backward(normal(5, 3), read.forward(normal(5, 7), STEP)[1])
+    read.backward(normal(5, 3), read.forward(normal(5, 7), TRAINING)[1])
     assert read.grad.any()
     assert not network.grad.any()
 
@@ -321,16 +321,21 @@ def test_betas_that_are_not_trained_are_their_fixed_value(given, betas):
         ({}, "layers.0"),
         ({"adapter": "none"}, "layers.0"),
         ({"residual": True, "n_features": 9}, "layers.0"),
-        ({"hidden_layer_sizes": (), "head": "lora"}, "head"),
+        ({"hidden_layer_sizes": (), "head": "lora"}, None),  # of the body alone
         ({"hidden_layer_sizes": ()}, None),
         ({"adapter": "full"}, None),
     ],
     ids=str,
 )
-def test_the_first_scaffold_is_the_one_that_reads_the_input_and_stays_frozen(given, path):
+def test_products_are_those_of_the_layer_that_reads_the_input_and_stays_frozen(given, path):
     network = make(**given)
-    expected = None if path is None else network.scaffolds[path]
-    assert network.first_scaffold is expected
+    inputs = Table(normal(11, network.config.n_features), np.float32, device)
+    products = network.frozen_products(inputs)
+    assert list(products) == ([] if path is None else [path])
+    assert network.product_bytes(inputs) == sum(product.nbytes for product in products.values())
+    for product in products.values():
+        x = inputs.take(xp.arange(11)).x
+        assert_allclose(product, network.scaffolds[path].matmul(x), rtol=1e-5, atol=1e-6)
 
 
 def test_a_network_begins_with_a_gradient_of_zero():

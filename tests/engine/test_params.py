@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from target import assert_array_equal, xp
 
-from deepreservoir.params import ParamSet, Slot
+from deepreservoir.params import DECAYED, ParamSet, Slot
 
 SLOTS = [
-    Slot("layers.0.A", (2, 3)),
+    Slot("layers.0.A", (2, 3), "adapter"),
     Slot("layers.0.B", (4, 2)),
-    Slot("layers.0.beta", (1,), decay=False),
-    Slot("head.bias", (5,), decay=False),
+    Slot("layers.0.beta", (1,), "scale"),
+    Slot("head.bias", (5,), "bias"),
 ]
 
 
@@ -52,15 +52,29 @@ def test_a_vector_of_another_shape_is_refused(params, shape):
 
 def test_a_path_used_twice_is_refused():
     slots = [*SLOTS, Slot("head.bias", (1,)), Slot("layers.0.A", (2, 3))]
-    with pytest.raises(ValueError, match=r"used twice: \['head.bias', 'layers.0.A'\]"):
+    with pytest.raises(ValueError, match="used twice: 'head.bias', 'layers.0.A'. Give each layer"):
         ParamSet(slots)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_decay_mask_is_one_where_a_slot_decays(params, dtype):
-    mask = params.decay_mask(xp.zeros(params.size, dtype))
-    assert mask.dtype == dtype
-    assert_array_equal(mask, [1.0] * 14 + [0.0] * 6)
+@pytest.mark.parametrize(
+    ("groups", "mask"),
+    [
+        (DECAYED, [1.0] * 14 + [0.0] * 6),
+        (("weight", "scale"), [0.0] * 6 + [1.0] * 9 + [0.0] * 5),
+        ((), [0.0] * 20),
+    ],
+)
+def test_decay_mask_is_one_where_a_group_decays(params, dtype, groups, mask):
+    found = params.decay_mask(xp.zeros(params.size, dtype), groups)
+    assert found.dtype == dtype
+    assert_array_equal(found, mask)
+
+
+def test_matrices_decay_unless_a_configuration_says_otherwise(params):
+    assert_array_equal(params.decay_mask(xp.zeros(20)), params.decay_mask(xp.zeros(20), DECAYED))
+    groups = ("weight", "adapter", "scale", "bias", "norm", "embedding", "buffer")
+    assert [group for group in groups if group in DECAYED] == ["weight", "adapter", "embedding"]
 
 
 def test_no_slots_make_an_empty_vector():

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from target import host
-from training_tools import LOSS, Recorder, X, Y, data, network, plan, trained
+from training_tools import LOSS, Recorder, X, Y, data, network, plan, table, trained
 
-from deepreservoir.layers import Step
+from deepreservoir.layers import Pass, Step
 from deepreservoir.training import Plan, Resample, train
 
 
@@ -67,8 +67,8 @@ def test_gradients_of_the_scaffolds_of_a_step_are_averaged(count):
         net = network().with_scaffold(Resample("step").seed(3, index))
         net.theta[:] = network().theta
         net.grad.fill(0)
-        outputs, cache = net.forward(data().rows.take(np.arange(len(Y))), Step(0, index))
-        _, gradient = LOSS(outputs, data().targets)
+        outputs, cache = net.forward(table().take(np.arange(len(Y))).x, Pass(Step(0, index)))
+        _, gradient = LOSS(outputs, data().y)
         net.backward(gradient, cache)
         expected += host(net.grad) / count
     np.testing.assert_allclose(recorder.grads[0], expected, rtol=2e-4, atol=1e-6)
@@ -90,8 +90,8 @@ def test_the_parts_of_a_batch_see_a_scaffold_each():
         net.theta[:] = network().theta
         net.grad.fill(0)
         part = np.arange(start, stop)
-        outputs, cache = net.forward(of.rows.take(part), Step(0, index))
-        _, gradient = LOSS(outputs, of.targets[part], of.weights[part])
+        outputs, cache = net.forward(of.inputs.take(part).x, Pass(Step(0, index)))
+        _, gradient = LOSS(outputs, of.y[part], of.weights[part])
         net.backward(gradient * (len(part) / len(Y)), cache)
         expected += host(net.grad)
     np.testing.assert_allclose(recorder.grads[0], expected, rtol=2e-4, atol=1e-6)

@@ -14,6 +14,7 @@ from training_tools import (
     Y,
     data,
     network,
+    table,
     toy,
     trained,
 )
@@ -44,7 +45,9 @@ def test_the_weights_of_the_best_score_are_kept(scores, best):
 
 def test_a_real_validation_keeps_the_weights_that_its_history_calls_best():
     x, y = toy(40, seed=1)
-    validate = validator(x, y, LOSS, lambda outputs: float((host(outputs).argmax(1) == y).mean()))
+    validate = validator(
+        table(x), y, LOSS, lambda outputs: float((host(outputs).argmax(1) == y).mean())
+    )
     net, outcome = trained(epochs=15, rate=0.1, validate=validate)
     scores = outcome.history["validation_score"]
     assert scores[-1] < max(scores)  # else the last weights would do as well
@@ -200,8 +203,8 @@ class _BreaksAt(Watched):
         super().__init__()
         self.call, self.value = call, value
 
-    def __call__(self, outputs, targets, weights=None):
-        value, gradient = super().__call__(outputs, targets, weights)
+    def __call__(self, outputs, targets, weights=None, n=None):
+        value, gradient = super().__call__(outputs, targets, weights, n)
         return (self.value if len(self.targets) == self.call else value), gradient
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from gradcheck import Bound, check_gradients, jitter, normal
 from target import assert_allclose, assert_array_equal, host, put
-from training_tools import LOSS, D, K, X, data, network, plan, trained
+from training_tools import LOSS, D, K, X, data, network, plan, table, trained
 
+from deepreservoir.inputs import Batch, Target
 from deepreservoir.scaffold import Stream
-from deepreservoir.training import Subspace, project, train
+from deepreservoir.training import Subspace, train
 
 
 def whole(**given):
@@ -20,6 +21,23 @@ def projection(inside):
     return inside.projection.dense().astype(np.float64)
 
 
+class AsLayer:
+    """A subspace as the checks of layers take it: its gradient is that of a loss <y, dy>."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def forward(self, x, on):
+        return self.inside.moved().forward(x, on)[0], (x, on)
+
+    def backward(self, dy, cache):
+        def product(outputs, targets, weights, n):
+            return (outputs * targets).sum(), targets
+
+        x, on = cache
+        self.inside.gradient(Batch(x), Target(dy, 1), product, on)
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 7, 32, 100, 275])
 def test_a_pass_is_that_of_the_network_at_its_start_plus_p_z(dimension):
     net, moved = whole(dtype="float64"), whole(dtype="float64")
@@ -30,8 +48,8 @@ def test_a_pass_is_that_of_the_network_at_its_start_plus_p_z(dimension):
     inside.theta[:] = put(z)
     moved.theta[:] = put(start + projection(inside) @ z)
     x = put(X.astype(np.float64))
-    assert_allclose(inside.forward(x)[0], moved.forward(x)[0], rtol=1e-6, atol=1e-6)
-    assert_allclose(inside.outputs(x), inside.forward(x)[0], rtol=1e-12)
+    outputs = inside.evaluate(table(x, np.float64), lambda outputs, index, batch: outputs)
+    assert_allclose(outputs, moved.forward(x)[0], rtol=1e-6, atol=1e-6)
     assert_allclose(inside.moved().theta, moved.theta, rtol=1e-6, atol=1e-6)
 
 
@@ -44,7 +62,7 @@ def test_the_gradient_is_that_of_finite_differences(dimension, given):
     jitter(net.theta)
     inside = Subspace(net, dimension, seed=1)
     jitter(inside.theta)
-    bound = Bound(inside, inside.params, inside.theta, inside.grad)
+    bound = Bound(AsLayer(inside), inside.params, inside.theta, inside.grad)
     check_gradients(bound, normal(5, D), needs_dx=False)
 
 
@@ -109,7 +127,8 @@ def test_an_adapted_network_keeps_its_frozen_product():
     net = network()
     inside = Subspace(net, 10, seed=0)
     assert inside.betas() == net.betas()
-    assert project(inside, data().rows, 1 << 20) is not None
+    assert list(inside.frozen_products(table())) == ["layers.0"]
+    assert inside.product_bytes(table()) == len(X) * 16 * 4
     outcome = train(inside, data(), LOSS, plan(rate=0.05))
     assert outcome.history["loss"][-1] < outcome.history["loss"][0]
     assert inside.n_trained == 10

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 from target import host
-from training_tools import LOSS, X, Y, data, network, plan
+from training_tools import LOSS, X, Y, data, network, plan, table
 
-from deepreservoir.inputs.table import Rows
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import SGD
 from deepreservoir.training import (
-    FirstProduct,
+    FrozenProducts,
     Resample,
     Training,
     TrainingDiverged,
@@ -41,9 +40,9 @@ def accuracy(outputs):
     return float((host(outputs).argmax(1) == Y).mean())
 
 
-def validate(net, product=None):
-    rows = Rows(X, net.dtype, net.device)
-    return validator(rows, Y, LOSS, accuracy, product or FirstProduct(rows, 1 << 20))
+def validate(net, products=None):
+    inputs = table(X, net.dtype)
+    return validator(inputs, Y, LOSS, accuracy, products or FrozenProducts(inputs, 1 << 20))
 
 
 @pytest.mark.parametrize("validated", [False, True])
@@ -55,7 +54,7 @@ def test_each_gets_the_bits_of_training_alone(validated):
         for net, p in zip(alone, plans, strict=True)
     ]
     together = networks()
-    shared = FirstProduct(Rows(X, together[0].dtype, together[0].device), 1 << 20)
+    shared = FrozenProducts(table(X, together[0].dtype), 1 << 20)
     trainings = [
         Training(net, LOSS, p, validate(net, shared) if validated else None)
         for net, p in zip(together, plans, strict=True)

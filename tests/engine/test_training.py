@@ -14,13 +14,14 @@ from training_tools import (
     Y,
     data,
     network,
+    table,
     toy,
     trained,
 )
 
 from deepreservoir.layers import Step
 from deepreservoir.optim import Cosine
-from deepreservoir.training import project, validator
+from deepreservoir.training import FrozenProducts, validator
 
 STEPS = 3  # an epoch: 32, 32 and 6 rows
 
@@ -98,7 +99,7 @@ def test_without_shuffling_rows_come_in_their_order():
     assert_array_equal(orders, [np.arange(N)] * 2)
 
 
-def test_rows_targets_weights_and_base_stay_together():
+def test_rows_targets_weights_and_products_stay_together():
     # At a learning rate of zero the mean over an epoch is the loss of the whole set.
     weights = np.random.default_rng(0).uniform(0.5, 1.5, N)
     net = network()
@@ -146,8 +147,8 @@ def test_sparse_rows_train_as_dense_ones():
 
 def test_every_step_has_an_index_of_its_own_that_goes_on_with_the_state():
     net, seen = network(dropout=0.5), []
-    forward = net.forward
-    net.forward = lambda x, train=False, base=None: seen.append(train) or forward(x, train, base)
+    forward = net.body.forward
+    net.body.forward = lambda x, on: seen.append(on.step) or forward(x, on)
     _, outcome = trained(net, epochs=2, seed=7)
     trained(net, epochs=1, seed=8, state=outcome.state)
     assert seen == [Step(7, i) for i in range(6)] + [Step(8, i) for i in range(6, 9)]
@@ -216,7 +217,7 @@ def test_averaged_weights_are_the_ones_validated_and_training_goes_on_without_th
 
 def count_products(net):
     """Return a list that will hold the number of rows of each product with the first scaffold."""
-    rows, scaffold = [], net.first_scaffold
+    rows, scaffold = [], net.scaffolds["layers.0"]
     product = scaffold.matmul
     scaffold.matmul = lambda x: rows.append(len(x)) or product(x)
     return rows
@@ -258,18 +259,28 @@ def test_the_kept_product_changes_nothing_but_the_last_digits(given):
     assert_allclose(kept.theta, fresh.theta, rtol=1e-3, atol=1e-5)
 
 
-def test_project_is_the_scaffolds_product_over_all_chunks():
-    net, rows = network(), data(toy(2500)[0]).rows
-    base = project(net, rows, limit=2500 * 16 * 4)
-    expected = host(rows.take(np.arange(2500))) @ net.first_scaffold.dense().T
-    assert_allclose(base, expected, rtol=1e-4, atol=1e-5)
-    assert base.dtype == np.float32
-    assert project(net, rows, limit=2500 * 16 * 4 - 1) is None
+def test_the_frozen_product_is_the_scaffolds_over_all_chunks():
+    net, inputs = network(), table(toy(2500)[0])
+    products = FrozenProducts(inputs, 2500 * 16 * 4).of(net)
+    expected = host(inputs.take(np.arange(2500)).x) @ net.scaffolds["layers.0"].dense().T
+    assert list(products) == ["layers.0"]
+    assert_allclose(products["layers.0"], expected, rtol=1e-4, atol=1e-5)
+    assert products["layers.0"].dtype == np.float32
+    assert FrozenProducts(inputs, 2500 * 16 * 4 - 1).of(net) == {}
+
+
+def test_products_are_made_once_and_are_not_those_of_another_scaffold():
+    net = network()
+    rows, products = count_products(net), FrozenProducts(table(), SIZE)
+    assert products.of(net) is products.of(net)
+    assert rows == [N]
+    assert products.of(net.with_scaffold(8)) == {}
 
 
 def test_there_is_no_product_where_the_first_weights_are_trained():
     net = network(adapter="full")
-    assert project(net, data().rows, limit=1 << 30) is None
+    assert FrozenProducts(table(), 1 << 30).of(net) == {}
+    assert net.product_bytes(table()) == 0
 
 
 # Validation ------------------------------------------------------------
@@ -278,6 +289,6 @@ def test_there_is_no_product_where_the_first_weights_are_trained():
 def test_a_validator_gives_loss_and_score_of_held_out_rows():
     x, y = toy(20, seed=1)
     net = network()
-    validate = validator(x, y, LOSS, score=lambda outputs: float(outputs.sum()))
+    validate = validator(table(x), y, LOSS, score=lambda outputs: float(outputs.sum()))
     outputs = net.outputs(x)
     assert validate(net) == (float(LOSS(outputs, put(y))[0]), float(outputs.sum()))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from target import device, host, put
 
-from deepreservoir.inputs.table import Rows
+from deepreservoir.inputs import Table
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -34,9 +34,12 @@ def network(**given: Any) -> Network:
     return Network(MLPConfig(**(shape | given)), seed=3)
 
 
+def table(x: Any = X, dtype: Any = np.float32) -> Table:
+    return Table(x, np.dtype(dtype), device)
+
+
 def data(x: Any = X, targets: np.ndarray = Y, weights: np.ndarray | None = None) -> TrainingSet:
-    rows = Rows(x, np.dtype(np.float32), device)
-    return TrainingSet(rows, put(targets), None if weights is None else put(weights))
+    return TrainingSet(table(x), put(targets), None if weights is None else put(weights))
 
 
 def plan(**given: Any) -> Plan:
@@ -78,10 +81,10 @@ class Watched:
     def __init__(self, at: Callable[[int], None] = lambda call: None) -> None:
         self.at, self.targets, self.values = at, [], []
 
-    def __call__(self, outputs, targets, weights=None):
+    def __call__(self, outputs, targets, weights=None, n=None):
         self.at(len(self.targets))
         self.targets.append(host(targets.copy()))
-        value, gradient = LOSS(outputs, targets % K, weights)
+        value, gradient = LOSS(outputs, targets % K, weights, n)
         self.values.append(float(value))
         return value, gradient
 

@@ -273,8 +273,16 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             validate = self._validate(fit.targets, fit.held_out, products)
         return Training(fit.network, fit.targets.loss, plan, validate)
 
-    def _trained(self, fit: Fit, outcome: Outcome) -> Self:
-        """Take what comes of a training."""
+    def _trained(self, fit: Fit, outcome: Outcome, stacklevel: int = 5) -> Self:
+        """Take what comes of a training.
+
+        Parameters
+        ----------
+        fit : Fit
+        outcome : Outcome
+        stacklevel : int, default=5
+            Calls from here to the user's, which a warning names.
+        """
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
         if self._one_scaffold:
@@ -285,7 +293,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the model is usable",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )
         return self
 
@@ -351,7 +359,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
 
     def _decoded(self, X: Any, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return what `decode` makes of the network's outputs, a chunk of samples at a time."""
-        return host_outputs(self.network_, self._inputs(X), decode)
+        inputs = self._inputs(X)  # which may move the network
+        return host_outputs(self.network_, inputs, decode)
 
     @staticmethod
     def _placed(values: np.ndarray, X: Any) -> Array:

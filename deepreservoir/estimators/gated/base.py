@@ -131,7 +131,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
                 f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
                 "answer to every row; set out_of_class to have other rows rejected",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _task_seeds(
@@ -275,7 +275,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
-        return self._trained(fit, outcome)
+        return self._trained(fit, outcome, stacklevel=4)
 
     def _gate(self, networks: list[Network]) -> None:
         """Take the networks of all tasks."""
@@ -346,7 +346,10 @@ class SeedGated(GatingParameters, LabelledEstimator):
         `X` and `task` are as for :meth:`decision_function`. A label that is neither a class of the
         sample's task nor the out-of-class label means that the sample is not one of the task.
         """
-        return self._decoded_of_tasks(X, task, self._targets.decode)
+        return self._decoded_of_tasks(X, task, self._predictions)
+
+    def _predictions(self, outputs: np.ndarray) -> np.ndarray:
+        return self._targets.decode(outputs)
 
     def predict_log_proba(self, X: Any, task: Any = None) -> Array:
         """Return log probabilities, float64, shape (n_samples, n_classes)."""
