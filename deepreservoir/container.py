@@ -11,18 +11,18 @@ bfloat16; reading must check more than that package does in any case.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+
+from .files import write_whole
 
 #: Version of the document; a reader refuses any other.
 FORMAT = 1
@@ -177,27 +177,8 @@ def write(path: str | os.PathLike[str], contents: Contents) -> Path:
         If the folder cannot be written to.
     """
     path = Path(path)
-    write_bytes(path, to_bytes(contents))
+    write_whole(path, to_bytes(contents))
     return path
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes files for their owner alone; a saved file is an ordinary one.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
 
 
 # Reading -------------------------------------------------------------------------------------

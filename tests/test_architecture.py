@@ -11,6 +11,7 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
+    ("files",),
     ("backend", "container"),
     ("kernels",),
     ("scaffold", "params", "inputs"),

@@ -8,8 +8,9 @@ import click
 
 from ..artifact.persist import load
 from ..artifact.summary import describe
-from ..container import SHORT_DTYPES, write_bytes
+from ..container import SHORT_DTYPES
 from ..experiments.tables.user_table import fit_table, predict_table, predictions_csv, save_fitted
+from ..files import write_whole
 from .base import Numbers, check_writable, main
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -108,7 +109,7 @@ def predict_command(model: Path, table: Path, out: Path | None, device: str) -> 
     if out is None:
         click.echo(text, nl=False)
         return
-    write_bytes(out, text.encode())
+    write_whole(out, text.encode())
     click.echo(f"Wrote {out}")
 
 
