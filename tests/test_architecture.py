@@ -11,7 +11,7 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("files",),
+    ("checks", "files"),
     ("backend", "container"),
     ("kernels",),
     ("scaffold", "params", "inputs"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ...backend import (
     to_device,
     to_host,
 )
+from ...checks import warn_user
 from ...inputs.table import Rows
 from ...losses import Loss
 from ...models import DTYPES, MLPConfig
@@ -303,11 +303,7 @@ class BaseDeepReservoir(BaseEstimator):
         # The moments of the optimiser are twice the adapter; only partial_fit goes on with them.
         self._state = outcome.state if one_pass else None
         if outcome.reason == "interrupted":
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} epochs; the model is usable",
-                UserWarning,
-                stacklevel=5,
-            )
+            warn_user(f"training was interrupted after {self.n_iter_} epochs; the model is usable")
         return self
 
     def _training_set(self, fit: Fit) -> TrainingSet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ...backend import Device, resolve_device, to_host
+from ...checks import warn_user
 from ...network import Network
 from ...training import Checkpoint, fingerprint, train_gated
 from ..base.classifier import BaseDeepClassifier
@@ -72,11 +72,9 @@ class BaseSeedGated(BaseDeepClassifier):
         alone = [name for name, classes in self.task_classes_.items() if len(classes) == 1]
         if alone and self.out_of_class is None:
             some = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
-            warnings.warn(
+            warn_user(
                 f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
-                "answer to every row; set out_of_class to have other rows rejected",
-                UserWarning,
-                stacklevel=5,
+                "answer to every row; set out_of_class to have other rows rejected"
             )
 
     def _draw_seeds(self, kept: Checkpoint | None) -> list[int]:
