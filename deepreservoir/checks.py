@@ -12,8 +12,16 @@ _PACKAGE = str(Path(__file__).parent) + os.sep
 
 # Packages that call ours for the user: a warning is not about a line of theirs.
 _CALLERS = frozenset(
-    ("click", "concurrent", "contextlib", "functools", "joblib", "multiprocessing", "sklearn")
-    + ("threading",)
+    {
+        "click",
+        "concurrent",
+        "contextlib",
+        "functools",
+        "joblib",
+        "multiprocessing",
+        "sklearn",
+        "threading",
+    }
 )
 
 

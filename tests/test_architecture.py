@@ -11,7 +11,7 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("checks", "files"),
+    ("checks", "files", "thread_limits"),
     ("backend", "container"),
     ("kernels",),
     ("scaffold", "params", "inputs"),

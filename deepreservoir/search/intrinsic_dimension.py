@@ -140,7 +140,8 @@ def subspace_dimension(
     size = int(where.fitted(twin).n_trained_params_)
     if baseline <= 0:
         warn_user(
-            f"{_NOT_FOUND}: the fully trained network scores {baseline:.4g}, and a share of that says nothing"
+            f"{_NOT_FOUND}: the fully trained network scores {baseline:.4g}, and a share of that "
+            "says nothing"
         )
         return SubspaceDimension(None, size, baseline, {})
     scores: dict[int, float] = {}
@@ -153,8 +154,8 @@ def subspace_dimension(
     found = first_passing(size, passes)
     if found is None:
         warn_user(
-            f"{_NOT_FOUND}: no subspace of up to {size} dimensions reaches {share} of the fully trained "
-            f"network's score of {baseline:.4g}; train for longer, or take a smaller share"
+            f"{_NOT_FOUND}: no subspace of up to {size} dimensions reaches {share} of the fully "
+            f"trained network's score of {baseline:.4g}; train for longer, or take a smaller share"
         )
     dimension = None if found is None else found + 1
     return SubspaceDimension(dimension, size, baseline, dict(sorted(scores.items())))

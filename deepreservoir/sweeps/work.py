@@ -13,13 +13,13 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.comparisons import arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
+from ..thread_limits import limited
 from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run
 from .spec import Sweep
@@ -59,7 +59,7 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
     a sweep's records do not depend on where they were made. One run at a time, too: that limit is
     the process's, and would be lifted by whichever run ends first.
     """
-    with _ONE_AT_A_TIME, threadpool_limits(1):
+    with _ONE_AT_A_TIME, limited(1):
         task = task_of(assignment.sweep)
         try:
             return _together(task, assignment.runs)
