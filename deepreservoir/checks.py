@@ -1,12 +1,15 @@
-"""Warnings that point at the caller's line."""
+"""Checks of numbers, and warnings that point at the caller's line."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
@@ -23,6 +26,22 @@ _CALLERS = frozenset(
         "threading",
     }
 )
+
+
+def is_finite_number(value: Any) -> bool:
+    """Return whether `value` is a real number that a finite float can hold, and not a bool.
+
+    Examples
+    --------
+    >>> is_finite_number(1), is_finite_number(True), is_finite_number(10**400)
+    (True, False, False)
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:

@@ -28,6 +28,8 @@ from .files import write_whole
 FORMAT = 1
 #: What a file may ask for, in bytes, unless the caller says otherwise.
 MAX_BYTES = 2 << 30
+#: Levels of lists and objects in a document.
+MAX_DEPTH = 32
 #: Bytes of the header: names, shapes and the document.
 MAX_HEADER = 8 << 20
 
@@ -263,7 +265,19 @@ def _json(text: bytes | str, what: str) -> dict[str, Any]:
         raise ArtifactError(f"{what} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ArtifactError(f"{what} must be a JSON object; got {type(value).__name__}")
+    _check_depth(value, what)
     return value
+
+
+def _check_depth(value: dict[str, Any], what: str) -> None:
+    """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        items = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [inner for some in items for inner in some if isinstance(inner, dict | list)]
+        if not level:
+            return
+    raise ArtifactError(f"{what} is nested more than {MAX_DEPTH} levels deep")
 
 
 def _document(metadata: object) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import __version__
 from ..container import ArtifactError, Contents
-from .values import entries, names_of, plain, value_of
+from ..estimators.echo.base import BaseEchoState
+from .values import checked, entries, names_of, plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
 #: What a document may hold besides.
@@ -32,6 +33,8 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, value in model.get_params(deep=False).items()
         if name != "device"
     }
+    # What could not be loaded is not saved either. The device may be one that is not here.
+    check_params(type(model)(**{**model.get_params(deep=False), "device": "cpu"}))
     names = getattr(model, "feature_names_in_", None)
     fitted = {
         "n_features": int(model.n_features_in_),
@@ -71,15 +74,27 @@ def restore_common(
         raise ArtifactError(f"{cls.__name__} has no parameter {unknown[0]!r}")
     params = {name: value_of(value, name) for name, value in document["params"].items()}
     model = cls(**params, device=device)
+    check_params(model)
     types = {"n_features": int, "feature_names": (list, type(None)), **own}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
     model.n_features_in_ = fitted["n_features"]
+    if model.n_features_in_ < 1:
+        raise ArtifactError(f"a model has at least one feature; got {model.n_features_in_}")
     if names is not None:
         model.feature_names_in_ = names
         if len(names) != model.n_features_in_:
             raise ArtifactError(f"{len(names)} names for {model.n_features_in_} features")
     return model, fitted
+
+
+def check_params(model: Any) -> None:
+    """Raise an ArtifactError for a parameter that `fit` would refuse."""
+    with checked("params"):
+        if isinstance(model, BaseEchoState):
+            model._check_params()
+        else:
+            model.check_params()
 
 
 def check_tensors(

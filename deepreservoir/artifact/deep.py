@@ -18,7 +18,7 @@ from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
-from .values import entries, labels_of, plain_labels
+from .values import checked, entries, labels_of, plain_labels
 
 CLASSES = {cls.__name__: cls for cls in (DeepReservoirClassifier, DeepReservoirRegressor)}
 
@@ -70,6 +70,8 @@ def network_contents(model: Any) -> Contents:
     network: Network = model.network_
     tensors = {path: to_host(array) for path, array in network.named_parameters().items()}
     document, fitted = common_of(model)
+    with checked("params"):
+        model.network_config(network.config.n_features, network.config.n_outputs)
     fitted |= {
         "seeds": list(map(int, model._drawn)),
         "epochs": model.n_iter_,
@@ -187,10 +189,10 @@ def config_of(data: Any, model: Any) -> MLPConfig:
     widths = data["hidden_layer_sizes"]
     if not isinstance(widths, list):
         raise ArtifactError("config, hidden_layer_sizes: expected a list of widths")
-    try:
+    with checked("config"):
         config = MLPConfig(**{**data, "hidden_layer_sizes": tuple(widths)})
-    except (ValueError, TypeError) as error:
-        raise ArtifactError(f"config: {error}") from None
+    with checked("params"):
+        model.network_config(config.n_features, config.n_outputs)
     if config.n_features != model.n_features_in_:
         raise ArtifactError(
             f"the network reads {config.n_features} features, the model {model.n_features_in_}"
@@ -293,8 +295,6 @@ def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
         if spec.definition.kind == "spectral":
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
-    try:
-        with np.errstate(over="ignore"):  # a factor beyond float32 is refused
-            return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
-    except (ValueError, OverflowError) as error:
-        raise ArtifactError(f"layer {spec.path!r} of the scaffold: {error}") from None
+    # A factor beyond float32 is refused.
+    with np.errstate(over="ignore"), checked(f"layer {spec.path!r} of the scaffold"):
+        return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)

@@ -16,21 +16,11 @@ from ..backend import Device, resolve_device
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
+from .values import entry
 
 _KINDS: dict[str, ModuleType] = {
     name: kind for kind in (deep, gated, echo) for name in kind.CLASSES
 }
-
-# What bad contents can make the checks of estimators and NumPy say.
-_REFUSALS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-    RecursionError,
-)
 
 
 def save(
@@ -218,7 +208,10 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
 
 
 def _digests(document: dict[str, Any]) -> dict[str, str]:
-    return {layer["path"]: layer["digest"] for layer in document["scaffold"]["layers"]}
+    scaffold = entry(document, "the document", "scaffold", dict)
+    layers = entry(scaffold, "scaffold", "layers", list)
+    what = "a layer of the scaffold"
+    return {entry(la, what, "path", str): entry(la, what, "digest", str) for la in layers}
 
 
 def unpack(
@@ -249,7 +242,3 @@ def _named(path: str | os.PathLike[str], work: Callable[[], Any]) -> Any:
         text = str(error)
         known = text.startswith(f"{Path(path)}: ")
         raise ArtifactError(text if known else f"{path}: {text}") from None
-    except _REFUSALS as error:
-        raise ArtifactError(
-            f"{path}: the document describes no model: {type(error).__name__}: {error}"
-        ) from error

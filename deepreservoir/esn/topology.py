@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Device
+from ..checks import is_finite_number
 from ..scaffold import Scaffold, ScaffoldSpec, Stream, make_scaffold
 from ..scaffold.families import get_family, lane_table
 from ..scaffold.linalg import orthogonal
@@ -87,6 +88,14 @@ class RecurrentSpec:
             raise ValueError(f"topology must be one of {known}; got {self.topology!r}")
         if get_family(self.family).kind != "iid":
             raise ValueError(f"family must be i.i.d. for a reservoir; got {self.family!r}")
+        units = self.units
+        if not isinstance(units, Integral) or not is_finite_number(units) or units < 1:
+            raise ValueError(f"units must be an integer of at least 1; got {units!r}")
+        if self.topology == "hadamard" and units & (units - 1):
+            raise ValueError(
+                f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
+                f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
+            )
         degree = self.in_degree
         if not 1 <= degree <= self.units:
             raise ValueError(
@@ -204,14 +213,8 @@ def _radius(spec: RecurrentSpec, weights: Any) -> float:
 
 
 def _structure(spec: RecurrentSpec, dtype: np.dtype | type, device: Device) -> Scaffold:
-    units = spec.units
-    if spec.topology == "hadamard" and units & (units - 1):
-        raise ValueError(
-            f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
-            f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
-        )
     path = f"{spec.path}.recurrent"
-    drawn = ScaffoldSpec(spec.topology, (units, units), spec.seed, path)
+    drawn = ScaffoldSpec(spec.topology, (spec.units, spec.units), spec.seed, path)
     return make_scaffold(drawn, dtype=dtype, device=device)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 
+from ..checks import is_finite_number
 from ..layers import (
     ACTIVATIONS,
     Activation,
@@ -45,7 +45,7 @@ def _whole(name: str, value: object, at_least: int) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    return is_finite_number(value)
 
 
 def _share(name: str, value: object) -> None:

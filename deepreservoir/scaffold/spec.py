@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..checks import is_finite_number
 from ..kernels import draw_rows
 from .families import Family, codebook, get_family, lane_table
 from .linalg import orthogonal, spectral_factor
@@ -154,9 +155,8 @@ def check_scale(scale: object) -> None:
     """Raise a ValueError unless `scale` is a positive gain or "family"."""
     if scale == "family":
         return
-    is_number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
     # Beyond these the weights would be infinite or zero in float32.
-    if not is_number or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
+    if not is_finite_number(scale) or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
         raise ValueError(
             f"scaffold_scale must be a positive gain or 'family'; got {scale!r} (gains run from "
             "1e-30 to 1e30; for no scaffold at all use scaffold='zero')"

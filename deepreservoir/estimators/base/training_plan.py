@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
+from ...checks import is_finite_number
 from ...optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
 from ...training import PROJECTION_LIMIT, Plan, Resample
 
@@ -45,7 +45,7 @@ def _check_real(name: str, value: object) -> None:
     low, low_in, high, high_in, optional = _REALS[name]
     if value is None and optional:
         return
-    fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    fits = is_finite_number(value)
     fits = fits and (low <= value if low_in else low < value)  # type: ignore[operator]
     fits = fits and (value <= high if high_in else value < high)  # type: ignore[operator]
     if not fits:
