@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import resolve_device
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.comparisons import arms
@@ -36,15 +37,16 @@ _ONE_AT_A_TIME = RLock()
 
 @dataclass(frozen=True)
 class Assignment:
-    """What travels to a worker: a sweep and runs of it, as plain data."""
+    """What travels to a worker: a sweep, runs of it and a device's name, as plain data."""
 
     sweep: str
     runs: Job
+    device: str = "cpu"
 
     @staticmethod
-    def of(sweep: Sweep, runs: Job) -> Assignment:
-        """Return the assignment of a group of runs."""
-        return Assignment(canonical(sweep.to_dict()), runs)
+    def of(sweep: Sweep, runs: Job, device: str = "cpu") -> Assignment:
+        """Return the assignment of a group of runs; "auto" is decided where they are made."""
+        return Assignment(canonical(sweep.to_dict()), runs, device)
 
     def one_by_one(self) -> Iterator[Assignment]:
         """Yield an assignment of each run alone."""
@@ -60,7 +62,7 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
     the process's, and would be lifted by whichever run ends first.
     """
     with _ONE_AT_A_TIME, limited(1):
-        task = task_of(assignment.sweep)
+        task = replace(task_of(assignment.sweep), device=resolve_device(assignment.device))
         try:
             return _together(task, assignment.runs)
         except Exception as error:
@@ -91,9 +93,9 @@ def task_of(sweep: str) -> Task:
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
-    if runs[0].arm in SIDE_BY_SIDE:
-        return _adapters(task, runs)
-    return [_alone(task, run) for run in runs]
+    adapters = runs[0].arm in SIDE_BY_SIDE
+    records = _adapters(task, runs) if adapters else [_alone(task, run) for run in runs]
+    return [record | {"device": task.device} for record in records]
 
 
 def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
