@@ -11,7 +11,8 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("backend", "checks", "container"),
+    ("checks", "files", "thread_limits", "user_warnings"),
+    ("backend", "container"),
     ("document", "kernels"),
     ("scaffold", "params", "inputs"),
     ("losses", "optim", "layers"),

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 
-from ..checks import check_choice, check_dropped_share, check_integer, is_real, python_value
+from ..checks import (
+    check_choice,
+    check_dropped_share,
+    check_integer,
+    is_finite_number,
+    python_value,
+)
 from ..layers import AdaptedDense, Adapter, Layer
 from ..layers.dense import Mode
 from ..params import DECAYED
@@ -168,11 +174,11 @@ class NetworkConfig(ABC):
         check_scale(self.scaffold_scale)
         check_dropped_share("adapter_dropout", self.adapter_dropout)
         alpha = self.lora_alpha
-        if alpha is not None and not (is_real(alpha) and alpha > 0):
+        if alpha is not None and not (is_finite_number(alpha) and alpha > 0):
             raise ValueError(f"lora_alpha must be positive, or None; got {alpha!r}")
         if isinstance(self.beta, str):
             check_choice("beta", self.beta, ("learned", "fixed"))
-        elif not is_real(self.beta):
+        elif not is_finite_number(self.beta):
             raise ValueError(
                 f"beta must be 'learned', 'fixed' or a finite start value; got {self.beta!r}"
             )

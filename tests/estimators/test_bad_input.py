@@ -132,7 +132,10 @@ def test_empty_data_is_refused():
 
 
 def test_labels_in_a_regression_are_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"y must be numbers for a regressor; got dtype <U1, such as .*'a'.*use a classifier"):
+    with pytest.raises(
+        ValueError,
+        match=r"y must be numbers for a regressor; got dtype <U1, such as .*'a'.*use a classifier",
+    ):
         DeepReservoirRegressor().fit(X, np.array(["a", "b", "c"])[Y])
 
 

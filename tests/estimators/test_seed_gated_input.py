@@ -129,7 +129,9 @@ def test_what_stands_on_one_scaffold_does_not_take_it():
         fit_many([small()], ROWS, LABELS)
     with pytest.raises(ValueError, match="deep estimators on one scaffold, .*; 'm' is a SeedGated"):
         predict_many({"m": MODEL}, ROWS[:1], ["m"])
-    with pytest.raises(ArtifactError, match="for deep estimators on one scaffold; got SeedGatedClassifier"):
+    with pytest.raises(
+        ArtifactError, match="for deep estimators on one scaffold; got SeedGatedClassifier"
+    ):
         materialise(MODEL)
 
 

@@ -7,7 +7,6 @@ a configuration. This class puts the three together; an architecture adds its pa
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -41,6 +40,7 @@ from ...training import (
     train,
     validator,
 )
+from ...user_warnings import warn_user
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import place_of
 from .parameters import AdaptationParameters, TrainingParameters
@@ -290,11 +290,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
         self._state = outcome.state if fit.one_pass else None
         if outcome.reason == "interrupted":
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} epochs; the model is usable",
-                UserWarning,
-                stacklevel=stacklevel,
-            )
+            warn_user(f"training was interrupted after {self.n_iter_} epochs; the model is usable")
         return self
 
     def _training_set(self, fit: Fit) -> TrainingSet:
