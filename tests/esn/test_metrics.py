@@ -98,9 +98,9 @@ def test_float32_predictions_are_judged_in_float64():
 @pytest.mark.parametrize(
     ("true", "pred", "message"),
     [
-        (np.arange(5.0), np.arange(4.0), r"must have one shape; got \(5,\) and \(4,\)"),
-        (np.ones((5, 1)), np.ones(5), r"must have one shape; got \(5, 1\) and \(5,\)"),
-        (np.ones((5, 2)), np.ones((2, 5)), "must have one shape"),
+        (np.arange(5.0), np.arange(4.0), r"must have the same shape; got \(5,\) and \(4,\)"),
+        (np.ones((5, 1)), np.ones(5), r"must have the same shape; got \(5, 1\) and \(5,\)"),
+        (np.ones((5, 2)), np.ones((2, 5)), "must have the same shape"),
         (np.ones((2, 5, 1)), np.ones((2, 5, 1)), r"y_true must be .*; got shape \(2, 5, 1\)"),
         (np.float64(1), np.float64(1), r"y_true must be .*; got shape \(\)"),
         ([], [], r"y_true must be .*; got shape \(0,\)"),

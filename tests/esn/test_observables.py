@@ -277,7 +277,7 @@ def test_bad_runs_are_refused_by_both_capacities(options, message):
     [
         (make(n_inputs=2), "one input; got 2 inputs"),
         (make(n_feedback=1), "n_feedback = 1"),
-        (make(rho=1.5, activation="identity"), "grow beyond all bounds"),
+        (make(rho=1.5, activation="identity"), "the states diverge"),
     ],
 )
 def test_reservoirs_that_cannot_be_measured_are_refused(reservoir, message):

@@ -136,7 +136,7 @@ def test_what_is_out_of_range_is_refused(options, message):
 
 def test_other_nonlinearities_and_rates_too_large_are_refused():
     u = put(RNG.normal(size=(1, 50, 2)))
-    with pytest.raises(ValueError, match="for activation='tanh'"):
+    with pytest.raises(ValueError, match="needs activation='tanh'"):
         IntrinsicPlasticity().tune(stack(activation="relu"), [u])
     with pytest.raises(ValueError, match="Lower its rate, 50"):
         IntrinsicPlasticity(rate=50.0).tune(stack(), [u])
