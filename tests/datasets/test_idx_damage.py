@@ -44,7 +44,7 @@ def test_a_gzip_file_that_is_cut_short_is_refused(cache, keep):
 def test_a_gzip_file_with_a_wrong_header_or_checksum_is_refused(cache, where):
     raw = wrapped()
     raw[where] ^= 0xFF
-    assert "not a whole gzip file" in refusal(cache, bytes(raw))
+    assert "not a complete gzip file" in refusal(cache, bytes(raw))
 
 
 def test_a_gzip_file_with_a_damaged_stream_is_refused(cache):
@@ -52,7 +52,7 @@ def test_a_gzip_file_with_a_damaged_stream_is_refused(cache):
     content[::3] = 7
     raw = bytearray(gzip.compress(content.tobytes()))
     raw[10:20] = b"\xff" * 10  # 10 bytes of header, then the first block
-    assert "not a whole gzip file" in refusal(cache, bytes(raw))
+    assert "not a complete gzip file" in refusal(cache, bytes(raw))
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,12 @@ def test_what_was_written_is_read_back(write):
         ("(0,1),(1,2):a", r"line 7: dimension 1: expected numbers separated by ','; got '\(0'"),
         ("1,nan:2,3:a", "line 7: dimension 1 has a value that is not finite"),
         ("1,2:2,inf:a", "line 7: dimension 2 has a value that is not finite"),
-        ("1,2:3:a", r"line 7: the dimensions of a case must have one length; got \[1, 2\]"),
+        ("1,2:3:a", r"line 7: all dimensions of a case must have the same length; got \[1, 2\]"),
         ("1,2,3", "line 7: expected dimensions and a label, separated by ':'; got no ':'"),
         ("1,2:3,4:c", "line 7: the label 'c' is not among a, b"),
         ("1,2:3,4:", "line 7: the label '' is not among a, b"),
-        ("1,2:a", "line 7: expected 2 dimensions as declared or as before; got 1"),
-        ("1:2:3:a", "line 7: expected 2 dimensions as declared or as before; got 3"),
+        ("1,2:a", "line 7: expected 2 dimensions, as in the header or earlier cases; got 1"),
+        ("1:2:3:a", "line 7: expected 2 dimensions, as in the header or earlier cases; got 3"),
     ],
 )
 def test_a_malformed_case_is_refused_by_line(write, case, message):
@@ -88,11 +88,11 @@ def test_a_malformed_case_is_refused_by_line(write, case, message):
     ("header", "message"),
     [
         ("@timestamps true", "line 1: series with timestamps are not supported"),
-        ("@targetLabel true", "line 1: numbers as targets are not supported"),
+        ("@targetLabel true", "line 1: numeric targets are not supported"),
         ("@classLabel false", "line 1: expected '@classLabel true' and the labels"),
         ("@classLabel", "line 1: expected '@classLabel true' and the labels"),
-        ("@classLabel true", "line 1: expected labels, each once, after '@classLabel true'"),
-        ("@classLabel true a a", "line 1: expected labels, each once, after '@classLabel true'"),
+        ("@classLabel true", "line 1: expected distinct labels after '@classLabel true'"),
+        ("@classLabel true a a", "line 1: expected distinct labels after '@classLabel true'"),
         ("@missing perhaps", "line 1: expected true or false after @missing; got 'perhaps'"),
         ("@univariate", "line 1: expected true or false after @univariate; got ''"),
         ("@dimensions two", "line 1: expected a positive integer after @dimensions"),
@@ -112,9 +112,9 @@ def test_a_malformed_header_is_refused_by_line(write, header, message):
     ("declared", "case", "message"),
     [
         ("@univariate true", "1,2:3,4:a", "line 4: expected 1 dimensions"),
-        ("@dimension 3", "1,2:3,4:a", "line 4: expected 3 dimensions .*; got 2"),
-        ("@seriesLength 3", "1,2:a", "line 4: expected 3 values a dimension.*; got 2"),
-        ("@equalLength true", "1,2:a\n1,2,3:a", "line 5: expected 2 values a dimension.*; got 3"),
+        ("@dimension 3", "1,2:3,4:a", "line 4: expected 3 dimensions, .*; got 2"),
+        ("@seriesLength 3", "1,2:a", "line 4: expected 3 values per dimension.*; got 2"),
+        ("@equalLength true", "1,2:a\n1,2,3:a", "line 5: expected 2 values per dimension.*; got 3"),
     ],
 )
 def test_a_case_that_contradicts_the_header_is_refused(write, declared, case, message):
@@ -130,8 +130,8 @@ def test_a_series_length_beside_unequal_lengths_does_not_bind(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a line @data and cases after it; found none"),
-        ("@classLabel true a\n", "expected a line @data and cases after it; found none"),
+        ("", "expected a line @data followed by cases; found none"),
+        ("@classLabel true a\n", "expected a line @data followed by cases; found none"),
         (HEADER, "expected cases after @data; found none"),
         (HEADER.encode() + b"1,2:\xff\n", "must be a text file in UTF-8"),
     ],
