@@ -1,4 +1,4 @@
-"""Softmax along the last axis, and its cross-entropy."""
+"""Softmax along the last axis, and cross-entropy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import Array, array_module
 from .cuda import REDUCTIONS, RealKernel, contiguous
 
-# Largest entry of a row, and the logarithm of the sum of exp(x - largest), for all threads.
+# All threads get the largest entry of a row, and the logarithm of the sum of exp(x - largest).
 _ROW = (
     REDUCTIONS
     + r"""
@@ -95,7 +95,7 @@ def log_softmax(x: Array) -> Array:
 
 
 def average_rows(losses: Array, gradient: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Weight rows, average: losses (n,), gradient (n, k), both unweighted."""
+    """Return the weighted means of unweighted losses (n,) and their gradient (n, k)."""
     n = len(losses)
     if weights is None:
         return losses.mean(), gradient / n
@@ -109,7 +109,7 @@ def softmax_cross_entropy(
     label_smoothing: float = 0.0,
     class_weight: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the weighted mean of the cross-entropies of all rows, and its gradient.
+    """Return the weighted mean cross-entropy of all rows, and its gradient.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def softmax_cross_entropy(
         gradient = np.exp(log_p)
         gradient[rows, targets] -= 1
         return average_rows(-log_p[rows, targets], gradient, weights)
-    wanted = np.full((n, k), label_smoothing / k, outputs.dtype)
-    wanted[rows, targets] += 1 - label_smoothing
+    target_p = np.full((n, k), label_smoothing / k, outputs.dtype)
+    target_p[rows, targets] += 1 - label_smoothing
     if class_weight is not None:
-        wanted *= class_weight
-    losses = -(wanted * log_p).sum(axis=1)
-    gradient = np.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
+        target_p *= class_weight
+    losses = -(target_p * log_p).sum(axis=1)
+    gradient = np.exp(log_p) * target_p.sum(axis=1, keepdims=True) - target_p
     return average_rows(losses, gradient, weights)
 
 
@@ -154,7 +154,7 @@ def _cross_entropy_on_device(
     xp, dtype = array_module(outputs), outputs.dtype
     outputs, (n, k) = contiguous(outputs), outputs.shape
     losses, gradient = xp.empty(n, dtype), xp.empty_like(outputs)
-    # An array that is not there is never read; something has to stand in its place.
+    # An array that is None is never read, but the kernel needs some pointer in its place.
     _CROSS_ENTROPY.of(dtype).launch_rows(
         n,
         k,
