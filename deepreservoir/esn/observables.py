@@ -34,7 +34,7 @@ _BLOCK = 2**20
 
 
 def check_count(value: object, name: str, least: int = 1) -> int:
-    """Return `value` as an int, or raise a ValueError if it is no integer of at least `least`."""
+    """Return `value` as an int, or raise a ValueError unless it is an integer >= `least`."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < least:  # type: ignore[operator]
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
