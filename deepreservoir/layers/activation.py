@@ -45,18 +45,22 @@ class Activation(Layer):
         return [Slot(f"{self.path}.bias", (self.bias_width,), "bias", init=0.0)]
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        rows = as_rows(x)  # (n, d)
-        mask = None
-        if on.training and self.dropout:
-            mask = dropout_mask(rows, self.dropout, self.path, on)
-        y, kept = kernels.bias_activation_dropout(rows, self.bias, self.name, mask)
-        return like_rows(y, x), kept if on.training else None
+        if x.ndim != 2:
+            y, cache = self.forward(as_rows(x), on)
+            return like_rows(y, x), cache
+        training, mask = on.step is not None, None  # x: (n, d)
+        if training and self.dropout:
+            mask = dropout_mask(x, self.dropout, self.path, on)
+        y, kept = kernels.bias_activation_dropout(x, self.bias, self.name, mask)
+        return y, kept if training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
-        dx = kernels.bias_activation_dropout_backward(as_rows(dy), self.name, cache)  # (n, d)
+        if dy.ndim != 2:
+            return like_rows(self.backward(as_rows(dy), cache), dy)
+        dx = kernels.bias_activation_dropout_backward(dy, self.name, cache)  # (n, d)
         if self.dbias is not None:
             self.dbias += dx.sum(axis=0)
-        return like_rows(dx, dy)
+        return dx
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
         alike = all(isinstance(o, Activation) and o.name == self.name for o in others)

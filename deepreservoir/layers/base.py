@@ -57,6 +57,9 @@ class _Empty(Mapping[str, Any]):
     def __len__(self) -> int:
         return 0
 
+    def get(self, key: str, default: Any = None) -> Any:
+        return default  # without the KeyError of the inherited one: asked for by every layer
+
 
 EMPTY: Mapping[str, Any] = _Empty()
 

@@ -173,20 +173,22 @@ class AdaptedDense(Layer):
     # Forward -------------------------------------------------------------------------
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        adapter, x_shape = self.adapter, x
-        x = as_rows(x)  # (n, d_in)
+        if x.ndim != 2:
+            y, cache = self.forward(as_rows(x), on)
+            return like_rows(y, x), cache
+        adapter, training = self.adapter, on.step is not None  # x: (n, d_in)
         if adapter.mode == "full":
             y = x @ self.weight.T
             if self.has_bias:
                 y += self.bias
-            return like_rows(y, x_shape), x if on.training else None
+            return y, x if training else None
         base = on.products.get(self.path)
         base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
         y = base * self.beta
         z = mask = norms = v = None
         if adapter.low_rank:
             x_in = x
-            if on.training and adapter.dropout:
+            if training and adapter.dropout:
                 mask = dropout_mask(x, adapter.dropout, f"{self.path}.A", on)
                 x_in = kernels.masked(x, mask)
             z = x_in @ self.A.T  # (n, rank)
@@ -197,21 +199,22 @@ class AdaptedDense(Layer):
             v, y = y, y * (self.magnitude / norms[0])
         if self.has_bias:
             y += self.bias
-        if not on.training:
-            return like_rows(y, x_shape), None
+        if not training:
+            return y, None
         kept = base if self.learns_beta and not self.needs_dx else None
-        return like_rows(y, x_shape), (x, z, mask, kept, norms, v)
+        return y, (x, z, mask, kept, norms, v)
 
     # Backward ------------------------------------------------------------------------
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
-        dy_shape = dy
-        dy = as_rows(dy)  # (n, d_out)
-        if self.has_bias:
+        if dy.ndim != 2:
+            dx = self.backward(as_rows(dy), cache)
+            return None if dx is None else like_rows(dx, dy)
+        if self.has_bias:  # dy: (n, d_out)
             self.dbias += dy.sum(axis=0)
         if self.adapter.mode == "full":
             self.dweight += dy.T @ cache
-            return like_rows(dy @ self.weight, dy_shape) if self.needs_dx else None
+            return dy @ self.weight if self.needs_dx else None
         x, z, mask, base, norms, v = cache
         if self.adapter.mode == "dora":
             dy = self._magnitude_backward(dy, norms, v)
@@ -231,7 +234,7 @@ class AdaptedDense(Layer):
         if u is not None:
             low = u @ self.A  # (n, d_in)
             dx += low if mask is None else kernels.masked(low, mask)
-        return like_rows(dx, dy_shape)
+        return dx
 
     # Shared and spared products ---------------------------------------------------------
 
