@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 
-from ..checks import check_choice, check_dropped_share, check_integer, is_real, python_value
+from ..checks import (
+    check_choice,
+    check_dropped_share,
+    check_integer,
+    is_real,
+    is_same_class,
+    python_value,
+)
 from ..layers import AdaptedDense, Adapter, Layer
 from ..layers.dense import Mode
 from ..params import DECAYED
@@ -273,10 +280,10 @@ def architecture(name: str) -> Callable[[Config], Config]:
     def register(cls: Config) -> Config:
         known = ARCHITECTURES.get(name)
         # A module that is run again, as in a notebook, defines its class anew.
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        if known is not None and not is_same_class(known, cls):
             raise ValueError(
-                f"the architecture {name!r} is registered already, as {known.__qualname__}; give "
-                f"{cls.__qualname__} another name"
+                f"the architecture {name!r} is registered already, as {known.__module__}."
+                f"{known.__qualname__}; give {cls.__qualname__} another name"
             )
         cls.name = name
         ARCHITECTURES[name] = cls
