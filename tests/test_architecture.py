@@ -11,8 +11,8 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("backend", "container"),
-    ("kernels",),
+    ("backend", "checks", "container"),
+    ("kernels", "document"),
     ("scaffold", "params", "inputs"),
     ("losses", "optim", "layers"),
     ("models",),
@@ -44,12 +44,13 @@ INSIDE = {
         "softmax": {"cuda"},
     },
     "layers": {
-        "base": set(),
         "init": set(),
+        "multiply_adds": set(),
+        "base": {"init", "multiply_adds"},
         "dropout": {"base"},
-        "activation": {"base", "dropout"},
-        "norm": {"base"},
-        "dense": {"base", "dropout", "init"},
+        "activation": {"base", "dropout", "multiply_adds"},
+        "norm": {"base", "multiply_adds"},
+        "dense": {"base", "dropout", "init", "multiply_adds"},
     },
     "scaffold": {
         "streams": set(),

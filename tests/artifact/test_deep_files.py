@@ -211,7 +211,10 @@ def test_a_generator_is_left_out(tmp_path):
 
 WIDE = [10**6, 10**6]
 REFUSED = {
-    "estimator": (set_at("estimator", to="Pickle"), "holds a 'Pickle', which is not registered here, where there are DeepReservoirClass"),
+    "estimator": (
+        set_at("estimator", to="Pickle"),
+        "holds a 'Pickle', which is not registered here, where there are DeepReservoirClass",
+    ),
     "estimator list": (set_at("estimator", to=["x"]), r"holds a \['x'\], which is not registered"),
     "entry": (set_at("more", to=1), "must have the entries"),
     "no entry": (set_at("fitted", to=KeyError), "must have the entries"),
@@ -221,8 +224,14 @@ REFUSED = {
     "features": (set_at("fitted", "n_features", to=7), "reads 6 features, the model 7"),
     "names": (set_at("fitted", "feature_names", to=["a"]), "1 names for 6 features"),
     "config": (set_at("config", "rank", to=100), "config: rank must be between 1 and"),
-    "config type": (set_at("config", "hidden_layer_sizes", to=3), "hidden_layer_sizes must be a list; got 3"),
-    "config entry": (set_at("config", "layers", to=3), "config: the architecture 'mlp' has no field 'layers'"),
+    "config type": (
+        set_at("config", "hidden_layer_sizes", to=3),
+        "hidden_layer_sizes must be a list; got 3",
+    ),
+    "config entry": (
+        set_at("config", "layers", to=3),
+        "config: the architecture 'mlp' has no field 'layers'",
+    ),
     "terabytes": (
         set_at("config", "hidden_layer_sizes", to=WIDE),
         "asks for 4,000,.* bytes for its scaffold; max_bytes allows 2,147,483,648",

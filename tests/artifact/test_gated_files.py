@@ -111,7 +111,9 @@ def test_what_a_file_of_tasks_cannot_be_asked_for(tmp_path):
     assert not path.exists()
     save(model, path)
     base = classifier(scaffold_seed=42)
-    with pytest.raises(ArtifactError, match="has one scaffold per task, and is not attached to one; load it"):
+    with pytest.raises(
+        ArtifactError, match="has one scaffold per task, and is not attached to one; load it"
+    ):
         attach(base, path)
     with pytest.raises(ArtifactError, match=r"asks for 120,000 bytes .*max_bytes allows 100,000"):
         load(path, max_bytes=100_000)  # each scaffold alone would be allowed

@@ -63,6 +63,11 @@ def _no_training(monkeypatch, request):
         ({"device": "tpu"}, "device must be one of cpu, cuda, auto; got 'tpu'"),
         ({"label_smoothing": 1}, "label_smoothing must be a number"),
         ({"class_weight": "even"}, "class_weight"),
+        *(
+            ({name: value}, f"{name} must be True or False; got {value!r}")
+            for name in ("shuffle", "warm_start", "early_stopping", "verbose")
+            for value in ("no", 1, None)
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -132,7 +137,10 @@ def test_empty_data_is_refused():
 
 
 def test_labels_in_a_regression_are_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"y must be numbers for a regressor; got dtype <U1, such as .*'a'.*use a classifier"):
+    with pytest.raises(
+        ValueError,
+        match=r"y must be numbers for a regressor; got dtype <U1, such as .*'a'.*use a classifier",
+    ):
         DeepReservoirRegressor().fit(X, np.array(["a", "b", "c"])[Y])
 
 
