@@ -6,7 +6,7 @@ Every run is a frozen specification, and is recorded as it ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -88,7 +88,7 @@ def run_row(row: Row, data: Dataset, seeds: int) -> dict[str, Any]:
         "target": {"at_least": row.at_least, "within_of_paper": row.within},
         "met": _met(row, mean) and records[0].trained == row.trained,
         "seconds": fmean(record.seconds for record in records),
-        "protocol": asdict(row.protocol),
+        "protocol": row.protocol.to_plain(),
     }
 
 

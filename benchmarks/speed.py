@@ -9,8 +9,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deepreservoir.backend import Device, device_module, to_device
-from deepreservoir.inputs.table import Rows
-from deepreservoir.layers import AdaptedDense, Adapter, Step
+from deepreservoir.inputs import Table
+from deepreservoir.layers import AdaptedDense, Adapter, Pass, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
@@ -91,7 +91,7 @@ def layer_step(
 
     def step() -> None:
         grad.fill(0)
-        _, cache = layer.forward(rows, Step(0, 0))
+        _, cache = layer.forward(rows, Pass(Step(0, 0)))
         layer.backward(dy, cache)
         optimiser.update(theta, grad, state, 1e-3, mask)
 
@@ -147,7 +147,7 @@ def epochs(
     """Train a few epochs, the first layer's frozen product included."""
     shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
     network = Network(shape, seed=0, device=device)
-    data = TrainingSet(Rows(X, network.dtype, device), to_device(y, device))
+    data = TrainingSet(Table(X, network.dtype, device), to_device(y, device))
     plan = Plan(AdamW(), 3e-3, epochs=EPOCHS, batch_size=BATCH)
     return lambda: train(network, data, SoftmaxCrossEntropy(), plan)
 

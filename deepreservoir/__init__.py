@@ -21,6 +21,29 @@ _PUBLIC = {
     "predict_many": "estimators",
     "reservoir_search": "search",
     "subspace_dimension": "search",
+    "ARCHITECTURES": "models",
+    "NetworkConfig": "models",
+    "architecture": "models",
+    "from_plain": "models",
+    "AdaptedDense": "layers",
+    "Activation": "layers",
+    "Dense": "layers",
+    "Layer": "layers",
+    "Pass": "layers",
+    "Recompute": "layers",
+    "Residual": "layers",
+    "Sequential": "layers",
+    "ScaffoldRequest": "layers",
+    "Slot": "params",
+    "Batch": "inputs",
+    "Inputs": "inputs",
+    "Reader": "inputs",
+    "Target": "inputs",
+    "DeepClassifier": "estimators",
+    "DeepRegressor": "estimators",
+    "SeedGated": "estimators",
+    "Targets": "estimators",
+    "register_estimator": "estimators",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -50,16 +73,39 @@ if TYPE_CHECKING:
     from .artifact.to_peft import export_peft as export_peft
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
+    from .estimators import DeepClassifier as DeepClassifier
+    from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
+    from .estimators import Targets as Targets
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
+    from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
+    from .inputs import Batch as Batch
+    from .inputs import Inputs as Inputs
+    from .inputs import Reader as Reader
+    from .inputs import Target as Target
+    from .layers import Activation as Activation
+    from .layers import AdaptedDense as AdaptedDense
+    from .layers import Dense as Dense
+    from .layers import Layer as Layer
+    from .layers import Pass as Pass
+    from .layers import Recompute as Recompute
+    from .layers import Residual as Residual
+    from .layers import ScaffoldRequest as ScaffoldRequest
+    from .layers import Sequential as Sequential
+    from .models import ARCHITECTURES as ARCHITECTURES
     from .models import MLPConfig as MLPConfig
+    from .models import NetworkConfig as NetworkConfig
+    from .models import architecture as architecture
+    from .models import from_plain as from_plain
     from .network import Network as Network
+    from .params import Slot as Slot
     from .scaffold import FAMILIES as FAMILIES
     from .scaffold import Scaffold as Scaffold
     from .scaffold import ScaffoldSpec as ScaffoldSpec

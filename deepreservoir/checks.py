@@ -15,9 +15,20 @@ def is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
-def is_real(value: object) -> bool:
-    """Return whether `value` is a finite real number; True and False are not."""
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+def is_finite_number(value: Any) -> bool:
+    """Return whether `value` is a real number that a finite float can hold, and not a bool.
+
+    Examples
+    --------
+    >>> is_finite_number(1), is_finite_number(True), is_finite_number(10**400)
+    (True, False, False)
+    """
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def check_integer(name: str, value: object, at_least: int) -> None:
@@ -50,7 +61,7 @@ def check_flag(name: str, value: object) -> None:
 def check_dropped_share(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a share that dropout can drop, in [0, 1)."""
     # Masks are drawn in steps of 1/65,536: a share that rounds to 1 would keep nothing.
-    if not is_real(value) or not 0 <= value < 1 - 2**-17:  # type: ignore[operator]
+    if not is_finite_number(value) or not 0 <= value < 1 - 2**-17:  # type: ignore[operator]
         raise ValueError(f"{name} must be in [0, 1); got {value!r}")
 
 

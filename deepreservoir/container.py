@@ -11,12 +11,10 @@ bfloat16; reading must check more than that package does in any case.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +22,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .files import write_whole
+
 #: Version of the document; a reader refuses any other.
 FORMAT = 1
 #: What a file may ask for, in bytes, unless the caller says otherwise.
 MAX_BYTES = 2 << 30
+#: Levels of lists and objects in a document.
+MAX_DEPTH = 32
 #: Bytes of the header: names, shapes and the document.
 MAX_HEADER = 8 << 20
 
@@ -177,27 +179,8 @@ def write(path: str | os.PathLike[str], contents: Contents) -> Path:
         If the folder cannot be written to.
     """
     path = Path(path)
-    write_bytes(path, to_bytes(contents))
+    write_whole(path, to_bytes(contents))
     return path
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes files for their owner alone; a saved file is an ordinary one.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
 
 
 # Reading -------------------------------------------------------------------------------------
@@ -282,7 +265,19 @@ def _json(text: bytes | str, what: str) -> dict[str, Any]:
         raise ArtifactError(f"{what} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ArtifactError(f"{what} must be a JSON object; got {type(value).__name__}")
+    _check_depth(value, what)
     return value
+
+
+def _check_depth(value: dict[str, Any], what: str) -> None:
+    """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        items = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [inner for some in items for inner in some if isinstance(inner, dict | list)]
+        if not level:
+            return
+    raise ArtifactError(f"{what} is nested more than {MAX_DEPTH} levels deep")
 
 
 def _document(metadata: object) -> dict[str, Any]:

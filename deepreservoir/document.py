@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ _LABELS: dict[str, type | tuple[type, ...]] = {
     "U": str,
     "O": str,
 }
+_DTYPE = re.compile(r"[<>|=]?(?P<kind>[a-zA-Z])[0-9]{0,9}")
 
 
 def plain_labels(labels: np.ndarray) -> dict[str, Any]:
@@ -47,11 +50,8 @@ def labels_of(data: Any) -> np.ndarray:
         If it made no such data, or the labels are not in order.
     """
     fields = entries(data, "classes", {"dtype": str, "values": list})
-    try:
-        dtype = np.dtype(fields["dtype"])
-        expected = _LABELS[dtype.kind]
-    except (TypeError, ValueError, KeyError):
-        raise ArtifactError(f"classes cannot be of dtype {fields['dtype']!r:.40}") from None
+    dtype = _dtype_of(fields["dtype"])
+    expected = _LABELS[dtype.kind]
     values = fields["values"]
     if not values or not all(type(value) is expected for value in values):
         raise ArtifactError(f"classes of dtype {dtype} must be a list of {expected}")
@@ -63,6 +63,46 @@ def labels_of(data: Any) -> np.ndarray:
     if not np.array_equal(labels, np.unique(labels)):
         raise ArtifactError("classes must be in order, and different from each other")
     return labels
+
+
+def _dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype of labels, written as NumPy writes it."""
+    match = _DTYPE.fullmatch(name)
+    try:
+        if match is not None and match["kind"] in _LABELS:
+            return np.dtype(name)
+    except (TypeError, ValueError):  # a number of bytes that no such type has
+        pass
+    raise ArtifactError(f"classes cannot be of dtype {name!r:.40}")
+
+
+@contextmanager
+def checked(what: str) -> Iterator[None]:
+    """Raise an ArtifactError where a check of parameters refuses what a file holds.
+
+    Only calls of such checks belong inside: they raise a ValueError, or a TypeError for a value
+    that cannot be compared, for bad values and for nothing else.
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"{what}: {error}") from error
+
+
+def entry(data: Any, what: str, name: str, *kinds: type) -> Any:
+    """Return an entry of a dict, of one of these types.
+
+    Raises
+    ------
+    ArtifactError
+        If `data`, which an error calls `what`, is not a dict with such an entry.
+    """
+    if not isinstance(data, dict) or name not in data:
+        raise ArtifactError(f"{what} must have the entry {name!r}")
+    if type(data[name]) not in kinds:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise ArtifactError(f"{what}, {name}: expected {names}; got {data[name]!r:.80}")
+    return data[name]
 
 
 def entries(
@@ -94,11 +134,7 @@ def entries(
         wrong = f"{unknown[0]!r:.60} is unknown" if unknown else f"{missing[0]!r} is missing"
         raise ArtifactError(f"{what} must have the entries {sorted(types)}; {wrong}")
     for name, kinds in types.items():
-        value = data[name]
-        wanted = kinds if isinstance(kinds, tuple) else (kinds,)
-        if type(value) not in wanted:
-            names = " or ".join(kind.__name__ for kind in wanted)
-            raise ArtifactError(f"{what}, {name}: expected {names}; got {value!r:.80}")
+        entry(data, what, name, *(kinds if isinstance(kinds, tuple) else (kinds,)))
     return data
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device, to_host
-from .inputs import CHUNK_BYTES, Batch, Index, Inputs, Table, Target
-from .layers import AdaptedDense, Layer, Pass, Sequential, as_rows, like_rows
-from .layers.base import INFERENCE, Cache
-from .losses import Loss
+from .inputs import Inputs
+from .layers import AdaptedDense, Layer, Sequential
 from .models import NetworkConfig
 from .params import ParamSet, check_paths
+from .passes import Passes
 from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve_storage
-
-#: Bytes of outputs that the head and the loss make at a time: logits over a vocabulary are large.
-HEAD_BYTES = 64 << 20
 
 
 def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
@@ -38,15 +33,7 @@ def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[Scaffo
     ]
 
 
-#: What a chunk of outputs is decoded by: (outputs, index, batch) -> array, first axis kept.
-Decode = Callable[[Array, Any, Batch], Array]
-
-
-def _whole(outputs: Array, index: Any, batch: Batch) -> Array:
-    return outputs
-
-
-class Network:
+class Network(Passes):
     """The three parts of a model, made to work together.
 
     Parameters
@@ -192,185 +179,6 @@ class Network:
         other.buffers[:] = self.buffers
         return other
 
-    # Passes --------------------------------------------------------------------------
-
-    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        """Return outputs (..., n_outputs) and, in training, the cache for `backward`."""
-        return self.root.forward(x, on)
-
-    def backward(self, doutputs: Array, cache: Cache) -> None:
-        """Add the gradient of the trained parameters into `grad`."""
-        self.root.backward(doutputs, cache)
-
-    def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
-        """Add the gradient of a loss into `grad`, and return the loss.
-
-        The head and the loss are run over blocks of rows, so that outputs never lie in memory as
-        a whole where they are wide.
-
-        Parameters
-        ----------
-        batch : Batch
-        target : Target
-        loss : Loss
-        on : Pass
-            With the step; the batch's side arrays are added to it.
-
-        Returns
-        -------
-        scalar, on the network's device
-
-        Raises
-        ------
-        ValueError
-            If the leading axes of the outputs and of the target differ.
-        """
-        if batch.side:
-            on = replace(on, side=batch.side)
-        hidden, cache = self.body.forward(batch.x, on)  # (..., d)
-        check_leading_axes(hidden, target, batch)
-        value, dhidden = self._head_gradient(hidden, target, loss, on)
-        if dhidden is not None:
-            self.body.backward(dhidden, cache)
-        return value
-
-    def _head_gradient(
-        self, hidden: Array, target: Target, loss: Loss, on: Pass
-    ) -> tuple[Array, Array | None]:
-        rows = as_rows(hidden)  # (n, d)
-        y = target.y.reshape(len(rows), *target.y.shape[hidden.ndim - 1 :])
-        weights = None if target.weights is None else target.weights.reshape(len(rows))
-        size = max(1, HEAD_BYTES // (self.config.n_outputs * self.dtype.itemsize))
-        if len(rows) <= size:
-            outputs, cache = self.head.forward(rows, on)
-            value, doutputs = loss(outputs, y, weights, target.n)
-            dhidden = self.head.backward(doutputs, cache)
-            return value, None if dhidden is None else like_rows(dhidden, hidden)
-        value, parts = 0.0, []
-        for i, start in enumerate(range(0, len(rows), size)):
-            part = slice(start, start + size)
-            # Each block is a call of its own, and so has dropout masks of its own.
-            outputs, cache = self.head.forward(rows[part], on.at(i) if i else on)
-            share, doutputs = loss(
-                outputs, y[part], None if weights is None else weights[part], target.n
-            )
-            value = value + share
-            parts.append(self.head.backward(doutputs, cache))
-        if parts[0] is None:
-            return value, None
-        return value, like_rows(array_module(rows).concatenate(parts), hidden)
-
-    def chunks(
-        self, inputs: Inputs, products: Mapping[str, Array] | None = None
-    ) -> Iterator[tuple[Any, Batch, Array]]:
-        """Yield (index, batch, outputs) over all samples, in chunks of bounded size.
-
-        Parameters
-        ----------
-        inputs : Inputs
-            On the network's device, and in the type to compute in.
-        products : mapping of str to array, optional
-            Products of :meth:`frozen_products` with these inputs.
-        """
-        for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
-            rows = self._where(inputs.product_rows(index))
-            own = {path: product[rows] for path, product in (products or {}).items()}
-            on = Pass(side=batch.side, products=own, dtype=inputs.dtype)
-            yield index, batch, self.forward(batch.x, on)[0]
-
-    def outputs(
-        self,
-        X: Any,
-        dtype: np.dtype[Any] | type | None = None,
-        products: Mapping[str, Array] | None = None,
-    ) -> Array:
-        """Return the outputs for all samples, in chunks of bounded size.
-
-        Parameters
-        ----------
-        X : Inputs, or array or CSR matrix of shape (n, n_features)
-        dtype : numpy dtype, optional
-            Type to compute in; the network's own unless given. In float64 a row's outputs do
-            not show, in float32 digits, which rows it was computed with.
-        products : mapping of str to array, optional
-            Products of :meth:`frozen_products` with X.
-
-        Returns
-        -------
-        array, shape (n, ..., n_outputs)
-        """
-        inputs = X
-        if not isinstance(X, Inputs):
-            inputs = Table(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
-        return self.evaluate(inputs, _whole, products)
-
-    def evaluate(
-        self,
-        inputs: Inputs,
-        decode: Decode,
-        products: Mapping[str, Array] | None = None,
-    ) -> Array:
-        """Return what `decode` makes of the outputs of each chunk, in the order of the samples.
-
-        Outputs are decoded a chunk at a time, so that they never lie in memory as a whole.
-
-        Parameters
-        ----------
-        inputs : Inputs
-        decode : callable
-            (outputs (m, ..., n_outputs), index, batch) -> array (m, ...).
-        products : mapping of str to array, optional
-        """
-        decoded: Array = None
-        for index, batch, outputs in self.chunks(inputs, products):
-            part = decode(outputs, index, batch)
-            if decoded is None:
-                shape = (len(inputs), *part.shape[1:])
-                decoded = array_module(part).empty(shape, part.dtype)
-            where = index if isinstance(index, slice) else array_module(part).asarray(index)
-            decoded[where] = part
-        if decoded is None:  # no samples at all
-            return device_module(self.device).empty((0, self.config.n_outputs), inputs.dtype)
-        return decoded
-
-    # Products that no step changes -------------------------------------------------------
-
-    def product_bytes(self, inputs: Inputs) -> int:
-        """Return the bytes of :meth:`frozen_products`: 0 where there are none."""
-        widths = self.body.frozen_widths().values()
-        return len(inputs) * sum(widths) * self.dtype.itemsize
-
-    def frozen_products(self, inputs: Inputs) -> dict[str, Array]:
-        """Return the products of all inputs with frozen weights that read them, by path.
-
-        Parameters
-        ----------
-        inputs : Inputs
-
-        Returns
-        -------
-        dict of str to array, shape (n, width)
-        """
-        xp = device_module(self.device)
-        products = {
-            path: xp.empty((len(inputs), width), self.dtype)
-            for path, width in self.body.frozen_widths().items()
-        }
-        if products:
-            for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
-                on = Pass(side=batch.side, dtype=self.dtype)
-                for path, part in self.body.frozen(batch.x, on).items():
-                    products[path][self._where(inputs.product_rows(index))] = part
-        return products
-
-    def on_device(self, array: np.ndarray) -> Array:
-        """Return a host array on the network's device."""
-        return to_device(array, self.device)
-
-    def _where(self, index: Index) -> Any:
-        """Return an index with which arrays on the network's device can be indexed."""
-        return index if isinstance(index, slice) else to_device(index, self.device)
-
     # What it is ------------------------------------------------------------------------
 
     @property
@@ -394,6 +202,10 @@ class Network:
         """Number of frozen weights in use: zero where every weight is trained."""
         shapes = [self.scaffolds[path].shape for path in self._frozen]
         return sum(d_out * d_in for d_out, d_in in shapes)
+
+    def on_device(self, array: np.ndarray) -> Array:
+        """Return a host array on the network's device."""
+        return to_device(array, self.device)
 
     def named_parameters(self) -> dict[str, Array]:
         """Return views on the trained arrays, by path."""
@@ -480,40 +292,3 @@ def _check_reads(layer: Layer, names: Sequence[str], source: str) -> None:
             )
     for child in layer.children:
         _check_reads(child, (*names, *layer.gives), source)
-
-
-def check_leading_axes(hidden: Array, target: Target, batch: Batch) -> None:
-    """Refuse a target, or weights, whose leading axes are not those of the rows of the network."""
-    leading = hidden.shape[:-1]
-    for name, array in (("target", target.y), ("weights", target.weights)):
-        if array is not None and array.shape[: len(leading)] != leading:
-            raise ValueError(
-                f"the network gives rows of shape {leading} for a batch of shape "
-                f"{batch.x.shape}, and the {name} has shape {array.shape}: their leading axes "
-                "must be the same"
-            )
-
-
-def outputs_side_by_side(
-    networks: Sequence[Network], x: Array, parts: Sequence[slice]
-) -> list[Array]:
-    """Return the outputs of several networks, each for rows of its own.
-
-    Products with frozen weights that all have in common are made once, for all rows.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-    x : array, shape (n, n_features)
-    parts : sequence of slice
-        The rows of each network, which together are all.
-
-    Returns
-    -------
-    list of array, each (rows of the network, its n_outputs)
-    """
-    first, *others = networks
-    hidden = first.body.side_by_side([other.body for other in others], x, parts)
-    return [
-        network.head.forward(hidden[part])[0] for network, part in zip(networks, parts, strict=True)
-    ]

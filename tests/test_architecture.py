@@ -11,11 +11,13 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("backend", "checks", "container"),
-    ("kernels", "document"),
+    ("checks", "files", "thread_limits", "user_warnings"),
+    ("backend", "container"),
+    ("document", "kernels"),
     ("scaffold", "params", "inputs"),
     ("losses", "optim", "layers"),
     ("models",),
+    ("passes",),
     ("network",),
     ("training", "esn", "analysis"),
     ("estimators",),
@@ -44,9 +46,10 @@ INSIDE = {
         "softmax": {"cuda"},
     },
     "layers": {
-        "init": set(),
         "multiply_adds": set(),
+        "init": set(),
         "base": {"init", "multiply_adds"},
+        "composite": {"base", "multiply_adds"},
         "dropout": {"base"},
         "activation": {"base", "dropout", "multiply_adds"},
         "norm": {"base", "multiply_adds"},

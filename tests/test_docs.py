@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 import deepreservoir
 from deepreservoir.cli import main
 from deepreservoir.experiments import ARMS
-from deepreservoir.models.mlp import ADAPTERS
+from deepreservoir.models import ADAPTERS
 from deepreservoir.scaffold import FAMILIES, STORAGES
 from deepreservoir.sweeps import read_sweep, runs_of
 
@@ -34,6 +34,7 @@ PYTHON_PAGES = (
     "ranks",
     "analysis",
     "sweeps",
+    "add_architecture",
 )
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 

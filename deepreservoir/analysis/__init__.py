@@ -1,8 +1,9 @@
 """Reading a trained model: its betas, its spectra, what it costs."""
 
+from ..layers import MultiplyAdds
 from .beta import Betas, betas_of
 from .cost import Cost, CountedWork, HeldBytes, cost_of
-from .counting import MultiplyAdds, multiply_adds
+from .counting import multiply_adds
 from .formulas import (
     PaperCost,
     paper_cost,

@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import __version__
 from ..container import ArtifactError, Contents
-from ..document import entries, names_of
+from ..document import checked, entries, names_of
+from ..estimators.echo.base import BaseEchoState
 from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
@@ -33,6 +34,8 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, value in model.get_params(deep=False).items()
         if name != "device"
     }
+    # What could not be loaded is not saved either. The device may be one that is not here.
+    check_params(type(model)(**{**model.get_params(deep=False), "device": "cpu"}))
     names = getattr(model, "feature_names_in_", None)
     fitted = {
         "n_features": getattr(model, "n_features_in_", None),
@@ -80,16 +83,28 @@ def restore_common(
             raise ArtifactError(f"the parameter {name!r} of {cls.__name__} is missing")
         params[name] = absent[name]
     model = cls(**params, device=device)
+    check_params(model)
     types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **own}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
     if fitted["n_features"] is not None:
         model.n_features_in_ = fitted["n_features"]
+        if model.n_features_in_ < 1:
+            raise ArtifactError(f"a model has at least one feature; got {model.n_features_in_}")
     if names is not None:
         model.feature_names_in_ = names
         if len(names) != fitted["n_features"]:
             raise ArtifactError(f"{len(names)} names for {fitted['n_features']} features")
     return model, fitted
+
+
+def check_params(model: Any) -> None:
+    """Raise an ArtifactError for a parameter that `fit` would refuse."""
+    with checked("params"):
+        if isinstance(model, BaseEchoState):
+            model._check_params()
+        else:
+            model.check_params()
 
 
 def check_tensors(

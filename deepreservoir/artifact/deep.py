@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, to_host
 from ..container import SHORT_DTYPES, ArtifactError, Contents
-from ..document import entries
+from ..document import checked, entries
 from ..estimators import DeepEstimator
 from ..layers import Sequential
 from ..models import NetworkConfig, from_plain
@@ -51,6 +51,8 @@ def contents_of(model: DeepEstimator) -> Contents:
     arrays = network.named_parameters() | network.named_buffers()
     tensors = {path: to_host(array) for path, array in arrays.items()}
     document, fitted = common_of(model)
+    with checked("params"):
+        model.network_config(n_outputs=network.config.n_outputs, **model._reader.sizes())
     fitted |= {
         "seeds": list(map(int, model._drawn)),
         "epochs": model.n_iter_,
@@ -151,12 +153,10 @@ def restore_estimator(
     """
     document = contents.document
     probe = cls().new_targets()
-    types = FITTED | probe.state_types | own
+    types = {**FITTED, **probe.state_types, **own}
     model, fitted = restore_common(cls, document, types, device)
-    try:
+    with checked("config"):
         config = from_plain(_mapping(document["config"], "config"))
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(f"config: {error}") from None
     try:
         # Files without a reader are of tables: there was nothing else.
         state = document.get("reader", {"n_features": fitted["n_features"]})
@@ -184,10 +184,8 @@ def restore_estimator(
 def _check_config(model: Any, config: NetworkConfig) -> None:
     """Refuse a configuration that is not one of the estimator's architecture and inputs."""
     sizes = model._reader.sizes()
-    try:
+    with checked("params"):
         expected = model.network_config(n_outputs=config.n_outputs, **sizes)
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(f"params: {error}") from None
     if type(expected) is not type(config):
         raise ArtifactError(
             f"a {type(model).__name__} has a network of the architecture {expected.name!r}; the "
@@ -349,8 +347,6 @@ def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
         if spec.construction.has_saved_factor:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
-    try:
-        with np.errstate(over="ignore"):  # a factor beyond float32 is refused
-            return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)
-    except (ValueError, OverflowError) as error:
-        raise ArtifactError(f"layer {spec.path!r} of the scaffold: {error}") from None
+    # A factor beyond float32 is refused.
+    with np.errstate(over="ignore"), checked(f"layer {spec.path!r} of the scaffold"):
+        return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
 from ..container import SHORT_DTYPES, ArtifactError, Contents
-from ..document import entries, labels_of, plain_labels
+from ..document import checked, entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
@@ -241,8 +241,9 @@ def _take_classes(
     shares = isinstance(kind, tuple) and all(type(s) is float and 0 < s <= 1 for s in kind)
     if not shares and kind not in ("last", "mean", "output_model", "reservoir_model"):
         raise ArtifactError(f"features cannot be {kind!r:.60}")
-    check_whole("washout", fitted["washout"], 0)
-    check_real("feature_penalty", fitted["feature_penalty"], 0, float("inf"))
+    with checked("fitted"):
+        check_whole("washout", fitted["washout"], 0)
+        check_real("feature_penalty", fitted["feature_penalty"], 0, float("inf"))
     read = units
     components = contents.tensors.get(_PROJECTION[1])
     if components is not None and isinstance(kind, str) and kind.endswith("_model"):
@@ -285,24 +286,29 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
         raise ArtifactError(f"config cannot be {config}")
     if config["n_inputs"] < 1 or config["n_feedback"] < 0:
         raise ArtifactError("a reservoir has at least one input")
+    if fields["seed"] < 0:
+        raise ArtifactError(f"the seed of a scaffold is not negative; got {fields['seed']}")
     layers = [entries(layer, "a reservoir", _LAYER) for layer in fields["layers"]]
     if not layers:
         raise ArtifactError("a model has at least one reservoir")
     needed, width = 0, config["n_inputs"]
     for i, layer in enumerate(layers):
-        check_whole("units", layer["units"], 1)
-        for name in ("spectral_radius", "input_scaling", "feedback_scaling", "bias_scaling"):
-            check_real(name, layer[name], 0, float("inf"))
-        check_real("noise", layer["noise"], 0, float("inf"))
-        check_real("leak_rate", layer["leak_rate"], 0, 1, open_low=True)
-        check_real("factor", layer["factor"], 0, float("inf"))
+        with checked(f"reservoir {i}"):
+            check_whole("units", layer["units"], 1)
+            for name in ("spectral_radius", "input_scaling", "feedback_scaling", "bias_scaling"):
+                check_real(name, layer[name], 0, float("inf"))
+            check_real("noise", layer["noise"], 0, float("inf"))
+            check_real("leak_rate", layer["leak_rate"], 0, 1, open_low=True)
+            check_real("factor", layer["factor"], 0, float("inf"))
         if layer["activation"] not in ("tanh", "relu", "identity"):
             raise ArtifactError(f"activation cannot be {layer['activation']!r:.40}")
         if layer["path"] != f"reservoir.{i}":
             raise ArtifactError(f"reservoir {i} must have the path 'reservoir.{i}'")
-        spec = _recurrent(layer, fields["seed"])
-        inputs = width + config["n_feedback"] + 2
-        needed += spec.drawn_bytes + 64 * layer["units"] * inputs
+        # Before the links are counted, which takes numbers that a float can hold.
+        needed += 64 * layer["units"] * (width + config["n_feedback"] + 2)
+        check_bytes(needed, max_bytes, "its reservoirs")
+        with checked(f"reservoir {i}"):
+            needed += _recurrent(layer, fields["seed"]).drawn_bytes
         if config["arrangement"] == "deep":
             width = layer["units"]
     check_bytes(needed, max_bytes, "its reservoirs")

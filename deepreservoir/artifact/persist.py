@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from .. import container
 from ..backend import Device, resolve_device
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
@@ -33,18 +34,6 @@ def _kind_of(name: Any) -> tuple[ModuleType, Any] | None:
 
 def _known_names() -> str:
     return ", ".join(sorted((*ESTIMATORS, *echo.CLASSES)))
-
-
-# What bad contents can make the checks of estimators and NumPy say.
-_REFUSALS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-    RecursionError,
-)
 
 
 def save(
@@ -112,7 +101,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         raise ArtifactError(
             f"a model to save must be one of {_known_names()}, or a pipeline that ends in one; got "
             f"{type(estimator).__name__}. A deep estimator of your own is registered by the "
-            "decorator deepreservoir.estimator"
+            "decorator deepreservoir.register_estimator"
         )
     kind, _ = known
     contents: Contents = kind.contents_of(estimator)
@@ -234,7 +223,10 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
 
 
 def _digests(document: dict[str, Any]) -> dict[str, str]:
-    return {layer["path"]: layer["digest"] for layer in document["scaffold"]["layers"]}
+    scaffold = entry(document, "the document", "scaffold", dict)
+    layers = entry(scaffold, "scaffold", "layers", list)
+    what = "a layer of the scaffold"
+    return {entry(la, what, "path", str): entry(la, what, "digest", str) for la in layers}
 
 
 def unpack(
@@ -249,8 +241,8 @@ def unpack(
     if known is None:
         raise ArtifactError(
             f"the file holds a {name!r:.60}, which is not registered here, where there are "
-            f"{_known_names()}. Import the package that defines it, with @deepreservoir.estimator "
-            "above the class, before the file is loaded"
+            f"{_known_names()}. Import the package that defines it, with "
+            "@deepreservoir.register_estimator above the class, before the file is loaded"
         )
     kind, cls = known
     model = kind.rebuild(cls, contents, device, max_bytes, ready)
@@ -267,7 +259,3 @@ def _named(path: str | os.PathLike[str], work: Callable[[], Any]) -> Any:
         text = str(error)
         known = text.startswith(f"{Path(path)}: ")
         raise ArtifactError(text if known else f"{path}: {text}") from None
-    except _REFUSALS as error:
-        raise ArtifactError(
-            f"{path}: the document describes no model: {type(error).__name__}: {error}"
-        ) from error

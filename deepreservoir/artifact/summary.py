@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..container import MAX_BYTES, ArtifactError, Contents, read
+from ..document import entry
 from ..models.base import FIRST_ARCHITECTURE, NetworkConfig
+
+# What an entry of a scaffold's layers is called in an error.
+_LAYER = "a layer of the scaffold"
 
 
 def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
@@ -27,40 +31,51 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     contents = read(path, max_bytes)
     try:
         return [*_what(contents), *_numbers(contents, path.stat().st_size), *_scaffold(contents)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{path}: the document describes no model: {error!r}") from None
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from None
 
 
 def _what(contents: Contents) -> Iterator[tuple[str, str]]:
     document = contents.document
-    config, params = document["config"], document["params"]
-    yield "model", str(document["estimator"])
+    config, params = (entry(document, "the document", name, dict) for name in ("config", "params"))
+    fitted = entry(document, "the document", "fitted", dict)
+    yield "model", entry(document, "the document", "estimator", str)
     if "preprocessing" in document:
-        yield "after", ", ".join(step["class"] for step in document["preprocessing"]["steps"])
+        steps = entry(document["preprocessing"], "preprocessing", "steps", list)
+        yield "after", ", ".join(entry(step, "a step", "class", str) for step in steps)
     if "adapter" in config:
         yield from _architecture(config)
-        yield "adapter", f"{config['adapter']}, rank {config['rank']}"
+        adapter, rank = entry(config, "config", "adapter", str), config.get("rank")
+        yield "adapter", f"{adapter}, rank {rank}"
     else:
-        layers = document["scaffold"]["layers"]
-        yield "reservoir", ", ".join(f"{la['units']} {la['topology']}" for la in layers)
-        yield "readout", f"{params.get('readout')}, penalty {document['fitted']['penalty']:g}"
+        layers = _layers(entry(document, "the document", "scaffold", dict))
+        names = [(entry(la, _LAYER, "units", int), _kind_of(la)) for la in layers]
+        yield "reservoir", ", ".join(f"{units} {topology}" for units, topology in names)
+        penalty = entry(fitted, "fitted", "penalty", float)
+        yield "readout", f"{params.get('readout')}, penalty {penalty:g}"
     if "table" in document:
         table = document["table"]
-        yield "predicts", f"{table['target']} from " + ", ".join(n for n, _ in table["columns"])
+        columns = entry(table, "table", "columns", list)
+        if not all(isinstance(pair, list) and len(pair) == 2 for pair in columns):
+            raise ArtifactError("table, columns: expected a list of names and words")
+        target = entry(table, "table", "target", str)
+        yield "predicts", f"{target} from " + ", ".join(str(name) for name, _ in columns)
     for what in ("classes", "tasks"):
-        if what in document["fitted"]:
-            values = document["fitted"][what]["values"]
+        if what in fitted:
+            values = entry(fitted[what], what, "values", list)
             more = ", ..." if len(values) > 12 else ""
             yield what, ", ".join(map(str, values[:12])) + more
-    yield "made with", ", ".join(f"{k} {v}" for k, v in document["versions"].items())
+    versions = entry(document, "the document", "versions", dict)
+    yield "made with", ", ".join(f"{k} {v}" for k, v in versions.items())
 
 
 def _architecture(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Describe a configuration, also of an architecture that is not registered here."""
     name = config.get("architecture", FIRST_ARCHITECTURE)
     if name == FIRST_ARCHITECTURE:
-        widths = [config["n_features"], *config["hidden_layer_sizes"], config["n_outputs"]]
-        yield "layers", "-".join(map(str, widths))
+        hidden = entry(config, "config", "hidden_layer_sizes", list)
+        ends = [entry(config, "config", size, int) for size in ("n_features", "n_outputs")]
+        yield "layers", "-".join(map(str, [ends[0], *hidden, ends[1]]))
         return
     yield "architecture", str(name)
     shared = {field.name for field in fields(NetworkConfig)} | {"architecture"}
@@ -71,8 +86,8 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
     document = contents.document
     frozen = 0
     for _, scaffold in _scaffolds(document):
-        for layer in scaffold["layers"]:
-            d_out, d_in = layer.get("shape", (layer.get("units"),) * 2)
+        for layer in _layers(scaffold):
+            d_out, d_in = _shape_of(layer)
             frozen += d_out * d_in
     own = [name for name in contents.tensors if not name.startswith(("target.", "preprocessing."))]
     trained = sum(contents.tensors[name].size for name in own)
@@ -87,32 +102,59 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
         yield "", f"{n:>12,}  {label}"
     if "precision" in document:
         cost = document["precision"]
-        yield (
-            "precision",
-            f"{cost['dtype']}, off by at most {cost['largest_error']:.2g} of a tensor",
-        )
+        dtype = entry(cost, "precision", "dtype", str)
+        error = entry(cost, "precision", "largest_error", float)
+        yield "precision", f"{dtype}, off by at most {error:.2g} of a tensor"
         if "score" in cost:
-            before, after = cost["score"], cost["score_rounded"]
-            yield "", f"score {before:.6g} before, {after:.6g} after, on {cost['rows']:,} rows"
+            scores = (entry(cost, "precision", name, float) for name in ("score", "score_rounded"))
+            before, after = scores
+            rows = entry(cost, "precision", "rows", int)
+            yield "", f"score {before:.6g} before, {after:.6g} after, on {rows:,} rows"
         else:
             yield "", "its cost in score was not measured: save with X and y"
 
 
 def _scaffolds(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (for what, scaffold) of a model: one, or one a task."""
-    fitted = document["fitted"]
+    """Return (what it is of, scaffold) for a model: one, or one per task."""
+    fitted, first = document["fitted"], entry(document, "the document", "scaffold", dict)
     if "tasks" not in fitted:
-        return [("", document["scaffold"])]
-    scaffolds = [document["scaffold"], *fitted["other_scaffolds"]]
-    names = [f" of task {name}" for name in fitted["tasks"]["values"]]
+        return [("", first)]
+    scaffolds = [first, *entry(fitted, "fitted", "other_scaffolds", list)]
+    names = [f" of task {name}" for name in entry(fitted["tasks"], "tasks", "values", list)]
+    if len(names) != len(scaffolds):
+        raise ArtifactError(f"{len(names)} tasks must have as many scaffolds; got {len(scaffolds)}")
     return list(zip(names, scaffolds, strict=True))
+
+
+def _layers(scaffold: Any) -> list[dict[str, Any]]:
+    layers: list[dict[str, Any]] = entry(scaffold, "scaffold", "layers", list)
+    return layers
+
+
+def _kind_of(layer: Any) -> str:
+    """Return the family of a layer, or the topology of a reservoir."""
+    name = "family" if isinstance(layer, dict) and "family" in layer else "topology"
+    return str(entry(layer, _LAYER, name, str))
+
+
+def _shape_of(layer: dict[str, Any]) -> tuple[int, int]:
+    if isinstance(layer, dict) and "shape" not in layer:
+        units = entry(layer, _LAYER, "units", int)
+        return units, units
+    shape = entry(layer, _LAYER, "shape", list)
+    if len(shape) != 2 or not all(type(n) is int for n in shape):
+        raise ArtifactError(f"{_LAYER}, shape: expected two whole numbers; got {shape!r:.80}")
+    return shape[0], shape[1]
 
 
 def _scaffold(contents: Contents) -> Iterator[tuple[str, str]]:
     for of, scaffold in _scaffolds(contents.document):
-        yield "seed", f"{scaffold['seed']}{of} (streams of version {scaffold['stream']})"
-        for layer in scaffold["layers"]:
-            beta = contents.tensors.get(f"{layer['path']}.beta")
-            scale = "" if beta is None else f", beta {float(beta[0]):.4f}"
-            kind = layer.get("family", layer.get("topology"))
-            yield layer["path"], f"{kind}{scale}, SHA-256 {layer['digest']}"
+        seed, stream = (entry(scaffold, "scaffold", name, int) for name in ("seed", "stream"))
+        yield "seed", f"{seed}{of} (streams of version {stream})"
+        for layer in _layers(scaffold):
+            path, digest = (entry(layer, _LAYER, name, str) for name in ("path", "digest"))
+            beta = contents.tensors.get(f"{path}.beta")
+            if beta is not None and beta.size != 1:
+                raise ArtifactError(f"tensor {path + '.beta'!r} must hold one number")
+            scale = "" if beta is None else f", beta {beta.item():.4f}"
+            yield path, f"{_kind_of(layer)}{scale}, SHA-256 {digest}"

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..container import ArtifactError, write_bytes
+from ..container import ArtifactError
 from ..estimators import Labels
+from ..files import write_whole
 from .dense_weights import PlainLayer, plain_layers
 from .pipelines import steps_of
 
@@ -63,7 +64,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     else:
         outputs = [graph.output(x, "prediction", [None, layers[-1].weight.shape[0]])]
     path = Path(path)
-    write_bytes(path, graph.to_bytes(estimator.n_features_in_, outputs))
+    write_whole(path, graph.to_bytes(estimator.n_features_in_, outputs))
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.numpy import save_file
 from ..backend import to_host
 from ..container import ArtifactError
 from ..estimators import Numbers
+from ..files import temporary_folder
 from .dense_weights import check_deep, plain_layers
 
 _PREFIX = "base_model.model"
@@ -56,14 +56,13 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder} is there and not an empty folder; name another")
     base, adapters = _tensors(model)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
+    scratch = temporary_folder(folder)
     try:
         (scratch / "base").mkdir()
         save_file(adapters, scratch / "adapter_model.safetensors")
         _write_json(scratch / "adapter_config.json", _config(model))
         save_file(base, scratch / "base" / "model.safetensors")
         _write_json(scratch / "base" / "config.json", _base_config(model))
-        scratch.chmod(0o755)
         if folder.exists():
             folder.rmdir()
         scratch.rename(folder)

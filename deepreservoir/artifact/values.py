@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..container import ArtifactError
+from ..document import checked
 from ..esn.plasticity import IntrinsicPlasticity
 
 
@@ -72,7 +73,8 @@ def value_of(data: Any, what: str) -> Any:
         if kind == "tuple" and isinstance(parts, list):
             return tuple(value_of(part, what) for part in parts)
         if kind == "plasticity" and isinstance(parts, list) and len(parts) == 4:
-            return IntrinsicPlasticity(*parts)
+            with checked(what):
+                return IntrinsicPlasticity(*parts)
         if kind == "dict" and isinstance(parts, list):
             pairs = [value_of(part, what) for part in parts]
             if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs) and all(

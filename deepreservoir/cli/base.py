@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..backend import DEVICES, Device, cuda_problem, resolve_device
 from ..datasets import DATASETS, Dataset, DatasetUnavailable, load_dataset, read_table
 from ..sweeps import ClusterUnavailable
 
@@ -57,6 +58,26 @@ class Shape(click.ParamType):
         if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
             self.fail(f"expected d_out x d_in such as 512x784; got {value!r}", param, ctx)
         return int(parts[0]), int(parts[1])
+
+
+#: Option of every command that computes.
+device_option = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto takes a GPU if CuPy finds one.",
+)
+
+
+def checked_device(device: str) -> Device:
+    """Return the device that `--device` names; one that is missing is refused before any work."""
+    problem = cuda_problem() if device == "cuda" else None
+    if problem is not None:
+        raise click.ClickException(
+            f"--device cuda is not available: {problem}. Or use --device cpu"
+        )
+    return resolve_device(device)
 
 
 def check_writable(path: Path, source: Path) -> None:

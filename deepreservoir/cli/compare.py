@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from ..backend import resolve_device
 from ..experiments import (
     SERIES,
     Comparison,
@@ -30,7 +29,7 @@ from ..experiments import (
     save_table,
     table,
 )
-from .base import Numbers, dataset_or_table, main
+from .base import Numbers, checked_device, dataset_or_table, device_option, main
 
 
 @main.command("compare")
@@ -39,13 +38,7 @@ from .base import Numbers, dataset_or_table, main
 @click.option("--ranks", type=Numbers(), default="1,2,4,8", show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--arms", help="Which, by commas.  [default: all]")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a GPU where CuPy finds one.",
-)
+@device_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -77,7 +70,7 @@ def compare_command(
     mean and standard deviation over seeds.
     """
     named = None if arms is None else arms.split(",")
-    resolve_device(device)  # refused before a data set is loaded, let alone downloaded
+    chosen = checked_device(device)  # before a data set is loaded or downloaded
     if dataset in SERIES:
         if target is not None:
             raise click.UsageError(f"--target goes with a table; {dataset} is a series")
@@ -85,7 +78,7 @@ def compare_command(
         check_forecast_ranks(ranks, dataset)
         folder = _folder(out, dataset)
         _run(
-            partial(compare_forecasts, dataset, ranks, seeds, named, device=device),
+            partial(compare_forecasts, dataset, ranks, seeds, named, device=chosen),
             partial(_report_forecasts, folder=folder),
         )
         return
@@ -94,7 +87,7 @@ def compare_command(
     checked_ranks(ranks, data, protocol_for(data.name))
     folder = _folder(out, data.name)
     _run(
-        partial(compare, data, ranks, seeds, wanted, device=device),
+        partial(compare, data, ranks, seeds, wanted, device=chosen),
         partial(_report, folder=folder),
     )
 

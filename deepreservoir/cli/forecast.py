@@ -15,7 +15,7 @@ from ..experiments.forecasts.forecast import (
     save_forecast,
     save_forecast_picture,
 )
-from .base import check_writable, main
+from .base import check_writable, checked_device, device_option, main
 
 
 class Names(click.ParamType):
@@ -45,6 +45,7 @@ class Names(click.ParamType):
     "--washout", type=click.IntRange(min=0), help="Rows that are not trained on.  [default: 100]"
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@device_option
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -66,6 +67,7 @@ def forecast_command(
     input_scaling: float,
     washout: int | None,
     seed: int,
+    device: str,
     plot: Path | None,
     out: Path | None,
 ) -> None:
@@ -80,6 +82,7 @@ def forecast_command(
     The network learns the next row from those so far; then its output becomes its input. With
     --test, the last rows are held out first, and their forecast is compared with them.
     """
+    chosen = checked_device(device)
     target = out or Path(f"{series.stem}-forecast.csv")
     for path in filter(None, (target, plot)):
         check_writable(path, series)
@@ -95,6 +98,7 @@ def forecast_command(
         test=test,
         washout=washout,
         seed=seed,
+        device=chosen,
         units=units,
         spectral_radius=spectral_radius,
         leak_rate=leak_rate,

@@ -8,19 +8,13 @@ import click
 
 from ..artifact.persist import load
 from ..artifact.summary import describe
-from ..container import SHORT_DTYPES, write_bytes
+from ..container import SHORT_DTYPES
 from ..experiments.tables.user_table import fit_table, predict_table, predictions_csv, save_fitted
-from .base import Numbers, check_writable, main
+from ..files import write_whole
+from .base import Numbers, check_writable, checked_device, device_option, main
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
-_device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="auto takes a GPU where CuPy finds one.",
-)
 
 
 @main.command("fit")
@@ -41,7 +35,7 @@ _device = click.option(
     type=_new_file,
     help="File that says where training stands; a run that was killed goes on from it.",
 )
-@_device
+@device_option
 def fit_command(
     table: Path,
     target: str,
@@ -63,6 +57,7 @@ def fit_command(
         deepreservoir fit data.csv --target price --save model.safetensors
         deepreservoir predict model.safetensors new.csv
     """
+    chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
     fitted = fit_table(
@@ -73,7 +68,7 @@ def fit_command(
         rank="auto" if rank is None else rank,
         max_iter=epochs,
         random_state=seed,
-        device=device,
+        device=chosen,
     )
     save_fitted(fitted, path, precision)
     model = fitted.model[-1]
@@ -90,7 +85,7 @@ def fit_command(
 @click.argument("model", type=_file)
 @click.argument("table", type=_file)
 @click.option("--out", type=_new_file, help="CSV file of the predictions.  [default: print them]")
-@_device
+@device_option
 def predict_command(model: Path, table: Path, out: Path | None, device: str) -> None:
     """Predict the rows of a table with a saved model.
 
@@ -101,14 +96,15 @@ def predict_command(model: Path, table: Path, out: Path | None, device: str) -> 
         deepreservoir predict model.safetensors new.csv
         deepreservoir predict model.safetensors new.csv --out predictions.csv
     """
+    chosen = checked_device(device)
     if out is not None:
         for source in (model, table):
             check_writable(out, source)
-    text = predictions_csv(*predict_table(model, table, device))
+    text = predictions_csv(*predict_table(model, table, chosen))
     if out is None:
         click.echo(text, nl=False)
         return
-    write_bytes(out, text.encode())
+    write_whole(out, text.encode())
     click.echo(f"Wrote {out}")
 
 

@@ -11,7 +11,14 @@ from ..experiments.comparisons.results import write_atomically
 from ..experiments.forecasts.forecast import check_picture
 from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
 from ..experiments.tables.rank_table import rank_table
-from .base import Numbers, check_writable, dataset_or_table, main
+from .base import (
+    Numbers,
+    check_writable,
+    checked_device,
+    dataset_or_table,
+    device_option,
+    main,
+)
 
 _new_file = click.Path(dir_okay=False, path_type=Path)
 
@@ -31,6 +38,7 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
     flag_value="ranks.png",
     help="Draw a picture there (.png, .svg, .pdf or .jpg); without a name into ranks.png.",
 )
+@device_option
 @click.option("--out", type=_new_file, help="JSON file of all that was found.")
 def rank_command(
     dataset: str,
@@ -41,6 +49,7 @@ def rank_command(
     folds: int,
     subspace: bool,
     plot: Path | None,
+    device: str,
     out: Path | None,
 ) -> None:
     """How many trained numbers does a task need?
@@ -56,6 +65,7 @@ def rank_command(
     Ranks are doubled until one is good enough, then the gap below it is halved; every rank is
     trained on each fold with each seed. A fifth of the rows is held out from all of this.
     """
+    chosen = checked_device(device)
     given = [path for path in (plot, out) if path is not None]
     for path in given:
         check_writable(path, Path(dataset))
@@ -71,6 +81,7 @@ def rank_command(
         seeds=seeds,
         folds=folds,
         subspace=subspace,
+        device=chosen,
         verbose=sys.stderr.isatty(),
     )
     # Made first, then written, then told: neither Ctrl-C nor a closed pipe leaves half of it.

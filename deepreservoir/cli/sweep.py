@@ -9,7 +9,7 @@ import click
 
 from ..reports import beside_table, summary_table
 from ..sweeps import Folder, dask_cluster, read_sweep, run_sweep
-from .base import main
+from .base import checked_device, device_option, main
 
 
 @main.command("sweep")
@@ -21,8 +21,9 @@ from .base import main
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes here.  [default: 1]")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster instead.")
+@device_option
 def sweep_command(
-    declaration: Path, out: Path | None, workers: int | None, scheduler: str | None
+    declaration: Path, out: Path | None, workers: int | None, scheduler: str | None, device: str
 ) -> None:
     """Make every run that a TOML file declares: a grid, on several seeds, with controls.
 
@@ -40,12 +41,19 @@ def sweep_command(
     """
     if workers is not None and scheduler is not None:
         raise click.UsageError("--workers are processes of this machine; give it or --scheduler")
+    # A device of a cluster is looked for on its workers.
+    chosen = checked_device(device) if scheduler is None else device
     sweep = read_sweep(declaration)
     folder = out or Path("deepreservoir-results") / sweep.name
-    executor = None if scheduler is None else dask_cluster(scheduler)
+    executor = None if scheduler is None else dask_cluster(scheduler, device=device)
     try:
         found = run_sweep(
-            sweep, folder, workers=workers or 1, executor=executor, verbose=sys.stderr.isatty()
+            sweep,
+            folder,
+            workers=workers or 1,
+            executor=executor,
+            device=chosen,
+            verbose=sys.stderr.isatty(),
         )
     except KeyboardInterrupt:
         if folder.is_dir():

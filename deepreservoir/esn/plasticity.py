@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
 from ..backend import Array, array_module, device_module, to_host
+from ..checks import is_finite_number
 from .reservoir import Reservoir, Tuning
 from .stack import ReservoirStack
 
@@ -60,11 +60,11 @@ class IntrinsicPlasticity:
     def __post_init__(self) -> None:
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
             raise ValueError(f"epochs must be an integer of at least 1; got {self.epochs!r}")
-        if not -1 < self.mean < 1:
+        if not is_finite_number(self.mean) or not -1 < self.mean < 1:
             raise ValueError(f"mean must be in (-1, 1), the range of tanh; got {self.mean!r}")
         for name in ("deviation", "rate"):
             value = getattr(self, name)
-            if not (isfinite(value) and value > 0):
+            if not (is_finite_number(value) and value > 0):
                 raise ValueError(f"{name} must be a positive finite number; got {value!r}")
 
     def tune(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class Driven(Movable, ABC):
         h: Array | None = None,
         feedback: Array | None = None,
         noise_seed: int | None = None,
-    ) -> Iterator[tuple[slice, Array]]:
+    ) -> Generator[tuple[slice, Array]]:
         """Yield (steps, states) from first to last, at most `BLOCK` rows at a time.
 
         Parameters

@@ -6,7 +6,8 @@ while the readout takes in the one before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 from ..backend import Array
 from .reservoir import Driven
@@ -20,8 +21,10 @@ def harvest(
     washout: int = 0,
     feedback: Array | None = None,
     noise_seed: int | None = None,
-) -> Iterator[tuple[int, Array, Array]]:
+) -> Generator[tuple[int, Array, Array]]:
     """Yield what a readout is trained on, a block at a time.
+
+    Until the generator ends or is closed, it may hold one of the BLAS's threads.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ def harvest(
     wanted : array, shape (len, n_series, n_outputs)
     """
     blocks = driven.blocks(u, feedback=feedback, noise_seed=noise_seed)
-    for steps, states in blocks if driven.parallel(len(u)) else one_ahead(blocks):
-        skip = max(0, washout - steps.start)
-        if skip < len(states):
-            yield steps.start + skip, states[skip:], y[:, steps].swapaxes(0, 1)[skip:]
+    with closing(blocks if driven.parallel(len(u)) else one_ahead(blocks)) as ready:
+        for steps, states in ready:
+            skip = max(0, washout - steps.start)
+            if skip < len(states):
+                yield steps.start + skip, states[skip:], y[:, steps].swapaxes(0, 1)[skip:]

@@ -1,39 +1,26 @@
-"""Work beside the BLAS: in as many threads as the BLAS may use, and no more.
+"""Work next to the BLAS, in as many threads as the BLAS may use, and no more.
 
 So whoever asks for one thread (`OPENBLAS_NUM_THREADS`, threadpoolctl, a worker of joblib) gets one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache
 from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+from ..thread_limits import blas_limited, n_threads
 
 T = TypeVar("T")
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looking through the loaded libraries takes milliseconds
-
-
-def _blas() -> ThreadpoolController:
-    return _controller().select(user_api="blas")
-
-
-def n_threads() -> int:
-    """Return the number of threads that the BLAS may use now."""
-    return max((library["num_threads"] for library in _blas().info()), default=1)
-
-
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
+def one_ahead(items: Iterator[T]) -> Generator[T]:
     """Yield `items`, the next of which is made in a thread while one is used.
 
-    A thread of the BLAS is given up for it meanwhile; if there is only one, nothing changes.
+    A thread of the BLAS is given up for it until the generator ends or is closed; if there is only
+    one, nothing changes. Close a generator that may be abandoned: one that is referred to, by the
+    traceback of an error for example, has not ended.
     """
     threads = n_threads()
     if threads == 1:
@@ -45,7 +32,7 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
     def advance() -> T | object:
         return context.run(next, items, end)
 
-    with _blas().limit(limits=threads - 1), ThreadPoolExecutor(1) as pool:
+    with blas_limited(threads - 1, lent=True), ThreadPoolExecutor(1) as pool:
         coming = pool.submit(advance)
         while (item := coming.result()) is not end:
             coming = pool.submit(advance)
@@ -53,7 +40,7 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def spread(job: Callable[[slice], None], n: int, step: int) -> None:
-    """Do a job that does not hold Python's lock on shares of n things, one share a thread.
+    """Do a job that does not hold Python's lock on shares of n things, one share per thread.
 
     Shares are whole multiples of `step`, but for the last.
     """

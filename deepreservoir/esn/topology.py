@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Device
+from ..checks import is_finite_number
 from ..scaffold import Stream, get_family
 from .recurrent import Recurrent
 from .spectrum import spectral_radius_of
@@ -131,6 +132,14 @@ class RecurrentSpec:
             raise ValueError(f"topology must be one of {known}; got {self.topology!r}")
         if not get_family(self.family).construction.iid:
             raise ValueError(f"family must be i.i.d. for a reservoir; got {self.family!r}")
+        units = self.units
+        if not isinstance(units, Integral) or not is_finite_number(units) or units < 1:
+            raise ValueError(f"units must be an integer of at least 1; got {units!r}")
+        if self.topology == "hadamard" and units & (units - 1):
+            raise ValueError(
+                f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
+                f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
+            )
         degree = self.in_degree
         if not 1 <= degree <= self.units:
             raise ValueError(

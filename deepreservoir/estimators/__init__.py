@@ -2,7 +2,7 @@
 
 from .base.classifier import DeepClassifier
 from .base.fitting import DeepEstimator
-from .base.registry import ESTIMATORS, estimator, estimator_named
+from .base.registry import ESTIMATORS, estimator_named, register_estimator
 from .base.regressor import DeepRegressor
 from .base.targets import Labels, Numbers, Targets
 from .echo import EchoStateClassifier, EchoStateRegressor
@@ -25,8 +25,8 @@ __all__ = [
     "SeedGated",
     "SeedGatedClassifier",
     "Targets",
-    "estimator",
     "estimator_named",
     "fit_many",
     "predict_many",
+    "register_estimator",
 ]

@@ -8,7 +8,6 @@ from typing import Any
 from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator, Fit
-from .base.parameters import ScaffoldParameters
 
 #: Parameters that decide the rows, their order and the scaffold, and so have to be the same.
 SHARED = (
@@ -89,7 +88,7 @@ def _check(models: list[Any]) -> None:
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
-        if not isinstance(model, DeepEstimator) or not isinstance(model, ScaffoldParameters):
+        if not isinstance(model, DeepEstimator) or not model._one_scaffold:
             raise ValueError(
                 "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
                 f"or DeepReservoirRegressor; got a {type(model).__name__}"

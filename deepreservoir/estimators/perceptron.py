@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from ..models import MLPConfig
 from .base.classifier import DeepClassifier
 from .base.descriptions import documented
+from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
-from .base.registry import estimator
+from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 
 
 @dataclass(eq=False, repr=False)
-class Perceptron:
+class Perceptron(AdaptationParameters):
     """The parameters of a multilayer perceptron, and its configuration."""
 
     hidden_layer_sizes: tuple[int, ...] = (256, 128)
@@ -26,9 +27,7 @@ class Perceptron:
     residual: bool = False
     dropout: float = 0.0
 
-    if TYPE_CHECKING:
-        adapter: str
-        adaptation = AdaptationParameters.adaptation
+    adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
 
     def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
         """Return the configuration of the network that the parameters ask for.
@@ -55,11 +54,11 @@ class Perceptron:
             layer_norm=self.layer_norm,
             residual=self.residual,
             dropout=self.dropout,
-            **self.adaptation(),  # type: ignore[misc]
+            **self.adaptation(),
         )
 
 
-@estimator
+@register_estimator
 @documented
 @dataclass(eq=False, repr=False)
 class DeepReservoirClassifier(Perceptron, DeepClassifier):
@@ -112,7 +111,7 @@ class DeepReservoirClassifier(Perceptron, DeepClassifier):
     """
 
 
-@estimator
+@register_estimator
 @documented
 @dataclass(eq=False, repr=False)
 class DeepReservoirRegressor(Perceptron, DeepRegressor):

@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, present_device, to_device, to_host
 from ..inputs import CHUNK_ROWS, Inputs
-from ..network import Network, outputs_side_by_side
+from ..network import Network
+from ..passes import outputs_side_by_side
 from .base.fitting import DeepEstimator
-from .base.parameters import ScaffoldParameters
 
 
 def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
@@ -121,7 +121,7 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
     networks: dict[Any, Network] = {}
     kinds = set()
     for key, model in models.items():
-        if not isinstance(model, DeepEstimator) or not isinstance(model, ScaffoldParameters):
+        if not isinstance(model, DeepEstimator) or not model._one_scaffold:
             raise ValueError(
                 "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
                 f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. Of a pipeline, "

@@ -6,14 +6,12 @@ from .base import (
     INFERENCE,
     Layer,
     Pass,
-    Recompute,
-    Residual,
     ScaffoldRequest,
-    Sequential,
     Step,
     as_rows,
     like_rows,
 )
+from .composite import Recompute, Residual, Sequential
 from .dense import AdaptedDense, Adapter, Dense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm

@@ -14,7 +14,7 @@ from ..checks import (
     check_choice,
     check_dropped_share,
     check_integer,
-    is_real,
+    is_finite_number,
     is_same_class,
     python_value,
 )
@@ -175,11 +175,11 @@ class NetworkConfig(ABC):
         check_scale(self.scaffold_scale)
         check_dropped_share("adapter_dropout", self.adapter_dropout)
         alpha = self.lora_alpha
-        if alpha is not None and not (is_real(alpha) and alpha > 0):
+        if alpha is not None and not (is_finite_number(alpha) and alpha > 0):
             raise ValueError(f"lora_alpha must be positive, or None; got {alpha!r}")
         if isinstance(self.beta, str):
             check_choice("beta", self.beta, ("learned", "fixed"))
-        elif not is_real(self.beta):
+        elif not is_finite_number(self.beta):
             raise ValueError(
                 f"beta must be 'learned', 'fixed' or a finite start value; got {self.beta!r}"
             )
@@ -193,19 +193,20 @@ class NetworkConfig(ABC):
 
     def check_ranks(self) -> None:
         """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that it is for."""
-        if self.rank == "auto":
-            return
-        over = {
-            layer: shape for layer, shape in self.adapted_shapes.items() if self.rank > min(shape)
-        }
+        if self.rank != "auto":
+            self.check_rank(int(self.rank))
+
+    def check_rank(self, rank: int) -> None:
+        """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that has one."""
+        over = {layer: shape for layer, shape in self.adapted_shapes.items() if rank > min(shape)}
         if not over:
             return
         layer, (d_in, d_out) = next(iter(over.items()))
         largest = f"min(d_in, d_out) = {min(d_in, d_out)} for {layer} ({d_in} -> {d_out})"
         if self.large_ranks == "refuse":
-            raise ValueError(f"rank must be between 1 and {largest}; got {self.rank}")
+            raise ValueError(f"rank must be between 1 and {largest}; got {rank}")
         warnings.warn(
-            f"rank {self.rank} is above {largest}"
+            f"rank {rank} is above {largest}"
             + (f" and {len(over) - 1} more layers" if len(over) > 1 else "")
             + ": there the adapter has more parameters than the layer's own matrix",
             UserWarning,
@@ -221,6 +222,18 @@ class NetworkConfig(ABC):
             for layer in layers
             if isinstance(layer, AdaptedDense) and layer.adapter.low_rank
         }
+
+    def rank_limit(self) -> tuple[int, str] | None:
+        """Return the largest rank that no layer's matrix is smaller than, and what it is.
+
+        None where no layer has a rank.
+        """
+        shapes = self.adapted_shapes
+        if not shapes:
+            return None
+        layer = min(shapes, key=lambda name: min(shapes[name]))
+        d_in, d_out = shapes[layer]
+        return min(d_in, d_out), f"min(d_in, d_out) of {layer} ({d_in} -> {d_out})"
 
     def rank_of(self, d_in: int, d_out: int) -> int:
         """Return the rank of an adapted layer of these widths."""

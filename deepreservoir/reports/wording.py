@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def how(found: Gathered) -> Iterator[tuple[str, str]]:
         "Protocol",
         "; ".join(
             f"{name} {shown(value)}"
-            for name, value in asdict(sweep.protocol).items()
+            for name, value in sweep.protocol.to_plain().items()
             if name not in varied and value is not None
         ),
     )

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..checks import is_finite_number
 from .streams import Stream, check_seed
 from .tables import codebook, lane_table
 
@@ -282,9 +283,8 @@ def check_scale(scale: object) -> None:
     """Raise a ValueError unless `scale` is a positive gain or "family"."""
     if scale == "family":
         return
-    is_number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
     # Beyond these the weights would be infinite or zero in float32.
-    if not is_number or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
+    if not is_finite_number(scale) or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
         raise ValueError(
             f"scaffold_scale must be a positive gain or 'family'; got {scale!r} (gains run from "
             "1e-30 to 1e30; for no scaffold at all use scaffold='zero')"

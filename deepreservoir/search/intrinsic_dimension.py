@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, cast
@@ -16,10 +15,13 @@ from sklearn.utils.validation import _num_samples
 from ..estimators import DeepEstimator
 from ..network import Network
 from ..training import Outcome, Subspace
+from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .paired_cv import check_not_interrupted, seeded
 from .rank_parameter import RankParameter
 from .validation_loss import check_open
+
+_NOT_FOUND = "no subspace dimension was found"
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,10 @@ def subspace_dimension(
     baseline = score_of(twin)
     size = int(where.fitted(twin).n_trained_params_)
     if baseline <= 0:
-        _warn(f"the fully trained network scores {baseline:.4g}, and a share of that says nothing")
+        warn_user(
+            f"{_NOT_FOUND}: the fully trained network scores {baseline:.4g}, and a share of that "
+            "says nothing"
+        )
         return SubspaceDimension(None, size, baseline, {})
     scores: dict[int, float] = {}
 
@@ -148,16 +153,12 @@ def subspace_dimension(
 
     found = first_passing(size, passes)
     if found is None:
-        _warn(
-            f"no subspace of up to {size} dimensions reaches {share} of the fully trained "
-            f"network's score of {baseline:.4g}; train for longer, or take a smaller share"
+        warn_user(
+            f"{_NOT_FOUND}: no subspace of up to {size} dimensions reaches {share} of the fully "
+            f"trained network's score of {baseline:.4g}; train for longer, or take a smaller share"
         )
     dimension = None if found is None else found + 1
     return SubspaceDimension(dimension, size, baseline, dict(sorted(scores.items())))
-
-
-def _warn(what: str) -> None:
-    warnings.warn(f"no subspace dimension was found: {what}", UserWarning, stacklevel=3)
 
 
 def check_deep(holder: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -102,7 +102,24 @@ class RankParameter:
         return X
 
 
-def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
+class RankLimit(NamedTuple):
+    """The largest rank of a search.
+
+    Attributes
+    ----------
+    largest : int
+        All ranks up to it are tried where none are given.
+    why : str
+    refuses_larger : bool
+        Whether the estimator refuses a rank above it.
+    """
+
+    largest: int
+    why: str
+    refuses_larger: bool
+
+
+def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
     """Return the largest rank that an estimator takes for these data, and why.
 
     The data and the estimator's parameters are refused here as its `fit` would refuse them.
@@ -115,7 +132,7 @@ def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
 
     Returns
     -------
-    (int, str), or None for an estimator whose widths are not known
+    RankLimit, or None for an estimator whose widths are not known
 
     Raises
     ------
@@ -129,26 +146,24 @@ def largest_rank(holder: Any, X: Any, y: Any) -> tuple[int, str] | None:
     targets = probe.new_targets()
     _, reader = probe._read(X, y, None, None, targets)
     config = probe.network_config(n_outputs=targets.n_outputs, **reader.sizes())
-    shapes = config.adapted_shapes
-    if not shapes:
+    limit = config.rank_limit()
+    if limit is None:
         raise ValueError(
-            "estimator must have a layer with a rank; it has none with "
-            f"adapter={holder.adapter!r} and hidden_layer_sizes={holder.hidden_layer_sizes!r}"
+            f"estimator must have a layer with a rank; with adapter={holder.adapter!r} "
+            f"{config} has none"
         )
-    narrowest = min(shapes, key=lambda layer: min(shapes[layer]))
-    d_in, d_out = shapes[narrowest]
-    return min(d_in, d_out), f"min(d_in, d_out) of {narrowest} ({d_in} -> {d_out})"
+    largest, why = limit
+    return RankLimit(largest, why, refuses_larger=config.large_ranks == "refuse")
 
 
-def candidate_ranks(ranks: Any, limit: tuple[int, str] | None) -> tuple[int, ...]:
+def candidate_ranks(ranks: Any, limit: RankLimit | None) -> tuple[int, ...]:
     """Return the ranks to choose from, in order, each once.
 
     Parameters
     ----------
     ranks : sequence of int, or None
         None for all from 1 to the limit.
-    limit : (int, str) or None
-        The largest rank, and why.
+    limit : RankLimit or None
 
     Raises
     ------
@@ -161,16 +176,17 @@ def candidate_ranks(ranks: Any, limit: tuple[int, str] | None) -> tuple[int, ...
                 "ranks must be given, such as (1, 2, 4, 8): the largest that this estimator takes "
                 "is known of deep reservoirs alone"
             )
-        return tuple(range(1, limit[0] + 1))
+        return tuple(range(1, limit.largest + 1))
     many = isinstance(ranks, Iterable) and not isinstance(ranks, str | bytes)
     chosen = list(ranks) if many else [ranks]
     wrong = [r for r in chosen if isinstance(r, bool) or not isinstance(r, Integral)]
     if not many or not chosen or wrong:
         came = wrong[0] if many and wrong else ranks
         raise ValueError(f"ranks must be whole numbers, such as (1, 2, 4, 8); got {came!r}")
-    largest, why = limit or (float("inf"), "")
+    strict = limit is not None and limit.refuses_larger
+    largest = limit.largest if limit is not None and strict else float("inf")
     outside = [rank for rank in chosen if not 1 <= rank <= largest]
     if outside:
-        most = f"between 1 and {largest}, which is {why}" if limit else "at least 1"
+        most = f"between 1 and {largest}, which is {limit.why}" if strict else "at least 1"  # type: ignore[union-attr]
         raise ValueError(f"ranks must be {most}; got {outside[0]}")
     return tuple(sorted({int(rank) for rank in chosen}))

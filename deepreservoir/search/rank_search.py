@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from copy import deepcopy
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tqdm.auto import tqdm
 
 from ..estimators.echo.base import check_whole
+from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
 from .paired_cv import Trial, Trials, check_not_interrupted, is_random_state, seeded
@@ -264,13 +264,11 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         """Return the rank of the smallest loss, and warn that it is not good enough."""
         best = min(sorted(tried), key=lambda rank: float(tried[rank].losses.mean()))
         at = int(np.flatnonzero(self.curve_["rank"] == best)[0])
-        warnings.warn(
+        warn_user(
             f"none of the ranks {', '.join(map(str, sorted(tried)))} reaches eps={self.eps}: the "
             f"best, {best}, has a loss of {self.curve_['loss'][at]:.4g}, which is "
             f"{self.curve_['difference'][at]:.4g} over the fully trained twin's. Try larger ranks "
-            "or wider layers, train for longer, or accept a larger eps",
-            UserWarning,
-            stacklevel=4,
+            "or wider layers, train for longer, or accept a larger eps"
         )
         return best
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, isfinite
-from numbers import Integral, Real
+from math import ceil
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_array, check_consistent_length, check_X_y
 
+from ..checks import is_finite_number
 from ..esn import TOPOLOGIES, Topology
 from ..estimators.echo.base import check_whole
 from ..estimators.echo.series import check_rows, is_many, many_series, many_targets, pooled
@@ -311,8 +312,7 @@ def _checked_params(estimator: Any) -> dict[str, Any]:
 
 
 def _positive(value: Any) -> bool:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and isfinite(value) and value > 0
+    return is_finite_number(value) and value > 0
 
 
 def _distribution(name: str, bounds: Any, logarithmic: bool, most: float = float("inf")) -> Any:

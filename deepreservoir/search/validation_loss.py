@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import isfinite
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +14,7 @@ from sklearn.metrics import check_scoring, log_loss, mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils.validation import _num_samples
 
+from ..checks import is_finite_number
 from ..estimators.echo.base import check_whole
 
 #: model, X, y -> what is to be small.
@@ -170,7 +169,6 @@ def interval(values: np.ndarray, confidence: float) -> Interval:
 
 def check_open(name: str, value: Any, below: float) -> None:
     """Raise a ValueError unless `value` is a number over 0 and below a limit."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not isfinite(value) or not 0 < value < below:
+    if not is_finite_number(value) or not 0 < value < below:
         limit = "finite" if below == float("inf") else f"below {below:g}"
         raise ValueError(f"{name} must be a number over 0 and {limit}; got {value!r}")

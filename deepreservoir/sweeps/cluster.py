@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..backend import cuda_problem
 from ..experiments.comparisons.results import versions
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
@@ -19,7 +20,9 @@ class ClusterUnavailable(RuntimeError):
     """There is no cluster to make runs on; the message says what is missing."""
 
 
-def dask_cluster(scheduler: str, make: Callable[[Assignment], Records] = work) -> Executor:
+def dask_cluster(
+    scheduler: str, make: Callable[[Assignment], Records] = work, device: str = "auto"
+) -> Executor:
     """Return an executor of the workers of a Dask cluster.
 
     A specification travels to a worker, which draws the scaffold from its seed and loads the
@@ -34,6 +37,8 @@ def dask_cluster(scheduler: str, make: Callable[[Assignment], Records] = work) -
         process makes one run at a time.
     make : callable
         What a worker does with an assignment.
+    device : {"cpu", "cuda", "auto"}, default="auto"
+        With ``"cuda"``, workers without a CUDA device are refused.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def dask_cluster(scheduler: str, make: Callable[[Assignment], Records] = work) -
         If `scheduler` is no address.
     ClusterUnavailable
         If Dask is not installed here, no scheduler answers there, it has no workers, or a worker
-        has other versions of what the records depend on.
+        has other versions of what the records depend on, or lacks the device.
 
     Examples
     --------
@@ -58,6 +63,8 @@ def dask_cluster(scheduler: str, make: Callable[[Assignment], Records] = work) -
     _check_scheduler(scheduler)
     with distributed.Client(scheduler, timeout=_SECONDS) as client:
         _check_versions(client)
+        if device == "cuda":
+            _check_cuda(client)
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         with distributed.Client(scheduler, timeout=_SECONDS) as client:
@@ -143,6 +150,15 @@ def _check_scheduler(scheduler: str) -> None:
         raise ValueError(
             f"scheduler must be an address such as tcp://127.0.0.1:8786; got {scheduler!r}: {error}"
         ) from None
+
+
+def _check_cuda(client: Any) -> None:
+    for worker, problem in client.run(cuda_problem, on_error="return").items():
+        if problem is not None:
+            raise ClusterUnavailable(
+                f"device 'cuda' is not available on the worker {worker}: {problem}. Or use the "
+                "device 'cpu'"
+            )
 
 
 def _check_versions(client: Any) -> None:

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from ..estimators import DeepReservoirClassifier
+from ..estimators.base.parameters import TrainingParameters
 from ..estimators.fitting_many import SHARED
 from .plain_data import canonical
 from .spec import Point, Sweep
 
-# Parameters that only mean something where a scaffold is adapted, and so not to a dense network.
-_ADAPTERS_OWN = frozenset(
-    (
-        "rank",
-        "lora_alpha",
-        "scaling",
-        "adapter",
-        "scaffold",
-        "scaffold_scale",
-        "storage",
-        "beta",
-        "b_init",
-        "head",
-        "adapter_dropout",
-        "resample",
-    )
-)
-
-# Parameters in which runs that are trained side by side agree: with one resampled none can be.
-_SHARED = frozenset((*SHARED, "hidden_layer_sizes", "resample"))
+# Parameters of how an adapter is trained, in which runs that are trained side by side may differ.
+_TRAINED = frozenset(field.name for field in fields(TrainingParameters)) - frozenset(SHARED)
 
 #: Arms that look at a trained adapter, and are no runs of their own.
 AFTERWARDS = ("scaffold_removed", "wrong_seed")
@@ -81,11 +65,12 @@ def runs_of(sweep: Sweep) -> list[Run]:
 
 def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
     points = list(sweep.points())
+    adapters_own = sweep.estimator_class.adapter_parameters
     for point in points:
         if dict(point).get("adapter") != "full":  # which is a control anyway
             yield Run("adapter", point, seed)
     for point in points:
-        dense = tuple(pair for pair in point if pair[0] not in _ADAPTERS_OWN)
+        dense = tuple(pair for pair in point if pair[0] not in adapters_own)
         ranked = tuple(pair for pair in point if pair[0] == "rank") + dense
         yield Run("no_scaffold", ranked, seed)
         yield Run("equal_bytes", ranked, seed)
@@ -111,14 +96,22 @@ def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:
             )
 
 
-def jobs_of(runs: list[Run]) -> list[Job]:
+def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     """Return the runs in groups: those that can be trained side by side together.
 
-    How runs are grouped changes how long they take, and not what comes of them.
+    Runs of one group agree in all that decides samples, their order, frozen weights and widths.
+    How runs are grouped changes how long they take, and not their results.
+
+    Parameters
+    ----------
+    runs : list of Run
+    kind : type
+        Class of the estimators.
     """
+    may_differ = (_TRAINED | kind.adapter_parameters) - set(SHARED) - {"resample"}
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        shared = tuple(pair for pair in run.point if pair[0] in _SHARED)
+        shared = tuple(pair for pair in run.point if pair[0] not in may_differ)
         alone = run.arm not in SIDE_BY_SIDE or run.value("resample") is not None
         key = run if alone else (run.arm, run.seed, shared)
         groups.setdefault(key, []).append(run)

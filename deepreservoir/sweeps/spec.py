@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..datasets import DATASETS
-from ..estimators import DeepReservoirClassifier
+from ..estimators import DeepReservoirClassifier, estimator_named
 from ..experiments import Protocol, protocol_for
 from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
@@ -26,9 +25,7 @@ Point = tuple[tuple[str, Any], ...]
 _OURS = frozenset(
     ("random_state", "scaffold_seed", "device", "verbose", "warm_start", "projection_cache")
 )
-_PARAMETERS = frozenset(inspect.signature(DeepReservoirClassifier).parameters) - _OURS
-_PROTOCOL = frozenset(field.name for field in fields(Protocol))
-_KEYS = ("dataset", "target", "seeds", "protocol", "grid", "published")
+_KEYS = ("dataset", "target", "estimator", "seeds", "protocol", "grid", "published")
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,10 @@ class Sweep:
     grid : tuple of (str, tuple)
         Parameters of the estimator, and the values of each.
     published : Published or None
-        Figures to stand beside ours.
+        Figures to compare ours with.
+    estimator : str or None
+        Class of the estimators: a registered name, or ``"package.module:Class"`` of an installed
+        package, which workers import too. None for the perceptron that goes with the data.
     """
 
     name: str
@@ -62,6 +62,14 @@ class Sweep:
     protocol: Protocol
     grid: tuple[tuple[str, tuple[Any, ...]], ...]
     published: Published | None = None
+    estimator: str | None = None
+
+    @property
+    def estimator_class(self) -> Any:
+        """The class that `estimator` names; for None, one with the perceptron's parameters."""
+        return (
+            DeepReservoirClassifier if self.estimator is None else estimator_named(self.estimator)
+        )
 
     def points(self) -> Iterator[Point]:
         """Yield every combination of the grid's values, the last parameter changing first."""
@@ -71,7 +79,10 @@ class Sweep:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sweep as plain data: what a worker needs to know."""
-        return plain(asdict(self))
+        data = asdict(self) | {"protocol": self.protocol.to_plain()}
+        if self.estimator is None:  # as sweeps were before they could name one
+            del data["estimator"]
+        return plain(data)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Sweep:
@@ -86,6 +97,7 @@ class Sweep:
             Protocol(**{name: frozen(value) for name, value in data["protocol"].items()}),
             tuple((name, tuple(map(frozen, values))) for name, values in data["grid"]),
             None if published is None else Published.from_dict(published),
+            data.get("estimator"),
         )
 
     def digest(self) -> str:
@@ -101,10 +113,11 @@ def read_sweep(path: str | Path) -> Sweep:
     ----------
     path : str or path
         Of a TOML file with the keys ``dataset`` (a name, or a CSV file beside it), ``target``
-        (a column of that), ``seeds`` (a number, or a list), and the tables ``[protocol]``
-        (fields of :class:`deepreservoir.experiments.Protocol`), ``[grid]`` (parameters of the
-        estimators, each with a list of values; ``scaffold = "all"`` is every family) and
-        ``[published]`` (figures of others).
+        (a column of that), ``estimator`` (a registered name, or ``"package.module:Class"``),
+        ``seeds`` (a number, or a list), and the tables ``[protocol]`` (parameters of the
+        estimators, and ``validation``; see :class:`deepreservoir.experiments.Protocol`),
+        ``[grid]`` (parameters of the estimators, each with a list of values;
+        ``scaffold = "all"`` is every family) and ``[published]`` (figures of others).
 
     Raises
     ------
@@ -151,15 +164,21 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
     elif target is not None:
         raise ValueError(f"target goes with a table; {dataset} has its own")
     seeds = document.get("seeds", 3)
+    estimator = document.get("estimator")
+    if estimator is not None and not isinstance(estimator, str):
+        raise ValueError(f"estimator must be a name; got {estimator!r}")
+    kind = DeepReservoirClassifier if estimator is None else estimator_named(estimator)
+    parameters = frozenset(kind().get_params(deep=False)) - _OURS
     return Sweep(
         path.stem,
         dataset,
         target,
         digest,
         checked_seeds(tuple(seeds) if isinstance(seeds, list) else seeds),
-        _protocol(table(document, "protocol"), protocol_for(dataset)),
-        _grid(table(document, "grid")),
+        _protocol(table(document, "protocol"), protocol_for(dataset), parameters),
+        _grid(table(document, "grid"), parameters),
         read_published(document["published"]) if "published" in document else None,
+        estimator,
     )
 
 
@@ -171,15 +190,19 @@ def table(document: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def _protocol(given: dict[str, Any], default: Protocol) -> Protocol:
-    check_known("protocol", given, _PROTOCOL)
-    return replace(default, **{name: grid_value(name, value) for name, value in given.items()})
+def _protocol(given: dict[str, Any], default: Protocol, parameters: frozenset[str]) -> Protocol:
+    # Of an early stopping the protocol decides by `validation` alone.
+    known = (parameters | {"validation"}) - {"early_stopping", "n_iter_no_change", "tol"}
+    check_known("protocol", given, known)
+    return default.changed(**{name: grid_value(name, value) for name, value in given.items()})
 
 
-def _grid(given: dict[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+def _grid(
+    given: dict[str, Any], parameters: frozenset[str]
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     if not given:
         raise ValueError("[grid] must name at least one parameter, such as rank = [1, 2, 4]")
-    check_known("grid", given, _PARAMETERS)
+    check_known("grid", given, parameters)
     grid = []
     for name, values in given.items():
         if (name, values) == ("scaffold", "all"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..experiments.comparisons.results import machine, now, versions, write_atomically
+from ..files import temporary_prefix
 from .plain_data import canonical
 from .spec import Sweep
 
@@ -62,7 +63,7 @@ class Folder:
                     "a sweep was written to"
                 )
             document = self._begun(sweep, task)
-        elif sweep is not None and document["digest"] != sweep.digest():
+        if sweep is not None and document["digest"] != sweep.digest():
             raise ValueError(
                 f"{self.path} holds the results of another sweep ({document['sweep']['name']}), "
                 "which differs in its data set, grid, seeds or protocol; name another folder"
@@ -89,14 +90,23 @@ class Folder:
         return dict(document)
 
     def _begun(self, sweep: Sweep, task: str) -> dict[str, Any]:
-        if self.path.is_dir() and any(not _is_part(each) for each in self.path.iterdir()):
+        """Write the description, and return it; the folder is locked before it is changed."""
+        if self.path.is_dir() and not all(map(_is_left_over, self.path.iterdir())):
+            if (document := self._found()) is not None:  # another process has just written it
+                return document
             raise ValueError(
                 f"{self.path} holds files that are no sweep's results; name an empty folder, "
                 "or one that is not there yet"
             )
         self.path.mkdir(parents=True, exist_ok=True)
-        for part in filter(_is_part, self.path.iterdir()):
-            part.unlink()
+        with self._locked():
+            if (document := self._found()) is not None:
+                return document
+            for part in filter(_is_part, self.path.iterdir()):
+                part.unlink()
+            return self._write_description(sweep, task)
+
+    def _write_description(self, sweep: Sweep, task: str) -> dict[str, Any]:
         document = {
             "sweep": sweep.to_dict(),
             "digest": sweep.digest(),
@@ -147,13 +157,19 @@ class Folder:
         OSError
             If it cannot be written to.
         """
+        with self._locked():
+            self._mend()
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the folder, which is on the file of the records."""
         with open(self.path / _RECORDS, "ab") as file:
             if not _lock(file):
                 raise ValueError(
                     f"another process is running the sweep in {self.path}; wait for it, or name "
                     "another folder"
                 )
-            self._mend()
             yield
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
@@ -180,7 +196,13 @@ class Folder:
 
 def _is_part(path: Path) -> bool:
     """Tell whether a file is what a kill left of writing the description."""
-    return path.name.startswith(f".{_SWEEP}.")
+    return path.name.startswith(temporary_prefix(_SWEEP))
+
+
+def _is_left_over(path: Path) -> bool:
+    """Return whether a file is what a process that was killed left before the sweep began."""
+    empty_records = path.name == _RECORDS and path.is_file() and path.stat().st_size == 0
+    return empty_records or _is_part(path)
 
 
 def _lock(file: IO[bytes]) -> bool:

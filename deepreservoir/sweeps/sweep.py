@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..backend import DEVICES, resolve_device
 from .plain_data import canonical
 from .runs import Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
@@ -23,6 +24,7 @@ def run_sweep(
     *,
     workers: int = 1,
     executor: Executor | None = None,
+    device: str = "cpu",
     verbose: bool = False,
 ) -> Folder:
     """Run a sweep, or what is left of it.
@@ -40,6 +42,9 @@ def run_sweep(
         Processes on this machine. With one, runs are made in this process.
     executor : callable, optional
         Where runs are made instead: :func:`deepreservoir.sweeps.dask_cluster`, say.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where networks are trained. It is no part of the declaration, and is written into each
+        record. With an executor, ``"auto"`` is decided by each worker.
     verbose : bool, default=False
         Show a bar.
 
@@ -50,7 +55,8 @@ def run_sweep(
     Raises
     ------
     ValueError
-        For a declaration that is wrong, or a folder of another sweep; before any run.
+        For a declaration that is wrong, a folder of another sweep, or a device that is not
+        there; before any run.
     OSError
         If a record cannot be written. Those before it are kept.
 
@@ -69,6 +75,10 @@ def run_sweep(
         sweep = read_sweep(Path(sweep))
     if workers < 1:
         raise ValueError(f"workers must be at least 1; got {workers}")
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    if executor is None:  # else it is the workers' device
+        device = resolve_device(device)
     runs = runs_of(sweep)
     check_published(sweep, runs)
     check_points(sweep, runs)
@@ -76,17 +86,18 @@ def run_sweep(
     if executor is None:
         executor = here if workers == 1 else processes(workers)
     with folder.writing():
-        _go_on(sweep, runs, folder, executor, verbose)
+        _go_on(sweep, runs, folder, executor, device, verbose)
     return folder
 
 
 def _go_on(
-    sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, verbose: bool
+    sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, device: str, verbose: bool
 ) -> None:
     """Make the runs that have no record, or one that says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     left = [run for run in runs if run.key not in done]
-    assignments = [Assignment.of(sweep, job) for job in jobs_of(left)]
+    kind = sweep.estimator_class
+    assignments = [Assignment.of(sweep, job, device) for job in jobs_of(left, kind)]
     with (
         closing(executor(assignments)) as made,
         tqdm(

@@ -13,13 +13,15 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..backend import resolve_device
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.comparisons import arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
+from ..experiments.comparisons.runner import checked_estimator
+from ..thread_limits import limited
 from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run
 from .spec import Sweep
@@ -36,15 +38,16 @@ _ONE_AT_A_TIME = RLock()
 
 @dataclass(frozen=True)
 class Assignment:
-    """What travels to a worker: a sweep and runs of it, as plain data."""
+    """What travels to a worker: a sweep, runs of it and a device's name, as plain data."""
 
     sweep: str
     runs: Job
+    device: str = "cpu"
 
     @staticmethod
-    def of(sweep: Sweep, runs: Job) -> Assignment:
-        """Return the assignment of a group of runs."""
-        return Assignment(canonical(sweep.to_dict()), runs)
+    def of(sweep: Sweep, runs: Job, device: str = "cpu") -> Assignment:
+        """Return the assignment of a group of runs; "auto" is decided where they are made."""
+        return Assignment(canonical(sweep.to_dict()), runs, device)
 
     def one_by_one(self) -> Iterator[Assignment]:
         """Yield an assignment of each run alone."""
@@ -59,8 +62,8 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
     a sweep's records do not depend on where they were made. One run at a time, too: that limit is
     the process's, and would be lifted by whichever run ends first.
     """
-    with _ONE_AT_A_TIME, threadpool_limits(1):
-        task = task_of(assignment.sweep)
+    with _ONE_AT_A_TIME, limited(1):
+        task = replace(task_of(assignment.sweep), device=resolve_device(assignment.device))
         try:
             return _together(task, assignment.runs)
         except Exception as error:
@@ -80,20 +83,23 @@ def task_of(sweep: str) -> Task:
         If the data set is not here, or is another than the sweep was declared with.
     """
     spec = Sweep.from_dict(json.loads(sweep))
+    kind = None if spec.estimator is None else spec.estimator_class
     if spec.target is None:
-        return Task(load_dataset(spec.dataset), spec.protocol)
+        data = load_dataset(spec.dataset)
+        return Task(data, spec.protocol, kind=checked_estimator(kind, data))
     if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
         raise ValueError(
             f"{spec.dataset} is not the table that {spec.name} was declared with: every machine "
             "must have the same file, and it must not change while a sweep runs"
         )
-    return Task(read_table(spec.dataset, spec.target), spec.protocol)
+    data = read_table(spec.dataset, spec.target)
+    return Task(data, spec.protocol, kind=checked_estimator(kind, data))
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
-    if runs[0].arm in SIDE_BY_SIDE:
-        return _adapters(task, runs)
-    return [_alone(task, run) for run in runs]
+    adapters = runs[0].arm in SIDE_BY_SIDE
+    records = _adapters(task, runs) if adapters else [_alone(task, run) for run in runs]
+    return [record | {"device": task.device} for record in records]
 
 
 def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
@@ -189,7 +195,7 @@ def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
         try:
             model = _model(task, run)
             model.check_params()
-            model.network_config(task.data.n_features, task.n_outputs)
+            model.network_config(n_outputs=task.n_outputs, **task.sizes)
         except (TypeError, ValueError) as error:
             at = ", ".join(f"{name} = {value!r}" for name, value in run.point)
             raise ValueError(f"{sweep.name}, at {at}: {error}") from None

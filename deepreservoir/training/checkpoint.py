@@ -17,6 +17,7 @@ import scipy.sparse
 
 from ..backend import is_on_device, to_host
 from ..container import ArtifactError, Contents, read, write
+from ..user_warnings import warn_user
 
 #: At most one file in so many seconds.
 SECONDS = 10.0
@@ -97,6 +98,7 @@ class Checkpoint:
                 f"the folder of checkpoint {self.path} is not there, or cannot be written to"
             )
         self.seeds: tuple[int, ...] | None = None
+        self._reported: set[str] = set()  # reasons that have been warned about
         self._found: Contents | None = None
         if self.path.exists():
             self._found = read(self.path, max_bytes=1 << 62)  # the user's own file
@@ -142,7 +144,11 @@ class Checkpoint:
         return time.monotonic() - self._last >= SECONDS
 
     def save(self, progress: Progress) -> None:
-        """Write where the training stands; numbers that are not finite are not worth it."""
+        """Write the state of the training, unless it holds values that are not finite.
+
+        A file that cannot be written is no reason to lose the training: each reason is warned
+        about once, and the next checkpoint is tried when it is due.
+        """
         self._last = time.monotonic()
         document = {
             "kind": _KIND,
@@ -153,12 +159,30 @@ class Checkpoint:
             "numbers": _to_text(progress.numbers),
             "history": _to_text(progress.history),
         }
-        with contextlib.suppress(ArtifactError):
-            write(self.path, Contents(document, progress.arrays, {}))
+        try:
+            with contextlib.suppress(ArtifactError):
+                write(self.path, Contents(document, progress.arrays, {}))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if reason not in self._reported:
+                self._reported.add(reason)
+                warn_user(
+                    f"the checkpoint {self.path} could not be written: {reason}. Training "
+                    f"continues, and writing is tried again every {SECONDS:g} seconds; if the "
+                    "process ends before it succeeds, training resumes from the last checkpoint "
+                    "written, if any"
+                )
 
     def remove(self) -> None:
-        """Remove the file: the training has ended."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file after training; warn if that fails."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            warn_user(
+                f"the checkpoint {self.path} could not be removed: {error.strerror or error}. "
+                "Training has ended, and the file is no longer needed; remove it before another "
+                "training uses this path"
+            )
 
 
 def fingerprint(*parts: Any) -> str:

@@ -14,8 +14,9 @@ from ..inputs import Batch, Inputs, Target
 from ..layers import Layer, Pass
 from ..losses import Loss
 from ..models import NetworkConfig
-from ..network import Decode, Network
+from ..network import Network
 from ..params import ParamSet, Slot
+from ..passes import Decode
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 
 

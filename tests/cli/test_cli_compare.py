@@ -100,7 +100,7 @@ def test_folders_on_the_way_to_out_are_made(table_file, here):
 
 
 def test_notes_are_printed(table_file, here, capsys, monkeypatch):
-    monkeypatch.setattr("deepreservoir.experiments.comparisons.arms.equal_width", lambda *_: 0)
+    monkeypatch.setattr("deepreservoir.models.MLPConfig.resized", lambda *_: None)
     args = ("--ranks", 1, "--seeds", 1, "--arms", "equal_bytes,linear", "--out", "o")
     assert run("compare", "made.csv", "--target", "price", *args) == 0
     assert "note: equal_bytes at rank 1" in capsys.readouterr().out

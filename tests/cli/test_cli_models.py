@@ -124,7 +124,7 @@ REFUSED = [
     ),
     (("predict", "ok.st", "homes.csv", "--out", "ok.st"), "ok.st is what is read"),
     (("predict", "ok.st", "homes.csv", "--out", "homes.csv"), "homes.csv is what is read"),
-    (("predict", "ok.st", "homes.csv", "--device", "cuda"), "device='cuda' is not available"),
+    (("predict", "ok.st", "homes.csv", "--device", "cuda"), "--device cuda is not available"),
     (("inspect", "homes.csv"), "not a safetensors file"),
     (("inspect", "cut.st"), "cut.st: "),
 ]

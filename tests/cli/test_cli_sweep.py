@@ -170,7 +170,8 @@ def test_a_folder_of_another_sweep_is_one_message_and_untouched(capsys, here):
     declare(here)
     assert "another sweep (ranks)" in refusal(capsys, "ranks.toml", "--out", "o")
     assert (here / "o" / "sweep.json").read_bytes() == before
-    assert files_below(here / "o") == ["sweep.json"]
+    assert files_below(here / "o") == ["records.jsonl", "sweep.json"]
+    assert (here / "o" / "records.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense"])
@@ -192,6 +193,10 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert "sweep.json: No space left on device" in refusal(capsys, "ranks.toml", "--out", "o")
+    Folder(here / "o", read_sweep(here / "ranks.toml"))
     monkeypatch.setattr(os, "fsync", full)
     message = refusal(capsys, "ranks.toml", "--out", "o")
     assert "records.jsonl: No space left on device; start again to go on" in message

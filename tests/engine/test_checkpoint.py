@@ -1,10 +1,13 @@
 """Checkpoints: a training that was killed goes on, to the same bits."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -210,3 +213,129 @@ def test_ctrl_c_keeps_the_file(tmp_path, monkeypatch):
         with pytest.warns(UserWarning, match="interrupted"):
             model().fit(X, Y, checkpoint=path)
     same(model().fit(X, Y, checkpoint=path), whole)
+
+
+# A file that cannot be written --------------------------------------------------------
+
+
+def failing(monkeypatch, codes):
+    """Let writing fail with these error numbers in turn, None for success; then succeed."""
+    fsync, codes = os.fsync, iter(codes)
+
+    def step(descriptor):
+        code = next(codes, None)
+        if code is not None:
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(os, "fsync", step)
+
+
+def messages(caught):
+    return [str(one.message) for one in caught]
+
+
+def test_a_full_disk_is_warned_about_once_and_training_continues(tmp_path, monkeypatch):
+    whole, path = model().fit(X, Y), tmp_path / "c"
+    failing(monkeypatch, [errno.ENOSPC] * 1000)
+    with pytest.warns(UserWarning, match="could not be written") as caught:
+        found = model().fit(X, Y, checkpoint=path)
+    same(found, whole)
+    assert len(caught) == 1
+    assert caught[0].category is UserWarning
+    assert caught[0].filename == __file__
+    assert f"the checkpoint {path} could not be written: No space left" in messages(caught)[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_reason_is_warned_about_once(tmp_path, monkeypatch):
+    failing(monkeypatch, [errno.ENOSPC, errno.EACCES, errno.ENOSPC, None, errno.EACCES])
+    with pytest.warns(UserWarning, match="could not be written") as caught:
+        model().fit(X, Y, checkpoint=tmp_path / "c")
+    said = messages(caught)
+    assert len(said) == 2
+    assert "No space left on device" in said[0]
+    assert "Permission denied" in said[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_checkpoint_that_is_due_is_tried_again(tmp_path, monkeypatch):
+    whole, path = model().fit(X, Y), tmp_path / "c"
+    with monkeypatch.context() as patch:
+        die_after(patch, 9)
+        failing(patch, [errno.ENOSPC] * 5)
+        with pytest.warns(UserWarning, match="could not be written"), pytest.raises(_Killed):
+            model().fit(X, Y, checkpoint=path)
+    assert [found.name for found in tmp_path.iterdir()] == ["c"]
+    same(model().fit(X, Y, checkpoint=path), whole)
+
+
+def test_an_older_checkpoint_survives_a_full_disk(tmp_path, monkeypatch):
+    whole, path = model().fit(X, Y), tmp_path / "c"
+    with monkeypatch.context() as patch:
+        die_after(patch, 9)
+        failing(patch, [None] * 5 + [errno.ENOSPC] * 100)
+        with pytest.warns(UserWarning, match="could not be written"), pytest.raises(_Killed):
+            model().fit(X, Y, checkpoint=path)
+    assert checkpoints.Checkpoint(path).resume().step == 5
+    same(model().fit(X, Y, checkpoint=path), whole)
+
+
+def test_a_folder_that_is_gone_is_warned_about(tmp_path, monkeypatch):
+    whole, folder = model().fit(X, Y), tmp_path / "folder"
+    folder.mkdir()
+    save = checkpoints.Checkpoint.save
+
+    def save_elsewhere(self, progress):
+        shutil.rmtree(folder, ignore_errors=True)
+        save(self, progress)
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints.Checkpoint, "save", save_elsewhere)
+    with pytest.warns(UserWarning, match="could not be written: No such file") as caught:
+        found = model().fit(X, Y, checkpoint=folder / "c")
+    assert len(caught) == 1
+    same(found, whole)
+    assert not folder.exists()
+
+
+def test_a_file_that_cannot_be_removed_does_not_cost_the_model(tmp_path, monkeypatch):
+    whole, path = model().fit(X, Y), tmp_path / "c"
+
+    def refuse(self, missing_ok=False):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints.Path, "unlink", refuse)
+    found = model()
+    with pytest.warns(UserWarning, match="could not be removed: Permission denied") as caught:
+        found.fit(X, Y, checkpoint=path)
+    assert str(path) in messages(caught)[0]
+    same(found, whole)
+    bad = model(learning_rate_init=1e30, optimizer="sgd", activation="identity")
+    with (
+        pytest.warns(UserWarning, match="could not be removed"),
+        pytest.raises(TrainingDiverged),
+    ):
+        bad.fit(X, Y, checkpoint=tmp_path / "d")
+
+
+def test_seed_gating_survives_a_full_disk_too(tmp_path, monkeypatch):
+    from deepreservoir import SeedGatedClassifier
+
+    params = {"hidden_layer_sizes": (16,), "max_iter": 3, "random_state": 0}
+    task = np.arange(300) % 2
+    whole = SeedGatedClassifier(**params).fit(X, Y, task=task)
+    failing(monkeypatch, [errno.ENOSPC] * 1000)
+    with pytest.warns(UserWarning, match="could not be written") as caught:
+        found = SeedGatedClassifier(**params).fit(X, Y, task=task, checkpoint=tmp_path / "c")
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found.network_.theta, whole.network_.theta)
+
+
+def test_writing_that_succeeds_warns_of_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model().fit(X, Y, checkpoint=tmp_path / "c")

@@ -57,7 +57,7 @@ def test_bad_values_are_refused_before_any_training(given, words):
 
 @pytest.mark.usefixtures("untrained")
 def test_the_narrowest_hidden_layer_bounds_the_rank_too():
-    with pytest.raises(ValueError, match=r"between 1 and 12.*\(64, 16, 12\).*got 13"):
+    with pytest.raises(ValueError, match=r"between 1 and 12.*hidden layer 1 \(16 -> 12\).*got 13"):
         compare("digits", (13,), protocol=QUICK)
 
 

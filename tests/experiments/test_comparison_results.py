@@ -100,7 +100,7 @@ def test_the_file_holds_everything_that_was_found(done, tmp_path):
     assert document["notes"] == []
     assert document["records"] == [asdict(record) for record in done.records]
     assert document["summary"] == [asdict(row) for row in done.summary()]
-    protocol = asdict(QUICK)
+    protocol = QUICK.to_plain()
     assert document["protocol"] == protocol | {"hidden_layer_sizes": [16, 12]}
 
 

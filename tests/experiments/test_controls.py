@@ -10,6 +10,7 @@ from deepreservoir import load_dataset
 from deepreservoir.experiments import Protocol
 from deepreservoir.experiments.comparisons import arms
 from deepreservoir.experiments.comparisons.arms import Task
+from deepreservoir.network import Network
 from deepreservoir.scaffold import ScaffoldSpec
 
 AFTER = ("adapter", "scaffold_removed", "wrong_seed")
@@ -64,16 +65,53 @@ def test_scaffold_removed_answers_as_if_there_were_no_weights(watched):
     assert np.abs(without - task.answers[0]).max() > 0.01  # else nothing was removed
 
 
-def test_scaffold_removed_sets_the_betas_to_zero_and_nothing_else(watched):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta": "fixed"},
+        {"adapter": "none"},
+        {"adapter": "none", "bias": True},
+        {"adapter": "dora"},
+        {"beta": 0.5, "layer_norm": True},
+        {"residual": True, "hidden_layer_sizes": (9, 9)},
+        {"head": "lora"},
+        {"scaffold": "hadamard"},
+        {"scaffold": "uniform", "scaffold_scale": "family", "storage": "streamed"},
+    ],
+    ids=str,
+)
+def test_scaffold_removed_answers_without_weights_whatever_the_adapter(options):
+    task = Watched(classes(), QUICK, changes=tuple(options.items()))
+    records = list(arms.adapter_arms(task, 2, SEED, frozenset(AFTER)))
+    with_weights, without = task.answers[:2]
+    assert np.abs(without - with_weights).max() > 1e-3
+    network = task.models[0].network_
+    assert network.n_trained == records[1].trained
+    bare = Network(replace(network.config, scaffold="zero", scaffold_scale=1.0, storage="auto"), 3)
+    bare.theta[:] = network.theta
+    np.testing.assert_array_equal(without, bare.outputs(task.data.X_test, np.float64))
+
+
+def test_the_controls_leave_the_model_as_it_was_where_scoring_fails():
+    class Failing(Task):
+        def score(self, model):
+            if model.network_.seed != SEED or model.network_.config.scaffold == "zero":
+                raise RuntimeError("no score")
+            return super().score(model)
+
+    task = Failing(classes(), QUICK)
+    model = task.estimator(SEED, rank=2)
+    cost = task.fit(model)
+    network = model.network_
+    for arm in ("scaffold_removed", "wrong_seed"):
+        with pytest.raises(RuntimeError, match="no score"):
+            list(arms.looked_at(task, model, 2, SEED, cost, frozenset({arm})))
+        assert model.network_ is network
+
+
+def test_scaffold_removed_keeps_the_whole_adapter(watched):
     task, _ = watched
-    params = task.models[0].network_.params
-    trained, removed = (params.views(theta) for theta in task.thetas[:2])
-    for path, values in trained.items():
-        if path.endswith(".beta"):
-            assert values.all()
-            assert not removed[path].any()
-        else:
-            np.testing.assert_array_equal(values, removed[path])
+    np.testing.assert_array_equal(task.thetas[1], task.thetas[0])
 
 
 def test_the_adapter_is_unchanged_after_the_controls(watched):

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import compare
-from deepreservoir.experiments.comparisons import arms
-from deepreservoir.experiments.comparisons.arms import Task, equal_bytes, equal_width, stored_bytes
+from deepreservoir.experiments.comparisons.arms import Task, equal_bytes, stored_bytes
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 
@@ -42,10 +41,26 @@ def test_the_width_fits_and_one_unit_more_does_not(draw):
     config = MLPConfig(n_features, task.n_outputs, hidden, rank=rank)
     assert stored == 4 * Network(config, 0).n_trained + 8
 
-    width = equal_width(task, stored)
+    dense = task.config(adapter="full").resized(stored // 4)
+    width = 0 if dense is None else dense.hidden_layer_sizes[0]
     assert dense_bytes(n_features, width + 1, task.n_outputs) > stored
     if width:
         assert dense_bytes(n_features, width, task.n_outputs) <= stored
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_the_budget_holds_whatever_the_layers_have(rank, residual, bias, layer_norm):
+    options = {"residual": residual, "bias": bias, "layer_norm": layer_norm}
+    protocol = replace(QUICK, hidden_layer_sizes=(9, 9)).changed(**options)
+    task = Task(classes(), protocol)
+    stored = stored_bytes(task, rank)
+    record = equal_bytes(task, rank, 0, stored)
+    assert record.stored_bytes <= stored
+    wider = task.config(adapter="full").resized(record.trained + 1 + task.data.n_features + 3 + 3)
+    assert 4 * wider.n_params > record.stored_bytes
 
 
 @pytest.mark.parametrize("make", [classes, lambda: classes(2), diabetes])
@@ -69,7 +84,7 @@ def test_the_last_byte_counts(spare, runs):
 
 
 def test_notes_say_which_rank_was_left_out_once(monkeypatch):
-    monkeypatch.setattr(arms, "equal_width", lambda task, stored: 0)
+    monkeypatch.setattr(MLPConfig, "resized", lambda config, n_params: None)
     comparison = compare(classes(), (1, 2), 3, ("equal_bytes",), protocol=QUICK)
     assert comparison.records == ()
     assert len(comparison.notes) == 2

@@ -70,6 +70,7 @@ def test_a_folder_of_another_sweep_is_refused_before_any_run(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_any_run(tmp_path):
     Folder(tmp_path, small())
+    (tmp_path / "records.jsonl").unlink()
     (tmp_path / "records.jsonl").mkdir()
     with pytest.raises(OSError, match=r"records\.jsonl"):
         run_sweep(small(), tmp_path, executor=never)

@@ -154,6 +154,52 @@ def test_one_process_at_a_time_adds_records(folder):
         pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_process_that_starts_leaves_the_temporary_file_of_another_alone(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    replace_file = os.replace
+
+    def meanwhile(temporary, target):
+        """Start a second sweep in the folder before the first one's description has its name."""
+        monkeypatch.setattr(os, "replace", replace_file)
+        with pytest.raises(ValueError, match="another process is running the sweep in"):
+            Folder(path, SWEEP)
+        replace_file(temporary, target)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    folder = Folder(path, SWEEP)
+    assert set(contents(path)) == {"sweep.json", "records.jsonl"}
+    assert Folder(path, SWEEP).began == folder.began
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+@pytest.mark.parametrize("other", [SWEEP, small(("rank", (4,)))], ids=["same", "another"])
+def test_a_description_that_came_before_the_lock_is_read(tmp_path, monkeypatch, other):
+    path = tmp_path / "out"
+    lock = store._lock
+
+    def late(file):
+        """Let another process write its description first."""
+        monkeypatch.setattr(store, "_lock", lock)
+        began.append(Folder(path, other).began)
+        return lock(file)
+
+    began = []
+    monkeypatch.setattr(store, "_lock", late)
+    if other is SWEEP:
+        assert Folder(path, SWEEP).began == began[0]
+    else:
+        with pytest.raises(ValueError, match="holds the results of another sweep"):
+            Folder(path, SWEEP)
+    assert Folder(path).sweep == other
+
+
+def test_what_a_kill_left_before_the_description_is_no_hindrance(tmp_path):
+    (tmp_path / "records.jsonl").touch()
+    Folder(tmp_path, SWEEP).append([record(0)])
+    assert Folder(tmp_path).records() == [record(0)]
+
+
 # Kills and full disks ------------------------------------------------------------------
 
 
@@ -172,7 +218,8 @@ def test_a_line_that_was_cut_off_is_dropped_and_its_run_made_again(tmp_path, cut
 def test_what_a_kill_left_of_the_description_is_no_hindrance(tmp_path):
     (tmp_path / ".sweep.json.abcd").write_text('{"sweep"')
     Folder(tmp_path, SWEEP)
-    assert set(contents(tmp_path)) == {"sweep.json"}
+    assert set(contents(tmp_path)) == {"sweep.json", "records.jsonl"}
+    assert (tmp_path / "records.jsonl").read_bytes() == b""
 
 
 def test_a_full_disk_is_an_error_with_its_file_and_leaves_whole_lines(folder, monkeypatch):

@@ -64,6 +64,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
     documentation.
     """
 
+    _one_scaffold = True
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
         """Train the adapters on labelled samples.
 

@@ -7,16 +7,14 @@ a configuration. This class puts the three together; an architecture adds its pa
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ...backend import (
     Array,
@@ -42,9 +40,11 @@ from ...training import (
     train,
     validator,
 )
+from ...user_warnings import warn_user
 from .data import Data, merged, normalised_weights, split, without_zero_weights
-from .device_input import checked_features, checked_pair, place_of
-from .parameters import AdaptationParameters, ScaffoldParameters, TrainingParameters
+from .device_input import place_of
+from .parameters import AdaptationParameters, TrainingParameters
+from .table_validation import TableValidation
 from .targets import Targets
 from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
 
@@ -61,7 +61,7 @@ class Fit(NamedTuple):
     one_pass: bool
 
 
-class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
+class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     """Base of all deep estimators; its subclasses store parameters only until `fit`."""
 
     network_: Network
@@ -71,12 +71,17 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
     #: reproduces the versions before it: files of those lack it.
     absent_parameters: ClassVar[Mapping[str, Any]] = {}
 
+    #: Parameters that only mean something where a scaffold is adapted, not to a dense network.
+    adapter_parameters: ClassVar[frozenset[str]] = frozenset(
+        {field.name for field in fields(AdaptationParameters)} - {"dtype"} | {"resample"}
+    )
+
     # Of an estimator without such parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
 
+    _one_scaffold = False
     _stratify = False
-    _y_numeric = False
 
     # What an architecture says of itself --------------------------------------------------
 
@@ -107,48 +112,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
         check_training_params(self.get_params(deep=False))
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
-
-    # Validating what users hand in: an estimator of other inputs than tables overrides these --
-
-    def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
-        """Return X and y for `fit`, checked against each other and against what was fitted.
-
-        Parameters
-        ----------
-        X, y : as in fit
-        reset : bool
-            Whether X decides what later X must look like.
-        on_device : bool
-            Whether both are device arrays.
-
-        Returns
-        -------
-        X, y
-            y on the host.
-        """
-        dtype = np.dtype(self.dtype)
-        if on_device:
-            X, y = checked_pair(self, X, y, reset=reset, dtype=dtype, y_dtype=None)
-            return X, to_host(y)
-        return validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=dtype,
-            order="C",
-            multi_output=True,
-            y_numeric=self._y_numeric,
-        )
-
-    def validated_features(self, X: Any, on_device: bool) -> Any:
-        """Return X for prediction, checked against what was fitted."""
-        if on_device:
-            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-        )
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -322,16 +285,12 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
         """
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
-        if isinstance(self, ScaffoldParameters):
+        if self._one_scaffold:
             self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
         # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
         self._state = outcome.state if fit.one_pass else None
         if outcome.reason == "interrupted":
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} epochs; the model is usable",
-                UserWarning,
-                stacklevel=stacklevel,
-            )
+            warn_user(f"training was interrupted after {self.n_iter_} epochs; the model is usable")
         return self
 
     def _training_set(self, fit: Fit) -> TrainingSet:
@@ -411,10 +370,23 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, BaseEstimator):
             )
         return to_device(values, "cuda")
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+
+def with_config(model: Any, config: NetworkConfig) -> Any:
+    """Return an unfitted estimator with the parameters of `model` and a given configuration.
+
+    Controls train networks whose configuration no parameters of the estimator describe.
+
+    Parameters
+    ----------
+    model : DeepEstimator
+    config : NetworkConfig
+    """
+
+    def network_config(self: DeepEstimator, **sizes: Any) -> NetworkConfig:
+        return config
+
+    kind = type(type(model).__name__, (type(model),), {"network_config": network_config})
+    return kind(**model.get_params(deep=False))
 
 
 def host_outputs(

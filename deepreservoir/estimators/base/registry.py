@@ -13,7 +13,7 @@ ESTIMATORS: dict[str, type] = {}
 Estimator = TypeVar("Estimator", bound=type)
 
 
-def estimator(cls: Estimator) -> Estimator:
+def register_estimator(cls: Estimator) -> Estimator:
     """Register a deep estimator under the name of its class.
 
     Files name their estimator so, and never import anything: a file is loaded where the module

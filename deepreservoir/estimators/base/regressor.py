@@ -36,6 +36,7 @@ class DeepRegressor(
     """
 
     _targets: Numbers
+    _one_scaffold = True
     _y_numeric = True
 
     def new_targets(self) -> Targets:

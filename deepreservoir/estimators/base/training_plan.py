@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...checks import check_choice, check_flag, check_integer, is_integer, is_real
+from ...checks import check_choice, check_flag, check_integer, is_finite_number, is_integer
 from ...optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
 from ...params import DECAYED
 from ...training import PROJECTION_LIMIT, Plan, Resample
@@ -42,7 +42,7 @@ def _check_real(name: str, value: object) -> None:
     low, low_in, high, high_in, optional = _REALS[name]
     if value is None and optional:
         return
-    fits = is_real(value)
+    fits = is_finite_number(value)
     fits = fits and (low <= value if low_in else low < value)  # type: ignore[operator]
     fits = fits and (value <= high if high_in else value < high)  # type: ignore[operator]
     if not fits:

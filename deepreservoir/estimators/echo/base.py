@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite, isinf
-from numbers import Integral, Real
+from math import isinf
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ...backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
+from ...checks import is_finite_number
 from ...esn.plasticity import IntrinsicPlasticity
 from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
@@ -26,7 +27,7 @@ _FITTED = ("readout_", "features_", "_learner", "_end", "reservoir_")
 
 def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
     """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
-    fits = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    fits = is_finite_number(value)
     if not fits or not low <= value <= high or (open_low and value == low):
         bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
         raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
@@ -62,6 +63,8 @@ class BaseEchoState(BaseEstimator):
         check_real("bias_scaling", self.bias_scaling, 0, inf)
         check_real("noise", self.noise, 0, inf)
         check_whole("washout", self.washout, 0)
+        for units in self._levels():
+            RecurrentSpec(int(units), self.topology, density=self.density)
         if not isinstance(self.plasticity, IntrinsicPlasticity):
             check_whole("plasticity", self.plasticity, 0)
         if self.activation not in ACTIVATIONS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
@@ -208,7 +209,10 @@ series
         return self
 
     def _learn(self, series: Series, targets: list[Array]) -> None:
-        rows = self._rows(series, targets)
+        with closing(self._rows(series, targets)) as rows:
+            self._learn_rows(rows)
+
+    def _learn_rows(self, rows: Iterable[Rows]) -> None:
         if not isinstance(self.readout, str):
             parts = [(to_host(states), to_host(wanted)) for states, wanted, _ in rows]
             y = np.concatenate([wanted for _, wanted in parts])
@@ -226,7 +230,7 @@ series
                 self._learner.add(states, wanted)
         self.readout_ = self._learner.fit()
 
-    def _rows(self, series: Series, targets: list[Array]) -> Iterator[Rows]:
+    def _rows(self, series: Series, targets: list[Array]) -> Generator[Rows]:
         """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
         last, device = len(series.arrays) - 1, self.reservoir_.device
         for which, u in series.by_length(device):
@@ -234,14 +238,13 @@ series
             back = _shifted(y) if self.feedback else None
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
-            blocks = harvest(
-                self.reservoir_, u, y, self.washout, back, noise_seed=self._next_noise()
-            )
-            for first, states, wanted in blocks:
-                cut = min(max(border - first, 0), len(states))
-                for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
-                    if len(states[part]):
-                        yield _flat(states[part]), _flat(wanted[part]), held_out
+            noise = self._next_noise()
+            with closing(harvest(self.reservoir_, u, y, self.washout, back, noise)) as blocks:
+                for first, states, wanted in blocks:
+                    cut = min(max(border - first, 0), len(states))
+                    for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
+                        if len(states[part]):
+                            yield _flat(states[part]), _flat(wanted[part]), held_out
             if last in which:
                 i = which.index(last)
                 self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)

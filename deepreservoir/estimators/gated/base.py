@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
@@ -15,6 +14,7 @@ from ...backend import Array, Device, array_module, resolve_device, to_host
 from ...network import Network
 from ...scaffold import get_family
 from ...training import Checkpoint, fingerprint, train_gated
+from ...user_warnings import warn_user
 from ..base.classifier import LabelledEstimator
 from ..base.data import Data, split_rows, without_zero_weights
 from ..base.device_input import on_host
@@ -127,11 +127,9 @@ class SeedGated(GatingParameters, LabelledEstimator):
         alone = [name for name, classes in samples.classes.items() if len(classes) == 1]
         if alone and self.out_of_class is None:
             some = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
-            warnings.warn(
+            warn_user(
                 f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
-                "answer to every row; set out_of_class to have other rows rejected",
-                UserWarning,
-                stacklevel=4,
+                "answer to every row; set out_of_class to have other rows rejected"
             )
 
     def _task_seeds(

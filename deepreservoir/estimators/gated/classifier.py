@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
-from ..base.registry import estimator
+from ..base.registry import register_estimator
 from ..perceptron import Perceptron
 from .base import SeedGated
 
@@ -20,7 +20,7 @@ def _documented(cls: type) -> type:
     )
 
 
-@estimator
+@register_estimator
 @_documented
 @dataclass(eq=False, repr=False)
 class SeedGatedClassifier(Perceptron, SeedGated):

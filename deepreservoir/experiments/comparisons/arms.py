@@ -18,6 +18,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
 
 from ...datasets import Dataset
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor, EchoStateClassifier
-from ...params import ParamSet
+from ...estimators.base.fitting import with_config
+from ...models import NetworkConfig
 from ...scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
 from .resources import Cost, measured
@@ -94,29 +96,58 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Task:
-    """A data set under a protocol on a device: what every arm is given.
+    """A data set under a protocol on a device, which every arm is given.
 
-    `changes` are parameters of the estimators in which a task departs from its protocol.
+    Attributes
+    ----------
+    data : Dataset
+    protocol : Protocol
+    device : str
+    changes : tuple of (str, object)
+        Parameters of the estimators in which a task departs from its protocol.
+    kind : type, optional
+        Of the estimators; the perceptron that goes with the data unless given.
     """
 
     data: Dataset
     protocol: Protocol
     device: str = "cpu"
     changes: tuple[tuple[str, Any], ...] = ()
+    kind: Any = None
 
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the task's estimators, but for their seeds."""
-        return {**self.protocol.parameters(), "device": self.device, **dict(self.changes)}
-
-    def estimator(self, seed: int, **changes: Any) -> Any:
-        params = {**self.parameters(), **changes}
-        # A random_state has 32 bits; the scaffold takes the seed whole.
-        params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
-        kinds = {
+    @cached_property
+    def estimator_class(self) -> Any:
+        """The class of the task's estimators."""
+        if self.kind is not None:
+            return self.kind
+        kinds: dict[str, Any] = {
             "classification": DeepReservoirClassifier,
             "regression": DeepReservoirRegressor,
         }
-        return kinds[self.data.task](**params)
+        return kinds[self.data.task]
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the task's estimators, but for their seeds."""
+        names = self.estimator_class().get_params(deep=False)
+        params = self.protocol.parameters(names)
+        return {**params, "device": self.device, **dict(self.changes)}
+
+    def estimator(self, seed: int, **changes: Any) -> Any:
+        """Return an unfitted estimator."""
+        params = {**self.parameters(), **changes}
+        # A random_state has 32 bits; the scaffold takes the seed whole.
+        params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
+        return self.estimator_class(**params)
+
+    @cached_property
+    def sizes(self) -> dict[str, Any]:
+        """What a configuration needs to know of the data."""
+        return self.estimator(0).new_reader().fit(self.data.X_train).sizes()
+
+    def config(self, **changes: Any) -> NetworkConfig:
+        """Return the configuration of the task's networks, with some parameters changed."""
+        model = self.estimator(0, **changes)
+        return model.network_config(n_outputs=self.n_outputs, **self.sizes)
 
     def score(self, model: Any) -> float:
         return float(model.score(self.data.X_test, self.data.y_test))
@@ -171,22 +202,24 @@ def looked_at(
     trained = network.n_trained
     if "adapter" in wanted:
         yield task.record("adapter", rank, seed, model, cost, trained, True)
-    if "scaffold_removed" in wanted:
-        with_betas = network.theta.copy()
-        for path, values in network.named_parameters().items():
-            if path.endswith(".beta"):
-                values[...] = 0
-        yield task.record("scaffold_removed", rank, seed, model, cost, trained, True)
-        network.theta[:] = with_betas
-    if "wrong_seed" in wanted:
-        model.network_ = network.with_scaffold(seed + 1_000_000)
-        yield task.record("wrong_seed", rank, seed, model, cost, trained, True)
-        model.network_ = network
+    # The same adapter, whatever it consists of, on other frozen weights.
+    others = {
+        "scaffold_removed": network.without_scaffold,
+        "wrong_seed": lambda: network.with_scaffold(seed + 1_000_000),
+    }
+    for arm, other in others.items():
+        if arm in wanted:
+            model.network_ = other()
+            try:
+                record = task.record(arm, rank, seed, model, cost, trained, True)
+            finally:
+                model.network_ = network
+            yield record
 
 
 def full(task: Task, seed: int) -> Record:
     """Train every weight of the same network, from the scaffold's values on."""
-    model = task.estimator(seed, adapter="full")
+    model = task.estimator(seed, adapter="full", resample=None)
     cost = task.fit(model)
     return task.record("full", None, seed, model, cost, model.n_trained_params_, False)
 
@@ -199,28 +232,18 @@ def no_scaffold(task: Task, rank: int, seed: int) -> Record:
 
 
 def stored_bytes(task: Task, rank: int | None) -> int:
-    """Return the bytes of an adapter: its numbers and a seed."""
+    """Return the bytes of an adapter: its parameters and a seed."""
     chosen = {} if rank is None else {"rank": rank}
-    config = task.estimator(0, **chosen).network_config(task.data.n_features, task.n_outputs)
-    return 4 * ParamSet(config.build().slots()).size + _SEED_BYTES
-
-
-def equal_width(task: Task, stored_bytes: int) -> int:
-    """Return the width of the one-hidden-layer network that fits into `stored_bytes`.
-
-    One layer spends a small budget best: in a deep network as small as that the narrowest
-    layer would be a bottleneck.
-    """
-    k = task.n_outputs
-    return max(0, (stored_bytes // 4 - k) // (task.data.n_features + 1 + k))
+    return 4 * task.config(**chosen).n_params + _SEED_BYTES
 
 
 def equal_bytes(task: Task, rank: int, seed: int, stored_bytes: int) -> Record | None:
-    """Train a dense network of at most `stored_bytes`; None if not even one unit fits."""
-    width = equal_width(task, stored_bytes)
-    if width == 0:
+    """Train a dense network of at most `stored_bytes`; None if not even the smallest fits."""
+    trained = {"adapter": "full", "resample": None}
+    config = task.config(**trained).resized(stored_bytes // 4)
+    if config is None:
         return None
-    model = task.estimator(seed, adapter="full", hidden_layer_sizes=(width,))
+    model = with_config(task.estimator(seed, **trained), config)
     cost = task.fit(model)
     return task.record("equal_bytes", rank, seed, model, cost, model.n_trained_params_, False)
 
@@ -230,7 +253,7 @@ class _RandomFeatures:
 
     def __init__(self, task: Task, seed: int) -> None:
         parameters = task.parameters()
-        width = (parameters["hidden_layer_sizes"] or (256,))[0]
+        width = (parameters.get("hidden_layer_sizes") or (256,))[0]
         shape = (width, task.data.n_features)
         family = parameters["scaffold"]
         self.scaffold = make_scaffold(ScaffoldSpec(family, shape, seed, "layers.0"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 
@@ -10,9 +11,10 @@ from typing import Any
 class Protocol:
     """How every network of a comparison is shaped and trained.
 
-    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`. With
-    `validation`, a tenth of the training rows is held out and the weights of the best epoch
-    are kept; without, training runs through all epochs and keeps the last.
+    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`; an estimator of
+    another architecture takes those that it has, and its own in `others`. With `validation`, a
+    tenth of the training samples is held out and the weights of the best epoch are kept; without,
+    training runs through all epochs and keeps the last.
 
     Examples
     --------
@@ -31,14 +33,36 @@ class Protocol:
     scaling: str = "lora"
     scaffold: str = "normal"
     validation: bool = False
+    others: tuple[tuple[str, Any], ...] = ()
 
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters as an estimator takes them."""
-        params = asdict(self)
+    def parameters(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the parameters as an estimator takes them.
+
+        Parameters
+        ----------
+        names : collection of str, optional
+            The parameters that the estimator has; the others are left out.
+        """
+        params = asdict(self) | dict(self.others)
+        del params["others"]
         params["early_stopping"] = params.pop("validation")
         params["n_iter_no_change"] = self.max_iter  # the schedule is run to its end
         params["tol"] = 0.0
-        return params
+        return {k: v for k, v in params.items() if names is None or k in names}
+
+    def changed(self, **parameters: Any) -> Protocol:
+        """Return this protocol with other values, also of parameters that are not fields."""
+        own = {field.name for field in fields(self)}
+        others = dict(self.others) | {k: v for k, v in parameters.items() if k not in own}
+        mine = {k: v for k, v in parameters.items() if k in own}
+        return replace(self, **mine, others=tuple(others.items()))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the protocol as plain data; `others` only where there are any."""
+        plain = asdict(self)
+        if not self.others:
+            del plain["others"]
+        return plain
 
 
 #: The paper's MNIST protocol (section 3 of its experiments), with our learning rate and s = 1.

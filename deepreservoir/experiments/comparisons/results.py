@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
+from ...files import write_whole
 from .arms import ARMS, Record
 from .protocol import Protocol
 
@@ -84,7 +84,7 @@ class Comparison:
             "versions": versions(),
             "ranks": self.ranks,
             "seeds": self.seeds,
-            "protocol": asdict(self.protocol),
+            "protocol": self.protocol.to_plain(),
             "notes": self.notes,
             "summary": [asdict(row) for row in self.summary()],
             "records": [asdict(record) for record in self.records],
@@ -157,20 +157,9 @@ def machine() -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: into a neighbour first, then in its place."""
+    """Write a file whole or not at all, in a folder that is made if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(part, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    write_whole(path, content.encode() if isinstance(content, str) else content)
 
 
 def merge_notes(notes: Iterable[str]) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
+from sklearn.base import is_classifier, is_regressor
 from tqdm.auto import tqdm
 
 from ...backend import resolve_device
 from ...datasets import Dataset, load_dataset
+from ...estimators import estimator_named
 from ...scaffold import check_seed
 from . import arms as arm
 from .arms import ARMS, LEFT_OUT, Record, Task
@@ -41,18 +43,36 @@ def whole_numbers(name: str, values: object, example: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in numbers))
 
 
-def checked_ranks(ranks: Sequence[int], data: Dataset, protocol: Protocol) -> tuple[int, ...]:
+def checked_ranks(
+    ranks: Sequence[int], data: Dataset, protocol: Protocol, kind: Any = None
+) -> tuple[int, ...]:
     """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
     chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
-    widths = (data.n_features, *protocol.hidden_layer_sizes)
-    largest = min(widths)
+    config = Task(data, protocol, kind=kind).config(rank="auto")
+    limit = config.rank_limit() if config.large_ranks == "refuse" else None
+    largest, why = limit or (float("inf"), "")
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
     if wrong:
-        raise ValueError(
-            f"ranks must be between 1 and {largest}, the narrowest of the widths "
-            f"{widths} (features, then hidden layers); got {wrong[0]}"
-        )
+        expected = f"between 1 and {largest}, {why}" if limit else "at least 1"
+        raise ValueError(f"ranks must be {expected}; got {wrong[0]}")
     return tuple(chosen)
+
+
+def checked_estimator(estimator: str | type | None, data: Dataset) -> Any:
+    """Return the class of an estimator that is named or given, for these data; None for none.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, or it is not one for the task of the data.
+    """
+    if estimator is None:
+        return None
+    kind: Any = estimator_named(estimator) if isinstance(estimator, str) else estimator
+    fits = is_classifier if data.task == "classification" else is_regressor
+    if not fits(kind()):
+        raise ValueError(f"{data.name} is a {data.task}, which {kind.__name__} is not for")
+    return kind
 
 
 def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
@@ -135,15 +155,16 @@ def compare(
     arms: Sequence[str] | None = None,
     *,
     protocol: Protocol | None = None,
+    estimator: str | type | None = None,
     device: str = "cpu",
     verbose: bool = False,
     on_interrupt: Callable[[Comparison], None] | None = None,
 ) -> Comparison:
-    """Compare adapters on a frozen scaffold with fully trained networks and honest controls.
+    """Compare adapters on a frozen scaffold with fully trained networks and with controls.
 
     All arms see the same rows and the same protocol, and are scored on the same held-out
-    rows. What each control answers
-    stands in :mod:`deepreservoir.experiments.comparisons.arms`.
+    rows. :mod:`deepreservoir.experiments.comparisons.arms` lists the question that each control
+    answers.
 
     Parameters
     ----------
@@ -156,6 +177,9 @@ def compare(
         Of ``deepreservoir.experiments.ARMS``; all of them unless given.
     protocol : Protocol, optional
         How networks are shaped and trained; that of the data set unless given.
+    estimator : str or type, optional
+        Class of the networks' estimators: a registered name, ``"package.module:Class"``, or the
+        class itself. DeepReservoirClassifier or DeepReservoirRegressor unless given.
     device : {"cpu", "cuda", "auto"}, default="cpu"
     verbose : bool, default=False
         Show a bar.
@@ -184,8 +208,10 @@ def compare(
     chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
-    task = Task(data, protocol or protocol_for(data.name), chosen_device)
-    comparing = _Comparing(task, checked_ranks(ranks, data, task.protocol), chosen_seeds, wanted)
+    kind = checked_estimator(estimator, data)
+    task = Task(data, protocol or protocol_for(data.name), chosen_device, kind=kind)
+    chosen_ranks = checked_ranks(ranks, data, task.protocol, kind)
+    comparing = _Comparing(task, chosen_ranks, chosen_seeds, wanted)
     date = now()
     records: list[Record] = []
 

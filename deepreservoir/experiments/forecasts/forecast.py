@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import resolve_device
 from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
 from ..comparisons.results import write_atomically
@@ -115,6 +116,7 @@ def forecast_series(
     test: int = 0,
     washout: int | None = None,
     seed: int = 0,
+    device: str = "cpu",
     **params: Any,
 ) -> Forecast:
     """Forecast a series, and say how well its last steps could have been forecast.
@@ -134,6 +136,7 @@ def forecast_series(
     washout : int, optional
         Unless given 100, or a tenth of the rows if that is less.
     seed : int, default=0
+    device : {"cpu", "cuda", "auto"}, default="cpu"
     **params
         Of EchoStateRegressor, in place of those in
         ``deepreservoir.experiments.forecasts.forecast.DEFAULTS``.
@@ -163,7 +166,7 @@ def forecast_series(
     if test == 1 or test < 0:
         raise ValueError(f"test must be 0, or at least 2 for errors to have a unit; got {test}")
     check_series(values, named, test)
-    options = {**DEFAULTS, **params, "random_state": seed}
+    options = {**DEFAULTS, **params, "random_state": seed, "device": resolve_device(device)}
     held_out = None
     if test:
         held_out = _held_out(values, test, washout, options)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import resolve_device
 from ...datasets import Dataset
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ...search import RankSearch
@@ -121,6 +122,7 @@ def rank_table(
     folds: int = 3,
     subspace: bool = False,
     protocol: Protocol | None = None,
+    device: str = "cpu",
     verbose: bool = False,
 ) -> RankTable:
     """Find the minimum sufficient rank of a data set.
@@ -139,6 +141,7 @@ def rank_table(
         Find the random-subspace dimension too.
     protocol : Protocol, optional
         How networks are shaped and trained; that of the data set unless given.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
     verbose : bool, default=False
 
     Returns
@@ -161,9 +164,12 @@ def rank_table(
     (4, True, 1210, 491)
     """
     protocol = protocol or protocol_for(data.name)
-    kinds = {"classification": DeepReservoirClassifier, "regression": DeepReservoirRegressor}
+    kinds: dict[str, Any] = {
+        "classification": DeepReservoirClassifier,
+        "regression": DeepReservoirRegressor,
+    }
     search = RankSearch(
-        kinds[data.task](**protocol.parameters()),
+        kinds[data.task](**protocol.parameters(), device=resolve_device(device)),
         eps,
         ranks=ranks,
         cv=folds,

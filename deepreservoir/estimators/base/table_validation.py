@@ -1,0 +1,68 @@
+"""Validation of tables as users hand them in, on the host or on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from ...backend import to_host
+from ...network import Network
+from .device_input import checked_features, checked_pair
+
+
+class TableValidation(BaseEstimator):
+    """The part of a deep estimator that checks X and y; one of other inputs overrides it."""
+
+    dtype: str
+    network_: Network
+
+    _y_numeric = False
+
+    def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
+        """Return X and y for `fit`, checked against each other and against what was fitted.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        reset : bool
+            Whether X decides what later X must look like.
+        on_device : bool
+            Whether both are device arrays.
+
+        Returns
+        -------
+        X, y
+            y on the host.
+        """
+        dtype = np.dtype(self.dtype)
+        if on_device:
+            X, y = checked_pair(self, X, y, reset=reset, dtype=dtype, y_dtype=None)
+            return X, to_host(y)
+        return validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=dtype,
+            order="C",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+        )
+
+    def validated_features(self, X: Any, on_device: bool) -> Any:
+        """Return X for prediction, checked against what was fitted."""
+        if on_device:
+            return checked_features(self, X, reset=False, dtype=self.network_.dtype)
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

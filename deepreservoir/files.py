@@ -1,0 +1,97 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+# Flags that only some systems have: do not follow a link, do not translate line ends.
+_OTHER_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_ATTEMPTS = 100
+
+T = TypeVar("T")
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Put `data` in the place of `path`, whole or not at all.
+
+    The bytes are written to a temporary file in the same folder, which is then renamed: a full
+    disk or a kill leaves the previous file as it was. The file gets the permissions of any new
+    file of this process.
+
+    Parameters
+    ----------
+    path : str or path
+    data : bytes
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or the file cannot be written. The temporary file is removed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "a.txt"), b"text")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    path = Path(path)
+    temporary, descriptor = _new_file(path)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def temporary_prefix(name: str) -> str:
+    """Return how the names of temporary files begin while `name` is written."""
+    return f".{name}."
+
+
+def temporary_folder(path: str | os.PathLike[str]) -> Path:
+    """Create an empty folder next to `path`, to be filled and then renamed.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be created.
+    """
+    folder, _ = _created(Path(path), os.mkdir)
+    return folder
+
+
+def _new_file(path: Path) -> tuple[Path, int]:
+    """Create a temporary file next to `path`; return its path and its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OTHER_FLAGS
+    return _created(path, lambda name: os.open(name, flags, 0o666))
+
+
+def _created(path: Path, create: Callable[[Path], T]) -> tuple[Path, T]:
+    """Create something under a temporary name; return the name and what `create` returned.
+
+    The kernel applies the umask to the mode. The umask cannot be read without setting it, which
+    would change the permissions of files that other threads create at the same time.
+    """
+    folder = path.absolute().parent
+    for _ in range(_ATTEMPTS):
+        temporary = folder / f"{temporary_prefix(path.name)}{secrets.token_hex(8)}"
+        try:
+            return temporary, create(temporary)
+        except FileExistsError:
+            continue
+    raise FileExistsError(errno.EEXIST, "no name for a temporary file is free", str(folder))

@@ -1,0 +1,137 @@
+"""The layers that hold others: Sequential, Residual, Recompute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..backend import Array
+from .base import INFERENCE, Cache, Layer, Pass
+from .multiply_adds import MultiplyAdds
+
+
+class Sequential(Layer):
+    """Layers one after another.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = list(layers)
+
+    @property
+    def children(self) -> Sequence[Layer]:
+        return self.layers
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        caches: list[Cache] = []
+        for layer in self.layers:
+            x, cache = layer.forward(x, on)
+            caches.append(cache)
+        return x, caches if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array | None:
+        grad: Array | None = dy
+        for layer, layer_cache in zip(reversed(self.layers), reversed(cache), strict=True):
+            grad = layer.backward(grad, layer_cache)
+        return grad
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        alike = [o for o in others if isinstance(o, Sequential)]
+        if any(len(o.layers) != len(self.layers) for o in alike) or len(alike) < len(others):
+            return super().side_by_side(others, x, parts)
+        for i, layer in enumerate(self.layers):
+            x = layer.side_by_side([other.layers[i] for other in alike], x, parts)
+        return x
+
+    def frozen_widths(self) -> dict[str, int]:
+        return self.layers[0].frozen_widths() if self.layers else {}
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        return self.layers[0].frozen(x, on) if self.layers else {}
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        return shape
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        total = MultiplyAdds()
+        for layer in self.layers:
+            total += layer.multiply_adds(shape)
+            shape = layer.out_shape(shape)
+        return total
+
+
+class _Around(Layer):
+    """A layer around one other, whose shapes, products and costs are that one's."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(layer.path)
+        self.layer = layer
+
+    @property
+    def children(self) -> Sequence[Layer]:
+        return (self.layer,)
+
+    def frozen_widths(self) -> dict[str, int]:
+        return self.layer.frozen_widths()
+
+    def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
+        return self.layer.frozen(x, on)
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.layer.out_shape(shape)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return self.layer.multiply_adds(shape)
+
+
+class Residual(_Around):
+    """``y = x + layer(x)``, for a layer that keeps the shape."""
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y, cache = self.layer.forward(x, on)
+        return y + x, cache
+
+    def backward(self, dy: Array, cache: Cache) -> Array | None:
+        dx = self.layer.backward(dy, cache)
+        return None if dx is None else dx + dy
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        inner = [other.layer for other in others if isinstance(other, Residual)]
+        if len(inner) < len(others):
+            return super().side_by_side(others, x, parts)
+        return self.layer.side_by_side(inner, x, parts) + x
+
+
+class Recompute(_Around):
+    """A layer whose activations are not kept: its backward runs its forward again.
+
+    Memory is that of its input alone, for one more forward; the gradients have the same bits. The
+    second forward is marked as a replay, in which buffers are not updated.
+    """
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y, _ = self.layer.forward(x, on)
+        return y, (x, on) if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array | None:
+        x, on = cache
+        _, again = self.layer.forward(x, replace(on, replay=True))
+        return self.layer.backward(dy, again)
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        inner = [other.layer if isinstance(other, Recompute) else other for other in others]
+        return self.layer.side_by_side(inner, x, parts)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        once = self.layer.multiply_adds(shape)
+        return replace(
+            once,
+            backward=once.backward + once.forward,
+            backward_call=once.backward_call + once.forward_call,
+        )
