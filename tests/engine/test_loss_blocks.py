@@ -5,7 +5,7 @@ import pytest
 from gradcheck import TRAINING, jitter, normal
 from target import assert_allclose, host, put
 
-from deepreservoir import network as networks
+from deepreservoir import passes
 from deepreservoir.inputs import Batch, Target
 from deepreservoir.losses import BinaryCrossEntropy, Huber, SoftmaxCrossEntropy, SquaredError
 from deepreservoir.models import MLPConfig
@@ -33,7 +33,7 @@ def network(**given):
 
 def blocks(monkeypatch, rows=ROWS_PER_BLOCK):
     """Let the head and the loss take so many rows at a time."""
-    monkeypatch.setattr(networks, "HEAD_BYTES", rows * 4 * 8 + 1)
+    monkeypatch.setattr(passes, "HEAD_BYTES", rows * 4 * 8 + 1)
 
 
 def gradient(net, batch, target, loss, on=TRAINING):

@@ -8,7 +8,7 @@ from target import assert_array_equal, host
 from toy_architecture import ToyStatistics
 from training_tools import LOSS, X, Y, data, plan, table, trained
 
-from deepreservoir.estimators import ESTIMATORS, estimator
+from deepreservoir.estimators import ESTIMATORS, register_estimator
 from deepreservoir.inputs import Batch, Table
 from deepreservoir.layers import Activation, AdaptedDense, Adapter, Dense, Layer, Sequential
 from deepreservoir.models import ARCHITECTURES, MLPConfig, NetworkConfig, architecture, from_plain
@@ -53,9 +53,9 @@ def test_another_class_cannot_take_a_name_that_is_taken():
     assert ARCHITECTURES["mlp"] is MLPConfig
 
 
-@pytest.mark.parametrize("register", [architecture("toy_statistics"), estimator])
+@pytest.mark.parametrize("register", [architecture("toy_statistics"), register_estimator])
 def test_a_class_of_another_module_does_not_replace_one_of_its_name(register, monkeypatch):
-    name = "ToyStatisticsClassifier" if register is estimator else "ToyStatistics"
+    name = "ToyStatisticsClassifier" if register is register_estimator else "ToyStatistics"
     estimators, architectures = dict(ESTIMATORS), dict(ARCHITECTURES)
     with pytest.raises(ValueError, match=f"is registered already, as toy_architecture.{name}; gi"):
         register(type(name, (), {"__qualname__": name, "__module__": "elsewhere"}))

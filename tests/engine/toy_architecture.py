@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deepreservoir.estimators import DeepClassifier, SeedGated, estimator
+from deepreservoir.estimators import DeepClassifier, SeedGated, register_estimator
 from deepreservoir.layers import (
     INFERENCE,
     Activation,
@@ -99,13 +99,13 @@ class Toy:
         )
 
 
-@estimator
+@register_estimator
 @dataclass(eq=False, repr=False)
 class ToyStatisticsClassifier(Toy, DeepClassifier):
     """A classifier whose network keeps running statistics."""
 
 
-@estimator
+@register_estimator
 @dataclass(eq=False, repr=False)
 class ToySeedGatedClassifier(Toy, SeedGated):
     """Several tasks with running statistics: one set per scaffold."""

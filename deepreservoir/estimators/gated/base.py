@@ -273,7 +273,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
-        return self._trained(fit, outcome, stacklevel=4)
+        return self._trained(fit, outcome)
 
     def _gate(self, networks: list[Network]) -> None:
         """Take the networks of all tasks."""
