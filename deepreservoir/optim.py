@@ -1,6 +1,6 @@
-"""Optimisers over one flat vector, learning-rate schedules, clipping, weight averaging.
+"""Optimisers of a flat parameter vector, learning-rate schedules, clipping, weight averaging.
 
-An optimiser is a frozen description; its state is a value that training holds:
+An optimiser object is immutable; training passes its state explicitly:
 
     state = optimiser.init(theta)
     optimiser.update(theta, grad, state, rate, decay_mask)      # in place
@@ -18,18 +18,18 @@ from .kernels import adam_
 
 @dataclass
 class OptimiserState:
-    """What an optimiser remembers: the number of steps taken, and its moment vectors."""
+    """State of an optimiser: the number of steps taken, and its moment vectors."""
 
     step: int = 0
     moments: list[Array] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A pickle is free of devices, as that of a network is.
+        # Pickles contain host arrays only, as those of networks do.
         return {"step": self.step, "moments": [to_host(moment) for moment in self.moments]}
 
 
 class Optimiser(Protocol):
-    """What training needs of an optimiser."""
+    """Interface of an optimiser."""
 
     def init(self, theta: Array) -> OptimiserState: ...
 
@@ -106,21 +106,21 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """AdamW (Loshchilov and Hutter, 2019): Adam with weight decay apart from the gradient."""
+    """AdamW (Loshchilov and Hutter, 2019): Adam with decoupled weight decay."""
 
     weight_decay: float = 1e-2
     decoupled = True
 
 
 class Schedule(Protocol):
-    """A factor of the learning rate, by training step from 0 on."""
+    """A function from the training step, counted from 0, to a factor of the learning rate."""
 
     def __call__(self, step: int) -> float: ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate throughout."""
+    """A constant learning rate."""
 
     def __call__(self, step: int) -> float:
         return 1.0
@@ -128,7 +128,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From 1 down to 0 along half a cosine in `steps` steps (Loshchilov and Hutter, 2017)."""
+    """Decay from 1 to 0 along half a cosine over `steps` steps (Loshchilov and Hutter, 2017)."""
 
     steps: int
 
@@ -138,7 +138,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Exponential:
-    """A factor `gamma` every `every` steps, smoothly."""
+    """Smooth exponential decay by a factor of `gamma` every `every` steps."""
 
     gamma: float
     every: int
@@ -149,7 +149,7 @@ class Exponential:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """A straight rise over `steps` steps, then the schedule `then` from its start."""
+    """Linear increase over `steps` steps, followed by the schedule `then` from its beginning."""
 
     steps: int
     then: Schedule
@@ -164,12 +164,12 @@ def clip_global_norm(grad: Array, limit: float) -> None:
     """Scale `grad` in place so that its Euclidean norm is at most `limit`."""
     xp = array_module(grad)
     norm = xp.sqrt(xp.vdot(grad, grad))
-    # A NaN norm stays NaN here and is caught as a loss that is not finite.
+    # A NaN norm stays NaN here, and training reports the loss as not finite.
     grad *= xp.minimum(1.0, limit / xp.maximum(norm, 1e-30)).astype(grad.dtype)
 
 
 class WeightAverage:
-    """Exponential moving average of the parameters, corrected for its start.
+    """Exponential moving average of the parameters, with bias correction.
 
     Parameters
     ----------

@@ -52,6 +52,7 @@ html_sidebars = {
         "seed_gating",
         "concepts",
         "cli",
+        "add_architecture",
         "api",
         "architecture",
         "benchmarks",

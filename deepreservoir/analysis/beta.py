@@ -1,4 +1,4 @@
-"""The scales of the scaffolds, by layer and over training."""
+"""Scales of the scaffolds, per layer and over the course of training."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .subject import estimator_of, network_of
 
 @dataclass(frozen=True)
 class Betas:
-    """The trained scale of each scaffold: how strongly the frozen weights are used in the end.
+    """The trained scale (beta) of each scaffold, which weights the frozen path of a layer.
 
     Attributes
     ----------
     paths : tuple of str
-        The layers that learn a beta, first to last, the head among them where it has one.
+        The layers with a learned beta, in order, including the head if it has one.
     values : ndarray of float64, shape (n_layers,)
-        Of the model as it is.
+        Current betas of the model.
     history : ndarray of float64, shape (n_epochs, n_layers)
-        At the end of each epoch. No rows where none are known: a Network and a model from a file
-        have none.
+        Betas at the end of each epoch. There are no rows for a Network or a model loaded from a
+        file, which have no history.
     """
 
     paths: tuple[str, ...]
@@ -36,7 +36,7 @@ class Betas:
 
     @property
     def positive(self) -> float:
-        """The share of layers whose beta is above zero, from 0 to 1."""
+        """The share of layers with a positive beta, from 0 to 1."""
         return float((self.values > 0).mean())
 
     @property
@@ -46,23 +46,23 @@ class Betas:
 
     @property
     def positive_history(self) -> np.ndarray:
-        """The share above zero at the end of each epoch: float64, (n_epochs,)."""
+        """The share of positive betas at the end of each epoch: float64, (n_epochs,)."""
         return (self.history > 0).mean(axis=1)
 
 
 def betas_of(model: Any) -> Betas:
-    """Return the betas of a trained model, by layer and over training.
+    """Return the betas of a trained model, per layer and over the course of training.
 
-    The paper (arXiv 2604.08749) reports their median magnitude and sign: under a scaffold that
-    stays they remain positive, under one that is resampled they fall towards zero. A beta above
-    zero does not prove that the scaffold is of use; the arms of
-    :func:`deepreservoir.compare` test that.
+    The paper (arXiv 2604.08749) reports their median magnitude and sign: with a fixed scaffold
+    they remain positive, and with a resampled one they decrease towards zero. A positive beta does
+    not prove that the scaffold is useful; the arms of :func:`deepreservoir.compare` test that.
 
     Parameters
     ----------
     model : Network, fitted deep estimator, or pipeline that ends in one
-        The history is that of an estimator's ``history_["beta"]``. Its last row is not `values`
-        where other weights than the last were kept, by early stopping or averaging.
+        The history is taken from ``history_["beta"]`` of an estimator. Its last row differs from
+        `values` if the final weights are not those of the last epoch, because of early stopping
+        or weight averaging.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def betas_of(model: Any) -> Betas:
         raise ValueError(
             "no layer of this network learns a beta: it has "
             f"adapter={config.adapter!r}, beta={config.beta!r}{head}. Fit with "
-            "adapter='lora' or 'dora', and beta='learned' or a start value"
+            "adapter='lora' or 'dora', and beta='learned' or an initial value"
         )
     epochs = getattr(estimator_of(model), "history_", {}).get("beta", [])
     history = np.array([[epoch[path] for path in values] for epoch in epochs], np.float64)

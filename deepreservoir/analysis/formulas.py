@@ -1,19 +1,20 @@
-"""The paper's formulas of what training, memory and distribution cost.
+"""The paper's formulas for the costs of training, memory and distribution.
 
-Hazan, Zhang, Hartl and Levin, arXiv 2604.08749 (2026), section 6, with N all numbers, of which
-N_trained are trained and N_frozen are not, and M samples: rows times epochs.
+They are from Hazan, Zhang, Hartl and Levin, arXiv 2604.08749 (2026), section 6. N is the number of
+all parameters, of which N_trained are trained and N_frozen are frozen. M is the number of samples:
+rows times epochs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Bytes that a seed takes.
+#: Size of a seed in bytes.
 SEED_BYTES = 8
 
 
 def paper_training_flops(samples: int, n_trained: int, n_frozen: int = 0) -> int:
-    """Return ``M (4 N_frozen + 6 N_trained)``: of full training, ``6 M N``.
+    """Return ``M (4 N_frozen + 6 N_trained)``, which is ``6 M N`` for full training.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def paper_training_flops(samples: int, n_trained: int, n_frozen: int = 0) -> int
 
 
 def paper_memory(n_trained: int, n_frozen: int = 0) -> int:
-    """Return ``2 N + 14 N_trained``: of full training, ``16 N``.
+    """Return ``2 N + 14 N_trained``, which is ``16 N`` for full training.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def paper_memory(n_trained: int, n_frozen: int = 0) -> int:
     Returns
     -------
     int
-        Bytes of weights and optimiser in mixed precision.
+        Bytes of the weights and the optimiser in mixed precision.
 
     Examples
     --------
@@ -55,14 +56,14 @@ def paper_memory(n_trained: int, n_frozen: int = 0) -> int:
 
 
 def paper_distributable(n_trained: int, seeded: bool = True) -> int:
-    """Return the bytes to hand out: 8 of the seed, and 2 for each trained number.
+    """Return the bytes to distribute: 8 for the seed, and 2 per trained parameter.
 
     Parameters
     ----------
     n_trained : int
-        Adapters, head and all else that is trained.
+        Number of trained parameters, including the head.
     seeded : bool, default=True
-        Whether any weight follows from a seed.
+        Whether any weights are generated from a seed.
 
     Returns
     -------
@@ -78,18 +79,19 @@ def paper_distributable(n_trained: int, seeded: bool = True) -> int:
 
 @dataclass(frozen=True)
 class PaperCost:
-    """A model and its fully trained twin by the paper's formulas.
+    """Costs of a model and of the same network fully trained, by the paper's formulas.
 
     Attributes
     ----------
     training_flops, full_training_flops : int
         Floating-point operations of the whole training.
     memory, full_memory : int
-        Bytes of weights and optimiser in mixed precision.
+        Bytes of the weights and the optimiser in mixed precision.
     distributable : int
-        Bytes to hand out, at 16 bits a number.
+        Bytes to distribute, at 16 bits per parameter.
     dense_fp16, dense_4bit : int
-        Bytes of the twin at 16 and at 4 bits a number, without the scales of a quantiser.
+        Bytes of the fully trained network at 16 and at 4 bits per parameter, without the scales
+        of a quantiser.
     """
 
     training_flops: int
@@ -102,7 +104,7 @@ class PaperCost:
 
 
 def paper_cost(samples: int, n_trained: int, n_frozen: int, n_dense: int) -> PaperCost:
-    """Return the cost of a model of which the numbers are known, by the paper's formulas.
+    """Return the costs of a model with the given numbers of parameters, by the paper's formulas.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def paper_cost(samples: int, n_trained: int, n_frozen: int, n_dense: int) -> Pap
         M, rows times epochs.
     n_trained, n_frozen : int
     n_dense : int
-        Numbers of the fully trained twin.
+        Number of parameters of the fully trained network.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Spectra: how large a scaffold is against what random matrices predict, and what adapters add.
+"""Spectra of scaffolds, compared with random matrix theory, and of their adapters.
 
-Scaffolds are read through their products alone, in float64, so that one that is streamed, packed
-or structured is never written out.
+Scaffolds are only accessed through products, in float64, so that streamed, packed or structured
+ones are never materialised.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ..layers import AdaptedDense
 from ..scaffold import Scaffold
 from .subject import network_of
 
-# Up to this width of the narrower side its Gram matrix is made; above it, Lanczos on products.
+# Up to this smaller dimension the Gram matrix is computed; above it, Lanczos uses products.
 _GRAM_LIMIT = 1024
 
-# Rows of the Gram matrix that are made at a time.
+# Number of rows of the Gram matrix that are computed at a time.
 _GRAM_ROWS = 256
 
 
 @dataclass(frozen=True)
 class ScaffoldSpectrum:
-    """How large a frozen matrix W is.
+    """Size and norms of a frozen matrix W.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class ScaffoldSpectrum:
     largest : float
         Largest singular value.
     frobenius : float
-        Frobenius norm: the root of the sum of squares.
+        Frobenius norm.
     """
 
     family: str
@@ -52,12 +52,12 @@ class ScaffoldSpectrum:
 
     @property
     def predicted(self) -> float:
-        """The largest singular value of independent entries: sigma (sqrt d_in + sqrt d_out)."""
+        """The largest singular value for independent entries: sigma (sqrt d_in + sqrt d_out)."""
         return self.sigma * sum(map(math.sqrt, self.shape))
 
     @property
     def ratio(self) -> float:
-        """`largest` over `predicted`: NaN for a scaffold of zeros."""
+        """`largest` divided by `predicted`; NaN for a scaffold of zeros."""
         return _ratio(self.largest, self.predicted)
 
 
@@ -68,7 +68,7 @@ class AdapterSpectrum:
     Attributes
     ----------
     singular_values : ndarray of float64, shape (rank,)
-        The largest first.
+        In descending order.
     """
 
     singular_values: np.ndarray
@@ -87,7 +87,7 @@ class AdapterSpectrum:
     def effective_rank(self) -> float:
         """The exponential of the entropy of the normalised singular values.
 
-        From 1, all in one direction, to the rank, the same in all; 0 where the path is zero
+        Between 1 (one direction dominates) and the rank (all are equal); 0 if the path is zero
         (Roy and Vetterli, The effective rank, EUSIPCO 2007).
         """
         if not self.largest:
@@ -97,7 +97,7 @@ class AdapterSpectrum:
 
     @property
     def stable_rank(self) -> float:
-        """Squared Frobenius norm over squared largest singular value; 0 where the path is zero."""
+        """Squared Frobenius norm over squared largest singular value; 0 if the path is zero."""
         if not self.largest:
             return 0.0
         return float(((self.singular_values / self.largest) ** 2).sum())
@@ -105,9 +105,9 @@ class AdapterSpectrum:
 
 @dataclass(frozen=True)
 class LayerSpectrum:
-    """A layer ``beta W + s B A``, part by part.
+    """Spectra of the two parts of a layer ``beta W + s B A``.
 
-    Under DoRA these are the parts of V, whose rows are then brought to the trained lengths.
+    With DoRA, these are the parts of V, whose rows are then rescaled to the trained magnitudes.
 
     Attributes
     ----------
@@ -115,9 +115,9 @@ class LayerSpectrum:
     beta : float
         Scale of the scaffold, learned or fixed.
     scaffold : ScaffoldSpectrum
-        Of W, without beta.
+        Spectrum of W, without beta.
     adapter : AdapterSpectrum or None
-        Of s B A; None where the layer has no low-rank path (``adapter="none"``).
+        Spectrum of s B A; None if the layer has no low-rank path (``adapter="none"``).
     """
 
     path: str
@@ -129,7 +129,7 @@ class LayerSpectrum:
     def norm_ratio(self) -> float:
         """The largest singular value of s B A over that of beta W; 0 without a low-rank path.
 
-        Infinite over a scaffold of zeros, and NaN where both are zero.
+        Infinite if only the scaffold is zero, and NaN if both are zero.
         """
         path = 0.0 if self.adapter is None else self.adapter.largest
         return _ratio(path, abs(self.beta) * self.scaffold.largest)
@@ -142,7 +142,7 @@ class LayerSpectrum:
 
 
 def spectra_of(model: Any) -> tuple[LayerSpectrum, ...]:
-    """Return the spectra of each layer that stands on a frozen scaffold, first to last.
+    """Return the spectra of all layers with a frozen scaffold, in order.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def spectra_of(model: Any) -> tuple[LayerSpectrum, ...]:
     Returns
     -------
     tuple of LayerSpectrum
-        The head among them where it has a scaffold; empty where every weight is trained.
+        Includes the head if it has a scaffold; empty if every weight is trained.
 
     Raises
     ------
@@ -181,18 +181,18 @@ def _layer(layer: AdaptedDense) -> LayerSpectrum:
 
 
 def adapter_spectrum(A: np.ndarray, B: np.ndarray, scaling: float = 1.0) -> AdapterSpectrum:
-    """Return the singular values of ``scaling B A``, from its factors.
+    """Return the singular values of ``scaling B A`` from its factors.
 
-    With B = Q R and A^T = P S they are those of R S^T, which is (rank, rank): the product of the
-    factors is never written out.
+    With B = Q R and A^T = P S, these are the singular values of R S^T, which is (rank, rank), so
+    the product of the factors is never materialised.
 
     Parameters
     ----------
     A : ndarray, shape (rank, d_in)
     B : ndarray, shape (d_out, rank)
-        A rank of at most min(d_in, d_out).
+        The rank must be at most min(d_in, d_out).
     scaling : float, default=1.0
-        s, not negative.
+        The non-negative factor s.
 
     Returns
     -------
@@ -210,28 +210,29 @@ def adapter_spectrum(A: np.ndarray, B: np.ndarray, scaling: float = 1.0) -> Adap
 
 
 def scaffold_spectrum(scaffold: Scaffold) -> ScaffoldSpectrum:
-    """Return the largest singular value of frozen weights, and what random matrices predict.
+    """Return the norms of frozen weights, and the prediction of random matrix theory.
 
-    Independent entries of standard deviation sigma predict ``sigma (sqrt d_in + sqrt d_out)``
-    for it (paper, arXiv 2604.08749, section 6; Marchenko and Pastur, 1967), from below and the
-    closer the larger the matrix. Families whose entries depend on each other, such as
-    `orthogonal`, `hadamard` or `kronecker`, do not keep to it; heavy tails exceed it.
+    For independent entries with standard deviation sigma, the predicted largest singular value is
+    ``sigma (sqrt d_in + sqrt d_out)`` (paper, arXiv 2604.08749, section 6; Marchenko and Pastur,
+    1967); the actual value approaches it from below as the matrix grows. The prediction does not
+    hold for families with dependent entries, such as `orthogonal`, `hadamard` or `kronecker`, and
+    heavy-tailed families exceed it.
 
     Parameters
     ----------
     scaffold : Scaffold
-        Of any storage.
+        With any kind of storage.
 
     Returns
     -------
     ScaffoldSpectrum
-        `largest` to about ten digits.
+        `largest` is accurate to about ten digits.
 
     Examples
     --------
     >>> from deepreservoir import ScaffoldSpec, make_scaffold
-    >>> found = scaffold_spectrum(make_scaffold(ScaffoldSpec("orthogonal", (64, 64), 0, "a")))
-    >>> print(f"{found.largest:.2f} found, {found.predicted:.2f} predicted")
+    >>> spectrum = scaffold_spectrum(make_scaffold(ScaffoldSpec("orthogonal", (64, 64), 0, "a")))
+    >>> print(f"{spectrum.largest:.2f} found, {spectrum.predicted:.2f} predicted")
     1.00 found, 2.00 predicted
     """
     total = squares = 0.0
@@ -255,11 +256,11 @@ def _largest(scaffold: Scaffold) -> float:
     size = min(d_out, d_in)
 
     def gram(x: np.ndarray) -> np.ndarray:
-        """Return x W^T W, or x W W^T where that is smaller: (n, size) -> (n, size)."""
-        there = to_device(x, scaffold.device)
+        """Return x W^T W, or x W W^T if that is smaller: (n, size) -> (n, size)."""
+        rows = to_device(x, scaffold.device)
         if d_in <= d_out:
-            return to_host(scaffold.rmatmul(scaffold.matmul(there)))
-        return to_host(scaffold.matmul(scaffold.rmatmul(there)))
+            return to_host(scaffold.rmatmul(scaffold.matmul(rows)))
+        return to_host(scaffold.matmul(scaffold.rmatmul(rows)))
 
     if size <= _GRAM_LIMIT:
         starts = range(0, size, _GRAM_ROWS)
@@ -269,8 +270,8 @@ def _largest(scaffold: Scaffold) -> float:
         operator = scipy.sparse.linalg.LinearOperator(
             (size, size), matvec=lambda v: gram(v.reshape(1, size))[0], dtype=np.float64
         )
-        # The singular values of random weights crowd at the edge: Lanczos needs room. A start of
-        # its own would come from a global generator.
+        # The singular values of random weights are dense at the edge, so Lanczos needs a large
+        # subspace. Without v0, the start vector would come from a global random generator.
         start = np.ones(size) / math.sqrt(size)
         top = scipy.sparse.linalg.eigsh(
             operator, k=1, which="LA", v0=start, ncv=96, tol=1e-10, return_eigenvectors=False

@@ -1,4 +1,4 @@
-"""What is read: the network of a model, however the model comes."""
+"""Find the network inside a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..network import Network
 
 
 def estimator_of(model: Any) -> Any:
-    """Return the last step of a pipeline; anything else as it is."""
+    """Return the last step of a pipeline, or any other model unchanged."""
     steps = getattr(model, "steps", None)
     return steps[-1][1] if isinstance(steps, list) and steps else model
 
@@ -23,12 +23,12 @@ def network_of(model: Any) -> Network:
     Returns
     -------
     Network
-        Itself, not a copy.
+        The network itself, not a copy.
 
     Raises
     ------
     TypeError
-        If the model has no network: it is not fitted, or no deep estimator.
+        If the model has no network, because it is not fitted or not a deep estimator.
 
     Examples
     --------
@@ -46,6 +46,6 @@ def network_of(model: Any) -> Network:
     where = "" if estimator is model else f" at the end of a {type(model).__name__}"
     raise TypeError(
         "expected a Network, a fitted deep estimator, or a pipeline that ends in one; got "
-        f"{type(estimator).__name__}{where}, which has no network_. A deep estimator has one once "
-        "it is fitted; of a search, take best_estimator_"
+        f"{type(estimator).__name__}{where}, which has no network_. Deep estimators have one after "
+        "fit; for a search, pass best_estimator_"
     )

@@ -1,4 +1,4 @@
-"""Real data by name, tables of a user's own, and chaotic series."""
+"""Named data sets, readers of CSV and .ts files, and chaotic series."""
 
 from .base import Dataset
 from .chaos import LYAPUNOV_EXPONENTS, LYAPUNOV_TIMES, lorenz63, lorenz96, rossler

@@ -1,4 +1,4 @@
-"""What a data set is: rows to train on, rows held out, and the kind of task."""
+"""The Dataset class: training rows, held-out rows and the kind of task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 @dataclass(frozen=True)
 class Dataset:
-    """A task with a fixed split.
+    """A learning task with a fixed train/test split.
 
     Attributes
     ----------
@@ -19,10 +19,10 @@ class Dataset:
     X_train, X_test : ndarray of float32, shape (n, n_features)
         Scaled, ready for a network.
     y_train, y_test : ndarray, shape (n,)
-        Labels, or numbers for a regression.
+        Labels, or numeric values for a regression.
     task : {"classification", "regression"}
     image_shape : (int, int), optional
-        Of what a row of X is when it is an image.
+        Shape of the image in each row of X, if the rows are images.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Dataset:
 
 
 def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale features by mean and spread of the training rows; constant ones become zero."""
+    """Standardise features by the training rows; constant features become zero."""
     mean = X_train.mean(axis=0, dtype=np.float64)
     spread = X_train.std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1
@@ -50,7 +50,7 @@ def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, n
 def split_dataset(
     name: str, X: np.ndarray, y: np.ndarray, task: Literal["classification", "regression"]
 ) -> Dataset:
-    """Hold out a fifth of the rows, by class where there are classes; always the same fifth."""
+    """Hold out a fifth of the rows, always the same ones, stratified by class if possible."""
     if len(y) < 2:
         raise ValueError(
             f"{name} needs at least 2 rows, one to train on and one to hold out; got {len(y)}"
@@ -62,7 +62,7 @@ def split_dataset(
         if rare.size:
             raise ValueError(
                 f"every class of {name} needs at least 2 rows, one to train on and one to hold "
-                f"out; too rare: {rare.tolist()[:5]}"
+                f"out; classes with a single row: {rare.tolist()[:5]}"
             )
         held_out = -(-len(y) // 5)
         stratify = y if held_out >= len(labels) else None

@@ -1,4 +1,4 @@
-"""The cells of a CSV file, as they stand."""
+"""The unconverted cells of a CSV file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGEST = 1e30
 
 
 class Table:
-    """The cells of a CSV file by column, and the line of the file that each row stands on."""
+    """The cells of a CSV file by column, and the line number of each row."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,32 +46,32 @@ class Table:
                 if not cell.strip():
                     raise ValueError(
                         f"{self.path}, row {reader.line_num}, column {name!r}: the cell is "
-                        "empty; fill it in or leave the row out"
+                        "empty; fill it in or remove the row"
                     )
                 column.append(cell.strip())
 
     def _read_header(self, names: list[str]) -> None:
         if len(set(names)) != len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
+            repeated = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(
-                f"{self.path}: every column needs a name of its own; used twice: {twice}"
+                f"{self.path}: every column needs a unique name; used more than once: {repeated}"
             )
         self.columns = {name: [] for name in names}
 
     def _check_commas(self, cells: list[str]) -> None:
-        """Raise a ValueError where header and row are each one cell with another separator."""
+        """Raise a ValueError if the header and the row use another separator than commas."""
         (name, *others) = self.columns
-        for mark, word in ((";", "semicolons"), ("\t", "tabs")):
-            if not others and mark in name and any(mark in cell for cell in cells):
+        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+            if not others and separator in name and any(separator in cell for cell in cells):
                 raise ValueError(
-                    f"{self.path}: cells seem to be separated by {word}; separate them by commas, "
-                    "and write decimals with a point"
+                    f"{self.path}: cells seem to be separated by {word}; use commas, and a point "
+                    "for decimals"
                 )
 
     def finite(self, name: str) -> np.ndarray | None:
-        """Return a column as finite numbers, (n,), or None if it holds words."""
+        """Return a column as finite numbers (n,), or None if it contains text."""
         numbers = numbers_of(self.columns[name])
-        # Beyond float32's range a number is as good as infinite for a network.
+        # Numbers beyond the range of float32 would become infinite in a network.
         if numbers is not None and not (np.abs(numbers) < _LARGEST).all():
             row = self.lines[int(np.flatnonzero(~(np.abs(numbers) < _LARGEST))[0])]
             raise ValueError(

@@ -1,11 +1,11 @@
-"""Chaotic flows as series: Lorenz-63, Lorenz-96, Rossler.
+"""Series of chaotic flows: Lorenz-63, Lorenz-96 and Rossler.
 
-They are integrated by scipy's DOP853 at tolerances far below what a forecast can resolve.
-A chaotic trajectory amplifies the rounding of its machine: over many Lyapunov times,
-series made on two machines may part, while their statistics stay the same.
+They are integrated by scipy's DOP853, with tolerances far below the accuracy of any forecast.
+A chaotic trajectory amplifies rounding errors: over many Lyapunov times, series computed on two
+machines may diverge, although their statistics stay the same.
 
-A seed moves the start by bits of `deepreservoir.scaffold.Stream`; without one the start is
-the standard one, and the series is always the same.
+A seed perturbs the start with bits of `deepreservoir.scaffold.Stream`. Without a seed, the start
+is the standard one and the series is always the same.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..scaffold import Stream, check_seed
 LYAPUNOV_EXPONENTS: dict[str, float] = {
     "lorenz63": 0.9056,  # Sprott, Chaos and Time-Series Analysis, 2003
     "rossler": 0.0714,  # Sprott 2003
-    # tau = 17. The tangent equation over three runs of 986,000 units gives 0.00515, standard
-    # error 0.00002; often quoted as 0.006.
+    # For tau = 17. The tangent equation over three runs of 986,000 time units gives 0.00515 with a
+    # standard error of 0.00002; the value is often quoted as 0.006.
     "mackey_glass": 0.0052,
     "henon": 0.4192,  # Sprott 2003
 }
-"""Largest Lyapunov exponent at the default parameters, natural logarithm: per unit of time
-of a flow, per step of a map."""
+"""Largest Lyapunov exponent at the default parameters (natural logarithm), per unit of time for
+flows and per step for maps."""
 
 LYAPUNOV_TIMES: dict[str, float] = {name: 1 / rate for name, rate in LYAPUNOV_EXPONENTS.items()}
-"""Time in which an error grows e-fold: units of time of a flow, steps of a map."""
+"""Time in which an error grows by a factor of e, in units of time for flows and steps for maps."""
 
 _RTOL, _ATOL = 1e-10, 1e-12
 _STEEPEST = 1e100
-_EVALUATIONS = 3000  # a unit of time; about 300 are used
+_EVALUATIONS = 3000  # per unit of time; about 300 are normally needed
 
 
 def check_steps(value: Any, name: str = "n_steps", *, least: int = 1) -> int:
@@ -45,7 +45,7 @@ def check_steps(value: Any, name: str = "n_steps", *, least: int = 1) -> int:
 
 
 def check_number(value: Any, name: str, *, zero: bool = False) -> float:
-    """Return `value` as a float above zero (or at zero, where allowed), or raise."""
+    """Return `value` as a positive float (or zero, if allowed), or raise a ValueError."""
     number = isinstance(value, int | float | np.integer | np.floating)
     number = number and not isinstance(value, bool) and 0 <= value < np.inf
     if not number or (value == 0 and not zero):
@@ -57,7 +57,7 @@ def check_number(value: Any, name: str, *, zero: bool = False) -> float:
 def check_real(value: Any, name: str) -> float:
     """Return `value` as a float, or raise a ValueError that names it.
 
-    One that is not finite passes: the trajectory diverges, and says so.
+    Values that are not finite are accepted here: the trajectory diverges, which is reported.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise ValueError(f"{name} must be a number; got {value!r}")
@@ -65,7 +65,7 @@ def check_real(value: Any, name: str) -> float:
 
 
 def uniform(seed: object, path: str, draw: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return float64 numbers in [0, 1): the first 53 bits of a stream's words."""
+    """Draw float64 values in [0, 1) from the first 53 bits of the words of a stream."""
     words = Stream(check_seed(seed, "seed"), path, draw).words(int(np.prod(shape)))
     return (words >> np.uint64(11)).reshape(shape) * 2.0**-53
 
@@ -73,7 +73,7 @@ def uniform(seed: object, path: str, draw: str, shape: tuple[int, ...]) -> np.nd
 def moved_start(
     start: Sequence[float] | np.ndarray, dims: int, seed: int | None, path: str, spread: float
 ) -> np.ndarray:
-    """Return `start` as an array of `dims` numbers, moved by up to `spread` if there is a seed."""
+    """Return `start` as an array (dims,), perturbed by up to `spread` if there is a seed."""
     point = np.array(start, dtype=np.float64)
     if point.shape != (dims,) or not np.isfinite(point).all():
         raise ValueError(f"start must be {dims} finite numbers; got {start!r}")
@@ -89,7 +89,7 @@ def _flow(
     dt: float,
     discard: float,
 ) -> np.ndarray:
-    """Integrate dx/dt = rhs(t, x); return the states at discard + dt * (0, 1, ...)."""
+    """Integrate dx/dt = rhs(t, x), and return the states at discard + dt * (0, 1, ...)."""
     n_steps = check_steps(n_steps)
     dt = check_number(dt, "dt")
     times = check_number(discard, "discard", zero=True) + dt * np.arange(n_steps)
@@ -99,13 +99,13 @@ def _flow(
     budget = iter(range(int(_EVALUATIONS * (times[-1] + 10))))
 
     def bounded(time: float, state: np.ndarray) -> np.ndarray:
-        # Without these two, scipy's step control would not end on NaN, nor soon on a state so
-        # large that its steps become tiny.
+        # Without these checks, scipy's step control would never stop on NaN, and take very long
+        # on states so large that its steps become tiny.
         slope = np.asarray(rhs(time, state))
         if not np.abs(slope).max() < _STEEPEST:
-            raise FloatingPointError(f"its slope is beyond {_STEEPEST:g} at time {time:g}")
+            raise FloatingPointError(f"its slope exceeds {_STEEPEST:g} at time {time:g}")
         if next(budget, None) is None:
-            raise FloatingPointError(f"its steps have become tiny at time {time:g}")
+            raise FloatingPointError(f"its steps become too small at time {time:g}")
         return slope
 
     try:
@@ -134,7 +134,7 @@ def lorenz63(
     discard: float = 50.0,
     seed: int | None = None,
 ) -> np.ndarray:
-    """Return the convection equations of Lorenz (1963).
+    """Return a trajectory of the convection equations of Lorenz (1963).
 
     ``x' = sigma (y - x)``, ``y' = x (rho - z) - y``, ``z' = x y - beta z``.
 
@@ -143,16 +143,16 @@ def lorenz63(
     n_steps : int
         Number of rows.
     dt : float
-        Time between rows, in the (dimensionless) units of the equations. A Lyapunov time
-        is 1.104 units (`LYAPUNOV_TIMES`), a turn around a wing about 0.7.
+        Time between rows, in the (dimensionless) units of the equations. The Lyapunov time
+        is 1.104 units (`LYAPUNOV_TIMES`), and a turn around a wing takes about 0.7.
     sigma, rho, beta : float
-        Prandtl number, relative Rayleigh number and the geometry of a convection cell.
+        Prandtl number, relative Rayleigh number and aspect ratio of the convection cells.
     start : sequence of 3 floats
         State at time 0.
     discard : float
-        Time before the first row, in the same units.
+        Duration of the discarded transient before the first row, in the same units.
     seed : int or None
-        Moves each coordinate of the start by up to 0.1.
+        If given, perturbs each coordinate of the start by up to 0.1.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def rossler(
     discard: float = 200.0,
     seed: int | None = None,
 ) -> np.ndarray:
-    """Return the equations of Rossler (1976).
+    """Return a trajectory of the equations of Rossler (1976).
 
     ``x' = -y - z``, ``y' = x + a y``, ``z' = b + z (x - c)``.
 
@@ -204,16 +204,16 @@ def rossler(
     n_steps : int
         Number of rows.
     dt : float
-        Time between rows, in the units of the equations. A turn takes about 5.9 units, a
-        Lyapunov time is 14 (`LYAPUNOV_TIMES`).
+        Time between rows, in the units of the equations. A turn takes about 5.9 units, and
+        the Lyapunov time is 14 (`LYAPUNOV_TIMES`).
     a, b, c : float
         Parameters of the equations.
     start : sequence of 3 floats
         State at time 0.
     discard : float
-        Time before the first row, in the same units.
+        Duration of the discarded transient before the first row, in the same units.
     seed : int or None
-        Moves each coordinate of the start by up to 0.1.
+        If given, perturbs each coordinate of the start by up to 0.1.
 
     Returns
     -------
@@ -254,7 +254,7 @@ def lorenz96(
     discard: float = 20.0,
     seed: int | None = None,
 ) -> np.ndarray:
-    """Return the ring of `dims` coupled variables of Lorenz (1996).
+    """Return a trajectory of the ring of `dims` coupled variables of Lorenz (1996).
 
     ``x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + forcing``, indices modulo `dims`.
 
@@ -265,16 +265,16 @@ def lorenz96(
     dims : int
         Number of variables, at least 4.
     forcing : float
-        Constant drive; chaotic from about 5 on.
+        Constant forcing; the system is chaotic from about 5 on.
     dt : float
-        Time between rows, in the units of the equations, one of which Lorenz takes for 5
-        days of the atmosphere.
+        Time between rows, in the units of the equations. According to Lorenz, one unit
+        corresponds to 5 days in the atmosphere.
     start : sequence of `dims` floats, optional
-        State at time 0; by default `forcing` in every place, 0.01 more in the first.
+        State at time 0; by default `forcing` in all variables, plus 0.01 in the first.
     discard : float
-        Time before the first row, in the same units.
+        Duration of the discarded transient before the first row, in the same units.
     seed : int or None
-        Moves each coordinate of the start by up to 1.
+        If given, perturbs each coordinate of the start by up to 1.
 
     Returns
     -------
@@ -294,12 +294,12 @@ def lorenz96(
     >>> lorenz96(100, dims=8).shape
     (100, 8)
     """
-    dims = check_steps(dims, "dims", least=4)  # so that the neighbours differ
+    dims = check_steps(dims, "dims", least=4)  # so that all neighbours are distinct
     forcing = check_real(forcing, "forcing")
     if start is None:
         start = np.full(dims, forcing)
         start[0] += 0.01
-    ring = np.empty(dims + 3)  # two places before the first variable, one after the last
+    ring = np.empty(dims + 3)  # with two ghost cells before the variables, and one after
 
     def rhs(_: float, state: np.ndarray) -> np.ndarray:
         ring[2:-1] = state

@@ -1,4 +1,4 @@
-"""What was learned of the columns of a table: which they are, and the words that each may hold."""
+"""The encoding of the columns of a table: their names, and the categories of each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .cells import Table
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table as features of a model.
+    """Columns of a table, encoded as features of a model.
 
     Parameters
     ----------
     target : str
-        Column that is predicted.
+        Name of the target column.
     words : dict of str to tuple of str, or None
-        By name, in the order of the features: the words that a column may hold, each of which is
-        a feature; None for a column of numbers.
+        Categories of each feature column, in order; every category becomes one feature. None for
+        a numeric column.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Columns:
 
     @classmethod
     def of(cls, table: Table, target: str) -> Columns:
-        """Learn the columns of a table beside its target."""
+        """Return the encoding of all columns of a table but its target."""
         words: dict[str, tuple[str, ...] | None] = {}
         for name, cells in table.columns.items():
             if name != target:
@@ -52,18 +52,18 @@ class Columns:
         return names
 
     def encode(self, table: Table) -> np.ndarray:
-        """Return the features of a table's rows: float64, (n, n_features).
+        """Return the features of the rows of a table: float64, (n, n_features).
 
         Raises
         ------
         ValueError
-            If a column is missing, holds words instead of numbers, or a word that is new.
+            If a column is missing, a numeric column contains text, or a category is unknown.
         """
         parts = []
         for name, words in self.words.items():
             if name not in table.columns:
                 raise ValueError(
-                    f"{table.path} has no column {name!r}, which the model reads; it has "
+                    f"{table.path} has no column {name!r}, which the model needs; it has "
                     f"{', '.join(table.columns)}"
                 )
             if words is None:
@@ -73,8 +73,8 @@ class Columns:
             new = np.flatnonzero(~np.isin(cells, words))
             if len(new):
                 raise ValueError(
-                    f"{table.path}, row {table.lines[new[0]]}, column {name!r}: the model has "
-                    f"not seen {str(cells[new[0]])!r}; it knows {', '.join(words[:20])}"
+                    f"{table.path}, row {table.lines[new[0]]}, column {name!r}: unknown category "
+                    f"{str(cells[new[0]])!r}; the model was trained on {', '.join(words[:20])}"
                 )
             parts.append((cells[:, None] == np.array(words)).astype(np.float64))
         return np.hstack(parts)
@@ -91,21 +91,21 @@ class Columns:
                 raise ValueError(
                     f"{table.path}, row {line}, column {name!r}: expected a number, got {cell!r}"
                 ) from None
-        raise AssertionError("a column of words has a word")
+        raise AssertionError("a column that is not numeric has a cell that is not a number")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
+        """Return a description that can be written as JSON."""
         words = [[name, None if w is None else list(w)] for name, w in self.words.items()]
         return {"target": self.target, "columns": words}
 
     @classmethod
     def from_dict(cls, data: Any, path: Path) -> Columns:
-        """Return the columns that :meth:`to_dict` describes.
+        """Return the columns described by the result of :meth:`to_dict`.
 
         Raises
         ------
         ValueError
-            If `data`, read from `path`, is no such description.
+            If `data`, which was read from `path`, is not such a description.
         """
 
         def is_column(pair: Any) -> bool:
@@ -119,9 +119,9 @@ class Columns:
                 )
             )
 
-        fits = isinstance(data, dict) and set(data) == {"target", "columns"}
-        fits = fits and type(data["target"]) is str and isinstance(data["columns"], list)
-        if not fits or not data["columns"] or not all(map(is_column, data["columns"])):
-            raise ValueError(f"{path}: the columns of its table are not described as they should")
+        valid = isinstance(data, dict) and set(data) == {"target", "columns"}
+        valid = valid and type(data["target"]) is str and isinstance(data["columns"], list)
+        if not valid or not data["columns"] or not all(map(is_column, data["columns"])):
+            raise ValueError(f"{path}: the description of the table's columns is malformed")
         words = {name: None if w is None else tuple(w) for name, w in data["columns"]}
         return cls(data["target"], words)

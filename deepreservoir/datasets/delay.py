@@ -1,4 +1,4 @@
-"""The Mackey-Glass equation as a series: a flow with a delay, integrated by the method of steps."""
+"""Series of the Mackey-Glass delay equation, integrated by the method of steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from .chaos import check_number, check_steps, uniform
 
-_NODES = 8  # of each substep, both ends among them
+_NODES = 8  # per substep, including both ends
 
 
 def _lagrange(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return the Lagrange polynomials of the nodes at the points: (len(at), len(nodes))."""
+    """Evaluate the Lagrange polynomials of the nodes at points: (len(at), len(nodes))."""
     others = [np.delete(nodes, j) for j in range(len(nodes))]
     columns = [
         np.prod((at[:, None] - other) / (node - other), axis=1)
@@ -24,7 +24,7 @@ def _lagrange(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
 def _integrals(nodes: np.ndarray, decay: float) -> np.ndarray:
     """Return weights w with ``w @ f(nodes)`` = integral_0^c exp(-decay (c - u)) f(u) du.
 
-    One row for each node c in [0, 1]; `f` is taken for its interpolating polynomial.
+    There is one row per node c in [0, 1]; `f` is replaced by its interpolating polynomial.
     """
     points, weights = np.polynomial.legendre.leggauss(2 * len(nodes))
     points, weights = (points + 1) / 2, weights / 2
@@ -48,38 +48,38 @@ def mackey_glass(
     max_step: float = 0.5,
     seed: int | None = None,
 ) -> np.ndarray:
-    """Return the delay equation of blood-cell production of Mackey and Glass (1977).
+    """Return a solution of the blood-cell production equation of Mackey and Glass (1977).
 
     ``x'(t) = beta x(t - tau) / (1 + x(t - tau)**exponent) - gamma x(t)``.
 
-    Within one delay the delayed value is known, so that the equation is linear in x and its
-    solution an integral, taken by Gauss-Lobatto-Chebyshev collocation of eight nodes a
-    substep. The delayed values lie on the nodes of the delay before: nothing is
-    interpolated but the rows themselves, by the polynomials of the collocation. With the
-    defaults the error of a substep is near rounding.
+    Within one delay the delayed values are known, so the equation is linear in x and its solution
+    is an integral. It is computed by Gauss-Lobatto-Chebyshev collocation with eight nodes per
+    substep. The delayed values coincide with the nodes of the previous delay, so only the output
+    rows are interpolated, by the collocation polynomials. With the default parameters, the error
+    of a substep is close to rounding.
 
     Parameters
     ----------
     n_steps : int
         Number of rows.
     tau : float
-        Delay, in units of time (days, in the source). Chaotic from about 16.8 on: 17 is
-        the mildly chaotic standard, 30 the harder one.
+        Delay, in units of time (days in the original paper). The series is chaotic from about
+        16.8 on: 17 is the common, mildly chaotic choice, and 30 a harder one.
     beta, gamma : float
         Rates of production and decay, per unit of time.
     exponent : float
-        How sharply production falls with x.
+        Steepness of the decline of production with x.
     dt : float
         Time between rows. The integration does not depend on it.
     history : float
-        Value of x at all times up to 0; positive.
+        Positive value of x at all times up to 0.
     discard : float
-        Time before the first row.
+        Duration of the discarded transient before the first row.
     max_step : float
-        Longest substep of the integration, in units of time; a delay is divided into the
-        fewest equal substeps that are no longer.
+        Largest substep of the integration, in units of time. A delay is divided into the
+        smallest number of equal substeps that are not longer.
     seed : int or None
-        Multiplies the history by a factor between 0.9 and 1.1.
+        If given, multiplies the history by a random factor between 0.9 and 1.1.
 
     Returns
     -------
@@ -122,25 +122,25 @@ def mackey_glass(
     decays = np.exp(-gamma * step * nodes)
     decay = float(decays[-1])
 
-    # Where each row lies: delay, substep of it, fraction of the substep.
+    # Position of each row: index of the delay, substep within it, fraction of the substep.
     times = check_number(discard, "discard", zero=True) + dt * np.arange(n_steps)
     delays = np.floor(times / tau).astype(np.int64)
-    place = (times - delays * tau) / step
-    within = np.clip(place.astype(np.int64), 0, substeps - 1)
-    fractions = _lagrange(nodes, np.clip(place - within, 0, 1))  # (n_steps, nodes)
+    position = (times - delays * tau) / step
+    substep = np.clip(position.astype(np.int64), 0, substeps - 1)
+    fractions = _lagrange(nodes, np.clip(position - substep, 0, 1))  # (n_steps, nodes)
     ends = np.searchsorted(delays, np.arange(delays[-1] + 1), side="right").tolist()
 
     x = np.full((substeps, _NODES), level)  # one delay
     rows = np.empty((n_steps, 1))
     done = 0
     for end in ends:
-        with np.errstate(over="ignore"):  # a huge x produces nothing, which is the limit
+        with np.errstate(over="ignore"):  # production tends to zero for huge x
             gains = (beta * x / (1 + x**power)) @ weights  # (substeps, nodes)
         starts = accumulate(
             gains[:-1, -1].tolist(), lambda value, gain: decay * value + gain, initial=x[-1, -1]
         )
         x = np.fromiter(starts, np.float64, substeps)[:, None] * decays + gains
         if end > done:
-            rows[done:end, 0] = np.einsum("ij,ij->i", fractions[done:end], x[within[done:end]])
+            rows[done:end, 0] = np.einsum("ij,ij->i", fractions[done:end], x[substep[done:end]])
             done = end
     return rows

@@ -1,8 +1,8 @@
-"""MNIST and Fashion-MNIST in their original IDX form: found, or downloaded and checked.
+"""MNIST and Fashion-MNIST in their original IDX format, read from disk or downloaded.
 
-A file is looked for in the folder that the environment variable DEEPRESERVOIR_DATA names,
-then in the cache, then downloaded. What is pinned is the SHA-256 of the content inside the
-gzip wrapper, since publishers wrap the same bytes differently.
+A file is searched for in the folder named by the environment variable DEEPRESERVOIR_DATA and in
+the cache, and downloaded otherwise. The pinned SHA-256 is that of the decompressed content, since
+publishers compress the same bytes differently.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ ENVIRONMENT = "DEEPRESERVOIR_DATA"
 
 
 class DatasetUnavailable(OSError):
-    """The files are neither here nor to be had; the message says which file to put where."""
+    """The files are missing and cannot be downloaded; the message says which file to put where."""
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One gzip file: its name, the size and SHA-256 of its content, and the array's shape."""
+    """A gzip file: its name, the size and SHA-256 of its content, and the shape of its array."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class IdxFile:
 
 @dataclass(frozen=True)
 class IdxSource:
-    """Four files of one publisher: where they lie, and what they must hold."""
+    """The four files of a data set: where to find them, and what they must contain."""
 
     name: str
     folders: tuple[str, ...]
@@ -98,26 +98,26 @@ def _candidates(source: IdxSource, file: IdxFile) -> Iterator[Path]:
 
 
 def _content(path: Path, file: IdxFile) -> bytes:
-    """Return the checked content of a gzip file, reading no more than it should hold."""
+    """Return the verified content of a gzip file, without reading more than expected."""
     try:
         with gzip.open(path) as stream:
             content = stream.read(file.size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetUnavailable(
-            f"{path} is not a whole gzip file ({error}); delete it and try again"
+            f"{path} is not a complete gzip file ({error}); delete it and try again"
         ) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256:
         raise DatasetUnavailable(
-            f"{path} does not hold the published data: expected content of SHA-256 "
-            f"{file.sha256}, found {found} (of the first {len(content)} bytes). Delete it and "
+            f"{path} does not contain the published data: expected content with SHA-256 "
+            f"{file.sha256}, found {digest} (of the first {len(content)} bytes). Delete it and "
             "try again"
         )
     return content
 
 
 def _download(source: IdxSource, file: IdxFile) -> bytes:
-    """Download one file into the cache; only checked content stays there."""
+    """Download one file into the cache, and keep it only if its content is correct."""
     folder = _cache_folder() / source.folders[0]
     part = f"{file.name}.part-{os.getpid()}"
     path = folder / part
@@ -127,14 +127,14 @@ def _download(source: IdxSource, file: IdxFile) -> bytes:
         )
         content = _content(path, file)
         path.replace(folder / file.name)
-    except Exception as error:  # no network, no space, other bytes: the remedy is the same
-        places = " or ".join(
+    except Exception as error:  # no network, no disk space or wrong content: the remedy is the same
+        locations = " or ".join(
             str(candidate) for candidate in dict.fromkeys(_candidates(source, file))
         )
         raise DatasetUnavailable(
             f"{source.name} is not on this machine and could not be downloaded from "
-            f"{source.url}{file.name} ({error}). Put the file {file.name} at {places}, or set "
-            f"{ENVIRONMENT} to the folder that holds {source.folders[0]}/"
+            f"{source.url}{file.name} ({error}). Put the file {file.name} at {locations}, or set "
+            f"{ENVIRONMENT} to the folder that contains {source.folders[0]}/"
         ) from None
     finally:
         path.unlink(missing_ok=True)
@@ -142,9 +142,9 @@ def _download(source: IdxSource, file: IdxFile) -> bytes:
 
 
 def _read(source: IdxSource, file: IdxFile) -> np.ndarray:
-    found = next((path for path in _candidates(source, file) if path.is_file()), None)
-    content = _download(source, file) if found is None else _content(found, file)
-    header = 4 + 4 * len(file.shape)  # magic number, then one size a dimension
+    path = next((path for path in _candidates(source, file) if path.is_file()), None)
+    content = _download(source, file) if path is None else _content(path, file)
+    header = 4 + 4 * len(file.shape)  # magic number, then the size of each dimension
     return np.frombuffer(content, np.uint8, offset=header).reshape(file.shape)
 
 
@@ -154,7 +154,7 @@ def load_idx(source: IdxSource) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     Raises
     ------
     DatasetUnavailable
-        If a file is damaged, or is not here and cannot be downloaded.
+        If a file is damaged, or is missing and cannot be downloaded.
     """
     files = (source.train_images, source.train_labels, source.test_images, source.test_labels)
     a, b, c, d = (_read(source, file) for file in files)

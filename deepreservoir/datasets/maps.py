@@ -1,4 +1,4 @@
-"""Series in discrete time: the Henon map, the NARMA-10 task, superimposed oscillators.
+"""Series in discrete time: the Henon map, the NARMA-10 task and superimposed oscillators.
 
 Random bits come from `deepreservoir.scaffold.Stream`; the same seed gives the same series.
 """
@@ -11,13 +11,13 @@ import numpy as np
 
 from .chaos import check_number, check_real, check_steps, moved_start, uniform
 
-# In sixty million steps no output above 1.3 was seen to return; above it the quadratic term
-# wins. Twice the upper fixed point without input (1.24) or so is beyond doubt.
+# In sixty million steps, no output above 1.3 ever returned: the quadratic term dominates. This
+# bound is a safe margin above that value and the upper fixed point without input (1.24).
 _NARMA_BOUND = 2.0
 _NARMA_DISCARD = 200
 
 MSO_FREQUENCIES = (0.2, 0.311, 0.42, 0.51, 0.63, 0.74, 0.85, 0.97)
-"""Angular frequencies of the superimposed oscillators, in radians a step."""
+"""Angular frequencies of the superimposed oscillators, in radians per step."""
 
 
 def henon(
@@ -29,25 +29,25 @@ def henon(
     discard: int = 100,
     seed: int | None = None,
 ) -> np.ndarray:
-    """Return the map of Henon (1976): ``x <- 1 - a x**2 + y``, ``y <- b x``.
+    """Return an orbit of the map of Henon (1976): ``x <- 1 - a x**2 + y``, ``y <- b x``.
 
     Parameters
     ----------
     n_steps : int
-        Number of rows, one a step of the map.
+        Number of rows, one per step of the map.
     a, b : float
         Parameters of the map.
     start : sequence of 2 floats
         State before the first step.
     discard : int
-        Steps before the first row; with 0 the first row is the start.
+        Number of steps before the first row; with 0 the first row is the start.
     seed : int or None
-        Moves each coordinate of the start by up to 0.1.
+        If given, perturbs each coordinate of the start by up to 0.1.
 
     Returns
     -------
     ndarray of float64, shape (n_steps, 2)
-        Columns x, y. A Lyapunov time is 2.4 steps.
+        Columns x, y. The Lyapunov time is 2.4 steps.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def henon(
     x, y = moved_start(start, 2, seed, "datasets/henon", 0.1).tolist()
     rows = np.empty((n_steps, 2))
     for step in range(-skipped, n_steps):
-        if not abs(x) < 1e100:  # its square must stay finite
+        if not abs(x) < 1e100:  # its square must be finite
             raise ValueError(
                 f"the Henon map diverges within {step + skipped} steps from start {start!r} with "
                 f"a = {a}, b = {b}, seed = {seed}; choose another start or other parameters"
@@ -83,18 +83,18 @@ def henon(
 
 
 def narma10(n_steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nonlinear moving-average task of order 10 of Atiya and Parlos (2000).
+    """Return the tenth-order nonlinear moving-average task of Atiya and Parlos (2000).
 
     ``y(t+1) = 0.3 y(t) + 0.05 y(t) (y(t) + ... + y(t-9)) + 1.5 u(t-9) u(t) + 0.1`` with
-    inputs u independent and uniform on [0, 0.5). Row t pairs u(t) with y(t+1), the first
-    output that u(t) reaches: a model reads a row and names the output that it causes.
+    independent inputs u, uniform on [0, 0.5). Row t pairs u(t) with y(t+1), the first output
+    that depends on u(t).
 
     Parameters
     ----------
     n_steps : int
-        Number of rows. 200 steps from rest come before the first of them.
+        Number of rows. They are preceded by 200 steps, starting from rest, that are discarded.
     seed : int
-        Seed of the inputs. Shorter series of a seed are the beginnings of longer ones.
+        Seed of the inputs. A shorter series is the beginning of a longer one with the same seed.
 
     Returns
     -------
@@ -104,8 +104,8 @@ def narma10(n_steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If a parameter is out of range, or the recursion diverges, as it does once in about
-        200,000 steps (one seed in twenty at 10,000 rows); says at which row.
+        If a parameter is out of range, or the recursion diverges, which happens about once in
+        200,000 steps (for one seed in twenty at 10,000 rows). The message names the row.
 
     References
     ----------
@@ -124,8 +124,8 @@ def narma10(n_steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     n_steps = check_steps(n_steps)
     total = n_steps + _NARMA_DISCARD
     inputs = 0.5 * uniform(seed, "datasets/narma10", "inputs", (total,))
-    drive = 0.1 + 1.5 * inputs[9:] * inputs[:-9]  # of step t + 9 at index t
-    outputs = np.zeros(total + 1)  # y(t) at index t; at rest up to t = 9
+    drive = 0.1 + 1.5 * inputs[9:] * inputs[:-9]  # index t is step t + 9
+    outputs = np.zeros(total + 1)  # index t is y(t); at rest up to t = 9
     recent = [0.0] * 10  # y(t), y(t-1), ..., in any order: step t replaces y(t-9) by y(t+1)
     y = 0.0
     for step, push in enumerate(drive.tolist(), start=9):
@@ -145,7 +145,7 @@ def narma10(n_steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def multiple_superimposed_oscillators(
     n_steps: int, k: int = 8, *, dt: float = 1.0, seed: int | None = None
 ) -> np.ndarray:
-    """Return a sum of `k` sines whose periods have no common multiple of practical length.
+    """Return a sum of `k` sines whose common period is too long to be observed.
 
     ``x(t) = sum_i sin(w_i t + phase_i)`` with the first `k` of `MSO_FREQUENCIES`: 0.2, 0.311,
     0.42, 0.51, 0.63, 0.74, 0.85 and 0.97.
@@ -157,9 +157,9 @@ def multiple_superimposed_oscillators(
     k : int
         Number of oscillators, 1 to 8.
     dt : float
-        Time between rows, in the steps that the frequencies are given in; 1 in the sources.
+        Time between rows, in the steps that the frequencies refer to; 1 in the original papers.
     seed : int or None
-        Draws the phases, uniform on a circle; None means that all are 0.
+        If given, draws uniformly distributed phases; otherwise all phases are 0.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
 def _digits() -> Dataset:
     images, labels = load_digits(return_X_y=True)
     split = split_dataset("digits", images.astype(np.float32) / 16, labels, "classification")
-    # One mean and one spread for all pixels: the corners, nearly always blank, stay small.
+    # One mean and deviation for all pixels, so that the almost constant corners stay small.
     mean, spread = split.X_train.mean(), split.X_train.std()
     return Dataset(
         "digits",
@@ -62,9 +62,9 @@ def load_dataset(name: str) -> Dataset:
     ----------
     name : {"digits", "mnist", "fashion_mnist"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn; a fifth is held out. The
-        other two (60,000 + 10,000 images of 28 x 28) are looked for in the folder that the
-        environment variable DEEPRESERVOIR_DATA names, then in the cache, then downloaded
-        and checked against a pinned SHA-256.
+        other two (60,000 + 10,000 images of 28 x 28) are searched for in the folder named by
+        the environment variable DEEPRESERVOIR_DATA and in the cache, and downloaded otherwise.
+        Their content is checked against a pinned SHA-256.
 
     Returns
     -------
@@ -73,9 +73,10 @@ def load_dataset(name: str) -> Dataset:
     Raises
     ------
     ValueError
-        If there is no data set of that name.
+        If there is no data set with that name.
     DatasetUnavailable
-        If its files are neither here nor to be had; says which file to put where.
+        If its files are missing and cannot be downloaded; the message says which file to put
+        where.
 
     Examples
     --------

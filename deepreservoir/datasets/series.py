@@ -1,4 +1,4 @@
-"""A user's own series: a CSV file with a header, a row a step."""
+"""Read a series from a CSV file with a header and one row per step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def read_series(
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header, no empty cells.
+        A UTF-8 file with a header and without empty cells.
     columns : sequence of str, optional
-        Which to take, in this order. Unless given, all that hold numbers: a column of dates, or
-        of other words, is left out.
+        Names of the columns to read, in this order. By default all numeric columns are read, and
+        columns of dates or other text are skipped.
 
     Returns
     -------
@@ -32,8 +32,8 @@ def read_series(
     Raises
     ------
     ValueError
-        If the file is not such a table or has no such column, if a cell is no finite number, or
-        if the header may be a row of the series; says where.
+        If the file is not such a table, a column does not exist, a cell is not a finite number,
+        or the header seems to be a row of the series. The message says where.
 
     Examples
     --------
@@ -49,10 +49,10 @@ def read_series(
     table = Table(path)
     if columns is None:
         _check_header(table)
-        found = {name: _numbers_or_words(table, name) for name in table.columns}
-        numbers = {name: column for name, column in found.items() if column is not None}
+        columns_read = {name: _numbers_or_words(table, name) for name in table.columns}
+        numbers = {name: column for name, column in columns_read.items() if column is not None}
         if not numbers:
-            raise ValueError(f"{path} has no column of numbers; it has {', '.join(table.columns)}")
+            raise ValueError(f"{path} has no numeric column; it has {', '.join(table.columns)}")
         return np.column_stack(list(numbers.values())), tuple(numbers)
     names = tuple(columns)
     for name in names:
@@ -62,23 +62,23 @@ def read_series(
 
 
 def _check_header(table: Table) -> None:
-    """Raise a ValueError where all names are numbers: the first row would be lost."""
+    """Raise a ValueError if all column names are numbers, since a row would be lost."""
     if all(_is_number(name) for name in table.columns):
         raise ValueError(
             f"{table.path} seems to have no header: its first row, {', '.join(table.columns)}, "
-            "holds numbers. Write a row of names above it or, if these are names, ask for them: "
-            f"--columns {','.join(table.columns)} (columns, in Python)"
+            "contains only numbers. Add a row of column names above it or, if these are the names, "
+            f"select them: --columns {','.join(table.columns)} (columns, in Python)"
         )
 
 
 def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
-    """Return a column of numbers, or None for one of words; raise for one of both."""
+    """Return a numeric column, None for a text column; raise if it mixes the two."""
     column = table.finite(name)
     if column is None and any(_is_number(cell) for cell in table.columns[name]):
         row, cell = _first_word(table, name)
         raise ValueError(
-            f"{table.path}, row {row}, column {name!r}: expected a number, as other rows have; "
-            f"got {cell!r}. Correct the cell, or name the columns to take without this one: "
+            f"{table.path}, row {row}, column {name!r}: expected a number, as in other rows; got "
+            f"{cell!r}. Correct the cell, or list the columns to read without this one: "
             "--columns (columns, in Python)"
         )
     return column

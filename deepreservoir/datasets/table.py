@@ -1,4 +1,4 @@
-"""A user's own table: a CSV file with a header, one column of which is the target."""
+"""Read a table from a CSV file with a header, one column of which is the target."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .base import Dataset, split_dataset, standardised
 from .cells import Table, numbers_of
 from .columns import Columns
 
-# A column of whole numbers with at most this many distinct values is taken for classes.
+# A target of whole numbers with at most this many distinct values is treated as class labels.
 _MAX_CLASSES = 20
 
 
 def read_table(path: str | Path, target: str) -> Dataset:
-    """Read a CSV file as a task, with a fifth of its rows held out.
+    """Read a CSV file as a learning task, with a fifth of its rows held out.
 
-    Columns of numbers are standardised by the training rows; columns of words become
-    indicators. A target of words, or of at most 20 distinct whole numbers, is a
-    classification; any other is a regression.
+    Numeric columns are standardised by the training rows, and text columns are one-hot encoded.
+    A target that is text, or has at most 20 distinct whole numbers, makes the task a
+    classification; any other target makes it a regression.
 
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header, no empty cells.
+        A UTF-8 file with a header and without empty cells.
     target : str
         Name of the column to predict.
 
@@ -36,7 +36,7 @@ def read_table(path: str | Path, target: str) -> Dataset:
     Raises
     ------
     ValueError
-        If the file is not such a table, or has no such column; says where.
+        If the file is not such a table, or the column does not exist. The message says where.
 
     Examples
     --------
@@ -58,17 +58,19 @@ def read_table(path: str | Path, target: str) -> Dataset:
 def table_target(
     table: Table, name: str
 ) -> tuple[np.ndarray, Literal["classification", "regression"]]:
-    """Return the target: labels as they are written, or numbers.
+    """Return the target: labels as written in the file, or numbers.
 
     Raises
     ------
     ValueError
-        If there is no such column, or none beside it.
+        If the column does not exist, or is the only one.
     """
     if name not in table.columns:
         raise ValueError(f"{table.path} has no column {name!r}; it has {', '.join(table.columns)}")
     if len(table.columns) == 1:
-        raise ValueError(f"{table.path} needs a column beside the target {name!r}; it has none")
+        raise ValueError(
+            f"{table.path} needs another column besides the target {name!r}; it has none"
+        )
     numbers = numbers_of(table.columns[name])
     if numbers is None:
         return np.array(table.columns[name]), "classification"
@@ -76,5 +78,5 @@ def table_target(
     if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
         return np.array(table.columns[name]), "classification"
     finite = table.finite(name)
-    assert finite is not None  # they are numbers
+    assert finite is not None  # the cells are numbers
     return finite, "regression"

@@ -1,8 +1,8 @@
-"""The ``.ts`` text format of the time-series classification archives; Japanese Vowels.
+"""The ``.ts`` text format of the time-series classification archives, and Japanese Vowels.
 
-A file has a header of lines that begin with ``@``, then ``@data``, then one case a line:
-the dimensions separated by colons, the values of each by commas, the label last. Lines that
-begin with ``#`` and empty lines are comments.
+A file has a header of lines that begin with ``@``, then ``@data``, then one case per line. The
+dimensions of a case are separated by colons and their values by commas; the label comes last.
+Empty lines and lines that begin with ``#`` are ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KNOWN = (*_FLAGS, *_COUNTS, "problemname", "classlabel", "targetlabel")
 
 @dataclass
 class _Reader:
-    """What the header declares, where it is not silent, and the cases so far."""
+    """The declarations of the header, and the cases read so far."""
 
     classes: tuple[str, ...] = ()
     flags: dict[str, bool] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class _Reader:
     labels: list[str] = field(default_factory=list)
 
     def take(self, line: str) -> None:
-        """Take in one line; a ValueError says what is wrong with it."""
+        """Process one line, or raise a ValueError that says what is wrong with it."""
         if self.in_data:
             series, label = _case(line)
             self._check(series, label)
@@ -61,30 +61,31 @@ class _Reader:
                 raise ValueError(f"expected a positive integer after @{tag}; got {line!r}")
             self.counts[_COUNTS[name]] = int(values[0])
         elif name == "targetlabel" and values[:1] and _flag(tag, values[0]):
-            raise ValueError("numbers as targets are not supported; expected class labels")
+            raise ValueError("numeric targets are not supported; expected class labels")
         elif name == "classlabel":
             if not values or not _flag(tag, values[0]):
-                raise ValueError("expected '@classLabel true' and the labels; there are none")
+                raise ValueError("expected '@classLabel true' and the labels; got no labels")
             self.classes = tuple(values[1:])
             if not self.classes or len(set(self.classes)) < len(self.classes):
-                raise ValueError(
-                    f"expected labels, each once, after '@classLabel true'; got {line!r}"
-                )
+                raise ValueError(f"expected distinct labels after '@classLabel true'; got {line!r}")
 
     def _check(self, series: np.ndarray, label: str) -> None:
-        """Raise a ValueError where a case is not what the header declares."""
+        """Raise a ValueError if a case contradicts the header or earlier cases."""
         length, dims = series.shape
         if label not in self.classes:
             raise ValueError(f"the label {label!r} is not among {', '.join(self.classes)}")
-        wanted = 1 if self.flags.get("univariate") else self.counts.get("dimensions", dims)
-        if dims != wanted:
-            raise ValueError(f"expected {wanted} dimensions as declared or as before; got {dims}")
-        # Only where lengths are equal does the archive mean every case by @seriesLength.
-        equal = self.flags.get("equallength", "serieslength" in self.counts)
-        wanted = self.counts.get("serieslength", length) if equal else length
-        if length != wanted:
+        expected = 1 if self.flags.get("univariate") else self.counts.get("dimensions", dims)
+        if dims != expected:
             raise ValueError(
-                f"expected {wanted} values a dimension, as declared or as before; got {length}"
+                f"expected {expected} dimensions, as in the header or earlier cases; got {dims}"
+            )
+        # In the archives, @seriesLength applies to every case only if all lengths are equal.
+        equal = self.flags.get("equallength", "serieslength" in self.counts)
+        expected = self.counts.get("serieslength", length) if equal else length
+        if length != expected:
+            raise ValueError(
+                f"expected {expected} values per dimension, as in the header or earlier cases; "
+                f"got {length}"
             )
         self.counts.setdefault("dimensions", dims)
         if equal:
@@ -98,7 +99,7 @@ def _flag(tag: str, value: str) -> bool:
 
 
 def _case(line: str) -> tuple[np.ndarray, str]:
-    """Return one case: series (time, dims) and label."""
+    """Parse one case: its series (time, dims) and label."""
     *dimensions, label = (part.strip() for part in line.split(":"))
     if not dimensions:
         raise ValueError("expected dimensions and a label, separated by ':'; got no ':'")
@@ -112,14 +113,14 @@ def _case(line: str) -> tuple[np.ndarray, str]:
             if bad == "?":
                 raise ValueError(
                     f"dimension {number} has a missing value ('?'), which is not supported; "
-                    "fill it in or leave the case out"
+                    "fill it in or remove the case"
                 ) from None
             raise ValueError(
                 f"dimension {number}: expected numbers separated by ','; got {bad!r}"
             ) from None
     lengths = sorted({len(column) for column in columns})
     if len(lengths) > 1:
-        raise ValueError(f"the dimensions of a case must have one length; got {lengths}")
+        raise ValueError(f"all dimensions of a case must have the same length; got {lengths}")
     series = np.array(columns).T
     if not np.isfinite(series).all():
         dimension = int(np.flatnonzero(~np.isfinite(series).all(axis=0))[0]) + 1
@@ -152,7 +153,7 @@ def read_ts(path: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     ------
     ValueError
         If a line is malformed or contradicts the header, or the file has timestamps, missing
-        values, or targets that are not class labels; names the line.
+        values, or targets that are not class labels. The message names the line.
 
     References
     ----------
@@ -186,7 +187,7 @@ def read_ts(path: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be a text file in UTF-8: {error}") from None
     if not reader.series:
-        missing = "cases after @data" if reader.in_data else "a line @data and cases after it"
+        missing = "cases after @data" if reader.in_data else "a line @data followed by cases"
         raise ValueError(f"{path}: expected {missing}; found none")
     return reader.series, np.array(reader.labels)
 
@@ -198,33 +199,33 @@ _VOWEL_FOLDERS = ("japanese_vowels", "JapaneseVowels")
 def _vowels(part: str) -> tuple[list[np.ndarray], np.ndarray]:
     name = f"JapaneseVowels_{part}.ts"
     root = os.environ.get(ENVIRONMENT)
-    places = [Path(root) / folder / name for folder in _VOWEL_FOLDERS] if root else []
-    path = next((place for place in places if place.is_file()), None)
+    candidates = [Path(root) / folder / name for folder in _VOWEL_FOLDERS] if root else []
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        place = str(places[0].parent) if places else f"a folder {_VOWEL_FOLDERS[0]}"
-        remedy = "" if places else f", and set {ENVIRONMENT} to the folder that holds it"
+        folder = str(candidates[0].parent) if candidates else f"a folder {_VOWEL_FOLDERS[0]}"
+        remedy = "" if candidates else f", and set {ENVIRONMENT} to the folder that contains it"
         raise DatasetUnavailable(
             f"japanese_vowels needs {name}, which is not on this machine. Put "
             "JapaneseVowels_TRAIN.ts and JapaneseVowels_TEST.ts (timeseriesclassification.com) "
-            f"into {place}{remedy}"
+            f"into {folder}{remedy}"
         )
     series, labels = read_ts(path)
     if (len(series), series[0].shape[1]) != (_VOWELS[part], 12):
         raise DatasetUnavailable(
-            f"{path} does not hold the published data: expected {_VOWELS[part]} series of 12 "
+            f"{path} does not contain the published data: expected {_VOWELS[part]} series of 12 "
             f"variables, found {len(series)} of {series[0].shape[1]}"
         )
     return series, labels
 
 
 def japanese_vowels() -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], np.ndarray]:
-    """Read Japanese Vowels: nine speakers told apart by how they say two vowels.
+    """Read Japanese Vowels, the recognition of nine speakers by two vowels.
 
-    Twelve cepstral coefficients of the speech signal a row, 7 to 29 rows a series; 270 series
-    to train on (30 a speaker) and 370 held out (24 to 88 a speaker). The files
-    JapaneseVowels_TRAIN.ts and JapaneseVowels_TEST.ts are looked for in the folder
-    japanese_vowels, then JapaneseVowels, of the folder that the environment variable
-    DEEPRESERVOIR_DATA names. Nothing is downloaded.
+    Each row has twelve cepstral coefficients of the speech signal, and each series 7 to 29 rows.
+    There are 270 training series (30 per speaker) and 370 held-out series (24 to 88 per speaker).
+    The files JapaneseVowels_TRAIN.ts and JapaneseVowels_TEST.ts are searched for in the folders
+    japanese_vowels and JapaneseVowels inside the folder named by the environment variable
+    DEEPRESERVOIR_DATA. Nothing is downloaded.
 
     Returns
     -------
@@ -237,9 +238,9 @@ def japanese_vowels() -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], n
     Raises
     ------
     DatasetUnavailable
-        If a file is not there or holds other data; says which file to put where.
+        If a file is missing or contains other data. The message says which file to put where.
     ValueError
-        If a file is damaged; names the line.
+        If a file is damaged. The message names the line.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Classic reservoirs: topologies, leaky states, readouts that stream, next-generation features."""
+"""Echo-state networks: topologies, leaky reservoirs, streaming readouts and NVAR features."""
 
 from .dimensions import effective_dimension, effective_rank, state_rank
 from .jacobian import effective_spectral_radius

@@ -1,8 +1,8 @@
-"""The run of a sparse reservoir as one compiled loop, where numba (the extra ``numba``) is.
+"""Run a sparse reservoir in one compiled loop, if numba (the extra ``numba``) is installed.
 
-The reference is `Reservoir._run`, in NumPy; the states differ by rounding alone. Sparse weights
-are read where NumPy multiplies by a matrix of mostly zeros, no call is made per step, and
-Python's lock is released, so that the readout gathers one block while the next is run.
+The reference is `Reservoir._run`, in NumPy; the states differ only by rounding. The loops read
+the nonzero weights only, where NumPy multiplies by a matrix of mostly zeros. They make no Python
+call per step and release the GIL, so the readout can accumulate one block while the next runs.
 """
 
 from __future__ import annotations
@@ -19,63 +19,63 @@ import numpy as np
 
 from .threads import spread
 
-# Up to this share of links, reading them one by one beats a dense product.
+# Up to this share of nonzero weights, reading them one by one beats a dense product.
 _SHARE = 0.15
-# From so many series on the dense product is one of matrices, on all cores, and wins from a lower
-# share on, but for large reservoirs; and always in very small ones.
+# With this many series the dense product is a matrix-matrix product on all cores. It then wins
+# from a lower share on, except in large reservoirs, and always wins in very small ones.
 _MANY, _SHARE_MANY = 64, 0.07
 _SMALL, _LARGE = 32, 2048
-_UNITS = 1 << 16  # columns are numbered in 16 bits
+_UNITS = 1 << 16  # column indices have 16 bits
 
-# Rows whose links are read side by side: one vector register of float32. A step waits for loads,
-# three a link where they are read one by one: weights are loaded eight at a time, and columns
-# four to a word.
+# Rows whose weights are read together: one vector register of float32. The loop is bound by
+# loads, three per weight if read one by one; so weights are loaded eight at a time, and column
+# indices are packed four to a word.
 _ROWS = 8
 _PER_WORD = 4
-#: Series whose states are updated side by side: one vector register of float32.
+#: Series whose states are updated together: one vector register of float32.
 LANES = 8
-# Up to so many, one after another is faster.
+# Up to this many series, running them one after another is faster.
 _FEW = 2
-# From so many links times rows on, threads save more than it takes to start them beside those of
-# the BLAS, which spin for a while: some ten milliseconds of one core. A closed loop, which hands in
-# a step at a time, stays below.
+# From this many weights times rows on, threads save more than their start costs: about ten
+# milliseconds of one core, since the BLAS's own threads keep spinning for a while. A closed loop,
+# which runs one step at a time, stays below this.
 _THREADED = 1 << 25
 
 
 @cache
 def available() -> bool:
-    """Say whether numba can be imported."""
+    """Return whether numba can be imported."""
     return find_spec("numba") is not None
 
 
 def suits(units: int, n_links: int) -> bool:
-    """Say whether weights are for the compiled loops: numba is there, and few links are."""
+    """Return whether to use the compiled loops: numba is installed and the weights are sparse."""
     return available() and units <= _UNITS and n_links <= _SHARE * units**2
 
 
 def suits_many(units: int, n_links: int) -> bool:
-    """Say whether they are for the compiled loops however many series run side by side."""
+    """Return whether the compiled loops are faster for any number of series."""
     return units > _LARGE or (units >= _SMALL and n_links <= _SHARE_MANY * units**2)
 
 
 def beats_dense(n_series: int) -> bool:
-    """Say whether so few series run faster by links than by a dense matrix, where both are."""
+    """Return whether so few series run faster in the compiled loops than with a dense matrix."""
     return n_series < _MANY
 
 
 @dataclass(frozen=True)
 class Links:
-    """Sparse weights, in the orders in which the compiled loops read them.
+    """Sparse weights in the layouts that the compiled loops read.
 
     Attributes
     ----------
     one : tuple of ndarray
-        For one series, eight rows of like length side by side: rows (groups * 8,), those that are
-        missing in the last group being any, without a link; columns (length of all groups, 2),
-        four to a word, the first lowest, and values (length of all groups, 8), shorter rows
-        filled up with zeros; and starts (groups + 1,), where each group begins.
+        For one series, in groups of eight rows of similar length: rows (groups * 8,), where the
+        last group is padded with empty rows; columns (length of all groups, 2), four to a word,
+        the first in the lowest bits; values (length of all groups, 8), where shorter rows are
+        padded with zeros; and starts (groups + 1,), the offset of each group.
     many : tuple of ndarray
-        For many series: row pointers, columns and values, as in a CSR matrix.
+        For many series: row pointers, column indices and values of a CSR matrix.
     """
 
     one: tuple[np.ndarray, ...]
@@ -89,25 +89,25 @@ def make_links(matrix: Any) -> Links:
     lengths = np.diff(pointers)
     rows = np.zeros(-(-units // _ROWS) * _ROWS, np.int64)
     rows[:units] = np.argsort(-lengths, kind="stable")
-    longest = lengths[rows[::_ROWS]]  # the first of a group is its longest
+    longest = lengths[rows[::_ROWS]]  # the first row of a group is its longest
     starts = np.concatenate([[0], np.cumsum(longest)])
     columns = matrix.indices.astype(np.uint16)
-    # Entry k of the row at place p of group g goes to (starts[g] + k, p).
-    place = np.empty(units, np.int64)
-    place[rows[:units]] = np.arange(units)
-    entry = np.repeat(place, lengths)
+    # Entry k of the row at position p of group g goes to (starts[g] + k, p).
+    position = np.empty(units, np.int64)
+    position[rows[:units]] = np.arange(units)
+    entry = np.repeat(position, lengths)
     k = np.arange(matrix.nnz) - np.repeat(pointers[:-1], lengths)
-    where = (starts[entry // _ROWS] + k, entry % _ROWS)
+    target = (starts[entry // _ROWS] + k, entry % _ROWS)
     grouped_columns = np.zeros((starts[-1], _ROWS), columns.dtype)
     grouped_values = np.zeros((starts[-1], _ROWS), matrix.dtype)
-    grouped_columns[where] = columns
-    grouped_values[where] = matrix.data
+    grouped_columns[target] = columns
+    grouped_values[target] = matrix.data
     words = _packed(grouped_columns)
     return Links((rows, words, grouped_values, starts), (pointers, columns, matrix.data.copy()))
 
 
 def _packed(columns: np.ndarray) -> np.ndarray:
-    """Return columns, (n, 8) in 16 bits, four to a 64-bit word: (n, 2)."""
+    """Pack 16-bit column indices (n, 8), four to a 64-bit word: (n, 2)."""
     quads = columns.reshape(len(columns), _ROWS // _PER_WORD, _PER_WORD).astype(np.uint64)
     words = quads[:, :, 0]
     for i in range(1, _PER_WORD):
@@ -123,7 +123,7 @@ def run(
     keep: np.floating,
     activation: str,
 ) -> None:
-    """Turn the drive of a block into its states, in place.
+    """Replace the drive of a block by its states, in place.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def run(
     h : ndarray, shape (n_series, units)
         State before the first step.
     take, keep : floating, of the same type
-        Factors of the nonlinearity and of the state before.
+        Factors of the nonlinearity and of the previous state.
     activation : {"tanh", "relu", "identity"}
     """
     if len(h) <= _FEW:
@@ -142,23 +142,23 @@ def run(
         return
     many = _many(activation, drive.dtype.name)
 
-    def run_some(some: slice) -> None:
-        many(*links.many, drive[:, some], h[some], take, keep)
+    def run_share(series: slice) -> None:
+        many(*links.many, drive[:, series], h[series], take, keep)
 
     threaded = worth_threads(links, drive.shape[0] * len(h))
-    spread(run_some, len(h), LANES) if threaded else run_some(slice(None))
+    spread(run_share, len(h), LANES) if threaded else run_share(slice(None))
 
 
 def worth_threads(links: Links, rows: int) -> bool:
-    """Say whether so many rows (steps times series) are work enough for several threads."""
+    """Return whether this many rows (steps times series) are worth several threads."""
     return rows * len(links.many[1]) >= _THREADED
 
 
 def _tanh(x: Any) -> Any:
-    """Return tanh in float32 to about 2e-7, as a quotient of polynomials.
+    """Return tanh in float32 to about 2e-7, as a quotient of two polynomials.
 
-    The coefficients are those of Eigen's vectorised tanh. Library calls would be made element
-    by element; this is a few vector operations.
+    The coefficients are those of Eigen's vectorised tanh. A library function would be called once
+    per element; this is a few vector operations.
     """
     f = np.float32
     x = min(max(x, f(-7.90531110763549805)), f(7.90531110763549805))
@@ -185,7 +185,7 @@ def _identity(x: Any) -> Any:
 
 @contextmanager
 def _vectors_from_straight_code() -> Iterator[None]:
-    """Let numba turn a run of like statements into vector instructions, which it leaves off."""
+    """Let numba vectorise straight-line code (SLP), which is off by default."""
     from numba.core import config
 
     before = config.SLP_VECTORIZE
@@ -197,7 +197,7 @@ def _vectors_from_straight_code() -> Iterator[None]:
 
 
 def _types(activation: str, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Return numba's number type, the nonlinearity, and how loops are compiled."""
+    """Return numba's scalar type, the nonlinearity and the options of compilation."""
     import numba
 
     curve: Any = {"tanh": _tanh, "relu": _relu, "identity": _identity}[activation]
@@ -205,18 +205,18 @@ def _types(activation: str, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
         curve = math.tanh
     else:
         curve = numba.njit(inline="always")(curve)
-    # contract: a product and a sum may be one instruction. Nothing may be reordered.
+    # contract: a product and a sum may be fused. No other reordering is allowed.
     options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     return numba.from_dtype(np.dtype(dtype)), curve, options
 
 
-# Each loop is compiled for one signature, which also keeps numba from compiling another for
-# arrays that happen to be contiguous.
+# Each loop has one explicit signature; otherwise numba would compile another variant for arrays
+# that happen to be contiguous.
 
 
 @cache
 def _one(activation: str, dtype: str) -> Any:
-    """Return the loop for one series, compiled once a process."""
+    """Return the loop for one series, compiled once per process."""
     import numba
 
     real, f, options = _types(activation, dtype)
@@ -226,7 +226,7 @@ def _one(activation: str, dtype: str) -> Any:
     )
     low, by16, by32, by48 = (np.uint64(number) for number in (0xFFFF, 16, 32, 48))
 
-    # Slices of a group, and counting from zero, spare a look at each index for a minus sign.
+    # Slicing out a group and counting from zero avoids a check for negative indices.
     def one(rows, words, values, starts, drive, h, take, keep):  # type: ignore[no-untyped-def]
         for t in range(len(drive)):
             now = drive[t]
@@ -266,7 +266,7 @@ def _one(activation: str, dtype: str) -> Any:
 
 @cache
 def _many(activation: str, dtype: str) -> Any:
-    """Return the loop for many series, eight side by side, compiled once a process."""
+    """Return the loop for many series, eight at a time, compiled once per process."""
     import numba
 
     real, f, options = _types(activation, dtype)
@@ -285,7 +285,7 @@ def _many(activation: str, dtype: str) -> Any:
         h, new = np.zeros((units, 8), start.dtype), np.zeros((units, 8), start.dtype)
         for first in range(0, n_series, 8):
             used = min(8, n_series - first)
-            if used < 8:  # places without a series run along, at zero
+            if used < 8:  # lanes without a series compute zeros
                 h[:], new[:] = 0, 0
             for n in range(used):
                 for i in range(units):
@@ -318,7 +318,7 @@ def _many(activation: str, dtype: str) -> Any:
                     now[5] += p
                     now[6] += q
                     now[7] += r
-                # All numbers in a row, so that the nonlinearity fills vector registers.
+                # One flat array, so that the nonlinearity fills vector registers.
                 x, old = new.reshape(units * 8), h.reshape(units * 8)
                 for i in range(units * 8):
                     x[i] = f(x[i])

@@ -1,6 +1,6 @@
-"""How many directions a reservoir's states vary in: by rounding, by entropy, by variance.
+"""Dimensions of a reservoir's states: numerical rank, effective rank, participation ratio.
 
-All are of centred states, since a constant offset is the intercept of the readout.
+All of them centre the states first, since the readout's intercept absorbs a constant offset.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike
 
 
 def state_rank(states: ArrayLike) -> int:
-    """Return how many independent directions the states vary in, as far as rounding tells.
+    """Return the numerical rank of the centred states.
 
-    The number of singular values of the centred states above ``units * eps`` of the largest one
-    (or of the offset, where that is larger), with the eps of the states' own dtype. It bounds
-    every sum of capacities.
+    This is the number of singular values above ``units * eps`` times the largest one (or times
+    the offset of the states, if that is larger), where eps belongs to the dtype of `states`. It is
+    an upper bound of any sum of capacities.
 
     Parameters
     ----------
     states : array-like of real numbers, shape (time, units)
-        Two rows at least.
+        At least two rows.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def state_rank(states: ArrayLike) -> int:
     Raises
     ------
     ValueError
-        If the states have another shape or are not finite numbers.
+        If the states have a different shape or are not finite.
 
     Examples
     --------
@@ -41,23 +41,25 @@ def state_rank(states: ArrayLike) -> int:
 
 
 def effective_rank(states: ArrayLike) -> float:
-    """Return the exponential of the entropy of the centred states' normalised singular values.
+    """Return the effective rank of the centred states.
+
+    This is the exponential of the entropy of their singular values, normalised to sum to one.
 
     Parameters
     ----------
     states : array-like of real numbers, shape (time, units)
-        Two rows at least.
+        At least two rows.
 
     Returns
     -------
     float
-        From 1, all in one direction, to the number of units, the same in all; 0 where the states
-        do not vary.
+        Between 1 (the states vary in one direction) and the number of units (they vary equally
+        in all directions); 0 if the states are constant.
 
     Raises
     ------
     ValueError
-        If the states have another shape or are not finite numbers.
+        If the states have a different shape or are not finite.
 
     References
     ----------
@@ -76,23 +78,23 @@ def effective_rank(states: ArrayLike) -> float:
 
 
 def effective_dimension(states: ArrayLike) -> float:
-    """Return the participation ratio of the covariance's eigenvalues, ``(sum l)^2 / sum l^2``.
+    """Return the participation ratio of the covariance's eigenvalues l, ``(sum l)^2 / sum l^2``.
 
     Parameters
     ----------
     states : array-like of real numbers, shape (time, units)
-        Two rows at least.
+        At least two rows.
 
     Returns
     -------
     float
-        From 1, all variance in one direction, to the number of units, the same in all; 0 where
-        the states do not vary.
+        Between 1 (all variance is in one direction) and the number of units (it is equal in all
+        directions); 0 if the states are constant.
 
     Raises
     ------
     ValueError
-        If the states have another shape or are not finite numbers.
+        If the states have a different shape or are not finite.
 
     References
     ----------
@@ -105,35 +107,35 @@ def effective_dimension(states: ArrayLike) -> float:
     2.0
     """
     array = centred(_checked(states)[0])
-    array /= np.abs(array).max() or 1  # squares of squares must neither overflow nor vanish
+    array /= np.abs(array).max() or 1  # fourth powers must neither overflow nor underflow
     covariance = array.T @ array
-    spread = (covariance**2).sum()  # of the eigenvalues' squares
+    spread = (covariance**2).sum()  # sum of the squared eigenvalues
     return float(np.trace(covariance) ** 2 / spread) if spread else 0.0
 
 
 def centred(states: np.ndarray) -> np.ndarray:
-    """Return states less their mean, in float64: (time, units)."""
+    """Return the states minus their mean, in float64: (time, units)."""
     out = states - states.mean(axis=0, dtype=np.float64)
-    out -= out.mean(axis=0)  # the first mean was rounded, by more the longer the run
+    out -= out.mean(axis=0)  # the first mean has a rounding error that grows with the run
     return out
 
 
 def rank_of(values: np.ndarray, states: np.ndarray, eps: float) -> int:
-    """Return how many singular values of centred states stand out of the states' rounding.
+    """Return how many singular values of centred states exceed the states' rounding error.
 
-    What a state was rounded to depends on its size, not on how far it is from its mean.
+    The rounding error of a state depends on its magnitude, not on its distance from the mean.
     """
     size = np.sqrt(len(states)) * np.linalg.norm(states.mean(axis=0, dtype=np.float64))
     return int((values > max(values[0], size) * states.shape[1] * eps).sum())
 
 
 def _singular_values(array: np.ndarray) -> np.ndarray:
-    """Return those of centred states: (time, units) -> (min(time, units),), the largest first."""
+    """Return the singular values of the centred states, in descending order."""
     return np.linalg.svd(centred(array), compute_uv=False)
 
 
 def _checked(states: ArrayLike) -> tuple[np.ndarray, float]:
-    """Return states as float64, and the rounding of the dtype they came in."""
+    """Return the states as float64, and the eps of their original dtype."""
     array = np.asarray(states)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"states must hold real numbers; got an array of {array.dtype}")

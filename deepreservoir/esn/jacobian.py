@@ -1,9 +1,9 @@
-"""The derivative of a reservoir's step, along a run.
+"""The derivative of a reservoir's update along a run.
 
     dh[t] = k dh[t-1] + a f'(x[t]) (W dh[t-1] + W_in du[t])
 
-with k = 1 - a (1 for a step of Euler's method), and f' read off the states: 1 - f^2 for tanh,
-f > 0 for relu.
+with k = 1 - a (1 for a step of Euler's method). f' is computed from the states: 1 - f^2 for
+tanh, f > 0 for relu.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from .reservoir import Reservoir, ReservoirSpec
 from .spectrum import spectral_radius_of
 from .stack import ReservoirStack
 
-#: A difference of states, (units,), to that of a step later.
+#: Maps a difference of states (units,) to the difference one step later.
 Tangent = Callable[[np.ndarray], np.ndarray]
 
 
 def effective_spectral_radius(
     reservoir: Reservoir | ReservoirStack, u: ArrayLike, n_samples: int = 20, washout: int = 100
 ) -> float:
-    """Return the mean spectral radius of the step's Jacobian along a driven run.
+    """Return the mean spectral radius of the update's Jacobian along a driven run.
 
-    The Jacobian ``k I + a diag(f') W``, with k = 1 - a (1 in an antisymmetric reservoir), is that
-    of the states of a step by those of the step before. Saturated units have small f', so strong
-    input or bias lowers it below the spectral radius of the weights. In a deep stack it is block
-    triangular, and its radius the largest of the parts'.
+    The Jacobian ``k I + a diag(f') W``, with k = 1 - a (1 in an antisymmetric reservoir), is the
+    derivative of a state with respect to the previous one. Saturated units have a small f', so
+    strong inputs or biases lower this radius below the spectral radius of the weights. In a deep
+    stack the Jacobian is block triangular, and its radius is the largest of its reservoirs' radii.
 
     Parameters
     ----------
     reservoir : Reservoir or ReservoirStack
         Without feedback.
     u : array-like of real numbers, shape (time, n_inputs)
-        More than `washout` rows; the run starts from zeros.
+        More than `washout` rows; the run starts from the zero state.
     n_samples : int
-        Steps to take the radius at, spread evenly; all, where there are fewer. Each takes the
-        eigenvalues of units x units numbers.
+        Number of evenly spaced steps at which the radius is computed, or all steps if there are
+        fewer. Each needs the eigenvalues of a units x units matrix.
     washout : int
-        Steps before the first that counts.
+        Number of initial steps that are ignored.
 
     Returns
     -------
@@ -52,7 +52,8 @@ def effective_spectral_radius(
     Raises
     ------
     ValueError
-        If `u` is no such array, the reservoir has feedback, or a number is out of range.
+        If `u` has the wrong shape or is not finite, the reservoir has feedback, or a parameter is
+        out of range.
 
     References
     ----------
@@ -78,15 +79,15 @@ def effective_spectral_radius(
         for t in sampled[(sampled >= steps.start) & (sampled < steps.stop)] - steps.start:
             radii.append(
                 max(
-                    _radius(W, slopes[t, where], part.spec)
-                    for W, (part, where) in zip(weights, parts, strict=True)
+                    _radius(W, slopes[t, units], part.spec)
+                    for W, (part, units) in zip(weights, parts, strict=True)
                 )
             )
     return float(np.mean(radii))
 
 
 def _parts(reservoir: Reservoir | ReservoirStack) -> list[tuple[Reservoir, slice]]:
-    """Return the reservoirs of a stack, or of one, and where their units are."""
+    """Return the reservoirs of a stack (or the single one), and the slices of their units."""
     parts = reservoir.parts if isinstance(reservoir, ReservoirStack) else [reservoir]
     ends = np.cumsum([part.units for part in parts]).tolist()
     return [(p, slice(end - p.units, end)) for p, end in zip(parts, ends, strict=True)]
@@ -95,25 +96,25 @@ def _parts(reservoir: Reservoir | ReservoirStack) -> list[tuple[Reservoir, slice
 def slopes_of(
     reservoir: Reservoir | ReservoirStack, before: np.ndarray, after: np.ndarray
 ) -> np.ndarray:
-    """Return f' of steps, from the states before and after them: all (time, n, units).
+    """Return f' at each step, from the states before and after it: all (time, n, units).
 
-    In the dtype of the states and by the same products, so that the nonlinearity's own zeros
-    come out as zeros.
+    It is computed in the dtype of the states with the products of the forward run, so that exact
+    zeros of the nonlinearity are recovered as zeros.
     """
     slopes = np.ones_like(after)
-    for part, where in _parts(reservoir):
+    for part, units in _parts(reservoir):
         leak, keep, dtype = part.spec.leak_rate, part.spec.keep, after.dtype.type
         if part.spec.activation == "identity":
             continue
-        f = (after[..., where] - before[..., where] * dtype(keep)) / dtype(leak)
-        slopes[..., where] = np.maximum(1 - f * f, 0) if part.spec.activation == "tanh" else f > 0
+        f = (after[..., units] - before[..., units] * dtype(keep)) / dtype(leak)
+        slopes[..., units] = np.maximum(1 - f * f, 0) if part.spec.activation == "tanh" else f > 0
     return slopes
 
 
 def slopes_along(
     reservoir: Reservoir | ReservoirStack, series: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (steps, f') along a run from zeros: series (time, n_inputs), f' (len, units)."""
+    """Yield (steps, f') along a run from the zero state, where f' is (len, units)."""
     h = reservoir.start()
     for steps, states in finite_blocks(reservoir, series[None]):
         before = np.concatenate([h[None], states[:-1]])
@@ -127,27 +128,27 @@ def push(
     readout: np.ndarray | None,
     v: np.ndarray,
 ) -> np.ndarray:
-    """Return a difference of states a step later: v, slope (units,) -> (units,).
+    """Propagate a difference of states by one step: v, slope (units,) -> (units,).
 
-    With a readout, (n_inputs, units), inputs differ by its output; without, not at all.
+    With a readout (n_inputs, units), the inputs differ by its output; without one, they are equal.
     """
     du = None if readout is None else readout @ v
     v = v.astype(reservoir.dtype, copy=False)
     out = np.empty_like(v)
     deep = isinstance(reservoir, ReservoirStack) and reservoir.deep
-    for part, where in _parts(reservoir):
-        inside = part.recurrent.matmul(v[None, where])[0]
+    for part, units in _parts(reservoir):
+        inside = part.recurrent.matmul(v[None, units])[0]
         if du is not None:
             inside = inside + part.W_in @ du.astype(part.dtype, copy=False)
         leak, keep = part.dtype.type(part.spec.leak_rate), part.dtype.type(part.spec.keep)
-        out[where] = keep * v[where] + leak * slope[where] * inside
+        out[units] = keep * v[units] + leak * slope[units] * inside
         if deep:
-            du = out[where]
+            du = out[units]
     return out
 
 
 def _weights(part: Reservoir) -> np.ndarray | scipy.sparse.csr_matrix:
-    """Return W in float64, sparse where it is: (units, units)."""
+    """Return W (units, units) in float64, as a sparse matrix if it is stored as one."""
     recurrent = part.recurrent
     return recurrent.matrix.astype(np.float64) if recurrent.sparse else recurrent.dense()
 
@@ -164,7 +165,7 @@ def _radius(
 
 
 def checked_input(reservoir: Reservoir | ReservoirStack, u: ArrayLike, washout: int) -> np.ndarray:
-    """Return the input as float64, (time, n_inputs)."""
+    """Return the input as a float64 array (time, n_inputs), or raise if it is unsuitable."""
     check_observable(reservoir)
     check_count(washout, "washout", least=0)
     series = np.asarray(u)

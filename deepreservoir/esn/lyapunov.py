@@ -1,4 +1,4 @@
-"""Does a reservoir forget where it started: runs from many starts, and Lyapunov exponents."""
+"""Echo state property and Lyapunov exponents: whether a reservoir forgets its initial state."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .stack import ReservoirStack
 
 @dataclass(frozen=True)
 class Convergence:
-    """How runs from different starts under one input come together, or do not.
+    """Convergence of runs from different initial states under the same input.
 
     Attributes
     ----------
     index : float
-        The last distance by the first: about 0 where the reservoir forgets its start, of the
-        order of 1 where it does not.
+        Final distance divided by the initial one: about 0 if the reservoir forgets its initial
+        state, of the order of 1 if it does not.
     rate : float
-        Slope of the logarithm of the distance, a step: the exponent of the convergence, fitted
-        before rounding ends it; minus infinity where it ends within a step.
+        Slope of the logarithm of the distance per step, fitted up to the step at which rounding
+        dominates; minus infinity if the runs meet within one step.
     distances : ndarray, shape (time + 1,)
         Root mean square distance of the runs from their mean, before the first step and after
-        each.
+        every step.
     """
 
     index: float
@@ -41,23 +41,23 @@ class Convergence:
 def echo_state_index(
     reservoir: Reservoir | ReservoirStack, u: ArrayLike, seed: int = 0, n_starts: int = 10
 ) -> Convergence:
-    """Run from several random starts under one input, and measure whether the runs meet.
+    """Run from several random initial states under one input, and measure their convergence.
 
-    With the echo state property all runs approach one response (Jaeger, 2001). Without it they
-    keep apart, in several responses or in chaos: an echo index above one, or none (Ceni et al.,
-    2020). This is a measurement on one input and finitely many starts; it refutes the property
-    and never proves it.
+    With the echo state property, all runs approach the same response (Jaeger, 2001). Without it
+    they remain apart, in several responses (an echo index above one; Ceni et al., 2020) or in
+    chaos. The measurement uses one input and finitely many initial states, so it can refute the
+    property but never prove it.
 
     Parameters
     ----------
     reservoir : Reservoir or ReservoirStack
         Without feedback.
     u : array-like of real numbers, shape (time, n_inputs)
-        One row at least.
+        At least one row.
     seed : int
-        Of the starts, uniform in [-1, 1) in each unit.
+        Seed of the initial states, which are uniform in [-1, 1) in each unit.
     n_starts : int
-        Two at least.
+        Number of initial states, at least two.
 
     Returns
     -------
@@ -66,8 +66,8 @@ def echo_state_index(
     Raises
     ------
     ValueError
-        If `u` is no such array, the reservoir has feedback, the states grow beyond all bounds, or
-        a number is out of range.
+        If `u` has the wrong shape or is not finite, the reservoir has feedback, the states
+        diverge, or a parameter is out of range.
 
     References
     ----------
@@ -80,8 +80,8 @@ def echo_state_index(
     >>> from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
     >>> ring = RecurrentSpec(units=30, topology="ring", spectral_radius=0.5)
     >>> reservoir = Reservoir(ReservoirSpec(ring, activation="identity"), 1, dtype=np.float64)
-    >>> found = echo_state_index(reservoir, np.ones((20, 1)))
-    >>> bool(np.isclose(found.index, 0.5**20)), bool(np.isclose(found.rate, np.log(0.5)))
+    >>> runs = echo_state_index(reservoir, np.ones((20, 1)))
+    >>> bool(np.isclose(runs.index, 0.5**20)), bool(np.isclose(runs.rate, np.log(0.5)))
     (True, True)
     """
     check_count(n_starts, "n_starts", least=2)
@@ -90,8 +90,8 @@ def echo_state_index(
     h = start.reshape(n_starts, reservoir.units).astype(reservoir.dtype)
     distances = np.empty(len(series) + 1)
     distances[0] = _spread(h[None])[0]
-    together = np.broadcast_to(series, (n_starts, *series.shape))
-    for steps, states in finite_blocks(reservoir, together, h):
+    inputs = np.broadcast_to(series, (n_starts, *series.shape))
+    for steps, states in finite_blocks(reservoir, inputs, h):
         distances[steps.start + 1 : steps.stop + 1] = _spread(states)
     return Convergence(
         float(distances[-1] / distances[0]),
@@ -103,34 +103,34 @@ def echo_state_index(
 def largest_lyapunov(
     reservoir: Reservoir | ReservoirStack, u: ArrayLike, washout: int = 100, seed: int = 0
 ) -> float:
-    """Return the largest conditional Lyapunov exponent of a driven reservoir, a step.
+    """Return the largest conditional Lyapunov exponent of a driven reservoir, per step.
 
-    The mean logarithmic growth of a small difference between states under the same input, by a
-    tangent vector that is normalised after every step (Benettin et al., 1980). Negative where
-    the reservoir forgets its start.
+    This is the mean logarithmic growth of a small difference between states under the same input,
+    computed from a tangent vector that is normalised after every step (Benettin et al., 1980). It
+    is negative if the reservoir forgets its initial state.
 
     Parameters
     ----------
     reservoir : Reservoir or ReservoirStack
         Without feedback.
     u : array-like of real numbers, shape (time, n_inputs)
-        More than `washout` rows; the run starts from zeros.
+        More than `washout` rows; the run starts from the zero state.
     washout : int
-        Steps before the first that counts, in which the tangent vector turns to the direction
-        of fastest growth.
+        Number of initial steps that are ignored, in which the tangent vector turns towards the
+        direction of fastest growth.
     seed : int
-        Of the first tangent vector.
+        Seed of the initial tangent vector.
 
     Returns
     -------
     float
-        Natural logarithm, a step. Minus infinity where every difference ends, as in a delay line.
+        Natural logarithm per step. Minus infinity if every difference vanishes, as in a delay line.
 
     Raises
     ------
     ValueError
-        If `u` is no such array, the reservoir has feedback, the states grow beyond all bounds, or
-        a number is out of range.
+        If `u` has the wrong shape or is not finite, the reservoir has feedback, the states
+        diverge, or a parameter is out of range.
 
     References
     ----------
@@ -163,36 +163,37 @@ def autonomous_lyapunov(
     washout: int = 100,
     seed: int = 0,
 ) -> float:
-    """Return the largest Lyapunov exponent of a reservoir whose output is its next input, a step.
+    """Return the largest Lyapunov exponent of a reservoir in closed loop, per step.
 
-    A reservoir that has learnt to forecast a chaotic system should have that system's exponent
-    in closed loop (Pathak et al., 2017); divide by the time between rows to compare.
+    The output of the readout is the next input. A reservoir that has learnt to forecast a chaotic
+    system should have the exponent of that system (Pathak et al., 2017); divide by the time
+    between rows to compare the two.
 
     Parameters
     ----------
     reservoir : Reservoir or ReservoirStack
         Without feedback.
     readout : RidgeFit
-        From states to the next input: coef (n_inputs, units), intercept (n_inputs,).
+        Maps states to the next input: coef (n_inputs, units), intercept (n_inputs,).
     h : ndarray, shape (units,)
-        State to go on from, best the last one of a driven run.
+        Initial state, ideally the last one of a driven run.
     n_steps : int
-        Steps that count.
+        Number of steps that the exponent is averaged over.
     washout : int
-        Steps in closed loop before these.
+        Number of steps in closed loop before these.
     seed : int
-        Of the first tangent vector.
+        Seed of the initial tangent vector.
 
     Returns
     -------
     float
-        Natural logarithm, a step.
+        Natural logarithm per step.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, the reservoir has feedback, the states grow beyond all bounds, or
-        a number is out of range.
+        If shapes do not match, the reservoir has feedback, the states diverge, or a parameter is
+        out of range.
 
     References
     ----------
@@ -220,30 +221,30 @@ def autonomous_lyapunov(
     expected = (reservoir.n_inputs, reservoir.units)
     if readout.coef.shape != expected:
         raise ValueError(
-            "the readout must give the reservoir's next input from its states, coef of shape "
+            "the readout must map the reservoir's states to its next input: coef must have shape "
             f"(n_inputs, units) = {expected}; got {readout.coef.shape}"
         )
     start = np.asarray(h)
     if start.shape != (reservoir.units,) or not np.isfinite(start).all():
         raise ValueError(
-            f"h must be one state of finite numbers, (units,) = ({reservoir.units},); got shape "
+            f"h must be one finite state of shape (units,) = ({reservoir.units},); got shape "
             f"{start.shape}"
         )
 
     def tangents() -> Iterator[Tangent]:
-        now = start[None].astype(reservoir.dtype)
+        state = start[None].astype(reservoir.dtype)
         for _ in range(washout + n_steps):
-            output = now @ readout.coef.T + readout.intercept  # (1, n_inputs)
-            ((_, states),) = finite_blocks(reservoir, output[:, None], now)
-            slope = slopes_of(reservoir, now[None], states)[0, 0]
-            now = states[-1]
+            output = state @ readout.coef.T + readout.intercept  # (1, n_inputs)
+            ((_, states),) = finite_blocks(reservoir, output[:, None], state)
+            slope = slopes_of(reservoir, state[None], states)[0, 0]
+            state = states[-1]
             yield partial(push, reservoir, slope, readout.coef)
 
     return _mean_growth(tangents(), uniform(seed, "tangent", reservoir.units), washout)
 
 
 def _mean_growth(tangents: Iterable[Tangent], v: np.ndarray, washout: int) -> float:
-    """Return the mean logarithmic growth of v, a step, over those after the washout."""
+    """Return the mean logarithmic growth of v per step, over the steps after the washout."""
     total, counted = 0.0, 0
     v = v / np.linalg.norm(v)
     for t, tangent in enumerate(tangents):
@@ -261,13 +262,13 @@ def _mean_growth(tangents: Iterable[Tangent], v: np.ndarray, washout: int) -> fl
 def _spread(states: np.ndarray) -> np.ndarray:
     """Return the root mean square distance from the mean run: (time, n, units) -> (time,)."""
     states = states.astype(np.float64, copy=False)
-    away = states - states[:, :1]  # first, so that equal runs are at distance zero
-    away -= away.mean(axis=1, keepdims=True)
-    return np.sqrt((away**2).sum(axis=2).mean(axis=1))
+    offsets = states - states[:, :1]  # makes the distance of equal runs exactly zero
+    offsets -= offsets.mean(axis=1, keepdims=True)
+    return np.sqrt((offsets**2).sum(axis=2).mean(axis=1))
 
 
 def _slope_of_log(distances: np.ndarray, eps: float) -> float:
-    """Return the slope of the logarithm of distances, up to where rounding takes over."""
+    """Return the slope of the logarithm of the distances, up to where rounding dominates."""
     ended = np.flatnonzero(distances <= 1e3 * eps * distances[0])
     logs = np.log(distances[: ended[0]] if ended.size else distances)
     if len(logs) < 2:

@@ -1,4 +1,4 @@
-"""How good a forecast is: normalised error, and for how long it holds."""
+"""Metrics of forecasts: normalised error and valid prediction time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return truth and prediction as float64 (time, outputs), and the spread of each output."""
+    """Return truth and prediction as float64 (time, outputs), and each output's deviation."""
     true, pred = np.asarray(y_true), np.asarray(y_pred)
     for name, array in (("y_true", true), ("y_pred", pred)):
         if array.dtype.kind not in "biuf":
@@ -19,7 +19,7 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray,
             )
     if true.shape != pred.shape:
         raise ValueError(
-            f"y_true and y_pred must have one shape; got {true.shape} and {pred.shape}"
+            f"y_true and y_pred must have the same shape; got {true.shape} and {pred.shape}"
         )
     true, pred = (array.astype(np.float64).reshape(len(array), -1) for array in (true, pred))
     if not np.isfinite(true).all():
@@ -28,25 +28,25 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray,
     constant = np.flatnonzero(true.min(axis=0) == true.max(axis=0))
     if constant.size:
         raise ValueError(
-            f"y_true must vary in every output, for its spread is the unit of the error; "
-            f"output {constant[0]} is constant over {len(true)} rows"
+            f"every output of y_true must vary, because errors are divided by its standard "
+            f"deviation; output {constant[0]} is constant over {len(true)} rows"
         )
     return true, pred, true.std(axis=0)
 
 
 def _scaled_squares(true: np.ndarray, pred: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Return the squared errors in units of the spread; infinite where the prediction is not."""
+    """Return the squared normalised errors, infinite wherever a prediction is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         squares = ((pred - true) / spread) ** 2
     return np.where(np.isnan(squares), np.inf, squares)
 
 
 def nrmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the root mean square error over the standard deviation of the truth.
+    """Return the root mean square error divided by the standard deviation of the truth.
 
-    Each output has an error of its own, ``sqrt(mean((y_true - y_pred)**2)) / std(y_true)``
-    with the standard deviation over all rows (no correction of the degrees of freedom);
-    their mean is returned. 0 is perfect; predicting the mean of an output gives 1.
+    The error of each output is ``sqrt(mean((y_true - y_pred)**2)) / std(y_true)``, with the
+    standard deviation over all rows (``ddof=0``); the mean over outputs is returned. A perfect
+    forecast scores 0; predicting the mean of an output scores 1.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def nrmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Returns
     -------
     float
-        Infinite where a prediction is not finite, as of a forecast that has diverged.
+        Infinite if a prediction is not finite, as when a forecast has diverged.
 
     Raises
     ------
     ValueError
-        If the shapes differ or are others, or an output of `y_true` is constant or not
-        finite.
+        If the shapes differ or have the wrong number of dimensions, or an output of `y_true` is
+        constant or not finite.
 
     Examples
     --------
@@ -79,15 +79,14 @@ def valid_prediction_time(
 
     The error of row t is ``sqrt(mean_i(((y_true[t, i] - y_pred[t, i]) / s_i)**2))`` over the
     outputs i, with s_i the standard deviation of ``y_true[:, i]`` (Vlachas et al. 2020);
-    the threshold 0.4 is that of Pathak et al. (2018). Row 0 is the first forecast row, one
-    `dt` after the last row that was known, so that k rows that hold are a time of ``k dt``.
-    Errors after the first crossing do not matter. Divide by a Lyapunov time to compare
-    systems.
+    the default threshold is that of Pathak et al. (2018). Row 0 is the first forecast row, one
+    `dt` after the last known row, so k valid rows are a time of ``k dt``. Errors after the first
+    crossing do not matter. Divide by a Lyapunov time to compare systems.
 
     Parameters
     ----------
     y_true, y_pred : array-like of real numbers, shape (time,) or (time, outputs)
-        The spread is taken from these rows, so give enough of them to cover the attractor.
+        The standard deviation is computed from these rows, so they should cover the attractor.
         A prediction that is not finite exceeds any threshold.
     dt : float
         Time between rows.
@@ -97,14 +96,14 @@ def valid_prediction_time(
     Returns
     -------
     float
-        In the units of `dt`; 0 where the first row fails already, ``len(y_true) * dt`` (then a
-        lower bound) where none does.
+        In the units of `dt`: 0 if the first row already exceeds the threshold, and
+        ``len(y_true) * dt``, a lower bound, if no row does.
 
     Raises
     ------
     ValueError
-        If the shapes differ or are others, an output of `y_true` is constant or not finite,
-        or `dt` or `threshold` is not positive.
+        If the shapes differ or have the wrong number of dimensions, an output of `y_true` is
+        constant or not finite, or `dt` or `threshold` is not positive.
 
     References
     ----------

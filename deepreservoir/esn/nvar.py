@@ -1,4 +1,4 @@
-"""Next-generation reservoir computing: features of lagged values in place of states."""
+"""Next-generation reservoir computing: polynomials of lagged values instead of states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike
 
-_BLOCK = 2**18  # numbers of a block of time: what stays in a core's cache
+_BLOCK = 2**18  # values per block of time, so that a block fits a core's cache
 
 
 def _positive(value: object, name: str) -> None:
@@ -19,23 +19,23 @@ def _positive(value: object, name: str) -> None:
 
 @dataclass(frozen=True)
 class NVAR:
-    """Nonlinear vector autoregression: taps of a series, and their monomials.
+    """Nonlinear vector autoregression: lagged values of a series and their monomials.
 
-    A row holds, in this order: a constant 1 (where `constant`); the linear part
-    ``x(t), x(t - stride), ..., x(t - (delays - 1) stride)``, all features of the newest tap
-    first; then, for each degree of `order`, all monomials of exactly that degree of the
-    linear part, each once, in lexicographic order. There are no states and no random
-    numbers; a readout on these rows is all there is to train.
+    The columns are, in this order: a constant 1 (if `constant`); the linear part
+    ``x(t), x(t - stride), ..., x(t - (delays - 1) stride)``, starting with all features of the
+    newest tap; then, for each degree of `order`, all monomials of exactly that degree in the
+    linear part, each once, in lexicographic order. There are neither states nor random weights;
+    only a readout of these features is trained.
 
     Parameters
     ----------
     delays : int
-        Number of taps, the present one among them.
+        Number of taps, including the current value.
     stride : int
         Steps between taps.
     order : int or tuple of int
-        Degree or degrees of the monomials, each at least 2. An empty tuple leaves the
-        linear part alone.
+        Degree or degrees of the monomials, each at least 2. With an empty tuple there is only the
+        linear part.
     constant : bool
         Whether the first column is 1.
 
@@ -72,22 +72,22 @@ class NVAR:
             whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
             if not whole or degree < 2:
                 raise ValueError(
-                    "order must be a degree of at least 2 or a tuple of such degrees, () for the "
-                    f"linear part alone, which is always there; got {self.order!r}"
+                    "order must be a degree of at least 2 or a tuple of such degrees; the linear "
+                    f"part is always included, () leaves only that; got {self.order!r}"
                 )
         if len(set(degrees)) < len(degrees):
-            raise ValueError(f"order must name each degree once; got {self.order!r}")
+            raise ValueError(f"order must not repeat a degree; got {self.order!r}")
         if not isinstance(self.constant, bool | np.bool_):
             raise ValueError(f"constant must be True or False; got {self.constant!r}")
 
     @property
     def degrees(self) -> tuple[int, ...]:
-        """Degrees of the monomials, as given."""
+        """Degrees of the monomials, in the order of `order`."""
         return self.order if isinstance(self.order, tuple) else (self.order,)
 
     @property
     def warmup(self) -> int:
-        """Rows of a series that have no row of features: ``(delays - 1) * stride``."""
+        """Number of initial rows without features: ``(delays - 1) * stride``."""
         return (self.delays - 1) * self.stride
 
     def n_features(self, d: int) -> int:
@@ -110,7 +110,7 @@ class NVAR:
         return names
 
     def transform(self, series: ArrayLike) -> np.ndarray:
-        """Return the features of one series; nothing is kept from call to call.
+        """Return the features of one series; nothing is stored between calls.
 
         Parameters
         ----------
@@ -120,13 +120,13 @@ class NVAR:
         Returns
         -------
         ndarray, shape (time - warmup, n_features(d))
-            Row i belongs to time ``i + warmup``. float32 for a series of float32, float64
-            for any other.
+            Row i belongs to time ``i + warmup``. The dtype is float32 for a float32 series,
+            and float64 otherwise.
 
         Raises
         ------
         ValueError
-            If the series is not two-dimensional, too short, or not finite numbers.
+            If the series is not two-dimensional, is too short, or is not finite.
         """
         array = _checked(series, self.warmup)
         n_rows = len(array) - self.warmup
@@ -140,7 +140,7 @@ class NVAR:
     def _columns(self, series: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of the features as (n_features, stop - start).
 
-        Time is the last axis, so that each product runs along contiguous memory.
+        Time is the last axis, so that each product reads contiguous memory.
         """
         d = series.shape[1]
         taps, first = self.delays * d, int(self.constant)
@@ -151,14 +151,14 @@ class NVAR:
             out[first + tap * d : first + (tap + 1) * d] = series[start + lag : stop + lag].T
         linear = out[first : first + taps]
 
-        places, at = {}, first + taps
+        offsets, at = {}, first + taps
         for degree in self.degrees:
-            places[degree] = at
+            offsets[degree] = at
             at += comb(taps + degree - 1, degree)
         lower = linear
         for degree in range(2, max(self.degrees, default=1) + 1):
             size = comb(taps + degree - 1, degree)
-            at = places.get(degree, -1)
+            at = offsets.get(degree, -1)
             block = out[at : at + size] if at >= 0 else np.empty((size, stop - start), out.dtype)
             _multiply(linear, lower, degree, block)
             lower = block
@@ -166,10 +166,11 @@ class NVAR:
 
 
 def _multiply(linear: np.ndarray, lower: np.ndarray, degree: int, out: np.ndarray) -> None:
-    """Fill `out` with the monomials of a degree, from those of the degree below.
+    """Fill `out` with the monomials of a degree, computed from those of the degree below.
 
-    In lexicographic order the monomials of the lower degree in the variables i, i + 1, ...
-    are the last ones of `lower`; those whose first variable is i are i times these.
+    In lexicographic order, the monomials of the lower degree in variables i, i + 1, ... are at
+    the end of `lower`. Multiplying them by variable i gives the monomials whose first variable
+    is i.
     """
     at = 0
     for i in range(len(linear)):

@@ -1,8 +1,8 @@
-"""Intrinsic plasticity: each unit tunes its own gain and bias, without a target.
+"""Intrinsic plasticity: unsupervised tuning of the gain and bias of each unit.
 
-A unit's outputs are brought towards a normal distribution, which is the most informative one of
-a given mean and deviation (Schrauwen, Wardermann, Verstraeten, Steil and Stroobandt, Improving
-reservoirs using intrinsic plasticity, Neurocomputing 71, 2008, equations 13 and 14).
+The outputs of a unit are moved towards a normal distribution, which has the largest entropy for
+a given mean and standard deviation (Schrauwen, Wardermann, Verstraeten, Steil and Stroobandt,
+Improving reservoirs using intrinsic plasticity, Neurocomputing 71, 2008, equations 13 and 14).
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from .stack import ReservoirStack
 
 @dataclass(frozen=True)
 class IntrinsicPlasticity:
-    """How units are tuned.
+    """Intrinsic plasticity of tanh units.
 
-    With y = tanh(a x + b), every step moves
+    With y = tanh(a x + b) and v = deviation^2, every step adds
 
-        b by -rate (-mean / v + y / v (2 v + 1 - y^2 + mean y)),  v = deviation^2
-        a by rate / a + x times what b was moved by
+        db = -rate (-mean / v + y / v (2 v + 1 - y^2 + mean y))  to b
+        da = rate / a + x db                                     to a
 
-    averaged over series that run side by side.
+    averaged over the series that are run together.
 
     Parameters
     ----------
     epochs : int
         Passes over the series.
     mean, deviation : float
-        Of the outputs that are aimed at; the mean in (-1, 1).
+        Of the target distribution; the mean must be in (-1, 1).
     rate : float
+        Learning rate.
 
     Raises
     ------
     ValueError
-        For a value out of range.
+        If a value is out of range.
 
     Examples
     --------
@@ -73,26 +74,26 @@ class IntrinsicPlasticity:
         series: Sequence[Array],
         feedback: Sequence[Array] | None = None,
     ) -> None:
-        """Tune the reservoirs of a stack in place, first to last.
+        """Tune the reservoirs of a stack in place, from the first to the last.
 
         Parameters
         ----------
         stack : ReservoirStack
-            Of tanh units.
+            Its units must be tanh units.
         series : sequence of array, each (n_series, time, n_inputs)
-            Of the stack's device.
+            On the device of the stack.
         feedback : sequence of array, each (n_series, time, n_feedback), optional
 
         Raises
         ------
         ValueError
-            For another nonlinearity, or if a gain runs away.
+            If the activation is not tanh, or a gain diverges.
         """
         for i, part in enumerate(stack.parts):
             if part.spec.activation != "tanh":
                 raise ValueError(
-                    "intrinsic plasticity is for activation='tanh', whose outputs have a range; "
-                    f"got {part.spec.activation!r}"
+                    "intrinsic plasticity needs activation='tanh', which has bounded outputs; got "
+                    f"{part.spec.activation!r}"
                 )
             xp = device_module(part.device)
             gain, bias = xp.ones(part.units), xp.zeros(part.units)
@@ -111,7 +112,7 @@ class IntrinsicPlasticity:
         gain: Array,
         bias: Array,
     ) -> None:
-        """Run over series of one length once; gain and bias are moved in place."""
+        """Run once over series of equal length, and update gain and bias in place."""
         part = stack.parts[which]
         h = part.start(len(u))
         for steps, inputs in stack.inputs_of(which, u, feedback):
@@ -120,16 +121,16 @@ class IntrinsicPlasticity:
                 h = self._step(part, h, drive, gain, bias)
             if not (array_module(gain).isfinite(gain).all() and (gain > 0).all()):
                 raise ValueError(
-                    f"intrinsic plasticity ran away: a gain left the positive numbers. Lower its "
-                    f"rate, {self.rate}"
+                    f"intrinsic plasticity diverged: a gain is no longer positive and finite. "
+                    f"Lower its rate, {self.rate}"
                 )
 
     def _step(self, part: Reservoir, h: Array, drive: Array, gain: Array, bias: Array) -> Array:
         x = (part.recurrent.matmul(h) + drive).astype(np.float64)
         y = array_module(x).tanh(gain * x + bias)
         v = self.deviation**2
-        moved = -self.rate * (-self.mean / v + y / v * (2 * v + 1 - y * y + self.mean * y))
-        gain += self.rate / gain + (moved * x).mean(axis=0)
-        bias += moved.mean(axis=0)
+        db = -self.rate * (-self.mean / v + y / v * (2 * v + 1 - y * y + self.mean * y))
+        gain += self.rate / gain + (db * x).mean(axis=0)
+        bias += db.mean(axis=0)
         leak = part.spec.leak_rate
         return (part.spec.keep * h + leak * y).astype(part.dtype)

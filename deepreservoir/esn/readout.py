@@ -1,4 +1,4 @@
-"""Readouts that see states a block at a time: ridge from normal equations, RLS and LMS online."""
+"""Readouts fitted block by block: ridge from normal equations, and online RLS and LMS."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class RidgeFit(Movable):
     coef : array of float64, shape (n_outputs, n_features)
     intercept : array of float64, shape (n_outputs,)
     penalty : float
-        The one that was chosen.
+        The penalty of the fit.
     scores : dict of float to float
-        Score of each penalty, lower is better: generalised cross-validation, or the error on
-        held-out rows.
+        Score of each candidate penalty, lower is better: generalised cross-validation, or the
+        error on held-out rows.
     """
 
     coef: Array
@@ -32,13 +32,13 @@ class RidgeFit(Movable):
 
 
 class NormalEquations(Movable):
-    """X^T X and X^T y in float64, from blocks: memory does not grow with time.
+    """X^T X and X^T y in float64, accumulated over blocks in constant memory.
 
     Parameters
     ----------
     n_features, n_outputs : int
     device : {"cpu", "cuda"}, default="cpu"
-        Where the rows are, and all is computed.
+        Where the rows are, and where everything is computed.
 
     Examples
     --------
@@ -64,14 +64,14 @@ class NormalEquations(Movable):
         X = X.astype(np.float64, copy=False)
         y = y.astype(np.float64, copy=False)
         self.rows += len(X)
-        self.xx += X.T @ X  # NumPy sees the symmetry and does half the work
+        self.xx += X.T @ X  # NumPy detects the symmetry and does half the work
         self.xy += X.T @ y
         self.yy += (y * y).sum(axis=0)
         self.x_sum += X.sum(axis=0)
         self.y_sum += y.sum(axis=0)
 
     def merged(self, other: NormalEquations) -> NormalEquations:
-        """Return the equations of the rows of both."""
+        """Return the normal equations of the rows of both objects."""
         both = object.__new__(NormalEquations)
         for name, value in vars(self).items():
             setattr(both, name, value + getattr(other, name))
@@ -79,7 +79,9 @@ class NormalEquations(Movable):
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
         if not self.rows:
-            raise ValueError("a readout needs at least one row of states after the washout")
+            raise ValueError(
+                "a readout needs at least one row of states after the washout; got none"
+            )
         x_mean, y_mean = self.x_sum / self.rows, self.y_sum / self.rows
         xp = array_module(x_mean)
         xx = self.xx - self.rows * xp.outer(x_mean, x_mean)
@@ -95,34 +97,34 @@ class NormalEquations(Movable):
         try:
             coef = solve_positive(xx, xy)
         except np.linalg.LinAlgError:
-            # Without a penalty, states may be dependent: the shortest solution, by eigenvalues.
+            # Linearly dependent states without a penalty: take the minimum-norm solution.
             return self.solve_path((penalty,))
         return _fit(coef, x_mean, y_mean, penalty, {})
 
     def solve_path(
         self, penalties: tuple[float, ...], held_out: NormalEquations | None = None
     ) -> RidgeFit:
-        """Solve for the best of several penalties, from one decomposition.
+        """Solve for the best of several penalties with a single decomposition.
 
         Parameters
         ----------
         penalties : tuple of float
         held_out : NormalEquations, optional
-            Rows to choose by; generalised cross-validation (Golub, Heath and Wahba, 1979)
-            unless given.
+            Rows that the penalty is chosen on. By default it is chosen by generalised
+            cross-validation (Golub, Heath and Wahba, 1979).
         """
         xx, xy, yy, x_mean, y_mean = self._centred()
         xp = array_module(xx)
         values, vectors = eigh(xx)
         values = xp.maximum(values, 0)
-        # What is below the rounding of the largest carries no information.
+        # Eigenvalues below the rounding error of the largest carry no information.
         cut = values[-1] * len(values) * np.finfo(np.float64).eps
         rotated = vectors.T @ xy  # (n_features, n_outputs)
         scores, coefs = {}, {}
         for penalty in penalties:
             shifted = values + penalty
-            kept = shifted > cut
-            inverse = xp.where(kept, 1 / xp.where(kept, shifted, 1), 0)
+            nonzero = shifted > cut
+            inverse = xp.where(nonzero, 1 / xp.where(nonzero, shifted, 1), 0)
             coef = vectors @ (inverse[:, None] * rotated)
             coefs[penalty] = coef
             if held_out is None:
@@ -156,9 +158,9 @@ def _fit(
 
 
 class RidgeLearner(Movable):
-    """Ridge with one penalty or the best of a path, by GCV or on rows held out.
+    """Ridge regression with one penalty, or the best of several by GCV or on held-out rows.
 
-    After the choice on rows held out, all rows are fitted with the penalty that is chosen.
+    If the penalty is chosen on held-out rows, the readout is then refitted to all rows.
 
     Parameters
     ----------
@@ -179,25 +181,25 @@ class RidgeLearner(Movable):
         self.held_out: NormalEquations | None = None
 
     def add(self, X: Array, y: Array) -> None:
-        """Take rows in: X (n, n_features), y (n, n_outputs)."""
+        """Add rows to the fit: X (n, n_features), y (n, n_outputs)."""
         self.equations.add(X, y)
 
     def hold_out(self, X: Array, y: Array) -> None:
-        """Take in rows that the penalty is chosen on."""
+        """Add held-out rows, on which the penalty is chosen."""
         if self.held_out is None:
             n_features, n_outputs = self.equations.xy.shape
             self.held_out = NormalEquations(n_features, n_outputs, device_of(X))
         self.held_out.add(X, y)
 
     def fit(self) -> RidgeFit:
-        """Return the readout of the rows so far."""
+        """Return the readout fitted to the rows added so far."""
         if len(self.penalties) == 1 and self.held_out is None:
             return self.equations.solve(self.penalties[0])
         best = self.equations.solve_path(self.penalties, self.held_out)
         if self.held_out is None:
             return best
-        whole = self.equations.merged(self.held_out).solve(best.penalty)
-        return replace(whole, scores=best.scores)
+        refitted = self.equations.merged(self.held_out).solve(best.penalty)
+        return replace(refitted, scores=best.scores)
 
 
 class RecursiveLeastSquares(Movable):
@@ -207,9 +209,9 @@ class RecursiveLeastSquares(Movable):
     ----------
     n_features, n_outputs : int
     forgetting : float, default=1.0
-        Factor of the past a row, in (0, 1].
+        Factor by which the weight of past rows shrinks with each new row, in (0, 1].
     penalty : float, default=1e-6
-        Ridge penalty of the start.
+        Initial ridge penalty.
     device : {"cpu", "cuda"}, default="cpu"
     """
 
@@ -223,11 +225,11 @@ class RecursiveLeastSquares(Movable):
     ) -> None:
         xp = device_module(device)
         self.forgetting = forgetting
-        self.coef = xp.zeros((n_outputs, n_features + 1))  # the last one is the intercept
+        self.coef = xp.zeros((n_outputs, n_features + 1))  # the last column is the intercept
         self.P = xp.eye(n_features + 1) / penalty
 
     def add(self, X: Array, y: Array) -> None:
-        """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
+        """Update the readout row by row: X (n, n_features), y (n, n_outputs)."""
         xp = array_module(X, y)
         for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
             Px = self.P @ x
@@ -237,18 +239,18 @@ class RecursiveLeastSquares(Movable):
             self.P /= self.forgetting
 
     def fit(self) -> RidgeFit:
-        """Return the readout as it stands."""
+        """Return the current readout."""
         return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
 
 
 class LeastMeanSquares(Movable):
-    """Normalised least mean squares: one small step a row (Widrow and Hoff, 1960).
+    """Normalised least mean squares: one small step per row (Widrow and Hoff, 1960).
 
     Parameters
     ----------
     n_features, n_outputs : int
     rate : float, default=0.1
-        In (0, 2); the step is divided by the squared length of the row.
+        Step size in (0, 2), divided by the squared norm of the row.
     device : {"cpu", "cuda"}, default="cpu"
     """
 
@@ -259,17 +261,17 @@ class LeastMeanSquares(Movable):
         self.coef = device_module(device).zeros((n_outputs, n_features + 1))
 
     def add(self, X: Array, y: Array) -> None:
-        """Take rows in, one after another: X (n, n_features), y (n, n_outputs)."""
+        """Update the readout row by row: X (n, n_features), y (n, n_outputs)."""
         xp = array_module(X, y)
         for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
             self.coef += xp.outer(target - self.coef @ x, x) * (self.rate / (x @ x))
 
     def fit(self) -> RidgeFit:
-        """Return the readout as it stands."""
+        """Return the current readout."""
         return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
 
 
 def _with_ones(X: Array) -> Array:
-    """Return rows in float64, with a one behind each: (n, n_features + 1)."""
+    """Return the rows in float64 with a column of ones appended: (n, n_features + 1)."""
     xp = array_module(X)
     return xp.hstack([X.astype(np.float64), xp.ones((len(X), 1))])

@@ -1,4 +1,4 @@
-"""Recurrent weights as a reservoir uses them: scaled, on its device, in the fastest format."""
+"""Scaled recurrent weights on the device of a reservoir, in the fastest format."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from ..kernels.reservoir import Slices, sparse_product, to_slices
 from ..scaffold import Scaffold
 from . import compiled
 
-# From this share of weights on, a dense product with its vector units is the faster one.
+# From this share of nonzero weights on, a dense product is faster than a sparse one.
 _DENSE_SHARE = 0.04
 _DENSE_UNITS = 8192
-# The same for a device; that of the compiled loops until it has been measured on one.
+# The same on a device: the share of the compiled loops, not measured on a device.
 _DEVICE_DENSE_SHARE = 0.15
 
 
 class Recurrent:
-    """Recurrent weights W (units, units), scaled, ready for products.
+    """Scaled recurrent weights W (units, units), ready for products.
 
     Parameters
     ----------
     weights : ndarray, CSR matrix or Scaffold
-        Unscaled. Arrays are on the host, and are moved; a scaffold is on `device`.
+        Unscaled weights. Arrays are on the host and are copied to `device`; a scaffold is
+        already there.
     factor : float
-        What they are multiplied by.
+        Factor that scales all weights.
     dtype : numpy dtype
     gain : ndarray of float64, shape (units,), optional
-        What each unit multiplies all that it hears by.
+        Gain of each unit, which scales the weights into it.
     device : {"cpu", "cuda"}, default="cpu"
 
     Attributes
     ----------
     matrix : array, CSR matrix, Slices or None
-        (units, units), where the device is; slices are a device's sparse format. None for a
-        structure.
+        (units, units), on `device`, where Slices is the sparse format. None for structured
+        weights, which are not stored as a matrix.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Recurrent:
         self.device: Device = device
         self._scaffold = weights if isinstance(weights, Scaffold) else None
         self.matrix: Any = None
-        self.links: compiled.Links | None = None  # for the compiled loops, where they are faster
+        self.links: compiled.Links | None = None  # for the compiled loops, if they are faster
         scale = factor if gain is None else factor * gain
         self._scale = to_device(np.asarray(scale, self.dtype), device)
         if self._scaffold is None:
@@ -79,7 +80,7 @@ class Recurrent:
             self.matrix = matrix if self.device == "cpu" else to_slices(matrix, self.device)
 
     def _set_dense(self, weights: np.ndarray) -> None:
-        # By columns, so that W^T is contiguous in ``h W^T``: twice as fast for a few series.
+        # Column-major, so that W^T is contiguous in ``h W^T``: twice as fast for a few series.
         self.matrix = to_device(np.asfortranarray(weights, self.dtype), self.device)
 
     @property
@@ -92,7 +93,7 @@ class Recurrent:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held for the weights."""
+        """Number of bytes that the weights occupy."""
         if self._scaffold is not None:
             return self._scaffold.nbytes
         if scipy.sparse.issparse(self.matrix):
@@ -101,7 +102,7 @@ class Recurrent:
         return int(self.matrix.nbytes)
 
     def matmul(self, h: Array, out: Array | None = None) -> Array:
-        """Return ``h W^T``: (n, units) -> (n, units), into `out` where given."""
+        """Return ``h W^T``: (n, units) -> (n, units), written to `out` if given."""
         xp = device_module(self.device)
         if self._scaffold is not None:
             return xp.multiply(self._scaffold.matmul(h), self._scale, out=out)
@@ -114,7 +115,7 @@ class Recurrent:
         return out
 
     def dense(self) -> np.ndarray:
-        """Return W, scaled, on the host: float64, (units, units)."""
+        """Return the scaled W (units, units) on the host, in float64."""
         if self._scaffold is not None:
             scale = np.reshape(to_host(self._scale), (-1, 1)).astype(np.float64)
             return self._scaffold.dense() * scale

@@ -1,10 +1,10 @@
-"""The leaky reservoir: a state driven by series, many side by side.
+"""The leaky reservoir, which runs many series in parallel.
 
     h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + W_fb y[t-1] + b + noise)
 
 (Jaeger, 2001; Lukosevicius, 2012). With ``topology="antisymmetric"`` a is the step of Euler's
 method, and the state does not leak: h[t] = h[t-1] + a f(...) (Gallicchio, 2022). A reservoir
-holds no state: runs are given one and return one, so nothing leaks from one series into the next.
+object does not store a state: runs take one and return one, so series cannot affect each other.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ from .topology import RecurrentSpec, draw_recurrent, recurrent_digest
 
 ACTIVATIONS = ("tanh", "relu", "identity")
 
-#: Rows (steps times series) whose drive is computed as one product, and whose states are
-#: handed out at a time: enough for X^T X to run at the speed of the machine.
+#: Rows (steps times series) per block: their drive is computed in one product, and their states
+#: are yielded together. Large enough for X^T X to run at full speed.
 BLOCK = 2048
 
 
 @dataclass(frozen=True)
 class ReservoirSpec:
-    """Everything that decides a reservoir but the number of its inputs.
+    """Specification of a reservoir, apart from the number of its inputs.
 
     Parameters
     ----------
     recurrent : RecurrentSpec
     leak_rate : float
-        a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"`` the step of Euler's method.
+        The leak rate a, in (0, 1]; 1 means no leaky integration. For
+        ``topology="antisymmetric"`` it is the step of Euler's method.
     input_scaling, feedback_scaling : float
-        Bound of the uniform weights of inputs and feedback.
+        Bounds of the uniformly distributed input and feedback weights.
     bias_scaling : float
-        Bound of the uniform biases.
+        Bound of the uniformly distributed biases.
     activation : {"tanh", "relu", "identity"}
     noise : float
-        Standard deviation of normal noise inside the nonlinearity, while training.
+        Standard deviation of the normal noise inside the nonlinearity during training.
     """
 
     recurrent: RecurrentSpec
@@ -65,7 +66,7 @@ class ReservoirSpec:
 
     @property
     def keep(self) -> float:
-        """Factor of the previous state: 1 - a, but 1 for a step of Euler's method."""
+        """Factor of the previous state: 1 - a, or 1 for a step of Euler's method."""
         return self.recurrent.definition.keep(self.leak_rate)
 
     def uniform(self, draw: str, width: int, bound: float) -> np.ndarray:
@@ -76,7 +77,7 @@ class ReservoirSpec:
 
 
 def block_steps(n_series: int, time: int) -> Iterator[slice]:
-    """Yield the steps of each block, of at most `BLOCK` rows."""
+    """Yield the slice of steps of each block of at most `BLOCK` rows."""
     length = max(1, BLOCK // n_series)
     for first in range(0, time, length):
         yield slice(first, min(first + length, time))
@@ -84,7 +85,7 @@ def block_steps(n_series: int, time: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Gain and bias of each unit, inside its nonlinearity: ``f(gain * x + bias)``.
+    """Gain and bias of each unit inside its nonlinearity: ``f(gain * x + bias)``.
 
     Attributes
     ----------
@@ -96,10 +97,10 @@ class Tuning:
 
 
 class Driven(Movable, ABC):
-    """What is driven by series: runs over them, a block of steps at a time.
+    """Base class of systems that are driven by series, in blocks of steps.
 
-    A subclass has `units`, `dtype`, `device`, `parallel` and :meth:`block`. Arrays that go in are
-    of the device (CuPy arrays for ``"cuda"``), and so are those that come out.
+    A subclass has `units`, `dtype`, `device`, `parallel` and :meth:`block`. All input and output
+    arrays are on the device (CuPy arrays for ``"cuda"``).
     """
 
     units: int
@@ -108,7 +109,7 @@ class Driven(Movable, ABC):
 
     @abstractmethod
     def parallel(self, n_series: int) -> bool:
-        """Say whether a run of so many series uses several cores by itself."""
+        """Return whether a run of this many series already uses several cores."""
 
     @abstractmethod
     def block(
@@ -119,13 +120,13 @@ class Driven(Movable, ABC):
         noise_seed: int | None = None,
         first: int = 0,
     ) -> Array:
-        """Return the states of a few steps: u (n, time, n_inputs) -> (time, n, units).
+        """Return the states of one block of steps: u (n, time, n_inputs) -> (time, n, units).
 
-        `first` is the number of the first step, which the noise is keyed by.
+        `first` is the index of its first step, by which the noise is keyed.
         """
 
     def start(self, n_series: int = 1) -> Array:
-        """Return the state before any input: zeros, (n_series, units)."""
+        """Return the initial state: zeros (n_series, units)."""
         return device_module(self.device).zeros((n_series, self.units), self.dtype)
 
     def blocks(
@@ -135,23 +136,23 @@ class Driven(Movable, ABC):
         feedback: Array | None = None,
         noise_seed: int | None = None,
     ) -> Generator[tuple[slice, Array]]:
-        """Yield (steps, states) from first to last, at most `BLOCK` rows at a time.
+        """Yield (steps, states) in order, in blocks of at most `BLOCK` rows.
 
         Parameters
         ----------
         u : array, shape (n_series, time, n_inputs)
         h : array, shape (n_series, units), optional
-            State to go on from; zeros unless given.
+            Initial state, zeros by default.
         feedback : array, shape (n_series, time, n_feedback), optional
-            Output of the step before each.
+            Output of the previous step, for each step.
         noise_seed : int, optional
-            Switches the noise on.
+            Seed of the noise; without one there is no noise.
 
         Yields
         ------
         steps : slice
         states : array, shape (len, n_series, units)
-            Time first, so that a step is contiguous. A new array each time.
+            A new array for each block, with time first so that each step is contiguous.
 
         Raises
         ------
@@ -167,7 +168,7 @@ class Driven(Movable, ABC):
             yield steps, states
 
     def states(self, u: Array, h: Array | None = None, feedback: Array | None = None) -> Array:
-        """Return all states of series of one length: (n, time, n_inputs) -> (n, time, units)."""
+        """Return all states of series of equal length: (n, time, n_inputs) -> (n, time, units)."""
         out = device_module(self.device).empty((*u.shape[:2], self.units), self.dtype)
         for steps, states in self.blocks(u, h, feedback):
             out[:, steps] = states.swapaxes(0, 1)
@@ -175,21 +176,23 @@ class Driven(Movable, ABC):
 
 
 class Reservoir(Driven):
-    """A reservoir for inputs of one width.
+    """A reservoir for a given number of inputs.
 
     Parameters
     ----------
     spec : ReservoirSpec
     n_inputs : int
     n_feedback : int, default=0
-        Width of what the output feeds back.
+        Number of outputs that are fed back.
     dtype : numpy dtype, default=float32
     factor : float, optional
-        Of the same recurrent weights drawn before; see `draw_recurrent`.
+        Scale of the recurrent weights, if it is known from an earlier draw of the same weights;
+        see `draw_recurrent`.
     tuning : Tuning, optional
-        What intrinsic plasticity has found.
+        Gains and biases from intrinsic plasticity.
     device : {"cpu", "cuda"}, default="cpu"
-        Where it runs. A pickle is of no device, and comes back on the CPU: see :meth:`to`.
+        Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
+        :meth:`to`.
 
     Examples
     --------
@@ -220,13 +223,13 @@ class Reservoir(Driven):
         shift = 0.0 if tuning is None else tuning.bias
         unit_gain = None if tuning is None else tuning.gain
         self.recurrent = draw_recurrent(spec.recurrent, self.dtype, factor, unit_gain, device)
-        wide = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
-        self.W_in = self._placed(gain * wide)  # (units, n_inputs)
+        weights = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
+        self.W_in = self._placed(gain * weights)  # (units, n_inputs)
         b = (gain * spec.uniform("bias", 1, spec.bias_scaling))[:, 0] + shift
         self.b = self._placed(b)
         self._biased = bool(b.any())
         if spec.noise:
-            # By lane, float32; the noise has the same bits on every device.
+            # A float32 lookup table; the noise has the same bits on every device.
             lanes = lane_table("normal") * np.float32(spec.noise)
             self._noise_of = to_device(lanes, device)
         if self.n_feedback:
@@ -237,24 +240,24 @@ class Reservoir(Driven):
         return to_device(weights.astype(self.dtype), self.device)
 
     def _links(self, n_series: int) -> compiled.Links | None:
-        """Return what the compiled loops read, if they are to run so many series."""
+        """Return the weights of the compiled loops, if these are to run so many series."""
         fast = self.recurrent.sparse or compiled.beats_dense(n_series)
         return self.recurrent.links if fast else None
 
     def parallel(self, n_series: int) -> bool:
         if self.device == "cuda":
-            return True  # the device runs beside Python by itself
+            return True  # the device runs asynchronously anyway
         links = self._links(n_series)
         if links is not None:
             return n_series > compiled.LANES and compiled.worth_threads(links, BLOCK)
         return self.recurrent.structured or n_series > 1
 
     def tuned(self, tuning: Tuning) -> Reservoir:
-        """Return this reservoir with gains and biases of its units' own."""
+        """Return a copy of this reservoir with the gains and biases of `tuning`."""
         return self._again(tuning, self.device)
 
     def to(self, device: Device) -> Reservoir:
-        """Return this reservoir on a device; itself, if it is there."""
+        """Return this reservoir on a device, or itself if it is already there."""
         return self if device == self.device else self._again(self.tuning, device)
 
     def _again(self, tuning: Tuning | None, device: Device) -> Reservoir:
@@ -264,14 +267,14 @@ class Reservoir(Driven):
         )
 
     def digest(self) -> str:
-        """Return the SHA-256 of all that was drawn, before it is scaled and tuned."""
+        """Return the SHA-256 of all random weights, before scaling and tuning."""
         sha = hashlib.sha256(recurrent_digest(self.spec.recurrent).encode())
         widths = {"inputs": self.n_inputs, "bias": 1, "feedback": self.n_feedback}
         for draw, width in widths.items():
             sha.update(self.spec.uniform(draw, width, 1.0).astype("<f8").tobytes())
         return sha.hexdigest()
 
-    # Weights follow from the specification, and need not travel.
+    # Weights are redrawn from the specification and are not pickled.
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("spec", "n_inputs", "n_feedback", "dtype", "tuning")
@@ -281,7 +284,7 @@ class Reservoir(Driven):
         self.__init__(**state)  # type: ignore[misc]
 
     def drive(self, u: Array, feedback: Array | None = None) -> Array:
-        """Return what inputs and feedback give to each unit: (..., n_inputs) -> (..., units)."""
+        """Return the input of each unit from outside: (..., n_inputs) -> (..., units)."""
         drive = linear(u.astype(self.dtype, copy=False), self.W_in)
         if feedback is not None:
             drive += linear(feedback.astype(self.dtype, copy=False), self.W_fb)
@@ -297,16 +300,16 @@ class Reservoir(Driven):
         noise_seed: int | None = None,
         first: int = 0,
     ) -> Array:
-        array_module(u, h, self.W_in)  # names both kinds, where they are mixed
+        array_module(u, h, self.W_in)  # raises if host and device arrays are mixed
         back = None if feedback is None else feedback.swapaxes(0, 1)
-        states = self.drive(u.swapaxes(0, 1), back)  # becomes the states in place
+        states = self.drive(u.swapaxes(0, 1), back)  # replaced by the states in place
         if noise_seed is not None and self.spec.noise:
             states += self._noise(noise_seed, first, states.shape[0], states.shape[1])
         self._run(states, h.astype(self.dtype, copy=False))
         return states
 
     def _run(self, drive: Array, h: Array) -> None:
-        """Turn the drive of a block (time, n, units) into its states, in place."""
+        """Replace the drive of a block (time, n, units) by its states, in place."""
         recurrent, curve = self.recurrent, self.spec.activation
         links = self._links(len(h))
         if links is not None:
@@ -317,7 +320,7 @@ class Reservoir(Driven):
             return
         x = array_module(drive).empty_like(h)
         if len(h) == 1 and not recurrent.structured and self.device == "cpu":
-            # For one series vectors, which NumPy multiplies with less ado.
+            # For one series use vectors, which NumPy multiplies with less overhead.
             drive, h, x = drive[:, 0], h[0], x[0]
             for now in drive:
                 np.dot(recurrent.matrix, h, out=x)

@@ -1,4 +1,4 @@
-"""What stands for a whole series: features of fixed length from states of any length.
+"""Features of a whole series: vectors of fixed length from states of any length.
 
 The model spaces follow Bianchi, Scardapane, Lokse and Jenssen, Reservoir computing approaches
 for representation and classification of multivariate time series, IEEE TNNLS 32, 2021.
@@ -20,7 +20,7 @@ from .reservoir import Driven
 
 Blocks = Iterator[tuple[slice, Array]]
 
-#: Features that go by a name; a tuple of shares of the length is the fifth kind.
+#: Named kinds of features; the fifth kind is a tuple of shares of the length.
 FEATURES = ("last", "mean", "output_model", "reservoir_model")
 
 
@@ -32,7 +32,7 @@ class Projection(Movable):
     ----------
     mean : array of float64, shape (units,)
     components : array of float64, shape (n_components, units)
-        By falling variance.
+        In order of decreasing variance.
     """
 
     mean: Array
@@ -45,7 +45,7 @@ class Projection(Movable):
 def principal_components(
     driven: Driven, groups: Iterable[Array], washout: int, n_components: int
 ) -> Projection:
-    """Return the principal components of all states after the washout, from one pass.
+    """Return the principal components of all states after the washout, in one pass.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def principal_components(
     moments = NormalEquations(driven.units, 0, driven.device)
     for u in groups:
         for steps, states in driven.blocks(u):
-            kept = states[max(0, washout - steps.start) :]
-            rows = kept.reshape(-1, driven.units)
+            states = states[max(0, washout - steps.start) :]
+            rows = states.reshape(-1, driven.units)
             moments.add(rows, rows[:, :0])
     mean = moments.x_sum / moments.rows
     covariance = moments.xx - moments.rows * array_module(mean).outer(mean, mean)
@@ -67,19 +67,19 @@ def principal_components(
 
 @dataclass(frozen=True)
 class SequenceFeatures(Movable):
-    """A kind of features of a series.
+    """Features of a series.
 
     Parameters
     ----------
     kind : {"last", "mean", "output_model", "reservoir_model"} or tuple of float
-        The last state; the mean of states after the washout; the ridge regression that gives the
-        next input from a state; the one that gives the next state; or the states at these
-        shares of the length, in (0, 1], joined.
+        The last state; the mean of the states after the washout; the coefficients of a ridge
+        regression from each state to the next input; those of one to the next state; or the
+        concatenated states at these shares of the length, each in (0, 1].
     washout : int
     penalty : float
-        Ridge penalty of the models.
+        Ridge penalty of the two models.
     projection : Projection, optional
-        Of the states, for the models.
+        Applied to the states before the two models are fitted.
     """
 
     kind: str | tuple[float, ...]
@@ -88,7 +88,7 @@ class SequenceFeatures(Movable):
     projection: Projection | None = None
 
     def check_steps(self, steps: int) -> None:
-        """Raise a ValueError if a series of so many steps is too short to have the features."""
+        """Raise a ValueError if a series of this many steps is too short for the features."""
         after = {"mean": 1, "output_model": 2, "reservoir_model": 2}.get(str(self.kind), 0)
         if after and steps < self.washout + after:
             raise ValueError(
@@ -97,7 +97,7 @@ class SequenceFeatures(Movable):
             )
 
     def of(self, driven: Driven, u: Array, noise_seed: int | None = None) -> Array:
-        """Return the features of series (n, time, n_inputs), float64: (n, n_features)."""
+        """Return the features (n, n_features), in float64, of series (n, time, n_inputs)."""
         blocks = driven.blocks(u, noise_seed=noise_seed)
         if self.kind == "last":
             return self._at(blocks, u, (1.0,))
@@ -108,29 +108,29 @@ class SequenceFeatures(Movable):
         return self._model(blocks, u)
 
     def _at(self, blocks: Blocks, u: Array, shares: tuple[float, ...]) -> Array:
-        wanted = [max(0, ceil(share * u.shape[1] - 1e-9) - 1) for share in shares]
-        found: dict[int, Array] = {}
+        times = [max(0, ceil(share * u.shape[1] - 1e-9) - 1) for share in shares]
+        selected: dict[int, Array] = {}
         for steps, states in blocks:
-            for t in wanted:
+            for t in times:
                 if steps.start <= t < steps.stop:
-                    found[t] = states[t - steps.start].astype(np.float64)
-        return array_module(u).concatenate([found[t] for t in wanted], axis=1)
+                    selected[t] = states[t - steps.start].astype(np.float64)
+        return array_module(u).concatenate([selected[t] for t in times], axis=1)
 
     def _mean(self, blocks: Blocks, u: Array) -> Array:
         total: Any = 0.0
         for steps, states in blocks:
-            kept = states[max(0, self.washout - steps.start) :]
-            total = total + kept.sum(axis=0, dtype=np.float64)
+            states = states[max(0, self.washout - steps.start) :]
+            total = total + states.sum(axis=0, dtype=np.float64)
         return total / (u.shape[1] - self.washout)
 
     def _model(self, blocks: Blocks, u: Array) -> Array:
-        """Solve a small ridge regression for each series, all from one pass over the states."""
+        """Fit one small ridge regression per series, in one pass over the states."""
         xp = array_module(u)
-        own = self.kind == "reservoir_model"
+        predict_state = self.kind == "reservoir_model"
         n, time = u.shape[:2]
-        first = self.washout  # the first state that is read
+        first = self.washout  # the first state that is used
         xx, xy = xp.zeros((0, 0, 0)), xp.zeros((0, 0, 0))
-        before: Array | None = None  # the last state of the block before: (n, 1, width)
+        before: Array | None = None  # last state of the previous block: (n, 1, width)
         for steps, states in blocks:
             rows = states.swapaxes(0, 1)
             z = rows.astype(np.float64) if self.projection is None else self.projection(rows)
@@ -141,15 +141,15 @@ class SequenceFeatures(Movable):
             if before is not None:
                 z = xp.concatenate([before, z], axis=1)
             before = z[:, -1:]
-            # Rows of z are the states up to `end`; each but the last is given what comes next.
+            # Rows of z are the states up to `end`; the target of each is the following one.
             x = xp.concatenate([z[:, :-1], xp.ones((n, z.shape[1] - 1, 1))], axis=2)
-            y = z[:, 1:] if own else u[:, end - z.shape[1] + 1 : end]
+            y = z[:, 1:] if predict_state else u[:, end - z.shape[1] + 1 : end]
             if xx.size == 0:
                 xx = xp.zeros((n, x.shape[2], x.shape[2]))
                 xy = xp.zeros((n, x.shape[2], y.shape[2]))
             xx += x.swapaxes(1, 2) @ x
             xy += x.swapaxes(1, 2) @ y
         shrink = xp.full(xx.shape[1], self.penalty)
-        shrink[-1] = 1e-9 * max(1, time)  # the constant is all but free
+        shrink[-1] = 1e-9 * max(1, time)  # the constant is hardly penalised
         coef = solve(xx + xp.diag(shrink), xy)
         return coef.reshape(n, -1)

@@ -10,12 +10,12 @@ import scipy.sparse
 import scipy.sparse.linalg
 from scipy.sparse.csgraph import connected_components
 
-# Up to this size all eigenvalues are computed; above it, the largest few by Arnoldi.
+# Up to this size all eigenvalues are computed; above it, only the largest few (Arnoldi).
 _DENSE_LIMIT = 512
 
 
 def spectral_radius_of(weights: Any) -> float:
-    """Return the largest magnitude of the eigenvalues of square weights.
+    """Return the largest magnitude of the eigenvalues of a square matrix.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def spectral_radius_of(weights: Any) -> float:
     Returns
     -------
     float
-        To about ten digits; of sparse weights without a cycle, such as nilpotent ones, exactly.
+        Accurate to about ten digits, and exact for sparse weights without cycles, such as
+        nilpotent ones.
 
     Examples
     --------
@@ -36,8 +37,8 @@ def spectral_radius_of(weights: Any) -> float:
         return _largest(weights)
     links = weights.tocsr()
     links.eliminate_zeros()
-    # Units that hear each other, in a round, are a block on the diagonal of triangular weights.
-    # All else is no eigenvalue, though rounding makes large ones of it.
+    # Ordered by strongly connected components, the matrix is block triangular, so only the
+    # diagonal blocks have eigenvalues. Rounding would turn the other weights into large ones.
     _, labels = connected_components(links, connection="strong")
     radius = float(np.abs(links.diagonal()).max())
     sizes = np.bincount(labels)
@@ -50,14 +51,15 @@ def spectral_radius_of(weights: Any) -> float:
 def _largest(weights: Any) -> float:
     units = weights.shape[0]
     if units > _DENSE_LIMIT:
-        # The eigenvalues of random weights crowd at the edge of their disc: Arnoldi needs room.
+        # The eigenvalues of random weights are dense at the edge of a disc, so Arnoldi's method
+        # needs a large subspace.
         start = np.ones(units) / np.sqrt(units)
         try:
             values = scipy.sparse.linalg.eigs(
                 weights, k=4, ncv=96, v0=start, tol=1e-10, return_eigenvectors=False
             )
         except scipy.sparse.linalg.ArpackNoConvergence:
-            pass  # none stands out; all are computed
+            pass  # no dominant eigenvalue; compute all of them
         else:
             return float(np.abs(values).max())
     dense = weights.toarray() if scipy.sparse.issparse(weights) else weights

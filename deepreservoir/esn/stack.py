@@ -1,4 +1,4 @@
-"""Several reservoirs as one: stacked, each reading the one before, or side by side."""
+"""Several reservoirs as one: in series, each reading the previous one, or in parallel."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ARRANGEMENTS = ("deep", "grouped")
 
 
 class ReservoirStack(Driven):
-    """Reservoirs whose states are joined, (time, n_series, units of all).
+    """Several reservoirs with concatenated states, (time, n_series, total units).
 
-    ``"deep"``: the first reads the input, each other the states of the one before
-    (Gallicchio, Micheli and Pedrelli, 2017), by weights of its `input_scaling` divided by the
-    square root of the number of states read: a unit hears about as much of a hundred states as
-    of one, and does not saturate. ``"grouped"``: all read the input. Feedback goes
-    to all.
+    In a ``"deep"`` stack, the first reservoir reads the input and every other one the states of
+    the previous reservoir (Gallicchio, Micheli and Pedrelli, 2017). The `input_scaling` of the
+    latter is divided by the square root of the number of states it reads, so that units do not
+    saturate when they read many states. In a ``"grouped"`` stack, all reservoirs read the input.
+    Feedback goes to all of them.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class ReservoirStack(Driven):
     arrangement : {"deep", "grouped"}
     dtype : numpy dtype, default=float32
     device : {"cpu", "cuda"}, default="cpu"
-        Where it runs. A pickle is of no device, and comes back on the CPU: see :meth:`to`.
+        Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
+        :meth:`to`.
     """
 
     def __init__(
@@ -80,14 +81,14 @@ class ReservoirStack(Driven):
 
     @classmethod
     def of(cls, parts: list[Reservoir], arrangement: str) -> ReservoirStack:
-        """Return a stack of reservoirs that are there, each for inputs of its place's width."""
+        """Return a stack of existing reservoirs, whose numbers of inputs match their positions."""
         stack = cls.__new__(cls)
         stack.deep, stack.device = arrangement == "deep", parts[0].device
         stack._join(parts)
         return stack
 
     def to(self, device: Device) -> ReservoirStack:
-        """Return this stack on a device; itself, if it is there."""
+        """Return this stack on a device, or itself if it is already there."""
         if device == self.device:
             return self
         new = copy(self)
@@ -95,12 +96,12 @@ class ReservoirStack(Driven):
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"device": "cpu"}  # where the parts come back
+        return vars(self) | {"device": "cpu"}  # the parts are unpickled there
 
     def inputs_of(
         self, which: int, u: Array, feedback: Array | None = None
     ) -> Iterator[tuple[slice, Array]]:
-        """Yield (steps, what one of the reservoirs reads: (n_series, len, width)), in blocks."""
+        """Yield (steps, inputs (n_series, len, width)) of reservoir number `which`, in blocks."""
         before = self.parts[:which] if self.deep else []
         last = [part.start(len(u)) for part in before]
         for steps in block_steps(*u.shape[:2]):
@@ -123,8 +124,8 @@ class ReservoirStack(Driven):
         first: int = 0,
     ) -> Array:
         inputs, joined = u, []
-        for part, where in zip(self.parts, self._slices, strict=True):
-            states = part.block(inputs, h[:, where], feedback, noise_seed, first)
+        for part, units in zip(self.parts, self._slices, strict=True):
+            states = part.block(inputs, h[:, units], feedback, noise_seed, first)
             joined.append(states)
             if self.deep:
                 inputs = states.swapaxes(0, 1)
@@ -132,5 +133,5 @@ class ReservoirStack(Driven):
 
 
 def _reading(spec: ReservoirSpec, width: int) -> ReservoirSpec:
-    """Return the specification of a reservoir that reads so many states of another."""
+    """Return `spec` with its input scaling adjusted to `width` states of another reservoir."""
     return replace(spec, input_scaling=spec.input_scaling / sqrt(width))

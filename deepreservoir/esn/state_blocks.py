@@ -1,7 +1,7 @@
-"""Rows for a readout: states after the washout, beside what they should give.
+"""Training rows of a readout: the states after the washout, with their targets.
 
-A run that uses one core leaves the others idle, so the next block is run in a thread of its own
-while the readout takes in the one before.
+A run that uses only one core leaves the others idle, so the next block is computed in a separate
+thread while the readout processes the current one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def harvest(
     feedback: Array | None = None,
     noise_seed: int | None = None,
 ) -> Generator[tuple[int, Array, Array]]:
-    """Yield what a readout is trained on, a block at a time.
+    """Yield the training rows of a readout in blocks.
 
     Until the generator ends or is closed, it may hold one of the BLAS's threads.
 
@@ -32,16 +32,16 @@ def harvest(
     u : array, shape (n_series, time, n_inputs)
     y : array, shape (n_series, time, n_outputs)
     washout : int, default=0
-        Steps at the start of each series that are left out.
+        Number of initial steps of each series that are left out.
     feedback : array, shape (n_series, time, n_feedback), optional
     noise_seed : int, optional
 
     Yields
     ------
     first : int
-        Number of the first step of the block.
+        Index of the first step of the block.
     states : array, shape (len, n_series, units)
-    wanted : array, shape (len, n_series, n_outputs)
+    targets : array, shape (len, n_series, n_outputs)
     """
     blocks = driven.blocks(u, feedback=feedback, noise_seed=noise_seed)
     with closing(blocks if driven.parallel(len(u)) else one_ahead(blocks)) as ready:

@@ -1,8 +1,9 @@
-"""Element-wise work that is worth fusing: each CUDA kernel beside its NumPy reference.
+"""Fused element-wise operations, each as a CUDA kernel with a NumPy reference.
 
-A function takes the module of its arrays. On NumPy it runs the reference, which is the readable
-definition; on a device it launches a kernel, which gives the same to rounding, and the same bits
-where random bits are drawn. None writes to its arguments, unless its name ends in an underscore.
+Every function follows the module of its arrays. NumPy arrays use the reference implementation,
+which is the readable definition. Device arrays launch a kernel, which agrees with the reference to
+rounding, and bit by bit where random bits are drawn. No function modifies its arguments, unless
+its name ends in an underscore.
 """
 
 from .activations import (

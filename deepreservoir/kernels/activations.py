@@ -1,4 +1,4 @@
-"""Nonlinearities; and a bias, a nonlinearity and a dropout mask in one pass."""
+"""Nonlinearities, and a fused bias, nonlinearity and dropout mask."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def identity_backward(dy: Array, y: Array) -> Array:
 
 def relu(x: Array) -> Array:
     xp = array_module(x)
-    # Against a row of zeros, not a scalar: NumPy's maximum has a vector loop for arrays only.
+    # A row of zeros instead of a scalar: NumPy's maximum is vectorised for arrays only.
     return xp.maximum(x, xp.zeros(x.shape[-1:], x.dtype))
 
 
@@ -53,7 +53,7 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """GELU in its exact form, ``x Phi(x)`` (Hendrycks and Gimpel, 2016)."""
+    """Return the exact GELU, ``x Phi(x)`` (Hendrycks and Gimpel, 2016)."""
     return 0.5 * x * (1 + _special(array_module(x)).erf(x * _SQRT_HALF))
 
 
@@ -87,14 +87,14 @@ class ActivationFunction(NamedTuple):
 
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
-    keeps_output: bool  # whether backward needs the output (else the input)
-    value: str  # of x
-    slope: str  # at x
+    keeps_output: bool  # whether backward needs the output instead of the input
+    value: str  # CUDA expression of the function at x
+    slope: str  # CUDA expression of the derivative at x
 
 
 #: Nonlinearities by name.
 ACTIVATIONS: dict[str, ActivationFunction] = {
-    # NaN is not below zero, and so stays.
+    # The comparison is written so that NaN stays NaN.
     "relu": ActivationFunction(relu, relu_backward, True, "x <= 0 ? (real)0 : x", "x > 0"),
     "tanh": ActivationFunction(tanh, tanh_backward, True, "tanh(x)", "1 - tanh(x) * tanh(x)"),
     "gelu": ActivationFunction(
@@ -115,7 +115,7 @@ ACTIVATIONS: dict[str, ActivationFunction] = {
     "identity": ActivationFunction(identity, identity_backward, True, "x", "1"),
 }
 
-# RESULT is what a pass returns, of x (with its bias), mask and, backward, dy.
+# RESULT is the result of a pass in terms of x (with its bias), mask and, backward, gradient.
 _SOURCE = (
     PHILOX
     + r"""
@@ -160,22 +160,22 @@ _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 def bias_activation_dropout(
     x: Array, bias: Array | None, name: str, mask: Mask | None
 ) -> tuple[Array, Any]:
-    """Return ``activation(x + bias) * mask``, in one pass on a device, and what backward needs.
+    """Return ``activation(x + bias) * mask``, and what backward needs; one pass on a device.
 
     Parameters
     ----------
     x : array, shape (n, d)
     bias : array, shape (d,), optional
     name : str
-        Of an activation in :data:`ACTIVATIONS`.
+        A key of :data:`ACTIVATIONS`.
     mask : Mask, optional
-        Of :func:`dropout_mask`.
+        From :func:`dropout_mask`.
 
     Returns
     -------
     y : array, shape (n, d)
-    kept : object
-        For :func:`bias_activation_dropout_backward`.
+    cache : object
+        Argument of :func:`bias_activation_dropout_backward`.
     """
     if array_module(x) is not np:
         return _pass_on_device(name, None, x, bias, mask), (x, bias, mask)
@@ -183,15 +183,15 @@ def bias_activation_dropout(
     if bias is not None:
         x = x + bias
     y = function.forward(x)
-    kept = y if function.keeps_output else x, mask
-    return y if mask is None else y * mask, kept
+    cache = y if function.keeps_output else x, mask
+    return y if mask is None else y * mask, cache
 
 
-def bias_activation_dropout_backward(dy: Array, name: str, kept: Any) -> Array:
-    """Return the gradient of :func:`bias_activation_dropout` in x; summed over rows, in bias."""
+def bias_activation_dropout_backward(dy: Array, name: str, cache: Any) -> Array:
+    """Return the gradient with respect to x; its sum over rows is that of the bias."""
     if array_module(dy) is not np:
-        return _pass_on_device(name, dy, *kept)
-    saved, mask = kept
+        return _pass_on_device(name, dy, *cache)
+    saved, mask = cache
     return ACTIVATIONS[name].backward(dy if mask is None else dy * mask, saved)
 
 
@@ -210,7 +210,7 @@ def _pass_on_device(
     x = contiguous(x)
     out = array_module(x).empty_like(x)
     drop = Drop(0, 0, 0) if mask is None else mask
-    # An array that is not there is never read; something has to stand in its place.
+    # An array that is None is never read, but the kernel needs some pointer in its place.
     kernel = (_FORWARD if dy is None else _BACKWARD)[name].of(dtype)
     kernel.launch_rows(
         rows,

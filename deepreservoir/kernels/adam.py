@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import Array, array_module
 from .cuda import RealKernel
 
-# Elements of a flat vector that are updated at a time: ten scratch passes stay in cache.
+# Elements updated at a time, so that the passes over the scratch buffers stay in cache.
 _CHUNK = 32_768
 
 _ADAM = RealKernel(
@@ -46,13 +46,13 @@ def adam_(
     weight_decay: float,
     decoupled: bool,
 ) -> None:
-    """One step of Adam (Kingma and Ba, 2015) or, `decoupled`, AdamW, in place on flat vectors."""
+    """Do one step of Adam (Kingma and Ba, 2015), or AdamW if `decoupled`, in place."""
     root_correction = (1 - beta2**step) ** 0.5
     size = rate * root_correction / (1 - beta1**step)
     if array_module(theta) is not np:
         shrink, decay = (-rate * weight_decay, 0.0) if decoupled else (0.0, weight_decay)
-        numbers = shrink, decay, beta1, 1 - beta1, beta2, 1 - beta2, eps * root_correction, size
-        scalars = [theta.dtype.type(number) for number in numbers]
+        constants = shrink, decay, beta1, 1 - beta1, beta2, 1 - beta2, eps * root_correction, size
+        scalars = [theta.dtype.type(constant) for constant in constants]
         n = len(theta)
         _ADAM.of(theta.dtype).launch(n, theta, grad, m, v, decay_mask, np.int64(n), *scalars)
         return

@@ -1,12 +1,13 @@
-"""CUDA kernels: source text that CuPy compiles when it is first launched.
+"""CUDA kernels, which CuPy compiles from source when they are first launched.
 
-A kernel is written in plain CUDA C: no headers, no warp intrinsics, so that the same text also
-compiles for a CPU, where the tests run it. Its conventions:
+Kernels are written in plain CUDA C, without headers or warp intrinsics, so that the tests can also
+compile the same source for a CPU. Conventions:
 
-- the text calls the kernel ``KERNEL`` and its floating type ``real``;
-- integers are ``long long`` (``np.int64``) or ``unsigned long long`` (``np.uint64``), flags are
-  ``int`` (``np.int32``): a launch hands the bytes of its arguments over as they are;
-- arrays are in C order, and every loop has a stride, so that any grid gives the same result.
+- the source calls the kernel ``KERNEL`` and its floating-point type ``real``;
+- integers are ``long long`` (``np.int64``) or ``unsigned long long`` (``np.uint64``), and flags are
+  ``int`` (``np.int32``), because a launch passes the bytes of its arguments unconverted;
+- arrays are in C order, and every loop has a stride, so that the result does not depend on the
+  size of the grid.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ import numpy as np
 
 from ..backend import Array, array_module
 
-#: Most threads of a block, a power of two; kernels know it by the same name.
+#: Maximum number of threads per block, a power of two; kernels use the same name.
 THREADS = 256
 
-# Enough blocks to fill any device; more work than that is done by the loop in the kernel.
+# Enough blocks to fill any device; further work is done by the loop in the kernel.
 _MAX_BLOCKS = 2048
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
-#: CUDA C for sums and maxima over the threads of a block, which all of them get.
+#: CUDA C for sums and maxima over the threads of a block; all threads get the result.
 REDUCTIONS = r"""
 __device__ real block_sum(real value, real* shared) {
     __syncthreads();  // what was shared before has been read
@@ -56,26 +57,26 @@ _registry: dict[str, Kernel] = {}
 
 
 def all_kernels() -> list[Kernel]:
-    """Return every kernel of the modules imported so far, in the order of their names."""
+    """Return all kernels of the modules imported so far, sorted by name."""
     return [_registry[name] for name in sorted(_registry)]
 
 
 class Kernel:
-    """One CUDA kernel, compiled when it is first launched and kept for the process.
+    """A CUDA kernel that is compiled once per process, when it is first launched.
 
     Parameters
     ----------
     name : str
-        Name of the compiled function, of which there may be only one.
+        Name of the compiled function, which must be unique.
     source : str
         CUDA C that defines the function ``KERNEL``.
     real : {"float", "double"}, default="float"
-        What ``real`` stands for in the source.
+        Type that ``real`` stands for in the source.
     """
 
     def __init__(self, name: str, source: str, real: str = "float") -> None:
         if name in _registry:
-            raise ValueError(f"every kernel needs a name of its own; used twice: {name!r}")
+            raise ValueError(f"every kernel needs a unique name; {name!r} is used twice")
         self.name = name
         self.source = f"{_PRELUDE}typedef {real} real;\n{source.replace('KERNEL', name)}"
         _registry[name] = self
@@ -87,20 +88,20 @@ class Kernel:
         return cupy.RawKernel(self.source, self.name)
 
     def launch(self, n: int, *arguments: Array | np.generic) -> None:
-        """Run on a grid of threads for `n` items; nothing happens for none.
+        """Launch a grid of threads for `n` items; does nothing if there are none.
 
         Parameters
         ----------
         n : int
-        *arguments : arrays of the device in C order, and NumPy scalars of the exact C type
+        *arguments : arrays on the device in C order, and NumPy scalars of the exact C type
         """
         self.launch_blocks(min(-(-n // THREADS), _MAX_BLOCKS), THREADS, *arguments)
 
     def launch_rows(
         self, rows: int, width: int, *arguments: Array | np.generic, shared_bytes: int = 0
     ) -> None:
-        """Run one block a row, with threads for the `width` of a row; nothing for no width."""
-        # Threads do a few columns each: reductions over fewer threads are shorter.
+        """Launch one block per row, with threads for `width` columns; does nothing for no width."""
+        # Each thread handles a few columns, since reductions over fewer threads are faster.
         threads = min(max(32, 1 << max(width // 4 - 1, 0).bit_length()), THREADS)
         blocks = min(rows, _MAX_BLOCKS) if width else 0
         self.launch_blocks(blocks, threads, *arguments, shared_bytes=shared_bytes)
@@ -108,12 +109,12 @@ class Kernel:
     def launch_blocks(
         self, blocks: int, threads: int, *arguments: Array | np.generic, shared_bytes: int = 0
     ) -> None:
-        """Run `blocks` blocks of `threads` threads; nothing happens for no blocks.
+        """Launch `blocks` blocks of `threads` threads; does nothing if there are none.
 
         Raises
         ------
         ValueError
-            If an array is not in C order: a kernel sees its first element and no strides.
+            If an array is not in C order: a kernel only gets a pointer, without strides.
         """
         for position, argument in enumerate(arguments):
             if not isinstance(argument, np.generic) and not argument.flags.c_contiguous:
@@ -126,14 +127,14 @@ class Kernel:
 
 
 class RealKernel:
-    """One source for both types of training: a kernel for float32 and one for float64.
+    """Two kernels from one source, for float32 and float64.
 
     Parameters
     ----------
     name : str
         The kernels are called ``name_float`` and ``name_double``.
     source : str
-        As of :class:`Kernel`.
+        See :class:`Kernel`.
     """
 
     def __init__(self, name: str, source: str) -> None:
@@ -149,16 +150,16 @@ class RealKernel:
         Raises
         ------
         TypeError
-            If that is neither float32 nor float64.
+            If `dtype` is neither float32 nor float64.
         """
         try:
             return self._kernels[np.dtype(dtype)]
         except KeyError:
             raise TypeError(
-                f"kernel {self.name} works in float32 or float64; got {dtype}. Convert with astype"
+                f"kernel {self.name} supports float32 and float64; got {dtype}. Convert with astype"
             ) from None
 
 
 def contiguous(array: Array, dtype: np.dtype | type | None = None) -> Array:
-    """Return `array` in C order and, where given, in `dtype`, copying only if it is not."""
+    """Return `array` in C order and, if given, in `dtype`; copies only if needed."""
     return array_module(array).ascontiguousarray(array, dtype)

@@ -1,8 +1,8 @@
-"""Random lanes, and the frozen weights that are looked up with them.
+"""Random lanes, and frozen weights looked up from a table of values by lane.
 
-The layout is that of :mod:`deepreservoir.scaffold.streams`; a key and a substream come as the
-integers that a stream stands for. What is drawn has the same bytes wherever it is drawn: integer
-arithmetic decides the lanes, and tables of values come scaled from the host.
+The layout is that of :mod:`deepreservoir.scaffold.streams`; keys and substreams are plain integers
+here. The host and every device draw the same bytes: lanes come from integer arithmetic, and the
+tables of values are scaled on the host.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LANES_PER_BLOCK = 16
 
 _MASK = 2**64 - 1
 
-#: CUDA C for the lanes of a row: Philox 4x64-10 (Salmon et al., 2011) as NumPy counts it.
+#: CUDA C for the lanes of a row: Philox 4x64-10 (Salmon et al., 2011) with NumPy's counter.
 PHILOX = r"""
 __device__ void philox(unsigned long long block, unsigned long long substream,
         unsigned long long key0, unsigned long long key1, unsigned long long* words) {
@@ -106,17 +106,17 @@ extern "C" __global__ void KERNEL(const float* table, const long long* index, fl
 
 
 def key_words(key: int) -> tuple[np.uint64, np.uint64]:
-    """Return the two words of a 128-bit key, low first."""
+    """Return the two 64-bit words of a 128-bit key, the low one first."""
     return np.uint64(key & _MASK), np.uint64(key >> 64)
 
 
 def lane_rows(key: int, start: int, stop: int, width: int, substream: int = 0) -> np.ndarray:
-    """Return rows [start, stop) of the lanes of a matrix that is `width` wide, on the host.
+    """Draw rows [start, stop) of a matrix of lanes with `width` columns, on the host.
 
     Returns
     -------
     ndarray of uint16, shape (stop - start, width)
-        A view, which is contiguous where `width` is a multiple of 16.
+        A view, which is contiguous if `width` is a multiple of 16.
     """
     rows, blocks = stop - start, -(-width // LANES_PER_BLOCK)
     counter = int(start) * blocks + (int(substream) << 64)  # NumPy integers would overflow
@@ -137,7 +137,7 @@ def draw_rows(
     key : int
     start, stop, width : int
     out : array of float32, shape (stop - start, width), optional
-        Where to draw them.
+        Array to write to.
 
     Returns
     -------
@@ -151,12 +151,12 @@ def draw_rows(
         sizes = np.int64(rows), np.int64(width), np.uint64(start)
         _DRAW.launch_rows(rows, width, table, out, *sizes, *key_words(key))
         return out
-    # A strip of lanes stays in the second-level cache between the draw and the look-up.
+    # Work in strips, so that lanes stay in the L2 cache between the draw and the look-up.
     strip = max(1, 262_144 // width)
     for first in range(start, stop, strip):
         last = min(first + strip, stop)
         lanes = lane_rows(key, first, last, width)
-        # No lane is out of range; mode="wrap" only spares NumPy the check and a copy.
+        # All lanes are in range; mode="wrap" only saves NumPy a check and a copy.
         np.take(table, lanes, out=out[first - start : last - start], mode="wrap")
     return out
 

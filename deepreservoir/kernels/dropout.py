@@ -1,4 +1,4 @@
-"""Dropout masks: drawn on the host, or inside the kernels that apply them."""
+"""Dropout masks, drawn on the host or inside the kernels that apply them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .draw import lane_rows
 
 
 class Drop(NamedTuple):
-    """What decides a mask: an entry is dropped where its lane is below `threshold`.
+    """Parameters of a mask: an entry is dropped if its lane is below `threshold`.
 
     Attributes
     ----------
     threshold : int
-        Share that is dropped, in units of 1/65,536.
+        Share of dropped entries, in units of 1/65,536.
     key : int
-        Of the stream that the lanes come from, 128 bits.
+        128-bit key of the stream of lanes.
     substream : int
     """
 
@@ -28,19 +28,19 @@ class Drop(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """The factor of what is kept: the reciprocal of its share."""
+        """Factor of the entries that are kept: the reciprocal of their share."""
         return 65_536 / (65_536 - self.threshold)
 
 
-#: A mask that may be kept for a backward: its entries, or, on a device, what draws them again.
+#: A mask to store for the backward pass: its entries or, on a device, how to redraw them.
 Mask = Array | Drop
 
 
 def dropout_mask(like: Array, drop: Drop) -> Mask:
-    """Return the mask for `like` (n, d): zeros, and the reciprocal of the share kept.
+    """Return the mask for `like` (n, d): zeros, and the reciprocal of the share that is kept.
 
-    On a device nothing is drawn yet: the kernels draw the same bits, each time that they are
-    applied, and no mask takes memory.
+    On a device nothing is drawn yet. The kernels draw the same bits whenever they apply the mask,
+    which therefore takes no memory.
     """
     if array_module(like) is not np:
         return drop

@@ -1,13 +1,12 @@
-"""The fast Walsh-Hadamard transform of rows, between signs.
+"""The fast Walsh-Hadamard transform of rows, with random signs before and after.
 
-With H the Sylvester-Hadamard matrix of order n, stacked blocks k = 0, 1, ... of it and a sign
-for each input (of a block) and each output, scaled, the two directions are
+H is the Sylvester-Hadamard matrix of order n. Blocks k = 0, 1, ... of it are stacked; there is a
+sign for each input of each block, and a scaled sign for each output. The two directions are
 
     forward:   out[:, k n + i] = signs_out[k n + i] sum_j H[i, j] signs_in[k, j] x[:, j]
     backward:  out[:, j] = sum_k signs_in[k, j] sum_i H[i, j] signs_out[k n + i] x[:, k n + i]
 
-On the host two small matrix products are faster; :mod:`deepreservoir.scaffold.hadamard` has
-them.
+On the host, the two small matrix products of :mod:`deepreservoir.scaffold.hadamard` are faster.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
 
-# Bytes of shared memory that every device grants a block.
+# Bytes of shared memory per block that every device supports.
 _SHARED_BYTES = 48 << 10
 
 _TRANSFORM = r"""
@@ -85,7 +84,7 @@ extern "C" __global__ void KERNEL(const real* x, const real* signs_in, const rea
 
 
 def fits_shared_memory(order: int, dtype: np.dtype) -> bool:
-    """Say whether a row of a transform of `order` fits the shared memory of a block."""
+    """Return whether a row of a transform of `order` fits in the shared memory of a block."""
     return order * np.dtype(dtype).itemsize <= _SHARED_BYTES
 
 
@@ -99,7 +98,7 @@ def hadamard_rows(
     x : array, shape (n, d_in), or (n, d_out) backward
     signs_in : array, shape (blocks, d_in)
     signs_out : array, shape (d_out,)
-        With the scale folded in.
+        Signs multiplied by the scale.
     order : int
         A power of two, at least d_in; see :func:`fits_shared_memory`.
     backward : bool, default=False

@@ -1,6 +1,6 @@
-"""Linear algebra that NumPy with SciPy and CuPy spell differently.
+"""Linear algebra whose interfaces differ between NumPy, SciPy and CuPy.
 
-CuPy's solvers fail without a word unless told otherwise; here they raise as NumPy's do.
+CuPy's solvers fail silently by default; here they raise exceptions, as NumPy's do.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ def linear(x: Array, W: Array) -> Array:
     """Return ``x W^T`` for x (..., d_in) and W (d_out, d_in): (..., d_out)."""
     if array_module(x, W) is np:
         return x @ W.T
-    # As one product: CuPy would take those of the leading axes one by one.
+    # As one product, because CuPy would loop over the leading axes.
     return (x.reshape(-1, x.shape[-1]) @ W.T).reshape(*x.shape[:-1], len(W))
 
 
 def solve(a: Array, b: Array) -> Array:
-    """Solve square systems, one or many: a (..., n, n), b (..., n, m) -> (..., n, m).
+    """Solve one or several square systems: a (..., n, n), b (..., n, m) -> (..., n, m).
 
     Raises
     ------
     numpy.linalg.LinAlgError
-        If one is singular.
+        If a system is singular.
     """
     xp = array_module(a, b)
     if xp is np:
@@ -67,7 +67,7 @@ def solve_positive(a: Array, b: Array) -> Array:
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
-    """Return eigenvalues, ascending, and vectors of a symmetric matrix; `a` may be overwritten."""
+    """Return ascending eigenvalues and eigenvectors of symmetric `a`, which may be overwritten."""
     xp = array_module(a)
     if xp is np:
         return scipy.linalg.eigh(a, overwrite_a=True, check_finite=False)
@@ -78,7 +78,7 @@ def eigh(a: Array) -> tuple[Array, Array]:
 
 
 def leading_vectors(a: Array, k: int) -> Array:
-    """Return the eigenvectors of the k largest eigenvalues of a symmetric matrix, largest first.
+    """Return the eigenvectors of the k largest eigenvalues of a symmetric matrix, in order.
 
     Parameters
     ----------

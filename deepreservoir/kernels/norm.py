@@ -61,7 +61,7 @@ extern "C" __global__ void KERNEL(const real* dy, const real* xhat, const real* 
 
 
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return the normalised, scaled output with what its backward needs: (y, xhat, 1/std)."""
+    """Return the output, and what backward needs: (y, xhat, 1/std)."""
     xp = array_module(x)
     if xp is not np:
         x, (rows, width) = contiguous(x), x.shape

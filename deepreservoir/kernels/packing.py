@@ -1,8 +1,8 @@
-"""Weights as packed codes of 1, 2, 4, 8 or 16 bits: drawing them, and unpacking them.
+"""Draw and unpack weights that are stored as codes of 1, 2, 4, 8 or 16 bits.
 
-The code of a weight is the top bits of its lane. Codes are packed little end first: the first
-weight of a byte sits in its lowest bits; a row starts on a byte. A unit of storage is a byte, or
-two where a code has 16 bits.
+The code of a weight is the top bits of its lane. Codes are packed in little-endian order: the
+first weight of a byte is in its lowest bits. Every row starts at a byte boundary. A unit of storage
+is one byte, or two bytes for codes of 16 bits.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ _UNPACK = {
 
 
 def codes_shape(rows: int, width: int, bits: int) -> tuple[tuple[int, int], np.dtype]:
-    """Return shape and dtype of the packed codes of `rows` rows that are `width` wide."""
+    """Return the shape and dtype of the packed codes of a (rows, width) matrix."""
     unit = np.dtype(np.uint16 if bits == 16 else np.uint8)
     return (rows, -(-width * bits // 8) // unit.itemsize), unit
 
 
 def draw_codes_(codes: Array, key: int, start: int, width: int, bits: int) -> None:
-    """Draw the packed codes of the rows from `start` on, as many as `codes` has.
+    """Draw the packed codes of as many rows as `codes` has, beginning with row `start`.
 
     Parameters
     ----------
     codes : array of uint8 or uint16, shape (rows, units)
-        Where to draw them; see :func:`codes_shape`.
+        Array to write to; see :func:`codes_shape`.
     key : int
     start, width : int
     bits : {1, 2, 4, 8, 16}
@@ -89,8 +89,8 @@ def draw_codes_(codes: Array, key: int, start: int, width: int, bits: int) -> No
         codes[...] = drawn
         return
     per_byte = 8 // bits
-    short = -width % per_byte
-    padded = np.pad(drawn.astype(np.uint8), ((0, 0), (0, short)))
+    padding = -width % per_byte
+    padded = np.pad(drawn.astype(np.uint8), ((0, 0), (0, padding)))
     groups = padded.reshape(rows, -1, per_byte)
     codes[...] = groups[:, :, 0]
     for i in range(1, per_byte):
@@ -98,7 +98,7 @@ def draw_codes_(codes: Array, key: int, start: int, width: int, bits: int) -> No
 
 
 def unpack_table(values: np.ndarray, bits: int) -> np.ndarray:
-    """Return the weights of each unit of storage, (units, weights a unit), from those of a code."""
+    """Return the weights in each possible unit of storage: (values of a unit, weights per unit)."""
     if bits >= 8:
         return values[:, None]
     byte = np.arange(256)[:, None]
@@ -107,15 +107,15 @@ def unpack_table(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def unpack(codes: Array, table: Array, width: int) -> Array:
-    """Return the weights that packed codes stand for.
+    """Return the weights for packed codes.
 
     Parameters
     ----------
     codes : array of uint8 or uint16, shape (rows, units)
-    table : array of float32, shape (256 or 65536, weights a unit)
-        Of :func:`unpack_table`.
+    table : array of float32, shape (256 or 65536, weights per unit)
+        From :func:`unpack_table`.
     width : int
-        Weights of a row; what is left of its last unit is dropped.
+        Number of weights per row; the padding in its last unit is dropped.
 
     Returns
     -------

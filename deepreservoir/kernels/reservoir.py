@@ -1,9 +1,9 @@
-"""Steps of a leaky reservoir: what its units hear, the nonlinearity and the leak, in one kernel.
+"""Steps of a leaky reservoir: recurrent product, nonlinearity and leak in one kernel.
 
     h[t] = keep h[t-1] + take f(W h[t-1] + drive[t])
 
-With few links in W, one launch does all steps of a block, each series in a block of threads of its
-own; with a dense or structured W, a step is the product and one launch for all the rest.
+If W is sparse, one launch does all steps of a block, with one block of threads per series. If W is
+dense or structured, each step is a matrix product and one launch for the rest.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from .cuda import THREADS, RealKernel, contiguous
 
 _CODES = {"tanh": np.int32(0), "relu": np.int32(1), "identity": np.int32(2)}
 
-# Rows of a slice: threads that run in step, and read side by side.
+# Rows per slice: the threads of a warp, which read adjacent addresses.
 _WIDTH = 32
 
-# From so many links on, a step of one series is spread over blocks of threads, and so is a launch
-# of its own; unless there are enough series to fill a device. Both have yet to be measured on one.
+# Above this number of weights, a step of one series is distributed over several blocks of threads
+# and needs a launch of its own, unless there are enough series to fill a device. Neither constant
+# has been tuned on a device.
 _LINKS_OF_A_BLOCK = 1 << 18
 _SERIES_THAT_FILL = 64
 
@@ -49,10 +50,10 @@ extern "C" __global__ void KERNEL(real* drive, const real* x, const real* h, lon
 """,
 )
 
-# The grid has `parts` blocks for each series. Threads of a block wait for each other after a step,
-# blocks do not: a launch of several steps has one block for a series (parts = 1). The states of the
-# step before are read where they were written, so they may not be read through the cache for
-# constants (no __restrict__).
+# The grid has `parts` blocks per series. The threads of a block synchronise after each step, but
+# blocks do not, so a launch of several steps has one block per series (parts = 1). The previous
+# states are read from the array they were written to, so they must not be read through the
+# read-only cache (hence no __restrict__).
 _SPARSE = RealKernel(
     "leaky_sparse",
     _CURVE
@@ -86,18 +87,18 @@ extern "C" __global__ void KERNEL(const long long* starts, const int* lengths, c
 class Slices:
     """Sparse weights W (units, units), in the order in which the threads of a device read them.
 
-    Thirty-two rows are a slice, as wide as its longest row: entry k of row i is at
-    ``starts[i // 32] + 32 k + i % 32``, so that threads side by side read side by side.
+    A slice is a group of 32 rows, padded to its longest row: entry k of row i is at
+    ``starts[i // 32] + 32 k + i % 32``, so that adjacent threads read adjacent addresses.
 
     Attributes
     ----------
     starts : array of int64, shape (slices,)
     lengths : array of int32, shape (units,)
-        Links of each row; a shorter row is filled up.
-    columns : array of int32, shape (numbers of all slices,)
+        Number of weights per row, without padding.
+    columns : array of int32, shape (entries of all slices,)
     values : array of float32 or float64, like columns
     links : int
-        How many there are, without what rows are filled up with.
+        Total number of weights, without padding.
     """
 
     starts: Array
@@ -108,18 +109,18 @@ class Slices:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Number of bytes in all arrays."""
         parts = (self.starts, self.lengths, self.columns, self.values)
         return sum(int(part.nbytes) for part in parts)
 
     def toarray(self) -> np.ndarray:
         """Return W on the host: (units, units)."""
-        one = array_module(self.values).eye(len(self.lengths), dtype=self.values.dtype)
-        return to_host(sparse_product(self, one)).T
+        identity = array_module(self.values).eye(len(self.lengths), dtype=self.values.dtype)
+        return to_host(sparse_product(self, identity)).T
 
 
 def to_slices(matrix: Any, device: Device) -> Slices:
-    """Arrange a CSR matrix (units, units) of the host in slices, on a device."""
+    """Convert a CSR matrix (units, units) on the host to slices on a device."""
     units = matrix.shape[0]
     lengths = np.diff(matrix.indptr).astype(np.int32)
     padded = np.zeros(-(-units // _WIDTH) * _WIDTH, np.int64)
@@ -129,11 +130,11 @@ def to_slices(matrix: Any, device: Device) -> Slices:
     starts = ends - sizes
     row = np.repeat(np.arange(units), lengths)
     k = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1].astype(np.int64), lengths)
-    where = starts[row // _WIDTH] + _WIDTH * k + row % _WIDTH
+    target = starts[row // _WIDTH] + _WIDTH * k + row % _WIDTH
     columns = np.zeros(ends[-1], np.int32)
     values = np.zeros(ends[-1], matrix.dtype)
-    columns[where] = matrix.indices
-    values[where] = matrix.data
+    columns[target] = matrix.indices
+    values[target] = matrix.data
     arrays = {"starts": starts, "lengths": lengths, "columns": columns, "values": values}
     placed = {name: to_device(array, device) for name, array in arrays.items()}
     return Slices(**placed, links=int(matrix.nnz))
@@ -142,14 +143,14 @@ def to_slices(matrix: Any, device: Device) -> Slices:
 def leaky_(
     drive: Array, x: Array, h: Array, take: np.floating, keep: np.floating, activation: str
 ) -> None:
-    """Turn the drive of a step into its states, in place; what is heard, x = W h, is scratch.
+    """Replace the drive of a step by its states, in place; x = W h is overwritten.
 
     Parameters
     ----------
     drive, x, h : array of float32 or float64, shape (n_series, units) or (units,)
-        `h` are the states before.
+        `h` is the previous state.
     take, keep : floating, of the same type
-        The leak rate, and one less it.
+        Factors of the nonlinearity and of the previous state.
     activation : {"tanh", "relu", "identity"}
     """
     xp = array_module(drive, x, h)
@@ -173,16 +174,16 @@ def leaky_(
 def leaky_sparse_(
     weights: Any, drive: Array, h: Array, take: np.floating, keep: np.floating, activation: str
 ) -> None:
-    """Turn the drive of a block of steps into their states, in place.
+    """Replace the drive of a block of steps by its states, in place.
 
     Parameters
     ----------
-    weights : CSR matrix on the host, Slices on a device
+    weights : CSR matrix on the host, or Slices on a device
     drive : array, shape (time, n_series, units)
     h : array, shape (n_series, units)
-        States before the first step.
+        State before the first step.
     take, keep, activation
-        As of :func:`leaky_`.
+        See :func:`leaky_`.
     """
     xp = array_module(drive, h)
     if xp is np:
@@ -207,11 +208,11 @@ def leaky_sparse_(
 
 
 def sparse_product(weights: Any, h: Array) -> Array:
-    """Return ``h W^T``: a CSR matrix with arrays of the host, Slices with those of a device."""
+    """Return ``h W^T`` for a CSR matrix on the host, or for Slices on a device."""
     xp = array_module(h)
     if xp is np:
         return (weights @ h.T).T
     out = xp.zeros((1, *h.shape), h.dtype)
-    one, nothing = h.dtype.type(1), h.dtype.type(0)
-    leaky_sparse_(weights, out, h, one, nothing, "identity")
+    take, keep = h.dtype.type(1), h.dtype.type(0)
+    leaky_sparse_(weights, out, h, take, keep, "identity")
     return out[0]

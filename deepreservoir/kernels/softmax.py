@@ -1,4 +1,4 @@
-"""Softmax along the last axis, and its cross-entropy."""
+"""Softmax along the last axis, and cross-entropy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import Array, array_module
 from .cuda import REDUCTIONS, RealKernel, contiguous
 
-# Largest entry of a row, and the logarithm of the sum of exp(x - largest), for all threads.
+# All threads get the largest entry of a row, and the logarithm of the sum of exp(x - largest).
 _ROW = (
     REDUCTIONS
     + r"""
@@ -97,9 +97,10 @@ def log_softmax(x: Array) -> Array:
 def average_rows(
     losses: Array, gradient: Array, weights: Array | None, n: float | None = None
 ) -> tuple[Array, Array]:
-    """Weight rows and divide by n: losses (rows,), gradient (rows, k), both unweighted.
+    """Return the weighted sum of losses (rows,) over n, and its gradient (rows, k).
 
-    `n` is the number of rows unless given: where they are only some of those averaged over.
+    `n` is the number of rows unless given: it is larger where the rows are a block of those that
+    are averaged over.
     """
     n = len(losses) if n is None else n
     if weights is None:  # divided by n: a product with 1/n has other bits
@@ -115,7 +116,7 @@ def softmax_cross_entropy(
     class_weight: Array | None = None,
     n: float | None = None,
 ) -> tuple[Array, Array]:
-    """Return the weighted mean of the cross-entropies of all rows, and its gradient.
+    """Return the weighted mean cross-entropy of all rows, and its gradient.
 
     Parameters
     ----------
@@ -145,12 +146,12 @@ def softmax_cross_entropy(
         gradient = np.exp(log_p)
         gradient[rows, targets] -= 1
         return average_rows(-log_p[rows, targets], gradient, weights, n)
-    wanted = np.full((count, k), label_smoothing / k, outputs.dtype)
-    wanted[rows, targets] += 1 - label_smoothing
+    target_p = np.full((count, k), label_smoothing / k, outputs.dtype)
+    target_p[rows, targets] += 1 - label_smoothing
     if class_weight is not None:
-        wanted *= class_weight
-    losses = -(wanted * log_p).sum(axis=1)
-    gradient = np.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
+        target_p *= class_weight
+    losses = -(target_p * log_p).sum(axis=1)
+    gradient = np.exp(log_p) * target_p.sum(axis=1, keepdims=True) - target_p
     return average_rows(losses, gradient, weights, n)
 
 
@@ -165,7 +166,7 @@ def _cross_entropy_on_device(
     xp, dtype = array_module(outputs), outputs.dtype
     outputs, (rows, k) = contiguous(outputs), outputs.shape
     losses, gradient = xp.empty(rows, dtype), xp.empty_like(outputs)
-    # An array that is not there is never read; something has to stand in its place.
+    # An array that is None is never read, but the kernel needs some pointer in its place.
     _CROSS_ENTROPY.of(dtype).launch_rows(
         rows,
         k,

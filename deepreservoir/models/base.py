@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
@@ -192,26 +191,26 @@ class NetworkConfig(ABC):
             check_integer("rank", self.rank, 1)
 
     def check_ranks(self) -> None:
-        """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that it is for."""
-        if self.rank != "auto":
-            self.check_rank(int(self.rank))
+        """Refuse a rank above min(d_in, d_out) of a layer that has one, if it is to be refused."""
+        message = self._large_rank()
+        if message is not None and self.large_ranks == "refuse":
+            raise ValueError(message)
 
-    def check_rank(self, rank: int) -> None:
-        """Refuse, or warn of, a rank above min(d_in, d_out) of a layer that has one."""
-        over = {layer: shape for layer, shape in self.adapted_shapes.items() if rank > min(shape)}
-        if not over:
-            return
-        layer, (d_in, d_out) = next(iter(over.items()))
-        largest = f"min(d_in, d_out) = {min(d_in, d_out)} for {layer} ({d_in} -> {d_out})"
-        if self.large_ranks == "refuse":
-            raise ValueError(f"rank must be between 1 and {largest}; got {rank}")
-        warnings.warn(
-            f"rank {rank} is above {largest}"
-            + (f" and {len(over) - 1} more layers" if len(over) > 1 else "")
-            + ": there the adapter has more parameters than the layer's own matrix",
-            UserWarning,
-            stacklevel=2,
-        )
+    def large_rank_warning(self) -> str | None:
+        """Return what a fit warns of where a rank is large and not refused; else None."""
+        message = self._large_rank()
+        if message is None:
+            return None
+        return f"{message}. There the adapter has more parameters than the layer's own matrix"
+
+    def _large_rank(self) -> str | None:
+        for layer, (d_in, d_out) in self.adapted_shapes.items() if self.rank != "auto" else ():
+            if int(self.rank) > min(d_in, d_out):
+                return (
+                    f"rank must be between 1 and min(d_in, d_out) = {min(d_in, d_out)} for {layer} "
+                    f"({d_in} -> {d_out}); got {self.rank}"
+                )
+        return None
 
     @property
     def adapted_shapes(self) -> dict[str, tuple[int, int]]:

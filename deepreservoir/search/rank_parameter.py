@@ -149,8 +149,7 @@ def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
     limit = config.rank_limit()
     if limit is None:
         raise ValueError(
-            f"estimator must have a layer with a rank; with adapter={holder.adapter!r} "
-            f"{config} has none"
+            f"estimator must have a layer with a rank; it has none with adapter={holder.adapter!r}"
         )
     largest, why = limit
     return RankLimit(largest, why, refuses_larger=config.large_ranks == "refuse")

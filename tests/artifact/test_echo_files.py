@@ -119,7 +119,7 @@ def test_sixteen_bits_are_for_the_readout(tmp_path):
 
 def test_what_is_not_in_the_file_is_said(tmp_path):
     found = load(save(regressor(), tmp_path / "m.safetensors"))
-    with pytest.raises(ValueError, match=r"a saved file does not hold.* Fit again"):
+    with pytest.raises(ValueError, match=r"saved files do not contain.* Fit again"):
         found.partial_fit(WALK[:-1], WALK[1:])
     found.fit(WALK[:-1], WALK[1:]).partial_fit(WALK[:-1], WALK[1:])
     with pytest.raises(ArtifactError, match=r"a Ridge as readout cannot be saved.*readout='ridge'"):

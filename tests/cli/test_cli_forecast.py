@@ -129,7 +129,7 @@ def test_wrong_input_is_one_message_and_leaves_nothing(capsys, arguments, words)
         ("x,y\n" + "1,2\n3\n", ["row 3", "expected 2 cells", "got 1"]),
         ("x\n" + "1\n2\n" * 15 + "nan\n", ["row 32, column 'x'", "finite"]),
         ("x,y\n" + "1,2\n" * 15 + " ,2\n", ["row 17, column 'x'", "empty"]),
-        ("day\n" + "monday\n" * 30, ["no column of numbers", "day"]),
+        ("day\n" + "monday\n" * 30, ["no numeric column", "day"]),
         ("0.5\n" + "1\n2\n" * 15, ["no header", "0.5", "names above it"]),
         ("x\n" + "1\n2\n" * 15 + "n/a\n", ["row 32, column 'x'", "'n/a'", "--columns"]),
     ],

@@ -116,11 +116,11 @@ REFUSED = [
     ((*FIT, "--target", "price", "--save", "m.st", "--layers", "a"), "expected whole numbers"),
     (("fit", "none.csv", "--target", "x", "--save", "m.st"), "does not exist"),
     (("predict", "homes.csv", "homes.csv"), "not a safetensors file"),
-    (("predict", "ok.st", "short.csv"), "short.csv has no column 'rooms', which the model reads"),
+    (("predict", "ok.st", "short.csv"), "short.csv has no column 'rooms', which the model needs"),
     (("predict", "ok.st", "words.csv"), "row 3, column 'size': expected a number, got 'big'"),
     (
         ("predict", "ok.st", "new.csv"),
-        "column 'kind': the model has not seen 'tent'; it knows flat",
+        "column 'kind': unknown category 'tent'; the model was trained on flat",
     ),
     (("predict", "ok.st", "homes.csv", "--out", "ok.st"), "ok.st is what is read"),
     (("predict", "ok.st", "homes.csv", "--out", "homes.csv"), "homes.csv is what is read"),

@@ -83,7 +83,7 @@ def test_compare_refuses_in_one_message(capsys, here, arguments, words):
         pytest.param(b"", ["header"], id="empty"),
         pytest.param(b"x,y\n1,a\n,b\n", ["row 3", "'x'"], id="empty cell"),
         pytest.param(b"x,y\n1,a\n2\n", ["row 3", "got 1"], id="ragged row"),
-        pytest.param(b"y,y\n1,a\n", ["twice", "'y'"], id="duplicate column"),
+        pytest.param(b"y,y\n1,a\n", ["more than once", "'y'"], id="duplicate column"),
         pytest.param(b"y\n1\n2\n", ["beside"], id="one column"),
         pytest.param(b"x,y\n1,a\n", ["2 rows"], id="one row"),
         pytest.param(b"x,y\n\xff,a\n", ["UTF-8"], id="not UTF-8"),

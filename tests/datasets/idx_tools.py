@@ -1,4 +1,4 @@
-"""What the tests of IDX files share: a tiny publisher, its files, and the folders looked in."""
+"""Tools for the tests of IDX files: a tiny publisher, its files, and an empty cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def idx_file(name: str, array: np.ndarray) -> tuple[IdxFile, bytes]:
-    """Return the description of a file that holds `array`, and its content."""
+    """Return the description and the content of a file that contains `array`."""
     content = idx_bytes(array)
     digest = hashlib.sha256(content).hexdigest()
     return IdxFile(name, len(content), digest, array.shape), content
@@ -30,7 +30,7 @@ def idx_file(name: str, array: np.ndarray) -> tuple[IdxFile, bytes]:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Four tiny files as a publisher would have them, and the arrays inside."""
+    """Four tiny files of a publisher, and the arrays in them."""
 
     source: IdxSource
     arrays: tuple[np.ndarray, ...]
@@ -67,7 +67,7 @@ def publisher(seed: int = 0, url: str = "https://publisher.invalid/data/") -> Pu
 
 
 def empty_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache, with no DEEPRESERVOIR_DATA and every download a failure."""
+    """Return an empty cache, unset DEEPRESERVOIR_DATA, and let all downloads fail."""
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda project: folder / project)
 

@@ -1,4 +1,4 @@
-"""Flows: against the equations, a tighter integrator of scipy, and known exponents."""
+"""Flows, compared with their equations, a more accurate integrator and known exponents."""
 
 from itertools import pairwise
 
@@ -43,7 +43,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("make", "options", "slope"), FLOWS)
-def test_each_row_follows_from_the_one_before(make, options, slope):
+def test_each_row_follows_from_the_previous_one(make, options, slope):
     # From row to row, since over a longer span chaos would amplify the errors of both methods.
     dt = 0.25
     series = make(40, dt=dt, **options)
@@ -53,7 +53,7 @@ def test_each_row_follows_from_the_one_before(make, options, slope):
 
 
 @pytest.mark.parametrize(("make", "dims"), ALL)
-def test_rows_are_finite_float64_of_the_asked_shape(make, dims):
+def test_rows_are_finite_float64_of_the_requested_shape(make, dims):
     series = make(20)
     assert series.shape == (20, dims)
     assert series.dtype == np.float64
@@ -91,7 +91,7 @@ def test_a_series_repeats_to_the_last_bit(make, dims):
 
 
 @pytest.mark.parametrize(("make", "dims"), ALL)
-def test_seeds_give_different_stretches_after_the_transient(make, dims):
+def test_seeds_give_different_series_after_the_transient(make, dims):
     spread = make(200).std(axis=0)
     apart = np.abs(make(200, seed=0) - make(200, seed=1)).mean(axis=0)
     assert (apart > 0.1 * spread).all()
@@ -130,7 +130,7 @@ def test_lorenz63_obeys_the_mean_of_its_third_equation():
 
 
 def by_steps(tau, n_delays, beta, gamma, exponent, history):
-    """Mackey-Glass by scipy's dense output, a delay at a time: a function of time."""
+    """Return Mackey-Glass as a function of time, from scipy's dense output per delay."""
     pieces = [lambda t: np.array([history])]
     value = [history]
     for k in range(n_delays):
@@ -180,7 +180,7 @@ def test_mackey_glass_converges_as_its_step_is_halved():
         assert np.abs(mackey_glass(1000, max_step=step, discard=0) - finest).max() < 1e-10
 
 
-def test_mackey_glass_within_the_first_delay_is_its_closed_form():
+def test_mackey_glass_within_the_first_delay_has_its_closed_form():
     # The delayed value is constant there: x relaxes to a level at rate gamma.
     level = 0.2 * 1.2 / (1 + 1.2**10) / 0.1
     t = np.arange(18.0)
@@ -297,7 +297,7 @@ def test_a_diverging_trajectory_is_reported(call):
     ("make", "names"),
     [(lorenz63, ("sigma", "rho", "beta")), (rossler, "abc"), (lorenz96, ("forcing",))],
 )
-def test_parameters_that_are_no_numbers_are_named(make, names):
+def test_parameters_that_are_not_numbers_are_named(make, names):
     for name in names:
         for value in ("a", None, True):
             with pytest.raises(ValueError, match=f"{name} must be a number; got {value!r}"):

@@ -1,4 +1,4 @@
-"""Files that are no table: each is refused with a ValueError that says where it is wrong."""
+"""Malformed tables: each is refused with a ValueError that locates the fault."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ROWS = "1,a\n2,b\n" * 5
 
 @pytest.fixture
 def refusal(tmp_path):
-    """Return a function that gives the text of the error for a file's content."""
+    """Return a function from the content of a file to the error message."""
 
     def refusal(content, target="y"):
         path = tmp_path / "table.csv"
@@ -29,8 +29,8 @@ def refusal(tmp_path):
         pytest.param("x,y\n1,a\n2,  \n", ["row 3", "'y'", "empty"], id="blank target"),
         pytest.param("x,y\n1\n", ["row 2", "2 cells", "got 1"], id="too few cells"),
         pytest.param("x,y\n1,a\n1,a,7\n", ["row 3", "2 cells", "got 3"], id="too many cells"),
-        pytest.param("x,x,y\n1,2,a\n", ["twice", "'x'"], id="duplicate column"),
-        pytest.param("x, x,y\n1,2,a\n", ["twice", "'x'"], id="duplicate but for a space"),
+        pytest.param("x,x,y\n1,2,a\n", ["more than once", "'x'"], id="duplicate column"),
+        pytest.param("x, x,y\n1,2,a\n", ["more than once", "'x'"], id="duplicate but for a space"),
         pytest.param("x,z\n" + ROWS, ["'y'", "x, z"], id="missing target"),
         pytest.param("y\n" + "a\nb\n" * 5, ["'y'", "beside"], id="one column"),
         pytest.param("", ["header", "at least one row"], id="empty file"),
@@ -39,7 +39,7 @@ def refusal(tmp_path):
         pytest.param("x,y\n" + ROWS + "3,c\n", ["at least 2 rows", "'c'"], id="a rare class"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused_where_it_is_wrong(refusal, text, words):
+def test_a_malformed_table_is_refused_with_the_place_of_the_fault(refusal, text, words):
     message = refusal(text)
     assert [word for word in words if word not in message] == []
 
@@ -69,7 +69,7 @@ def test_a_file_that_is_not_utf8_is_refused_by_name(refusal, content):
     assert "table.csv" in message
 
 
-def test_a_file_that_is_not_there_is_an_os_error_of_that_name(tmp_path):
+def test_a_missing_file_raises_an_os_error_with_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
         read_table(tmp_path / "nothing.csv", "y")
 
@@ -82,7 +82,7 @@ def test_the_row_named_is_the_line_of_the_file_after_blank_lines_too(refusal):
     assert "row 5" in refusal("x,y\n\n1,a\n\n2\n")
 
 
-def test_one_row_of_a_regression_is_refused_in_our_words(refusal):
+def test_a_regression_with_one_row_is_refused(refusal):
     message = refusal("x,y\n1,2.5\n")
     assert "table" in message
     assert "rows" in message

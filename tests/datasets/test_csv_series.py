@@ -1,4 +1,4 @@
-"""A user's own series from a CSV file."""
+"""Reading a series from a CSV file."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ def path(tmp_path):
     return path
 
 
-def test_columns_of_words_are_left_out(path):
+def test_text_columns_are_skipped(path):
     values, names = read_series(path)
     assert names == ("level", "flow")
     np.testing.assert_array_equal(values, [[1.5, -2], [2.5, 1000]])
 
 
-def test_columns_come_in_the_order_asked_for(path):
+def test_columns_have_the_requested_order(path):
     values, names = read_series(path, ["flow", "level"])
     assert names == ("flow", "level")
     np.testing.assert_array_equal(values[0], [-2, 1.5])
@@ -43,19 +43,19 @@ def test_columns_that_cannot_be_read_are_named(path, columns, message):
         ("a,b\n1,2\n3,n/a\n5,6\n", r"row 3, column 'b': .* got 'n/a'.*--columns"),
         ("a,b\n1,x\n3,4\n5,6\n", r"row 2, column 'b': .* got 'x'.*--columns"),
         ("1,2\n3,4\n", r"no header: its first row, 1, 2, .*names above it.*--columns 1,2"),
-        ("a;b\n1;2\n", "separated by semicolons; separate them by commas"),
+        ("a;b\n1;2\n", "separated by semicolons; use commas"),
         ("a;b\n1,5;2,5\n", "separated by semicolons"),
         ("a\tb\n1\t2\n", "separated by tabs"),
     ],
 )
-def test_a_file_that_is_read_in_part_only_is_refused(tmp_path, text, message):
+def test_a_file_that_can_only_be_read_in_part_is_refused(tmp_path, text, message):
     path = tmp_path / "s.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         read_series(path)
 
 
-def test_names_that_are_numbers_and_columns_with_a_bad_cell_can_be_chosen_around(tmp_path):
+def test_numeric_names_and_bad_columns_are_handled_by_selecting_columns(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text("2020,2021\n1,2\n3,4\n")
     np.testing.assert_array_equal(read_series(path, ["2021"])[0], [[2], [4]])

@@ -1,4 +1,4 @@
-"""A user's CSV file as a task: which columns become what, how it is split and scaled."""
+"""Reading a CSV file as a task: encoding of columns, split and scaling."""
 
 import numpy as np
 import pytest
@@ -64,13 +64,13 @@ def test_rows_keep_their_target(write):
     assert np.corrcoef(X[:, 0], y)[0, 1] == pytest.approx(1, abs=1e-6)
 
 
-def test_the_target_is_left_out_of_the_features_wherever_it_stands(write):
+def test_the_target_is_not_a_feature_wherever_it_is(write):
     text = "a,y,b\n" + "".join(f"{i}.5,{i}.5,{i * i}\n" for i in range(10))
     assert read_table(write(text), "y").n_features == 2
     assert read_table(write(text), "a").n_features == 2
 
 
-def test_words_become_one_indicator_a_value(write):
+def test_text_is_one_hot_encoded(write):
     colours = ["red", "green", "blue", "green"] * 5
     text = "n,colour,y\n" + "".join(f"{i},{c},{i}.5\n" for i, c in enumerate(colours))
     data = read_table(write(text), "y")
@@ -82,7 +82,7 @@ def test_words_become_one_indicator_a_value(write):
         np.testing.assert_array_equal(values > 0, truth == name)
 
 
-def test_a_byte_order_mark_quotes_spaces_and_line_ends_are_read_through(write):
+def test_byte_order_mark_quotes_spaces_and_line_ends_are_ignored(write):
     rows = [(f"v{i % 2}", i) for i in range(10)]
     plain = read_table(write("y,x\n" + "".join(f"{y},{x}\n" for y, x in rows)), "y")
     dressed = '"y" , x\r\n' + "".join(f' {y},"{x}" \r\n' for y, x in rows) + "\r\n"
@@ -91,7 +91,7 @@ def test_a_byte_order_mark_quotes_spaces_and_line_ends_are_read_through(write):
     np.testing.assert_array_equal(plain.y_train, other.y_train)
 
 
-def test_names_and_words_may_be_of_any_alphabet(write):
+def test_names_and_text_may_use_any_alphabet(write):
     data = read_table(write("größe,κλάση\n" + "1,да\n2,нет\n" * 5), "κλάση")
     assert set(data.y_train) == {"да", "нет"}
 
@@ -112,7 +112,7 @@ def test_a_fifth_is_held_out_by_class_and_always_the_same(write):
     np.testing.assert_array_equal(one.y_test, two.y_test)
 
 
-def test_no_row_is_in_both_halves():
+def test_no_row_is_in_both_parts():
     X = np.arange(50.0)[:, None]
     data = split_dataset("t", X, X[:, 0] / 7, "regression")
     assert len(data.X_test) == 10
@@ -120,7 +120,7 @@ def test_no_row_is_in_both_halves():
     np.testing.assert_array_equal(data.y_test, data.X_test[:, 0] / 7)
 
 
-def test_features_are_standardised_by_the_training_rows_alone(write):
+def test_features_are_standardised_by_the_training_rows_only(write):
     generator = np.random.default_rng(0)
     text = "a,b,y\n" + "".join(
         f"{a},{b},{i}.5\n"
@@ -142,6 +142,6 @@ def test_a_constant_column_becomes_zero():
     assert not test.any()
 
 
-def test_classes_too_many_to_be_in_both_halves_are_split_all_the_same(write):
+def test_too_many_classes_for_stratification_are_still_split(write):
     data = read_table(write(column([f"c{i // 2}" for i in range(30)])), "y")
     assert len(data.y_test) == 6

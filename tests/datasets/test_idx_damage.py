@@ -1,4 +1,4 @@
-"""Files that are not what was published: refused by name, and not read beyond their size."""
+"""Files with other content than published are refused by name, and not read beyond their size."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def refusal(cache, raw: bytes) -> str:
-    """Put `raw` in place of the first file of a good four; return the error's text."""
+    """Replace the first of four valid files by `raw`, and return the error message."""
     tiny = publisher()
     tiny.put(cache)
     path = cache / "tiny" / tiny.file.name
@@ -44,7 +44,7 @@ def test_a_gzip_file_that_is_cut_short_is_refused(cache, keep):
 def test_a_gzip_file_with_a_wrong_header_or_checksum_is_refused(cache, where):
     raw = wrapped()
     raw[where] ^= 0xFF
-    assert "not a whole gzip file" in refusal(cache, bytes(raw))
+    assert "not a complete gzip file" in refusal(cache, bytes(raw))
 
 
 def test_a_gzip_file_with_a_damaged_stream_is_refused(cache):
@@ -52,7 +52,7 @@ def test_a_gzip_file_with_a_damaged_stream_is_refused(cache):
     content[::3] = 7
     raw = bytearray(gzip.compress(content.tobytes()))
     raw[10:20] = b"\xff" * 10  # 10 bytes of header, then the first block
-    assert "not a whole gzip file" in refusal(cache, bytes(raw))
+    assert "not a complete gzip file" in refusal(cache, bytes(raw))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_other_content_is_refused_with_both_hashes(cache, change):
     assert "SHA-256" in message
 
 
-def test_another_wrapper_of_the_same_content_is_accepted(cache):
+def test_the_same_content_compressed_differently_is_accepted(cache):
     tiny = publisher()
     tiny.put(cache)
     path = cache / "tiny" / tiny.file.name
@@ -83,7 +83,7 @@ def test_another_wrapper_of_the_same_content_is_accepted(cache):
     np.testing.assert_array_equal(load_idx(tiny.source)[0], tiny.arrays[0])
 
 
-def test_a_gzip_bomb_is_not_read_whole(cache):
+def test_a_gzip_bomb_is_not_read_completely(cache):
     inflated = 64 << 20
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1) as stream:

@@ -1,4 +1,4 @@
-"""Where IDX files are looked for, in which order, and what a download leaves behind."""
+"""Where IDX files are searched for, in which order, and what a download leaves behind."""
 
 import gzip
 import http.server
@@ -34,7 +34,7 @@ def files_below(folder: Path) -> list[str]:
 
 @pytest.fixture
 def served(cache, monkeypatch):
-    """Let downloads be written by a stand-in for pooch.retrieve; return the list of them."""
+    """Replace pooch.retrieve by a fake that writes files; return the list of downloads."""
     asked = []
 
     def arrange(answers):
@@ -80,7 +80,7 @@ def test_the_users_folder_comes_before_the_cache(cache, tmp_path, monkeypatch):
     assert_loads(tiny)
 
 
-def test_a_damaged_file_in_the_users_folder_is_named_rather_than_passed_over(
+def test_a_damaged_file_in_the_users_folder_is_reported_and_not_skipped(
     cache, tmp_path, monkeypatch
 ):
     tiny, other = publisher(), publisher(seed=1)
@@ -92,7 +92,7 @@ def test_a_damaged_file_in_the_users_folder_is_named_rather_than_passed_over(
     assert str(tmp_path / "mine" / "tiny" / tiny.file.name) in str(caught.value)
 
 
-def test_each_file_is_looked_for_by_itself(cache, tmp_path, monkeypatch):
+def test_each_file_is_searched_for_separately(cache, tmp_path, monkeypatch):
     tiny = publisher()
     tiny.put(tmp_path / "mine")
     tiny.put(cache)
@@ -105,7 +105,7 @@ def test_each_file_is_looked_for_by_itself(cache, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["", "nowhere"])
-def test_an_empty_or_missing_users_folder_falls_through_to_the_cache(
+def test_the_cache_is_used_if_the_users_folder_is_empty_or_missing(
     cache, tmp_path, monkeypatch, value
 ):
     tiny = publisher()
@@ -117,7 +117,7 @@ def test_an_empty_or_missing_users_folder_falls_through_to_the_cache(
 # Downloaded ------------------------------------------------------------------
 
 
-def test_what_is_found_nowhere_is_downloaded_once_and_kept(cache, served):
+def test_missing_files_are_downloaded_once_and_kept(cache, served):
     tiny = publisher()
     asked = served(lambda name: gzip.compress(tiny.contents[name]))
     assert_loads(tiny)
@@ -127,7 +127,7 @@ def test_what_is_found_nowhere_is_downloaded_once_and_kept(cache, served):
     assert len(asked) == 4
 
 
-def test_only_what_is_missing_is_downloaded(cache, served):
+def test_only_missing_files_are_downloaded(cache, served):
     tiny = publisher()
     tiny.put(cache)
     missing = tiny.source.train_labels.name
@@ -137,7 +137,7 @@ def test_only_what_is_missing_is_downloaded(cache, served):
     assert asked == [tiny.source.url + missing]
 
 
-def test_no_network_names_the_file_and_every_place_for_it(cache, tmp_path, monkeypatch):
+def test_without_network_the_error_names_the_file_and_every_location(cache, tmp_path, monkeypatch):
     tiny = publisher()
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "mine"))
     with pytest.raises(DatasetUnavailable) as caught:
@@ -160,7 +160,7 @@ def test_no_network_names_the_file_and_every_place_for_it(cache, tmp_path, monke
         pytest.param(lambda tiny: b"", id="empty"),
     ],
 )
-def test_a_download_of_other_bytes_is_refused_and_leaves_nothing(cache, served, answer):
+def test_a_download_with_wrong_content_is_refused_and_leaves_nothing(cache, served, answer):
     tiny = publisher()
     served(lambda name: answer(tiny))
     with pytest.raises(DatasetUnavailable, match="could not be downloaded"):
@@ -177,7 +177,7 @@ def test_a_download_of_other_bytes_is_refused_and_leaves_nothing(cache, served, 
     ],
     ids=["no network", "no space", "Ctrl-C"],
 )
-def test_a_download_that_stops_midway_leaves_nothing(cache, monkeypatch, stop, raised):
+def test_an_interrupted_download_leaves_nothing(cache, monkeypatch, stop, raised):
     def retrieve(url, known_hash, fname, path, **options):
         Path(path).mkdir(parents=True, exist_ok=True)
         (Path(path) / fname).write_bytes(b"half of")
@@ -214,7 +214,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def address(tmp_path, cache, monkeypatch):
-    """Serve a folder over HTTP on this machine; return (folder, URL)."""
+    """Serve a folder over HTTP on localhost; return (folder, URL)."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setattr(pooch, "retrieve", RETRIEVE)
@@ -237,7 +237,7 @@ def test_a_real_download_is_checked_and_kept(cache, address):
     assert files_below(cache) == sorted(f"tiny/{name}" for name in tiny.contents)
 
 
-def test_a_real_download_that_the_server_refuses_leaves_nothing(cache, address):
+def test_a_download_refused_by_the_server_leaves_nothing(cache, address):
     _, url = address
     with pytest.raises(DatasetUnavailable, match="404"):
         load_idx(publisher(url=url).source)

@@ -1,4 +1,4 @@
-"""Maps and tasks in discrete time: against their recursions, written out once more."""
+"""Maps and tasks in discrete time, compared with independent implementations."""
 
 import re
 
@@ -23,7 +23,7 @@ def test_henon_agrees_with_reservoirpy():
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.4, 0.3), (1.2, 0.1)])
-def test_each_henon_row_follows_from_the_one_before(a, b):
+def test_each_henon_row_follows_from_the_previous_one(a, b):
     x, y = henon(500, a=a, b=b, seed=4).T
     np.testing.assert_allclose(x[1:], 1 - a * x[:-1] ** 2 + y[:-1], rtol=0, atol=1e-14)
     np.testing.assert_allclose(y[1:], b * x[:-1], rtol=0, atol=1e-15)
@@ -66,7 +66,7 @@ def test_a_diverging_henon_map_is_reported(options):
 
 
 def narma_by_hand(u, y):
-    """The next output, from the ten newest inputs and outputs, oldest first."""
+    """Return the next output from the ten newest inputs and outputs, the oldest first."""
     total = 0.0
     for value in y:
         total += value
@@ -108,7 +108,7 @@ def test_narma_seeds_differ():
     assert not np.isclose(narma10(100, 0)[0], narma10(100, 1)[0]).all()
 
 
-def test_narma_names_the_row_at_which_it_diverges():
+def test_narma_reports_the_row_at_which_it_diverges():
     # One series of 20,000 rows in about eleven diverges: sixty that do not have odds of 1 to 300.
     for seed in range(60):
         try:
@@ -139,7 +139,7 @@ def test_oscillators_are_a_sum_of_sines(k):
     np.testing.assert_allclose(finer[::2], series, rtol=0, atol=1e-13)
 
 
-def test_oscillator_seeds_draw_phases_and_leave_the_frequencies():
+def test_oscillator_seeds_change_phases_but_not_frequencies():
     a, b = (multiple_superimposed_oscillators(400, k=4, seed=seed) for seed in (0, 1))
     assert not np.isclose(a[0], b[0])
     times = np.arange(400)[:, None] * np.array(MSO_FREQUENCIES[:4])

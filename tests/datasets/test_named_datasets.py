@@ -1,4 +1,4 @@
-"""Data sets by name: how they are scaled and split; the published files where they are here."""
+"""Named data sets: scaling and splits, and the published files if they are available."""
 
 import os
 from dataclasses import replace
@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["nope", "", "MNIST"])
-def test_an_unknown_name_is_refused_with_the_known_ones(name):
+def test_an_unknown_name_is_refused_and_the_known_ones_are_listed(name):
     with pytest.raises(ValueError, match="dataset must be one of") as caught:
         load_dataset(name)
     assert all(known in str(caught.value) for known in DATASETS)
@@ -31,7 +31,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name):
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_data_that_is_not_here_is_refused_by_file(cache, name):
+def test_missing_data_is_refused_and_the_file_is_named(cache, name):
     with pytest.raises(DatasetUnavailable, match=r"train-images-idx3-ubyte\.gz"):
         load_dataset(name)
 
@@ -39,7 +39,7 @@ def test_data_that_is_not_here_is_refused_by_file(cache, name):
 # digits ----------------------------------------------------------------------
 
 
-def test_digits_are_all_there_once_and_scaled_by_one_mean_and_spread():
+def test_digits_are_complete_and_scaled_by_one_mean_and_deviation():
     digits = load_dataset("digits")
     images, labels = load_digits(return_X_y=True)
     assert digits.n_features == 64
@@ -71,7 +71,7 @@ def test_digits_are_split_by_class_and_always_the_same():
 # IDX -------------------------------------------------------------------------
 
 
-def test_images_become_rows_scaled_by_the_given_mean_and_spread(cache):
+def test_images_become_rows_scaled_by_the_given_mean_and_deviation(cache):
     tiny = publisher()
     tiny.put(cache)
     data = named._idx(tiny.source, 0.25, 0.5)()

@@ -1,4 +1,4 @@
-"""The .ts format: what is read, and that every malformed file is refused by line."""
+"""The .ts format: valid files, and malformed ones, which are refused with the line number."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_comments_blank_lines_spaces_and_capitals_change_nothing(write):
     np.testing.assert_array_equal(plain[1], fancy[1])
 
 
-def test_what_was_written_is_read_back(write):
+def test_a_written_file_is_read_back(write):
     random = np.random.RandomState(0)
     series = [random.randn(n, 3) for n in (1, 4, 9, 2)]
     lines = [":".join(",".join(map(repr, c.tolist())) for c in s.T) + ":b" for s in series]
@@ -70,15 +70,15 @@ def test_what_was_written_is_read_back(write):
         ("(0,1),(1,2):a", r"line 7: dimension 1: expected numbers separated by ','; got '\(0'"),
         ("1,nan:2,3:a", "line 7: dimension 1 has a value that is not finite"),
         ("1,2:2,inf:a", "line 7: dimension 2 has a value that is not finite"),
-        ("1,2:3:a", r"line 7: the dimensions of a case must have one length; got \[1, 2\]"),
+        ("1,2:3:a", r"line 7: all dimensions of a case must have the same length; got \[1, 2\]"),
         ("1,2,3", "line 7: expected dimensions and a label, separated by ':'; got no ':'"),
         ("1,2:3,4:c", "line 7: the label 'c' is not among a, b"),
         ("1,2:3,4:", "line 7: the label '' is not among a, b"),
-        ("1,2:a", "line 7: expected 2 dimensions as declared or as before; got 1"),
-        ("1:2:3:a", "line 7: expected 2 dimensions as declared or as before; got 3"),
+        ("1,2:a", "line 7: expected 2 dimensions, as in the header or earlier cases; got 1"),
+        ("1:2:3:a", "line 7: expected 2 dimensions, as in the header or earlier cases; got 3"),
     ],
 )
-def test_a_malformed_case_is_refused_by_line(write, case, message):
+def test_a_malformed_case_is_refused_with_its_line(write, case, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_ts(write(HEADER + "9,9:9,9:a\n" + case + "\n"))
     assert "made.ts" in str(caught.value)
@@ -88,11 +88,11 @@ def test_a_malformed_case_is_refused_by_line(write, case, message):
     ("header", "message"),
     [
         ("@timestamps true", "line 1: series with timestamps are not supported"),
-        ("@targetLabel true", "line 1: numbers as targets are not supported"),
+        ("@targetLabel true", "line 1: numeric targets are not supported"),
         ("@classLabel false", "line 1: expected '@classLabel true' and the labels"),
         ("@classLabel", "line 1: expected '@classLabel true' and the labels"),
-        ("@classLabel true", "line 1: expected labels, each once, after '@classLabel true'"),
-        ("@classLabel true a a", "line 1: expected labels, each once, after '@classLabel true'"),
+        ("@classLabel true", "line 1: expected distinct labels after '@classLabel true'"),
+        ("@classLabel true a a", "line 1: expected distinct labels after '@classLabel true'"),
         ("@missing perhaps", "line 1: expected true or false after @missing; got 'perhaps'"),
         ("@univariate", "line 1: expected true or false after @univariate; got ''"),
         ("@dimensions two", "line 1: expected a positive integer after @dimensions"),
@@ -103,7 +103,7 @@ def test_a_malformed_case_is_refused_by_line(write, case, message):
         ("# none\n@data", "line 2: expected a line '@classLabel true ...' before @data"),
     ],
 )
-def test_a_malformed_header_is_refused_by_line(write, header, message):
+def test_a_malformed_header_is_refused_with_its_line(write, header, message):
     with pytest.raises(ValueError, match=message):
         read_ts(write(header + "\n@classLabel true a b\n@data\n1,2:a\n"))
 
@@ -112,9 +112,9 @@ def test_a_malformed_header_is_refused_by_line(write, header, message):
     ("declared", "case", "message"),
     [
         ("@univariate true", "1,2:3,4:a", "line 4: expected 1 dimensions"),
-        ("@dimension 3", "1,2:3,4:a", "line 4: expected 3 dimensions .*; got 2"),
-        ("@seriesLength 3", "1,2:a", "line 4: expected 3 values a dimension.*; got 2"),
-        ("@equalLength true", "1,2:a\n1,2,3:a", "line 5: expected 2 values a dimension.*; got 3"),
+        ("@dimension 3", "1,2:3,4:a", "line 4: expected 3 dimensions, .*; got 2"),
+        ("@seriesLength 3", "1,2:a", "line 4: expected 3 values per dimension.*; got 2"),
+        ("@equalLength true", "1,2:a\n1,2,3:a", "line 5: expected 2 values per dimension.*; got 3"),
     ],
 )
 def test_a_case_that_contradicts_the_header_is_refused(write, declared, case, message):
@@ -122,7 +122,7 @@ def test_a_case_that_contradicts_the_header_is_refused(write, declared, case, me
         read_ts(write(f"{declared}\n@classLabel true a b\n@data\n{case}\n"))
 
 
-def test_a_series_length_beside_unequal_lengths_does_not_bind(write):
+def test_the_declared_series_length_is_ignored_if_lengths_are_unequal(write):
     text = "@equalLength false\n@seriesLength 3\n@classLabel true a\n@data\n1,2:a\n1:a\n"
     assert [len(s) for s in read_ts(write(text))[0]] == [2, 1]
 
@@ -130,8 +130,8 @@ def test_a_series_length_beside_unequal_lengths_does_not_bind(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a line @data and cases after it; found none"),
-        ("@classLabel true a\n", "expected a line @data and cases after it; found none"),
+        ("", "expected a line @data followed by cases; found none"),
+        ("@classLabel true a\n", "expected a line @data followed by cases; found none"),
         (HEADER, "expected cases after @data; found none"),
         (HEADER.encode() + b"1,2:\xff\n", "must be a text file in UTF-8"),
     ],
@@ -142,7 +142,7 @@ def test_a_file_without_cases_or_of_another_encoding_is_refused(write, text, mes
 
 
 def vowels(folder, train=270, test=370, dims=12):
-    """Files of the right form, with made-up values: series i is filled with i."""
+    """Write well-formed files with made-up values: series i is filled with i."""
     folder.mkdir()
     for part, n in (("TRAIN", train), ("TEST", test)):
         lines = [":".join([",".join([str(i)] * (7 + i % 23))] * dims) + ":1" for i in range(n)]
@@ -161,7 +161,7 @@ def test_japanese_vowels_are_found_in_either_folder(tmp_path, monkeypatch, folde
 
 
 @pytest.mark.parametrize("missing", ["TRAIN", "TEST"])
-def test_a_missing_japanese_vowels_file_is_named_with_its_place(tmp_path, monkeypatch, missing):
+def test_a_missing_japanese_vowels_file_is_named_with_its_location(tmp_path, monkeypatch, missing):
     vowels(tmp_path / "japanese_vowels")
     (tmp_path / "japanese_vowels" / f"JapaneseVowels_{missing}.ts").unlink()
     monkeypatch.setenv("DEEPRESERVOIR_DATA", str(tmp_path))
@@ -196,7 +196,7 @@ def test_other_data_under_the_name_of_japanese_vowels_is_refused(
         japanese_vowels()
 
 
-def test_the_published_japanese_vowels_where_they_are_here():
+def test_the_published_japanese_vowels_if_available():
     try:
         train, train_labels, test, test_labels = japanese_vowels()
     except DatasetUnavailable as error:

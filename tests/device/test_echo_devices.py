@@ -267,7 +267,7 @@ def test_classes_that_are_no_numbers_come_back_on_the_host_only(cupy):
     names = np.array(["slow", "fast"])[CLASSES]
     model = classifier("cuda").fit(PERIODS, names)
     assert (model.predict(PERIODS) == names).mean() > 0.9
-    with pytest.raises(TypeError, match="give X as a NumPy array"):
+    with pytest.raises(TypeError, match="pass X as a NumPy array"):
         model.predict(cupy.asarray(PERIODS))
 
 
@@ -331,7 +331,7 @@ def test_a_reservoir_goes_to_a_device_and_back():
 
 def test_observables_say_that_they_are_of_the_cpu():
     reservoir = Reservoir(ReservoirSpec(RecurrentSpec(16)), 1, device="cuda")
-    with pytest.raises(ValueError, match=r"reservoir on the CPU.*reservoir\.to\('cpu'\)"):
+    with pytest.raises(ValueError, match=r"computed on the CPU.*reservoir\.to\('cpu'\)"):
         memory_capacity(reservoir, 5, n_steps=200)
-    with pytest.raises(ValueError, match=r"reservoir on the CPU.*reservoir\.to\('cpu'\)"):
+    with pytest.raises(ValueError, match=r"computed on the CPU.*reservoir\.to\('cpu'\)"):
         echo_state_index(reservoir, np.zeros((20, 1)))

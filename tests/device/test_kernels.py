@@ -50,7 +50,7 @@ def test_every_kernel_is_listed_under_its_own_name_and_builds():
 
 
 def test_two_kernels_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="used twice: 'draw'"):
+    with pytest.raises(ValueError, match="'draw' is used twice"):
         cuda.Kernel("draw", "")
 
 
@@ -61,7 +61,7 @@ def test_an_array_that_is_not_in_c_order_is_refused(cupy):
 
 
 def test_a_type_that_no_kernel_is_for_is_refused(cupy):
-    with pytest.raises(TypeError, match="float32 or float64; got int64"):
+    with pytest.raises(TypeError, match="supports float32 and float64; got int64"):
         kernels.log_softmax(cupy.zeros((2, 3), np.int64))
 
 

@@ -135,9 +135,11 @@ def test_side_by_side_has_the_bits_of_alone(gated_units, digits):
 def test_seed_gated(gated_units, digits, tmp_path):
     X, y = digits
     task = y % 2
-    model = gated_units.SeedGatedUnitClassifier(**QUICK | {"max_iter": 20}, out_of_class=-1)
+    better = {"max_iter": 20, "learning_rate_init": 0.02}
+    model = gated_units.SeedGatedUnitClassifier(**QUICK | better, out_of_class=-1)
     model.fit(X, y, task)
     assert model.score(X, y, task) > model.score(X, y, 1 - task) + 0.3
+    assert model.score(X, np.full(len(X), -1), 1 - task) > 0.7
     loaded = load(save(model, tmp_path / "gated.safetensors"))
     np.testing.assert_array_equal(loaded.predict(X, task), model.predict(X, task))
 
@@ -157,7 +159,7 @@ def test_compared(gated_units):
     protocol = Protocol(max_iter=2).changed(width=12)
     found = compare("digits", (2,), 1, protocol=protocol, estimator=gated_units.GatedUnitClassifier)
     records = {record.arm: record for record in found.records}
-    assert list(records) == [arm for arm in ARMS if arm in records] == list(ARMS)
+    assert set(records) == set(ARMS)
     config = gated_units.GatedConfig(64, 10, 12, rank=2)
     assert records["adapter"].trained == config.n_params
     assert records["full"].trained == config.fully_trained().n_params

@@ -1,4 +1,4 @@
-"""The compiled loops beside the NumPy path, which is their reference."""
+"""The compiled loops, compared with the NumPy path as their reference."""
 
 import numpy as np
 import pytest
@@ -28,26 +28,26 @@ def both(monkeypatch, **options):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
 @pytest.mark.parametrize("leak_rate", [1.0, 0.3])
-def test_states_are_those_of_numpy(monkeypatch, dtype, activation, leak_rate):
+def test_states_equal_those_of_numpy(monkeypatch, dtype, activation, leak_rate):
     loops, reference = both(
         monkeypatch, dtype=dtype, activation=activation, leak_rate=leak_rate, bias_scaling=0.5
     )
     for n in (1, 2, 3, 8, 21):
         u = RNG.normal(size=(n, 60, 2))
-        found, wanted = loops.states(u), reference.states(u)
-        np.testing.assert_allclose(found, wanted, atol=2e-6 if dtype == np.float32 else 1e-13)
+        actual, expected = loops.states(u), reference.states(u)
+        np.testing.assert_allclose(actual, expected, atol=2e-6 if dtype == np.float32 else 1e-13)
 
 
 @pytest.mark.parametrize(
     "options", [{"topology": "ring"}, {"density": 3}, {"topology": "delay_line"}], ids=str
 )
-def test_rows_of_few_links_and_of_none(monkeypatch, options):
+def test_rows_with_few_or_no_weights(monkeypatch, options):
     loops, reference = both(monkeypatch, dtype=np.float64, **options)
     u = RNG.normal(size=(5, 50, 2))
     np.testing.assert_allclose(loops.states(u), reference.states(u), atol=1e-13)
 
 
-def test_series_are_the_same_bits_whoever_runs_beside_them(monkeypatch):
+def test_states_of_a_series_do_not_depend_on_other_series(monkeypatch):
     loops, _ = both(monkeypatch)
     u = RNG.normal(size=(20, 50, 2))
     whole = loops.states(u)
@@ -55,7 +55,7 @@ def test_series_are_the_same_bits_whoever_runs_beside_them(monkeypatch):
     np.testing.assert_array_equal(loops.states(u[::-1])[::-1], whole)
 
 
-def test_tanh_is_tanh_and_has_its_range():
+def test_tanh_is_accurate_and_bounded():
     links = compiled.make_links(scipy.sparse.csr_matrix((1, 1), dtype=np.float32))
     x = np.linspace(-12, 12, 100_001, dtype=np.float32)
     states = x[:, None, None].copy()
@@ -64,7 +64,7 @@ def test_tanh_is_tanh_and_has_its_range():
     assert np.abs(states).max() <= 1
 
 
-def test_what_is_not_a_number_stays_visible(monkeypatch):
+def test_nan_is_propagated(monkeypatch):
     loops, _ = both(monkeypatch, activation="identity")
     u = np.ones((1, 5, 2))
     u[0, 2] = np.nan
@@ -74,14 +74,14 @@ def test_what_is_not_a_number_stays_visible(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("units", "n_links", "wanted"),
+    ("units", "n_links", "expected"),
     [(500, 25_000, True), (500, 50_000, False), (100_000, 100_000, False)],
 )
-def test_dense_weights_are_left_to_the_blas(units, n_links, wanted):
-    assert compiled.suits(units, n_links) is wanted
+def test_dense_weights_use_the_blas(units, n_links, expected):
+    assert compiled.suits(units, n_links) is expected
 
 
-def test_small_steps_start_no_threads_and_large_blocks_do(monkeypatch):
+def test_only_large_blocks_start_threads(monkeypatch):
     loops, _ = both(monkeypatch)
     started = []
 
@@ -103,7 +103,7 @@ def test_small_steps_start_no_threads_and_large_blocks_do(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [8, 200])
-def test_many_series_are_multiplied_by_a_dense_matrix_where_links_are_not_few(monkeypatch, n):
+def test_many_series_use_a_dense_matrix_unless_weights_are_very_sparse(monkeypatch, n):
     loops, reference = both(monkeypatch, density=0.14, dtype=np.float64)
     ran = []
     inner = compiled.run
@@ -114,15 +114,15 @@ def test_many_series_are_multiplied_by_a_dense_matrix_where_links_are_not_few(mo
 
 
 @pytest.mark.parametrize("n", [1, 5])
-def test_the_state_before_may_be_kept_whole(n):
+def test_the_previous_state_can_have_factor_one(n):
     matrix = scipy.sparse.random(20, 20, 0.1, "csr", rng=np.random.default_rng(0))
     u, h = RNG.normal(size=(30, n, 20)), RNG.normal(size=(n, 20))
     states = u.copy()
     compiled.run(compiled.make_links(matrix), states, h, *np.float64([0.1, 1.0]), "tanh")
     whole = u.copy()
     compiled.run(compiled.make_links(matrix), whole, h, *np.float64([1.0, 1.0]), "tanh")
-    for found, step in ((states, 0.1), (whole, 1.0)):
+    for actual, step in ((states, 0.1), (whole, 1.0)):
         now = h
         for t in range(30):
             now = now + step * np.tanh(now @ matrix.toarray().T + u[t])
-            np.testing.assert_allclose(found[t], now, atol=1e-10)
+            np.testing.assert_allclose(actual[t], now, atol=1e-10)

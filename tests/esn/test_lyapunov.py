@@ -39,7 +39,7 @@ def radius_of(matrix):
 
 
 def jacobian(reservoir, u, h):
-    """By central differences: u (n_inputs,), h (units,) -> (units, units)."""
+    """Return the Jacobian by central differences: u (n_inputs,), h (units,) -> (units, units)."""
     moved = np.concatenate([np.eye(len(h)), -np.eye(len(h))]) * 1e-6 + h
     after = reservoir.block(np.broadcast_to(u, (len(moved), 1, len(u))), moved)[0]
     return ((after[: len(h)] - after[len(h) :]) / 2e-6).T
@@ -68,14 +68,14 @@ def name(reservoir):
 
 
 @pytest.mark.parametrize("leak_rate", [1.0, 0.3])
-def test_radius_of_a_linear_ring_is_in_closed_form(leak_rate):
+def test_radius_of_a_linear_ring_has_its_closed_form(leak_rate):
     ring = make(topology="ring", rho=0.8, activation="identity", leak_rate=leak_rate)
     found = effective_spectral_radius(ring, RNG.normal(size=(150, 1)))
     assert found == pytest.approx(1 - leak_rate + 0.8 * leak_rate)
 
 
 @pytest.mark.parametrize("reservoir", EVERY, ids=name)
-def test_radius_is_that_of_the_finite_differences(reservoir):
+def test_radius_agrees_with_finite_differences(reservoir):
     u = RNG.normal(size=(41, reservoir.n_inputs))
     before = reservoir.states(u[None, :40])[0, -1]
     found = effective_spectral_radius(reservoir, u, washout=40)
@@ -84,7 +84,7 @@ def test_radius_is_that_of_the_finite_differences(reservoir):
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_radius_is_a_mean_over_steps_spread_over_the_run():
+def test_radius_is_a_mean_over_evenly_spaced_steps():
     reservoir, u = make(leak_rate=0.5), RNG.normal(size=(412, 1))
     states = reservoir.states(u[None])[0]
     at = (100, 256)  # the second one begins a block
@@ -124,7 +124,7 @@ def test_a_linear_ring_converges_at_its_radius(dtype):
     np.testing.assert_allclose(found.distances[1:9] / found.distances[:8], 0.7, rtol=1e-4)
 
 
-def test_a_contracting_reservoir_forgets_its_start_and_a_wild_one_does_not():
+def test_a_contracting_reservoir_forgets_its_start_and_a_chaotic_one_does_not():
     u = np.zeros((500, 1))
     tame, wild = (echo_state_index(make(100, rho=rho), u) for rho in (0.8, 3.0))
     assert tame.index < 1e-10
@@ -133,14 +133,14 @@ def test_a_contracting_reservoir_forgets_its_start_and_a_wild_one_does_not():
     assert abs(wild.rate) < 0.01
 
 
-def test_input_can_make_a_wild_reservoir_forget():
+def test_input_can_make_a_chaotic_reservoir_forget_its_start():
     wild = make(100, rho=1.5, input_scaling=5.0)
     free = echo_state_index(wild, np.zeros((400, 1)))
     driven = echo_state_index(wild, RNG.normal(size=(400, 1)))
     assert driven.index < 1e-6 < 0.1 < free.index
 
 
-def test_a_delay_line_forgets_in_as_many_steps_as_it_has_units():
+def test_a_delay_line_forgets_its_start_within_as_many_steps_as_units():
     found = echo_state_index(make(6, "delay_line"), RNG.normal(size=(10, 1)))
     assert (found.distances[:6] > 0).all()
     assert (found.distances[6:] < 1e-12).all()
@@ -148,7 +148,7 @@ def test_a_delay_line_forgets_in_as_many_steps_as_it_has_units():
     assert (one.index, one.rate) == (0, -np.inf)
 
 
-def test_distances_begin_with_those_of_uniform_starts_and_end_with_the_index():
+def test_first_and_last_distances():
     reservoir, u = stack("deep"), RNG.normal(size=(300, 1))
     found = echo_state_index(reservoir, u, n_starts=2000)
     assert found.distances.shape == (301,)
@@ -156,7 +156,7 @@ def test_distances_begin_with_those_of_uniform_starts_and_end_with_the_index():
     assert found.index == found.distances[-1] / found.distances[0]
 
 
-def test_starts_are_those_of_the_seed():
+def test_starts_depend_on_the_seed_only():
     first, again, other = (
         echo_state_index(make(), np.zeros((3, 1)), seed=seed).distances for seed in (1, 1, 2)
     )
@@ -176,7 +176,7 @@ def test_growth_of_the_logistic_map_is_ln_2():
     assert _mean_growth(tangents(), np.ones(1), 100) == pytest.approx(np.log(2), abs=2e-3)
 
 
-def test_growth_of_the_henon_map_is_the_published_one():
+def test_growth_of_the_henon_map_is_the_published_value():
     def tangents(x=0.1, y=0.1):
         for _ in range(100_000):
             yield lambda v, x=x: np.array([[-2.8 * x, 1], [0.3, 0]]) @ v
@@ -185,7 +185,7 @@ def test_growth_of_the_henon_map_is_the_published_one():
     assert _mean_growth(tangents(), np.ones(2), 100) == pytest.approx(0.419, abs=3e-3)
 
 
-def test_growth_counts_from_the_end_of_the_washout():
+def test_growth_ignores_the_washout():
     tangents = [lambda v: 0.5 * v] * 10 + [lambda v: 0.9 * v] * 10
     assert _mean_growth(tangents, np.ones(3), 10) == pytest.approx(np.log(0.9))
 
@@ -215,7 +215,7 @@ def test_exponent_of_a_linear_stack_is_that_of_its_slowest_part(arrangement):
     [make(60, rho=1.2), make(60, rho=1.5, leak_rate=0.3), make(40, activation="relu"), *EVERY[-3:]],
     ids=name,
 )
-def test_exponent_is_that_of_two_runs_side_by_side(reservoir):
+def test_exponent_agrees_with_two_nearby_runs(reservoir):
     u = RNG.normal(size=(3000, reservoir.n_inputs))
     found = largest_lyapunov(reservoir, u, washout=100)
     pair = np.zeros((2, reservoir.units))
@@ -231,7 +231,7 @@ def test_exponent_is_that_of_two_runs_side_by_side(reservoir):
     assert found == pytest.approx(np.mean(growth), abs=4e-3)
 
 
-def test_exponent_tells_chaos_from_rest_and_agrees_with_the_convergence():
+def test_exponent_distinguishes_chaos_from_rest_and_agrees_with_the_convergence():
     u = np.zeros((2000, 1))
     u[0] = 1  # off the fixed point
     assert largest_lyapunov(make(200, rho=3.0), u) > 0.1
@@ -307,8 +307,8 @@ def test_feedback_is_refused(measure):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_states_without_bounds_are_refused(measure):
-    with pytest.raises(ValueError, match="grow beyond all bounds"):
+def test_diverging_states_are_refused(measure):
+    with pytest.raises(ValueError, match="the states diverge"):
         measure(make(rho=1.5, activation="identity"), np.ones((2000, 1)))
 
 
@@ -324,7 +324,7 @@ def test_states_without_bounds_are_refused(measure):
         (echo_state_index, {"seed": 0.5}, "seed"),
     ],
 )
-def test_bad_numbers_are_refused(measure, options, message):
+def test_bad_parameters_are_refused(measure, options, message):
     with pytest.raises(ValueError, match=message):
         measure(make(), np.ones((200, 1)), **options)
 
@@ -334,7 +334,7 @@ def test_bad_numbers_are_refused(measure, options, message):
     [
         (np.ones((2, 16)), np.ones(16), {}, r"\(1, 16\); got \(2, 16\)"),
         (np.ones((1, 15)), np.ones(16), {}, r"\(1, 16\); got \(1, 15\)"),
-        (np.ones((1, 16)), np.ones((1, 16)), {}, "h must be one state"),
+        (np.ones((1, 16)), np.ones((1, 16)), {}, "h must be one finite state of shape"),
         (np.ones((1, 16)), np.full(16, np.nan), {}, "finite"),
         (np.ones((1, 16)), np.ones(16), {"n_steps": 0}, "n_steps"),
         (np.ones((1, 16)), np.ones(16), {"washout": -1}, "washout"),
@@ -347,6 +347,6 @@ def test_bad_closed_loops_are_refused(coef, h, options, message):
         autonomous_lyapunov(make(activation="identity"), readout, h, **options)
 
 
-def test_what_is_no_readout_is_named():
+def test_an_object_that_is_not_a_readout_is_named():
     with pytest.raises(TypeError, match=r"readout must be a RidgeFit.*got None"):
         autonomous_lyapunov(make(), None, np.ones(16))

@@ -1,4 +1,4 @@
-"""Normalised error and valid prediction time: by hand, by their invariances, at their edges."""
+"""Normalised error and valid prediction time: manual results, invariances and edge cases."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_nrmse_of_the_mean_is_one_and_of_the_truth_zero():
     assert nrmse(true, true) == 0
 
 
-def test_nrmse_squared_is_one_less_r2():
+def test_nrmse_squared_is_one_minus_r2():
     r2_score = pytest.importorskip("sklearn.metrics").r2_score
     true, pred = series(40), series(40, seed=2)
     assert nrmse(true, pred) ** 2 == pytest.approx(1 - r2_score(true, pred))
@@ -46,7 +46,7 @@ def test_units_and_offsets_of_an_output_do_not_matter(metric):
 
 
 @pytest.mark.parametrize("metric", [nrmse, valid_prediction_time])
-def test_a_column_is_a_vector(metric):
+def test_a_single_column_equals_a_vector(metric):
     true, pred = series(20), series(20, seed=1)
     assert metric(true[:, None], pred[:, None]) == metric(true, pred)
     assert metric(true.tolist(), pred.tolist()) == metric(true, pred)
@@ -63,7 +63,7 @@ def test_valid_time_by_hand():
     assert valid_prediction_time(true, pred, dt=0.1, threshold=10) == pytest.approx(0.6)
 
 
-def test_valid_time_takes_the_root_mean_square_over_outputs():
+def test_valid_time_uses_the_root_mean_square_over_outputs():
     true = np.array([[-1.0, -10], [1, 10], [-1, -10], [1, 10]])
     pred = true.copy()
     pred[1] += [0.5, 0]  # sqrt(0.25 / 2) = 0.354
@@ -73,13 +73,13 @@ def test_valid_time_takes_the_root_mean_square_over_outputs():
     assert valid_prediction_time(true, pred, threshold=0.42) == 4
 
 
-def test_valid_time_is_zero_where_the_first_row_fails():
+def test_valid_time_is_zero_if_the_first_row_fails():
     true = series(10)
     assert valid_prediction_time(true, true + 10) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308])
-def test_a_diverged_forecast_ends_where_it_diverged(bad):
+def test_a_forecast_is_valid_until_it_diverges(bad):
     true = series(10, 2)
     pred = true.copy()
     pred[6:, 1] = bad
@@ -87,7 +87,7 @@ def test_a_diverged_forecast_ends_where_it_diverged(bad):
     assert nrmse(true, pred) == np.inf
 
 
-def test_float32_predictions_are_judged_in_float64():
+def test_float32_predictions_are_scored_in_float64():
     true = 1e4 + series(1000)
     pred = (true - 1e4).astype(np.float32).astype(np.float64) + 1e4
     assert nrmse(true.astype(np.float32), true.astype(np.float32)) == 0
@@ -98,9 +98,9 @@ def test_float32_predictions_are_judged_in_float64():
 @pytest.mark.parametrize(
     ("true", "pred", "message"),
     [
-        (np.arange(5.0), np.arange(4.0), r"must have one shape; got \(5,\) and \(4,\)"),
-        (np.ones((5, 1)), np.ones(5), r"must have one shape; got \(5, 1\) and \(5,\)"),
-        (np.ones((5, 2)), np.ones((2, 5)), "must have one shape"),
+        (np.arange(5.0), np.arange(4.0), r"must have the same shape; got \(5,\) and \(4,\)"),
+        (np.ones((5, 1)), np.ones(5), r"must have the same shape; got \(5, 1\) and \(5,\)"),
+        (np.ones((5, 2)), np.ones((2, 5)), "must have the same shape"),
         (np.ones((2, 5, 1)), np.ones((2, 5, 1)), r"y_true must be .*; got shape \(2, 5, 1\)"),
         (np.float64(1), np.float64(1), r"y_true must be .*; got shape \(\)"),
         ([], [], r"y_true must be .*; got shape \(0,\)"),

@@ -29,7 +29,7 @@ def make(units=40, topology="ring", rho=0.9, n_inputs=1, n_feedback=0, dtype=np.
 
 
 def shift_register(units, rho=1.0):
-    """A delay line that hears the input at its first unit only."""
+    """A delay line that receives the input at its first unit only."""
     line = make(units, "delay_line", rho, activation="identity")
     line.W_in[:] = 0
     line.W_in[0] = 1
@@ -55,7 +55,7 @@ def test_the_curve_of_a_ring_is_that_of_theory(dtype):
     np.testing.assert_allclose(found, theory, atol=0.01)
 
 
-def test_a_shift_register_recalls_all_it_holds_and_nothing_else():
+def test_a_shift_register_recalls_exactly_its_delays():
     found = memory_capacity(shift_register(100), 120)
     np.testing.assert_allclose(found[:99], 1, atol=1e-9)  # unit 0 holds the present input
     assert found[99:].max() < 0.01
@@ -71,7 +71,7 @@ def test_memory_never_exceeds_the_units(topology, activation):
     assert 1 < found.sum() <= 16.5
 
 
-def test_the_bias_of_a_delay_beyond_memory_is_that_of_one_number_and_not_of_all_units():
+def test_delays_beyond_memory_have_almost_no_bias():
     n_steps = 2000
     found = memory_capacity(make(100, "random", rho=0.3), 600, n_steps)[100:]
     assert 0.8 / n_steps < found.mean() < 1.2 / n_steps  # units / n_steps is a hundred times that
@@ -84,13 +84,13 @@ def test_memory_does_not_depend_on_the_scale_of_the_states():
     np.testing.assert_allclose(loud, quiet, atol=1e-6)
 
 
-def test_a_penalty_costs_memory():
+def test_a_penalty_reduces_memory():
     reservoir = make(30, "orthogonal", activation="identity", input_scaling=0.01)
     free, held = (memory_capacity(reservoir, 60, 2000, ridge=r).sum() for r in (0.0, 1.0))
     assert held < free - 1
 
 
-def test_memory_is_that_of_the_seed():
+def test_memory_depends_on_the_seed():
     reservoir = make(20)
     first, again, other = (memory_capacity(reservoir, 9, 500, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -106,7 +106,7 @@ def test_memory_of_a_stack_is_at_least_that_of_its_parts():
 
 
 @pytest.mark.parametrize("bias_scaling", [0.0, 0.5])
-def test_states_that_do_not_hear_the_input_hold_nothing(bias_scaling):
+def test_states_without_input_have_no_memory(bias_scaling):
     deaf = make(10, input_scaling=0.0, bias_scaling=bias_scaling)
     assert not memory_capacity(deaf, 20, 1000).any()
     capacity = information_processing_capacity(deaf, (5, 5), 1000)
@@ -133,13 +133,13 @@ def test_one_rectified_unit_has_the_capacities_of_its_legendre_series():
     assert found.by_degree == pytest.approx(expected, abs=2e-3)
 
 
-def test_a_shift_register_of_one_delay_has_one_target_at_each_place():
+def test_a_shift_register_has_one_target_per_delay():
     assert information_processing_capacity(shift_register(5), (0,)).total == pytest.approx(1)
     assert information_processing_capacity(shift_register(5), (3,)).total == pytest.approx(4)
     assert information_processing_capacity(shift_register(5), (9,)).total == pytest.approx(5)
 
 
-def test_an_odd_reservoir_holds_odd_functions_only_and_a_bias_adds_even_ones():
+def test_an_odd_reservoir_has_odd_capacities_only_and_a_bias_adds_even_ones():
     odd, both = (
         information_processing_capacity(make(15, "random", bias_scaling=b), (60, 15, 6), 5000)
         for b in (0.0, 0.8)
@@ -151,14 +151,14 @@ def test_an_odd_reservoir_holds_odd_functions_only_and_a_bias_adds_even_ones():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("topology", ["random", "ring", "orthogonal", "delay_line"])
-def test_capacities_sum_to_the_rank_at_most(topology, dtype):
+def test_capacities_sum_to_at_most_the_rank(topology, dtype):
     reservoir = make(12, topology, bias_scaling=0.3, input_scaling=0.5, dtype=dtype)
     found = information_processing_capacity(reservoir, (80, 30, 12))
     assert found.rank == 12 or (dtype == np.float32 and found.rank == 11)  # one is near rounding
     assert 0.7 * found.rank < found.total <= 1.015 * found.rank
 
 
-def test_a_capacity_is_that_of_least_squares():
+def test_a_capacity_equals_that_of_least_squares():
     reservoir, n_steps = make(10, "random", bias_scaling=0.5), 4000
     found = information_processing_capacity(reservoir, (0,), n_steps, washout=100, seed=3)
     # A linear readout's squared correlation with the present input, the same by regression.
@@ -169,14 +169,14 @@ def test_a_capacity_is_that_of_least_squares():
     assert found.total == pytest.approx(1 - residual.var() / u[100:].var(), abs=0.01)
 
 
-def test_the_share_of_chance_is_taken_from_a_capacity():
+def test_the_contribution_of_chance_is_subtracted():
     ring = make(20, rho=0.99, activation="identity")
     found = [information_processing_capacity(ring, (0,), 1000, seed=s).total for s in range(40)]
     # The present input's, as in the curve of a ring; chance would add 20 / 1000 of what is left.
     assert np.mean(found) == pytest.approx(1 - 0.99**40, abs=0.008)
 
 
-def test_the_first_inputs_are_in_the_washout_however_short_it_is():
+def test_the_washout_is_at_least_the_largest_delay():
     for measure, delays in ((memory_capacity, 60), (information_processing_capacity, (60, 3))):
         none, enough = (measure(make(8), delays, 200, washout=w) for w in (0, 60))
         np.testing.assert_equal(none, enough)
@@ -216,7 +216,7 @@ def test_dimensions_follow_their_formulas():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_rank_sees_through_rounding_and_offset(dtype, offset):
+def test_rank_ignores_rounding_and_offset(dtype, offset):
     few = RNG.normal(size=(5000, 4)) @ RNG.normal(size=(4, 30))
     assert state_rank((few + offset).astype(dtype)) == 4
 
@@ -228,7 +228,7 @@ def test_dimensions_do_not_depend_on_the_scale(scale):
         assert measure(states * scale) == pytest.approx(measure(states))
 
 
-def test_states_that_do_not_vary_have_no_dimension():
+def test_constant_states_have_no_dimension():
     states = np.full((5, 3), 2.0)
     assert state_rank(states) == effective_rank(states) == effective_dimension(states) == 0
 
@@ -277,7 +277,7 @@ def test_bad_runs_are_refused_by_both_capacities(options, message):
     [
         (make(n_inputs=2), "one input; got 2 inputs"),
         (make(n_feedback=1), "n_feedback = 1"),
-        (make(rho=1.5, activation="identity"), "grow beyond all bounds"),
+        (make(rho=1.5, activation="identity"), "the states diverge"),
     ],
 )
 def test_reservoirs_that_cannot_be_measured_are_refused(reservoir, message):
@@ -286,7 +286,7 @@ def test_reservoirs_that_cannot_be_measured_are_refused(reservoir, message):
             measure(reservoir, delays)
 
 
-def test_what_is_no_reservoir_is_named():
+def test_an_object_that_is_not_a_reservoir_is_named():
     for measure, delays in ((memory_capacity, 5), (information_processing_capacity, (5,))):
         with pytest.raises(TypeError, match=r"must be a Reservoir .* fitted estimator; got 'esn'"):
             measure("esn", delays)

@@ -1,4 +1,4 @@
-"""Intrinsic plasticity, against reservoirpy and against what it is for."""
+"""Intrinsic plasticity, compared with reservoirpy and with its target distribution."""
 
 import numpy as np
 import pytest
@@ -26,11 +26,11 @@ def stack(units=(40,), topology="random", arrangement="deep", n_feedback=0, **op
 
 
 def states_of(reservoir, u):
-    """The states of series of the host, on the host."""
+    """Return the states of host arrays, on the host."""
     return host(reservoir.states(put(u)))
 
 
-def test_gains_and_biases_are_those_of_reservoirpy():
+def test_gains_and_biases_equal_those_of_reservoirpy():
     nodes = pytest.importorskip("reservoirpy.nodes")
     ours = stack(bias_scaling=0.2)
     part = ours.parts[0]
@@ -51,7 +51,7 @@ def test_gains_and_biases_are_those_of_reservoirpy():
 
 
 @pytest.mark.host(reason="plasticity in NumPy, step by step, beside that of a reservoir")
-def test_a_rate_too_small_to_tune_leaves_the_states_that_are_tuned_on_those_of_the_run():
+def test_with_a_tiny_rate_tuning_runs_over_the_untuned_states():
     # The gain moves by rate / a + x db of every step: its sum tells the states of the pass.
     ours = stack((30,), "antisymmetric", leak_rate=0.2)
     part, u = ours.parts[0], RNG.normal(size=(200, 2))
@@ -80,7 +80,7 @@ def test_a_tuned_reservoir_follows_the_formula(topology):
         np.testing.assert_allclose(state, h, atol=1e-9)
 
 
-def test_outputs_come_closer_to_the_mean_and_deviation_that_are_aimed_at():
+def test_outputs_approach_the_target_mean_and_deviation():
     tuned = stack((60,), bias_scaling=1.0)
     u = RNG.normal(size=(1, 500, 2)) * 3
 
@@ -96,7 +96,7 @@ def test_outputs_come_closer_to_the_mean_and_deviation_that_are_aimed_at():
 
 
 @pytest.mark.parametrize("arrangement", ["deep", "grouped"])
-def test_each_of_a_stack_is_tuned_on_what_it_reads(arrangement):
+def test_each_reservoir_of_a_stack_is_tuned_on_its_own_inputs(arrangement):
     u = put(RNG.normal(size=(2, 3000, 2)))  # more than a block
     joined = stack((30, 20), arrangement=arrangement)
     rule = IntrinsicPlasticity(epochs=1, rate=1e-3)
@@ -112,7 +112,7 @@ def test_each_of_a_stack_is_tuned_on_what_it_reads(arrangement):
     np.testing.assert_allclose(joined.parts[1].tuning.gain, alone.parts[0].tuning.gain, atol=1e-12)
 
 
-def test_feedback_is_heard_while_tuning():
+def test_feedback_is_used_in_tuning():
     u, back = put(RNG.normal(size=(1, 50, 2))), put(RNG.normal(size=(1, 50, 1)))
     one, other = stack(n_feedback=1), stack(n_feedback=1)
     IntrinsicPlasticity().tune(one, [u], [back])
@@ -129,20 +129,20 @@ def test_feedback_is_heard_while_tuning():
         ({"rate": float("inf")}, "rate must be a positive finite number"),
     ],
 )
-def test_what_is_out_of_range_is_refused(options, message):
+def test_parameters_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         IntrinsicPlasticity(**options)
 
 
-def test_other_nonlinearities_and_rates_too_large_are_refused():
+def test_other_nonlinearities_and_large_rates_are_refused():
     u = put(RNG.normal(size=(1, 50, 2)))
-    with pytest.raises(ValueError, match="for activation='tanh'"):
+    with pytest.raises(ValueError, match="needs activation='tanh'"):
         IntrinsicPlasticity().tune(stack(activation="relu"), [u])
     with pytest.raises(ValueError, match="Lower its rate, 50"):
         IntrinsicPlasticity(rate=50.0).tune(stack(), [u])
 
 
-def test_a_pickle_holds_no_weights_and_gives_the_same_states():
+def test_a_pickle_contains_no_weights_and_gives_the_same_states():
     import pickle
 
     tuned = stack((300, 200))

@@ -27,7 +27,7 @@ def equations(X=X, Y=Y, parts=7):
 
 
 @pytest.mark.parametrize("penalty", [1e-6, 1.0, 100.0])
-def test_blocks_give_the_ridge_of_the_whole(penalty):
+def test_blocks_give_the_same_ridge_as_all_rows_at_once(penalty):
     wanted = Ridge(penalty).fit(X, Y)
     for fit in (equations().solve(penalty), equations().solve_path((penalty,))):
         assert_allclose(fit.coef, wanted.coef_, atol=1e-8)
@@ -35,7 +35,7 @@ def test_blocks_give_the_ridge_of_the_whole(penalty):
         assert fit.penalty == penalty
 
 
-def test_generalised_cross_validation_is_its_closed_form():
+def test_generalised_cross_validation_agrees_with_its_formula():
     path = (0.01, 1.0, 100.0)
     fit = equations().solve_path(path)
     centred = X - X.mean(axis=0)
@@ -49,14 +49,14 @@ def test_generalised_cross_validation_is_its_closed_form():
     assert fit.penalty == min(path, key=fit.scores.get)
 
 
-def test_the_path_chooses_much_as_leave_one_out_does():
+def test_the_selected_penalty_is_close_to_that_of_leave_one_out():
     noisy = Y + 20 * RNG.normal(size=Y.shape)
     path = tuple(10.0**k for k in range(-3, 6))
     wanted = RidgeCV(path).fit(X, noisy).alpha_
     assert 0.1 <= equations(Y=noisy).solve_path(path).penalty / wanted <= 10
 
 
-def test_held_out_rows_choose_by_their_error():
+def test_held_out_rows_select_the_penalty_by_their_error():
     held_out = equations(X[200:], Y[200:])
     training = equations(X[:200], Y[:200])
     fit = training.solve_path((0.1, 1e5), held_out)
@@ -66,7 +66,7 @@ def test_held_out_rows_choose_by_their_error():
     assert fit.penalty == 0.1
 
 
-def test_dependent_states_without_a_penalty_give_the_shortest_solution():
+def test_dependent_states_without_a_penalty_give_the_minimum_norm_solution():
     doubled = np.hstack([X, X])
     fit = equations(doubled).solve(0.0)
     centred, wanted = doubled - doubled.mean(axis=0), Y - Y.mean(axis=0)
@@ -83,7 +83,7 @@ def test_recursive_least_squares_ends_at_the_ridge_solution():
     assert_allclose(learner.fit().intercept, wanted[-1], atol=1e-5)
 
 
-def test_least_mean_squares_finds_what_has_no_noise():
+def test_least_mean_squares_recovers_noiseless_targets():
     exact = X @ RNG.normal(size=(12, 1)) + 2
     learner = LeastMeanSquares(12, 1, rate=0.5)
     for _ in range(3000):
@@ -92,6 +92,6 @@ def test_least_mean_squares_finds_what_has_no_noise():
     assert_allclose(X @ host(fit.coef).T + host(fit.intercept), exact, atol=1e-3)
 
 
-def test_no_rows_are_an_error_with_its_cause():
+def test_fitting_without_rows_is_refused():
     with pytest.raises(ValueError, match="at least one row of states after the washout"):
         NormalEquations(3, 1).solve(1.0)

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True, params=["numpy", "compiled"])
 def loops(request, monkeypatch):
-    """Run every test on the NumPy path, and on the compiled one where numba is installed."""
+    """Run every test on the NumPy path, and on the compiled one if numba is installed."""
     if request.param == "compiled":
         pytest.importorskip("numba")
         if target.device != "cpu":
@@ -39,12 +39,12 @@ def make(units=40, n_inputs=2, n_feedback=0, dtype=np.float64, topology="random"
 
 
 def states_of(reservoir, u, *others):
-    """The states of series of the host, on the host."""
+    """Return the states of host arrays, on the host."""
     return host(reservoir.states(put(u), *map(put, others)))
 
 
 def by_the_formula(reservoir, u, feedback=None):
-    """One step after another, written out: u (time, n_inputs) -> (time, units)."""
+    """Compute the states step by step: u (time, n_inputs) -> (time, units)."""
     spec, W = reservoir.spec, reservoir.recurrent.dense()
     W_in, b = host(reservoir.W_in), host(reservoir.b)
     f = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "identity": lambda x: x}
@@ -66,9 +66,9 @@ def test_states_follow_the_formula(topology, activation, leak_rate):
         64, topology=topology, activation=activation, leak_rate=leak_rate, bias_scaling=0.3
     )
     u = RNG.normal(size=(3, 600, 2))  # more steps than a block
-    found = states_of(reservoir, u)
+    states = states_of(reservoir, u)
     for i in range(3):
-        np.testing.assert_allclose(found[i], by_the_formula(reservoir, u[i]), atol=1e-6)
+        np.testing.assert_allclose(states[i], by_the_formula(reservoir, u[i]), atol=1e-6)
 
 
 @pytest.mark.parametrize("step", [0.02, 0.3, 1.0])
@@ -89,16 +89,16 @@ def test_an_antisymmetric_reservoir_is_an_euler_state_network(step, tuned):
         reservoir = again.to(target.device)
     u = RNG.normal(size=(3, 200, 2))
     for n in (1, 3):
-        found = states_of(reservoir, u[:n])
+        states = states_of(reservoir, u[:n])
         for i in range(n):
             h = np.zeros(40)
             for t in range(200):
                 heard = (W - 0.01 * np.eye(40)) @ h + W_in @ u[i, t] + b
                 h = h + step * np.tanh(gain * heard + shift)
-                np.testing.assert_allclose(found[i, t], h, atol=1e-6)
+                np.testing.assert_allclose(states[i, t], h, atol=1e-6)
 
 
-def test_feedback_enters_with_weights_of_its_own():
+def test_feedback_has_its_own_weights():
     reservoir = make(n_feedback=3)
     u, back = RNG.normal(size=(1, 50, 2)), RNG.normal(size=(1, 50, 3))
     (_, states), *_ = reservoir.blocks(put(u), feedback=put(back))
@@ -106,7 +106,7 @@ def test_feedback_enters_with_weights_of_its_own():
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_many_series_side_by_side_are_each_as_if_alone(topology):
+def test_series_in_parallel_equal_single_runs(topology):
     reservoir = make(64, topology=topology, leak_rate=0.5)
     u = RNG.normal(size=(4, 300, 2))
     together = states_of(reservoir, u)
@@ -114,7 +114,7 @@ def test_many_series_side_by_side_are_each_as_if_alone(topology):
         np.testing.assert_allclose(states_of(reservoir, u[i : i + 1])[0], together[i], atol=1e-9)
 
 
-def test_going_on_from_a_state_is_as_never_having_stopped():
+def test_continuing_from_a_state_equals_one_long_run():
     reservoir = make(leak_rate=0.4)
     u = RNG.normal(size=(2, 500, 2))
     whole = states_of(reservoir, u)
@@ -123,14 +123,14 @@ def test_going_on_from_a_state_is_as_never_having_stopped():
     np.testing.assert_allclose(np.concatenate([first, rest], axis=1), whole, atol=1e-12)
 
 
-def test_inputs_are_not_written_to():
+def test_inputs_are_not_modified():
     reservoir = make()
     u, h = RNG.normal(size=(2, 20, 2)), RNG.normal(size=(2, 40))
     u.flags.writeable = h.flags.writeable = False
-    given = put(u), put(h)
-    reservoir.states(*given)
-    assert_array_equal(given[0], u)
-    assert_array_equal(given[1], h)
+    arrays = put(u), put(h)
+    reservoir.states(*arrays)
+    assert_array_equal(arrays[0], u)
+    assert_array_equal(arrays[1], h)
 
 
 def test_noise_is_keyed_by_seed_and_step():
@@ -176,19 +176,19 @@ def test_float32_states_stay_close_to_float64_ones():
     np.testing.assert_allclose(single, double, atol=1e-4)
 
 
-def test_a_deep_stack_feeds_states_on_and_a_group_shares_the_input():
+def test_a_deep_stack_passes_states_on_and_a_group_shares_the_input():
     specs = [ReservoirSpec(RecurrentSpec(n, path=f"r{i}")) for i, n in enumerate((30, 20))]
     u = RNG.normal(size=(2, 400, 3))
     for arrangement in ("deep", "grouped"):
         options = {"dtype": np.float64, "device": target.device}
         stack = ReservoirStack(specs, 3, arrangement=arrangement, **options)
-        found = states_of(stack, u)
+        states = states_of(stack, u)
         first = states_of(Reservoir(specs[0], 3, **options), u)
         read = first if arrangement == "deep" else u
         scaling = 30**-0.5 if arrangement == "deep" else 1.0  # of 30 states, or of the input
         spec = replace(specs[1], input_scaling=scaling)
         second = states_of(Reservoir(spec, read.shape[2], **options), read)
-        np.testing.assert_allclose(found, np.concatenate([first, second], axis=2), atol=1e-9)
+        np.testing.assert_allclose(states, np.concatenate([first, second], axis=2), atol=1e-9)
 
 
 def test_a_deep_stack_does_not_saturate():

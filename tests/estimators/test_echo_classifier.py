@@ -178,12 +178,15 @@ def test_shares_of_the_length_in_any_sequence(kind):
     ("params", "message"),
     [
         ({"features": "first"}, "features must be one of .*got 'first'"),
-        ({"features": (0.0, 1.0)}, r"features must be shares of the length in \(0, 1\]"),
-        ({"features": ()}, "features must be shares"),
-        ({"features": None}, "features must be shares"),
-        ({"features": 0.5}, r"a sequence such as \(0.5, 1.0\), .*got 0.5"),
-        ({"features": (True,)}, "features must be shares"),
-        ({"features": True}, "features must be shares"),
+        (
+            {"features": (0.0, 1.0)},
+            r"features must be a sequence of shares of the length in \(0, 1\]",
+        ),
+        ({"features": ()}, "features must be a sequence of shares"),
+        ({"features": None}, "features must be a sequence of shares"),
+        ({"features": 0.5}, r"such as \(0.5, 1.0\), .*got 0.5"),
+        ({"features": (True,)}, "features must be a sequence of shares"),
+        ({"features": True}, "features must be a sequence of shares"),
         ({"units": ()}, r"units must be an integer of at least 1, or a tuple of them.*got \(\)"),
         ({"n_components": 0}, "n_components must be an integer of at least 1"),
         ({"feature_penalty": 0}, r"feature_penalty must be a number in \(0"),
@@ -206,7 +209,7 @@ def test_parameters_out_of_range_are_named(params, message):
 def test_input_that_does_not_fit_is_named():
     X, y = waves()
     model = small().fit(X, y)
-    with pytest.raises(ValueError, match=r"series of 2 variables: .*a single series is X\[None\]"):
+    with pytest.raises(ValueError, match=r"series of 2 variables: .*a single series as X\[None\]"):
         model.predict(X[0])
     with pytest.raises(ValueError, match=r"X\[1\] has 1"):
         model.predict([X[0], X[1][:, :1]])
@@ -229,9 +232,9 @@ def test_partial_fit_says_what_it_needs():
     with pytest.raises(ValueError, match="needs n_components=None"):
         small(features="reservoir_model").partial_fit(X, y, ["a", "b", "c"])
     model = small().partial_fit(X, y, ["a", "b", "c"])
-    with pytest.raises(ValueError, match="classes must be those of the first call"):
+    with pytest.raises(ValueError, match="classes must be the same as in the first call"):
         model.partial_fit(X, y, ["a", "b"])
-    with pytest.raises(ValueError, match=r"y must hold the classes .*got .*d"):
+    with pytest.raises(ValueError, match=r"y may only contain the classes .*got .*d"):
         model.partial_fit(X[:1], ["d"])
 
 

@@ -118,7 +118,7 @@ def test_forecast_on_inputs_that_are_known(feedback):
     y = np.convolve(u[:, 0], [0.5, 0.3, 0.2])[:900, None]
     model = small(feedback=feedback, washout=50, dtype="float64", units=100, input_scaling=0.2)
     model.fit(u[:700], y[:700])
-    with pytest.raises(ValueError, match=r"3. Fit on .* inputs, \(10, 3\)"):
+    with pytest.raises(ValueError, match=r"3. Fit on .* inputs of shape \(10, 3\)"):
         model.forecast(10)
     for start in (None, u[:700]):
         found = model.forecast(50, start, inputs=u[700:750])
@@ -261,7 +261,7 @@ def test_many_series_are_cross_validated_and_searched():
         np.stack([x[:80] for x in X]), np.stack([y[:80] for y in Y])
     )
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    with pytest.raises(ValueError, match="a series for each of X, 6; got 5"):
+    with pytest.raises(ValueError, match="one entry per series of X, 6; got 5"):
         small().fit(X, Y).score(X, Y[:5])
 
 
@@ -330,18 +330,18 @@ def test_several_reservoirs_join_their_states(units, arrangement):
         ({"ridge": -1}, "ridge must be a number"),
         ({"ridge": np.inf}, r"ridge must be a number in \[0, inf\); got inf"),
         ({"units": ()}, r"units must be an integer of at least 1, or a tuple of them.*got \(\)"),
-        ({"ridge": ()}, "a path of at least one; got none"),
+        ({"ridge": ()}, "a sequence of penalties; got an empty one"),
         ({"plasticity": -1}, "plasticity must be an integer of at least 0"),
         ({"plasticity": 1, "activation": "relu"}, "plasticity needs activation='tanh'"),
         ({"validation_fraction": 0.95}, "validation_fraction must be a number in"),
-        ({"validation_fraction": 0.2}, "give a path to ridge"),
+        ({"validation_fraction": 0.2}, "set ridge to a sequence"),
         (
             {"washout": 100},
             "washout must be less than the length of every series, 100; got 100. Lower washout",
         ),
         ({"topology": "star"}, "topology must be one of"),
         ({"readout": "svm"}, "readout must be one of"),
-        ({"readout": 3}, "readout must have fit and predict"),
+        ({"readout": 3}, "readout must have the methods fit and predict"),
         ({"activation": "sine"}, "activation must be one of"),
         ({"arrangement": "wide"}, "arrangement must be one of"),
         ({"dtype": "int8"}, "dtype must be one of"),
@@ -366,7 +366,7 @@ def test_series_that_do_not_fit_are_named():
         model.predict([WAVE[:50], WAVE[:50, :1]])
     with pytest.raises(ValueError, match=r"y\[1\] must have shape"):
         model.fit([WAVE[:50], WAVE[:60]], [WAVE[:50], WAVE[:50]])
-    with pytest.raises(ValueError, match="a series for each of X, 2; got 1"):
+    with pytest.raises(ValueError, match="one entry per series of X, 2; got 1"):
         model.fit([WAVE[:50], WAVE[:60]], [WAVE[:50]])
     with pytest.raises(ValueError, match=r"Fit on \(x\[:-1\], x\[1:\]\)"):
         small().fit(WAVE[:100], WAVE[1:101, 0]).forecast(5)
@@ -386,9 +386,9 @@ ONE = WAVE[:, 0]
     [
         ([ONE[:50], ONE[:60]], "1-D arrays of different lengths"),
         ([ONE[:50], ONE[:50]], "a list of 1-D arrays"),
-        ([WAVE[:50], ONE[:60]], r"X\[1\] has 1 axes, others have 2"),
+        ([WAVE[:50], ONE[:60]], r"as others in X are; X\[1\] has 1 axes"),
         ([ONE[:60], WAVE[:50]], r"X\[0\] has 1 axes"),
-        ([WAVE[:50], [[1.0], [1.0, 2.0]]], r"X\[1\] has no such form"),
+        ([WAVE[:50], [[1.0], [1.0, 2.0]]], r"X\[1\] is ragged"),
         (objects(WAVE[:50], WAVE[:60]), r"list\(X\)"),
         (objects(ONE[:50], ONE[:60]), r"list\(X\)"),
     ],
@@ -406,7 +406,7 @@ def test_series_in_another_form_are_told_how_to_be_reshaped(X, words):
 
 
 def test_targets_that_are_none_are_named():
-    with pytest.raises(ValueError, match="y must hold a series for each of X, 2; got None"):
+    with pytest.raises(ValueError, match="y must have one entry per series of X, 2; got None"):
         small().fit([WAVE[:50], WAVE[:60]], None)
 
 

@@ -342,7 +342,7 @@ def test_if_all_fail_the_error_says_so():
         ({"X": np.where(WAVE > 0.9, np.nan, WAVE)}, "NaN"),
         ({"X": [WAVE, WAVE[:, 0]], "y": [WAVE, WAVE]}, r"x.reshape\(-1, 1\) for x in X"),
         ({"X": [WAVE, WAVE], "y": [WAVE, WAVE[:-1]]}, r"y\[1\] must have shape"),
-        ({"X": [WAVE, WAVE], "y": [WAVE]}, "a series for each of X, 2; got 1"),
+        ({"X": [WAVE, WAVE], "y": [WAVE]}, "one entry per series of X, 2; got 1"),
         ({"X": [WAVE], "y": [WAVE]}, "need at least two of them; got 1"),
         ({"X": [WAVE, WAVE[:11]], "y": [WAVE, WAVE[:11]]}, "the shortest has 11. Lower washout"),
     ],

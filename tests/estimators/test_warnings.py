@@ -154,4 +154,4 @@ def test_every_warning_of_the_package_goes_by_one_function():
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
         ]
         warned = [call for call in calls if ast.unparse(call.func) == "warnings.warn"]
-        assert len(warned) == (path.name == "checks.py"), path
+        assert len(warned) == (path.name == "user_warnings.py"), path

@@ -73,7 +73,7 @@ def test_a_picture_of_no_known_format_is_refused():
     [
         (WAVE[:, 0], {}, r"\(time, n_columns\); got shape \(400,\)"),
         (WAVE, {"horizon": 0}, "horizon must be at least 1"),
-        (WAVE, {"test": -1}, "test must be 0, or at least 2"),
+        (WAVE, {"test": -1}, "test must be 0 or at least 2"),
         (WAVE[:19], {}, "at least 20 rows to train on; got 19"),
         (WAVE[:60], {"test": 41}, "got 60, of which 41 are held out"),
         (np.hstack([WAVE, np.ones_like(WAVE)]), {}, "column 'x1' is constant"),

@@ -142,7 +142,7 @@ def test_the_table_counts_the_seeds_of_arms_that_take_one(quick, tmp_path):
         part = replace(quick, records=some, growth=growth)
         return save_forecast_table(part, tmp_path).read_text()
 
-    assert head({None}).startswith("# lorenz63: no arm takes a seed, ")
+    assert head({None}).startswith("# lorenz63: no arm uses a seed, ")
     assert head({None, 1}).startswith("# lorenz63: 1 seed, ")
 
 

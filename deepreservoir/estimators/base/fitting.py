@@ -223,6 +223,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         device: Device,
         scaffolds: Mapping[str, Scaffold] | None,
     ) -> Network:
+        message = config.large_rank_warning()
+        if message is not None:
+            warn_user(message)
         return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
 
     def _same_network(self, config: NetworkConfig, device: Device) -> Network:

@@ -1,4 +1,4 @@
-"""What the echo-state estimators share: parameters, the reservoir, readouts that stream."""
+"""Base class of the echo-state estimators: parameters, reservoir and streaming readouts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .series import Series
 
 READOUTS = ("ridge", "rls", "lms")
 _DTYPES = ("float32", "float64")
-# Fitted attributes that hold arrays of the device; the last one tells where all are.
+# Fitted attributes with arrays on the device; the last one determines where all of them are.
 _FITTED = ("readout_", "features_", "_learner", "_end", "reservoir_")
 
 
 def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
     """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
-    fits = is_finite_number(value)
-    if not fits or not low <= value <= high or (open_low and value == low):
+    valid = is_finite_number(value)
+    if not valid or not low <= value <= high or (open_low and value == low):
         bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
         raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
@@ -40,18 +40,18 @@ def check_whole(name: str, value: Any, at_least: int) -> None:
 
 
 class BaseEchoState(BaseEstimator):
-    """Base of the echo-state estimators; `__init__` is theirs, and stores parameters only."""
+    """Base class of the echo-state estimators, which define `__init__` and its parameters."""
 
     n_features_in_: int
     reservoir_: ReservoirStack
     readout_: Any
-    _learner: Any  # gathers rows for the readout; None where scikit-learn fits it
+    _learner: Any  # accumulates rows for the readout; None if the readout is from scikit-learn
     _online: bool  # whether partial_fit has been called since fit
 
     def _check_params(self) -> None:
         if not self._levels():
             raise ValueError(
-                "units must be an integer of at least 1, or a tuple of them, one for each "
+                "units must be an integer of at least 1, or a tuple of them, one per "
                 f"reservoir; got {self.units!r}"
             )
         for units in self._levels():
@@ -90,16 +90,16 @@ class BaseEchoState(BaseEstimator):
                 )
         elif not hasattr(self.readout, "fit") or not hasattr(self.readout, "predict"):
             raise ValueError(
-                f"readout must have fit and predict, as a {kind} has; got {self.readout!r}"
+                f"readout must have the methods fit and predict of a {kind}; got {self.readout!r}"
             )
 
     def _penalties(self) -> tuple[float, ...]:
-        """Return the ridge penalties, one or a path."""
+        """Return the candidate ridge penalties, one or several."""
         values = self.ridge if isinstance(self.ridge, list | tuple | np.ndarray) else (self.ridge,)
         for value in values:
             check_real("ridge", value, 0, float("inf"))
         if not len(values):
-            raise ValueError("ridge must be a penalty, or a path of at least one; got none")
+            raise ValueError("ridge must be a penalty or a sequence of penalties; got an empty one")
         return tuple(float(value) for value in values)
 
     def _levels(self) -> tuple[Any, ...]:
@@ -111,15 +111,15 @@ class BaseEchoState(BaseEstimator):
         if self.washout >= shortest:
             raise ValueError(
                 f"washout must be less than the length of every series, {shortest}; "
-                f"got {self.washout}. Lower washout, or give longer series"
+                f"got {self.washout}. Lower washout, or use longer series"
             )
 
     # The device -------------------------------------------------------------------------
 
     def _device(self) -> Device:
-        """Return where to compute, having brought there what is fitted.
+        """Return the device to compute on, after moving the fitted attributes there.
 
-        A model may be loaded where its device is not: then that is the CPU.
+        If a model is loaded on a machine without its device, this is the CPU.
         """
         device = present_device(self.device)
         if self.reservoir_.device != device:
@@ -131,19 +131,19 @@ class BaseEchoState(BaseEstimator):
     # Pickles -----------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what only `partial_fit` needs, X^T X say, unless it has been called."""
+        """Omit the state of `partial_fit`, such as X^T X, unless that has been called."""
         state = dict(super().__getstate__())
         if not state.get("_online"):
             state.pop("_learner", None)
         return state
 
     def _check_online(self) -> None:
-        """Raise a ValueError where a fitted model cannot be trained on; note that it is, else."""
+        """Raise a ValueError if training cannot continue; otherwise record that it does."""
         if not hasattr(self, "_learner"):
             raise ValueError(
-                "partial_fit needs what the readout gathered from the series so far, which a saved "
-                "file does not hold, nor the pickle of a model that was only fitted. Fit again on "
-                "all series, or call partial_fit before pickling"
+                "partial_fit needs the sums that the readout accumulated over earlier series; "
+                "saved files do not contain them, nor do pickles unless partial_fit was called "
+                "before. Fit again on all series, or call partial_fit before pickling"
             )
         self._online = True
 
@@ -181,12 +181,12 @@ class BaseEchoState(BaseEstimator):
         )
 
     def _next_noise(self) -> int:
-        """Return the seed of the noise of one more run, so that no two have the same."""
+        """Return the noise seed of the next run, which is different for every run."""
         number, self._noisy_runs = self._noisy_runs, self._noisy_runs + 1
         return self.reservoir_seed_ + (number << 31)
 
     def _tune(self, series: list[Array], feedback: list[Array] | None = None) -> None:
-        """Tune the units of the reservoir, where that is asked for."""
+        """Apply intrinsic plasticity to the reservoir, if `plasticity` is set."""
         if not self.plasticity:
             return
         rule = self.plasticity
@@ -197,7 +197,7 @@ class BaseEchoState(BaseEstimator):
     # Readouts ---------------------------------------------------------------------------
 
     def _make_learner(self, n_features: int, n_outputs: int) -> Any:
-        """Return a learner that takes rows in, for a readout that goes by a name."""
+        """Return the incremental learner of a readout that is given by name."""
         device = self.reservoir_.device
         if self.readout == "rls":
             penalty = max(self._penalties()[0], 1e-12)

@@ -1,4 +1,4 @@
-"""The echo-state classifier: a class for every series."""
+"""The echo-state classifier, which predicts one class per series."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ def _gives_probabilities(model: EchoStateClassifier) -> bool:
 
 @documented
 class EchoStateClassifier(ClassifierMixin, BaseEchoState):
-    """A reservoir, features of its states, and a trained readout: a class for every series.
+    """Echo-state network that classifies series by features of its states.
 
-    A row of a 2-D X is a series of one variable. Every series starts from the zero state.
+    Each row of a 2-D X is a series of one variable. Every series is run from the zero state.
 
     Parameters
     ----------
     {parameters:
     features : {"last", "mean", "output_model", "reservoir_model"} or sequence of float, \
 default="mean"
-        What stands for a series: its last state; the mean of its states; the model that gives
-        its next input, or its next state, from a state (Bianchi et al., 2021); or its states at
-        these shares of its length, in (0, 1].
+        Features of a series: its last state; the mean of its states; the coefficients of a linear
+        model of its next input, or of its next state, given a state (Bianchi et al., 2021); or its
+        states at these shares of its length, each in (0, 1].
     n_components : int or None, default=20
-        Principal components of the states that the models are made of; None takes all units.
+        Number of principal components of the states in the linear models; None uses all units.
     feature_penalty : float, default=1.0
-        Ridge penalty of the models.
+        Ridge penalty of the linear models.
     ridge : float or sequence of float, default=(1e-6, ..., 1e4)
-        Penalty of the readout. Of several, the best by generalised cross-validation is taken;
-        the decomposition is one.
+        Penalty of the readout. Among several, the best one is selected by generalised
+        cross-validation, with a single decomposition.
     readout : {"ridge", "rls", "lms"} or a scikit-learn classifier, default="ridge"
-        Ridge regression on indicators of the classes; recursive least squares or normalised
-        least mean squares, series by series; or any classifier of the features.
+        Ridge regression on class indicators; recursive least squares or normalised least mean
+        squares, one series after another; or any classifier, which is fitted to the features.
     }
     dtype : {"float64", "float32"}, default="float64"
-        Of the states. In float32 the last digits of a series' output depend on the series that
-        it is computed with.
+        Data type of the states. In float32, the last digits of the outputs of a series depend on
+        the other series in the same call.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -76,7 +76,7 @@ default="mean"
     Raises
     ------
     ValueError
-        From `fit`, for a parameter or data out of range.
+        Raised by `fit` if a parameter or the data is out of range.
 
     Examples
     --------
@@ -154,14 +154,14 @@ default="mean"
             shares = list(self.features) if several and np.ndim(self.features) == 1 else []
             if not shares or not all(_is_share(share) for share in shares):
                 raise ValueError(
-                    "features must be shares of the length in (0, 1], a sequence such as "
+                    "features must be a sequence of shares of the length in (0, 1], such as "
                     f"(0.5, 1.0), or one of {FEATURES}; got {self.features!r}"
                 )
 
     # Reading the input ------------------------------------------------------------------
 
     def _read(self, X: Any, reset: bool, place: Device) -> Series:
-        """Return X as series; a row of a 2-D X is one, of one variable."""
+        """Return X as series; each row of a 2-D X is a series of one variable."""
         if is_many(X):
             series = many_series(X, width=None if reset else self.n_variables_, place=place)
             if reset:
@@ -172,9 +172,9 @@ default="mean"
                 self._rows_are_series, self.n_variables_ = True, 1
             elif not self._rows_are_series and self.n_variables_ != 1:
                 raise ValueError(
-                    f"X must hold series of {self.n_variables_} variables: (n_series, time, "
-                    f"{self.n_variables_}), or a list of (time, {self.n_variables_}). A row of a "
-                    "2-D X is a series of one variable; a single series is X[None]"
+                    f"X must contain series of {self.n_variables_} variables: (n_series, time, "
+                    f"{self.n_variables_}), or a list of (time, {self.n_variables_}). The rows of "
+                    "a 2-D X are series of one variable; pass a single series as X[None]"
                 )
             X = self._read_rows(X, reset, place)
             series = Series(list(X[:, :, None]), "stack", place)
@@ -192,13 +192,13 @@ default="mean"
             return validate_data(self, X, reset=reset, dtype=np.float64)
         return check_array(X, dtype=np.float64)
 
-    def _given(self, X: Any) -> Series:
+    def _input_series(self, X: Any) -> Series:
         check_is_fitted(self, "readout_")
         return self._read(X, reset=False, place=place_of(self._device(), X=X))
 
     def _read_classes(self, y: Any, series: Series) -> np.ndarray:
         if series.place == "cuda":
-            y = to_host(y)  # the classes are kept on the host; a label is a number a series
+            y = to_host(y)  # classes are always kept on the host
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         check_consistent_length(series.arrays, y)
@@ -214,7 +214,7 @@ default="mean"
         X : array-like, shape (n_series, time) or (n_series, time, n_variables), or list of \
 (time, n_variables)
         y : array-like, shape (n_series,)
-            A class for each series.
+            One class per series.
 
         Returns
         -------
@@ -230,25 +230,24 @@ default="mean"
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Train the readout on more series.
 
-        Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
-        They are as large as features x features, and pickled only once `partial_fit` has been
-        called.
+        A ridge readout adds them to its features x features normal equations, so the result equals
+        that of a single `fit`. The equations are pickled only once `partial_fit` has been called.
 
         Parameters
         ----------
         X, y : as in fit
         classes : array-like, optional
-            All classes that will come; needed at the first call.
+            All classes that will occur; required at the first call.
         """
         if not isinstance(self.readout, str):
             raise ValueError(
-                "partial_fit needs readout='ridge', 'rls' or 'lms'; a classifier of scikit-learn "
-                "sees all features at once"
+                "partial_fit needs readout='ridge', 'rls' or 'lms'; a scikit-learn classifier is "
+                "fitted to all features at once"
             )
         if self._reduced:
             raise ValueError(
-                f"partial_fit with features={self.features!r} needs n_components=None: principal "
-                "components are those of all series"
+                f"partial_fit with features={self.features!r} needs n_components=None, because "
+                "the principal components depend on all series"
             )
         first = not hasattr(self, "readout_")
         if first:
@@ -258,11 +257,11 @@ default="mean"
         y = self._read_classes(y, series)
         if first:
             if classes is None:
-                raise ValueError("the first call of partial_fit needs classes, all that will come")
+                raise ValueError("the first call of partial_fit needs classes, all that will occur")
             self._start(series, np.unique(classes))
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes must be those of the first call, {self.classes_}; got {classes}"
+                f"classes must be the same as in the first call, {self.classes_}; got {classes}"
             )
         self._check_online()
         self._learn(series, y)
@@ -279,7 +278,7 @@ default="mean"
     def _start(self, series: Series, classes: np.ndarray) -> None:
         self.classes_ = classes
         if len(classes) < 2:
-            raise ValueError(f"y must hold at least two classes; got one class, {classes[0]!r}")
+            raise ValueError(f"y must contain at least two classes; got one class, {classes[0]!r}")
         shortest = min(len(array) for array in series.arrays)
         SequenceFeatures(self.features, self.washout).check_steps(shortest)
         self.reservoir_ = self._build(self.n_variables_)
@@ -304,7 +303,7 @@ default="mean"
     def _learn(self, series: Series, y: np.ndarray) -> None:
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"y must hold the classes {self.classes_}; got {unknown[0]!r}")
+            raise ValueError(f"y may only contain the classes {self.classes_}; got {unknown[0]!r}")
         if not isinstance(self.readout, str):
             self.readout_ = clone(self.readout).fit(to_host(self._features(series, noisy=True)), y)
             return
@@ -312,8 +311,8 @@ default="mean"
         for which, features in self._groups(series, noisy=True):
             if self._learner is None:
                 self._learner = self._make_learner(features.shape[1], len(self.classes_))
-            wanted = to_device(indicators[which], self.reservoir_.device)
-            self._learner.add(features, wanted)
+            targets = to_device(indicators[which], self.reservoir_.device)
+            self._learner.add(features, targets)
         self.readout_ = self._learner.fit()
 
     def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:
@@ -323,58 +322,58 @@ default="mean"
             yield which, self.features_.of(self.reservoir_, u, seed)
 
     def _features(self, series: Series, noisy: bool = False) -> Array:
-        """Return features (n_series, n_features), in the order of the series."""
-        found: dict[int, Array] = {}
+        """Return the features (n_series, n_features) in the order of the series."""
+        by_index: dict[int, Array] = {}
         for which, features in self._groups(series, noisy):
-            found |= dict(zip(which, features, strict=True))
-        rows = [found[i] for i in range(len(found))]
+            by_index |= dict(zip(which, features, strict=True))
+        rows = [by_index[i] for i in range(len(by_index))]
         return array_module(*rows).stack(rows)
 
     # Predicting -------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
-        """Return a class for each series: (n_series,).
+        """Predict the class of each series: (n_series,).
 
         Raises
         ------
         TypeError
-            If X is a CuPy array and the classes are no numbers, which CuPy does not hold.
+            If X is a CuPy array and the classes are not numbers, which CuPy does not support.
         """
-        series = self._given(X)
+        series = self._input_series(X)
         if series.place == "cuda" and self.classes_.dtype.kind not in "biuf":
             raise TypeError(
-                f"CuPy arrays hold numbers, but the classes are {self.classes_.dtype}: give X as "
-                "a NumPy array, or fit with numbers for classes"
+                f"CuPy arrays can only hold numbers, but the classes are {self.classes_.dtype}: "
+                "pass X as a NumPy array, or fit with numeric classes"
             )
         features = self._features(series)
         if isinstance(self.readout, str):
-            found = self.classes_[to_host(self._output(features).argmax(axis=1))]
+            predictions = self.classes_[to_host(self._output(features).argmax(axis=1))]
         else:
-            found = np.asarray(self.readout_.predict(to_host(features)))
-        return to_device(found, series.place)
+            predictions = np.asarray(self.readout_.predict(to_host(features)))
+        return to_device(predictions, series.place)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """Return a probability of each class for each series: (n_series, n_classes).
+        """Return the probability of each class for each series: (n_series, n_classes).
 
-        Those of a linear readout are its outputs, cut to [0, 1] and divided by their sum: an
-        order to trust, more than a calibration.
+        For a linear readout, these are its outputs, clipped to [0, 1] and normalised to sum to
+        one. They rank the classes, but are not calibrated.
         """
-        series = self._given(X)
+        series = self._input_series(X)
         features = self._features(series)
         if not isinstance(self.readout, str):
-            found = np.asarray(self.readout_.predict_proba(to_host(features)))
-            return to_device(found, series.place)
+            probabilities = np.asarray(self.readout_.predict_proba(to_host(features)))
+            return to_device(probabilities, series.place)
         outputs = to_device(self._output(features), series.place)
         xp = array_module(outputs)
-        # The largest stays above zero, so that each row has a sum.
+        # The largest share stays positive, so that the sum of each row is not zero.
         shares = xp.clip(outputs - xp.minimum(outputs.max(axis=1, keepdims=True), 0), 0, 1)
         shares[xp.arange(len(shares)), outputs.argmax(axis=1)] += 1e-12
         return shares / shares.sum(axis=1, keepdims=True)
 
     def states(self, X: Any) -> Any:
-        """Return the states of each series, (time, units); an array where lengths are equal."""
-        series = self._given(X)
+        """Return the states (time, units) of each series, in the form of X."""
+        series = self._input_series(X)
         return series.like(
             series.gather(
                 (which, self.reservoir_.states(u))
@@ -397,5 +396,5 @@ default="mean"
         if place_of("cuda", X=X, y=y) == "cpu":
             return super().score(X, y, sample_weight)
         weights = None if sample_weight is None else to_host(sample_weight)
-        found = to_host(self.predict(X))
-        return float(accuracy_score(to_host(y), found, sample_weight=weights))
+        predictions = to_host(self.predict(X))
+        return float(accuracy_score(to_host(y), predictions, sample_weight=weights))

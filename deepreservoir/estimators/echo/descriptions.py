@@ -1,4 +1,4 @@
-"""The parameter descriptions that the echo-state estimators share, written once."""
+"""Descriptions of the parameters and attributes that the echo-state estimators share."""
 
 from __future__ import annotations
 
@@ -8,51 +8,54 @@ from ..base.descriptions import fill
 
 PARAMETERS = """\
 units : int or tuple of int, default=500
-        Size of the state; a tuple joins several reservoirs.
+        Number of units; a tuple combines several reservoirs.
     spectral_radius : float, default=0.9
-        Largest magnitude of the recurrent weights' eigenvalues, set exactly. A delay line has
-        zeros alone: there it is the weight of the links.
+        Largest magnitude of the recurrent weights' eigenvalues, set exactly. The eigenvalues of a
+        delay line are all zero; there it is the weight of the connections.
     leak_rate : float, default=1.0
-        a, in (0, 1]; 1 has no leak. For ``topology="antisymmetric"``, whose state does not leak,
-        the step of Euler's method: best a small one.
+        The leak rate a, in (0, 1]; 1 means no leaky integration. For
+        ``topology="antisymmetric"``, whose state does not leak, it is the step of Euler's method,
+        which should be small.
     input_scaling : float, default=1.0
-        Bound of the uniform input weights.
+        Bound of the uniformly distributed input weights.
     bias_scaling : float, default={bias_scaling}
-        Bound of the uniform biases.
+        Bound of the uniformly distributed biases.
     density : float or int, default=0.1
-        Share of recurrent links that are there, or the number that each unit hears.
+        Share of nonzero recurrent weights or, if it is an integer, their number per unit.
     topology : str, default="random"
         One of ``deepreservoir.esn.TOPOLOGIES``.
     arrangement : {"deep", "grouped"}, default="deep"
-        Of several reservoirs: each reads the one before, or all read the input. Links from one
-        to the next are bounded by input_scaling over the square root of its units.
+        Arrangement of several reservoirs: each reads the previous one, or all read the input. The
+        weights from one reservoir to the next are bounded by input_scaling divided by the square
+        root of the number of states that are read.
     plasticity : int or IntrinsicPlasticity, default=0
-        Epochs of intrinsic plasticity over the series before the readout is trained, or with
-        its other parameters a ``deepreservoir.esn.IntrinsicPlasticity``. For tanh only.
+        Epochs of intrinsic plasticity before the readout is trained, or a
+        ``deepreservoir.esn.IntrinsicPlasticity`` to set its other parameters. Needs tanh units.
     noise : float, default=0.0
-        Standard deviation of noise inside the nonlinearity, in `fit`.
+        Standard deviation of the noise inside the nonlinearity during `fit`.
     washout : int, default=0
-        Steps at the start of each series that are left out.
+        Number of initial steps of each series that are ignored in training.
     {own}
     activation : {"tanh", "relu", "identity"}, default="tanh"
         Nonlinearity of the units.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where to compute. CuPy arrays come back as CuPy arrays, NumPy arrays as NumPy arrays. A
-        fitted model follows this parameter at its next call, and computes on the CPU where
-        the device is not there, as after loading on another machine. States are moved to the host
-        for a readout of scikit-learn."""
+        Where to compute. Results are CuPy arrays for CuPy inputs, and NumPy arrays for NumPy
+        inputs. A fitted model follows this parameter at its next call, and computes on the CPU if
+        the device does not exist, as after loading on another machine. For a scikit-learn
+        readout, states are moved to the host."""
 
 ATTRIBUTES = """\
 reservoir_ : ReservoirStack
-        Frozen weights; a pickle holds their specification only.
-    readout_ : RidgeFit or the fitted readout of scikit-learn
-        For ridge: coef, intercept, the penalty that was taken, and the score of each.
+        Frozen weights; a pickle only contains their specification.
+    readout_ : RidgeFit or fitted scikit-learn estimator
+        A RidgeFit has the coefficients, the intercept, the selected penalty, and the score of each
+        candidate penalty.
     reservoir_seed_ : int
         Seed of the frozen weights.
     n_features_in_ : int"""
 
 
 def documented(cls: type) -> type:
-    """Fill an echo-state estimator's docstring with the shared parameters and attributes."""
+    """Insert the shared parameters and attributes into the docstring of an estimator."""
     bias = inspect.signature(cls).parameters["bias_scaling"].default
     return fill(cls, PARAMETERS.replace("{bias_scaling}", str(bias)), ATTRIBUTES)

@@ -1,4 +1,4 @@
-"""Forecasts of echo-state networks: generation in a closed loop, and on inputs that are known."""
+"""Forecasts of echo-state networks, in closed loop or on known future inputs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .series import Series
 
 @dataclass(frozen=True)
 class End(Movable):
-    """Where training ended, from which a forecast goes on.
+    """State at the end of training, from which a forecast continues.
 
     Attributes
     ----------
     state : array, shape (1, units)
     target : array of float64, shape (1, n_outputs)
     place : {"cpu", "cuda"}
-        Where the series were that it was trained on.
+        Where the training series were.
     """
 
     state: Array
@@ -33,43 +33,44 @@ class End(Movable):
 
 
 class Forecasting(BaseEchoState):
-    """What generates beyond the end of a series."""
+    """Base class of estimators that can forecast beyond the end of a series."""
 
     n_outputs_: int
     _end: End
 
-    def _given(self, X: Any) -> Series:
+    def _input_series(self, X: Any) -> Series:
         raise NotImplementedError
 
     def forecast(self, n_steps: int, X: Any = None, *, inputs: Any = None) -> Array:
-        """Generate: the output of each step is the input of the next.
+        """Forecast in closed loop: the output of each step is the input of the next.
 
         Parameters
         ----------
         n_steps : int
         X : array-like, shape (time, n_features) or (n_series, time, n_features), or list of \
 (time, n_features), optional
-            Series to go on from, each from the zero state; where training ended unless given.
-            With ``feedback=True`` the feedback at step t of it is X[t], the true output of the
-            step before (zeros at step 0), as in `fit`: only what is generated runs on its own.
+            Series to continue, each run from the zero state. By default, the forecast continues
+            from the end of training. With ``feedback=True``, the feedback at step t of X is X[t],
+            the true output of the previous step (zeros at step 0), as in `fit`; the model's own
+            outputs are fed back in the forecast only.
         inputs : array-like, shape (n_steps, n_features), optional
-            Inputs of the coming steps where they are known: for a model whose outputs are not
-            its inputs. With ``feedback=True`` the outputs go back in beside them, along X too,
-            whose true outputs are not known. One for all series, or (n_series, n_steps,
-            n_features).
+            Known inputs of the future steps, for a model whose outputs are not its inputs. With
+            ``feedback=True``, the model's outputs are fed back in addition, also during X, since
+            its true outputs are unknown. Either one array for all series, or an array of shape
+            (n_series, n_steps, n_features).
 
         Returns
         -------
         array of float64, shape (n_steps, n_outputs), or (n_series, n_steps, n_outputs)
-            The first row is the step after the last one that is known: after the last target of
-            training, or the last row of X. A CuPy array where those that are given are, or in
-            `fit` were, CuPy arrays.
+            The first row is the step after the last known one, which is the last target of
+            training or the last row of X. A CuPy array if the arguments are CuPy arrays or,
+            without arrays as arguments, if those of `fit` were.
 
         Raises
         ------
         ValueError
-            If the outputs cannot be inputs and `inputs` is not given: there must be as many as
-            features, so fit on ``(x[:-1], x[1:])``.
+            If `inputs` is not given and the outputs cannot be used as inputs, because their
+            number is not that of the features. Fit on ``(x[:-1], x[1:])`` instead.
         """
         check_is_fitted(self, "readout_")
         if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
@@ -77,14 +78,14 @@ class Forecasting(BaseEchoState):
         if inputs is None and self.n_outputs_ != self.n_features_in_:
             raise ValueError(
                 f"forecast needs as many outputs as features, since outputs become inputs; got "
-                f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:]), or give "
-                f"the inputs of the coming steps: inputs, ({n_steps}, {self.n_features_in_})"
+                f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:]), or pass "
+                f"the future inputs: inputs of shape ({n_steps}, {self.n_features_in_})"
             )
         device = self._device()
         place = place_of(device, X=X, inputs=inputs)
-        series = None if X is None else self._given(X)
+        series = None if X is None else self._input_series(X)
         n = 1 if series is None else len(series.arrays)
-        known = None if inputs is None else self._known(inputs, n, int(n_steps), place)
+        known = None if inputs is None else self._known_inputs(inputs, n, int(n_steps), place)
         if series is None:
             end = self._end
             if known is None and device == "cuda":
@@ -94,14 +95,14 @@ class Forecasting(BaseEchoState):
         out = device_module(place).empty((n, n_steps, self.n_outputs_))
         for which, u in series.by_length(device):
             h, y = self._run_to_end(u, outputs_known=known is None)
-            coming = None if known is None else known[which]
-            # Without known inputs, the output at the last row of X is the first that is asked for.
+            future = None if known is None else known[which]
+            # Without known inputs, the output at the last row of X is the first forecast.
             first = y if known is None else None
-            out[which] = to_device(self._closed_loop(h, y, first, coming, int(n_steps)), place)
+            out[which] = to_device(self._closed_loop(h, y, first, future, int(n_steps)), place)
         return out[0] if series.kind == "one" else out
 
-    def _known(self, inputs: Any, n: int, n_steps: int, place: Device) -> Array:
-        """Return the coming inputs as (n_series, n_steps, n_features), where the reservoir is."""
+    def _known_inputs(self, inputs: Any, n: int, n_steps: int, place: Device) -> Array:
+        """Return the future inputs (n_series, n_steps, n_features) on the reservoir's device."""
         if place == "cuda":
             known = checked_array(inputs, "inputs", ndim=(2, 3))
         else:
@@ -109,8 +110,8 @@ class Forecasting(BaseEchoState):
         each = (n_steps, self.n_features_in_)
         if known.shape not in (each, (n, *each)):
             raise ValueError(
-                f"inputs must have shape {each}, the coming steps by features, or {(n, *each)}; "
-                f"got {known.shape}"
+                f"inputs must have shape {each}, future steps by features, or {(n, *each)}; got "
+                f"{known.shape}"
             )
         if place == "cpu" and not np.isfinite(known).all():
             raise ValueError("inputs contains NaN or infinity")
@@ -125,7 +126,7 @@ class Forecasting(BaseEchoState):
         known: Array | None,
         n_steps: int,
     ) -> Array:
-        """Go on from states (n, units) and outputs (n, n_outputs): (n, n_steps, n_outputs)."""
+        """Continue from states (n, units) and outputs (n, n_outputs): (n, n_steps, n_outputs)."""
         out = array_module(h).empty((len(h), n_steps, self.n_outputs_))
         start = 0
         if first is not None:
@@ -144,7 +145,8 @@ class Forecasting(BaseEchoState):
     def _run_to_end(self, u: Array, outputs_known: bool) -> tuple[Array, Array]:
         """Return the last states and outputs of series (n, time, n_features).
 
-        Where outputs are the inputs of the next step, those of a given series are known.
+        `outputs_known` says that outputs are the inputs of the next step, so the outputs during
+        the series are known.
         """
         back = None
         if self.feedback:
@@ -158,7 +160,7 @@ class Forecasting(BaseEchoState):
         return h, self._output(h)
 
     def _predict_free(self, u: Array) -> tuple[Array, Array]:
-        """Run on the model's own output as feedback; return outputs and the last state."""
+        """Run with the model's own outputs as feedback; return outputs and the last state."""
         h = self.reservoir_.start(len(u))
         xp = array_module(u)
         y = xp.zeros((len(u), self.n_outputs_))

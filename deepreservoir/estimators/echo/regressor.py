@@ -1,4 +1,4 @@
-"""The echo-state regressor: a target for every step of a series."""
+"""The echo-state regressor, which predicts a target for every step of a series."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ Rows = tuple[Array, Array, bool]
 
 @documented
 class EchoStateRegressor(RegressorMixin, Forecasting):
-    """A reservoir and a trained readout: a target for every step of a series.
+    """Echo-state network that predicts a target for every step of a series.
 
-    ``h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + b)``, of which only the readout of h is
-    trained (Jaeger, 2001). Rows of X are time. Many series run side by side, and nothing leaks
-    from one into the next.
+    The state of the reservoir is ``h[t] = (1 - a) h[t-1] + a f(W h[t-1] + W_in u[t] + b)``, and
+    only the readout of h is trained (Jaeger, 2001). The rows of X are time steps. Several series
+    are run in parallel and independently of each other.
 
     Parameters
     ----------
     {parameters:
     feedback : bool, default=False
-        Feed the output of the step before back into the reservoir; the true one in `fit`, its
-        own in `predict`.
+        Whether to feed the output of the previous step back into the reservoir: the true output
+        in `fit`, the predicted one in `predict`.
     ridge : float or sequence of float, default=1e-6
-        Penalty of the readout. Of several, the best by generalised cross-validation is taken,
-        or on rows held out; the decomposition is one.
+        Penalty of the readout. Among several, the best one is selected by generalised
+        cross-validation or on held-out rows, with a single decomposition.
     validation_fraction : float, default=0.0
-        Share of steps, at the end of each series, that choose among several penalties. All
-        steps are fitted afterwards.
+        Share of steps at the end of each series that are held out to select one of several
+        penalties. The readout is then refitted to all steps.
     readout : {"ridge", "rls", "lms"} or a scikit-learn regressor, default="ridge"
         Ridge regression from streamed normal equations; recursive least squares or normalised
-        least mean squares, step by step; or any regressor, on all states at once.
+        least mean squares, step by step; or any regressor, which is fitted to all states at once.
     }
     dtype : {"float32", "float64"}, default="float32"
-        Of the states; the readout is solved in float64.
+        Data type of the states; the readout is solved in float64.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -59,7 +59,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
     Raises
     ------
     ValueError
-        From `fit`, for a parameter or data out of range.
+        Raised by `fit` if a parameter or the data is out of range.
 
     Examples
     --------
@@ -122,8 +122,8 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         check_real("validation_fraction", self.validation_fraction, 0, 0.9)
         if self.validation_fraction and (self.readout != "ridge" or len(self._penalties()) == 1):
             raise ValueError(
-                "validation_fraction is for choosing among several penalties: give a path to "
-                "ridge, such as (1e-8, 1e-6, 1e-4), with readout='ridge'"
+                "validation_fraction needs several penalties to choose from: set ridge to a "
+                "sequence, such as (1e-8, 1e-6, 1e-4), and readout='ridge'"
             )
 
     def _read(self, X: Any, y: Any, reset: bool, device: Device) -> tuple[Series, list[Array]]:
@@ -164,9 +164,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         ----------
         X : array-like, shape (time, n_features) or (n_series, time, n_features), or list of \
 (time, n_features)
-            One series, many, or many of unequal lengths. Each starts from the zero state.
-        y : array-like, shape (time,) or (time, n_outputs), or as many of these as there are \
-series
+            One series, several of equal length, or several of any length. Each is run from the
+            zero state.
+        y : array-like, shape (time,) or (time, n_outputs), or one of these per series
 
         Returns
         -------
@@ -189,10 +189,11 @@ series
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:
-        """Train the readout on more series; each starts from the zero state.
+        """Train the readout on more series, each run from the zero state.
 
-        Ridge gathers them into its normal equations, so the result is that of one `fit` on all.
-        They are as large as units x units, and pickled only once `partial_fit` has been called.
+        A ridge readout adds them to its normal equations, so the result equals that of a single
+        `fit` to all series. The equations have units x units entries, and are pickled only after
+        `partial_fit` has been called.
         """
         if not hasattr(self, "reservoir_"):
             self.fit(X, y)
@@ -200,8 +201,8 @@ series
             return self
         if not isinstance(self.readout, str):
             raise ValueError(
-                "partial_fit needs readout='ridge', 'rls' or 'lms'; a regressor of scikit-learn "
-                "sees all states at once"
+                "partial_fit needs readout='ridge', 'rls' or 'lms'; a scikit-learn regressor is "
+                "fitted to all states at once"
             )
         self._check_online()
         series, targets = self._read(X, y, reset=False, device=self._device())
@@ -214,8 +215,8 @@ series
 
     def _learn_rows(self, rows: Iterable[Rows]) -> None:
         if not isinstance(self.readout, str):
-            parts = [(to_host(states), to_host(wanted)) for states, wanted, _ in rows]
-            y = np.concatenate([wanted for _, wanted in parts])
+            parts = [(to_host(states), to_host(y)) for states, y, _ in rows]
+            y = np.concatenate([part_y for _, part_y in parts])
             self.readout_ = clone(self.readout).fit(
                 np.concatenate([states for states, _ in parts]),
                 y[:, 0] if y.shape[1] == 1 else y,
@@ -223,15 +224,15 @@ series
             return
         if self._learner is None:
             self._learner = self._make_learner(self.reservoir_.units, self.n_outputs_)
-        for states, wanted, held_out in rows:
+        for states, y, held_out in rows:
             if held_out:
-                self._learner.hold_out(states, wanted)
+                self._learner.hold_out(states, y)
             else:
-                self._learner.add(states, wanted)
+                self._learner.add(states, y)
         self.readout_ = self._learner.fit()
 
     def _rows(self, series: Series, targets: list[Array]) -> Generator[Rows]:
-        """Yield (states (n, units), targets (n, n_outputs), whether held out); keep the end."""
+        """Yield (states (n, units), targets (n, n_outputs), held out); store the last state."""
         last, device = len(series.arrays) - 1, self.reservoir_.device
         for which, u in series.by_length(device):
             y = _targets_of(targets, which, device)
@@ -240,18 +241,18 @@ series
             border = u.shape[1] - int(self.validation_fraction * used)
             noise = self._next_noise()
             with closing(harvest(self.reservoir_, u, y, self.washout, back, noise)) as blocks:
-                for first, states, wanted in blocks:
+                for first, states, block_y in blocks:
                     cut = min(max(border - first, 0), len(states))
                     for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
                         if len(states[part]):
-                            yield _flat(states[part]), _flat(wanted[part]), held_out
+                            yield _flat(states[part]), _flat(block_y[part]), held_out
             if last in which:
                 i = which.index(last)
                 self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)
 
     # Predicting -------------------------------------------------------------------------
 
-    def _given(self, X: Any) -> Series:
+    def _input_series(self, X: Any) -> Series:
         check_is_fitted(self, "readout_")
         place = place_of(self._device(), X=X)
         if is_many(X):
@@ -262,13 +263,14 @@ series
         return Series([validate_data(self, X, reset=False, dtype=np.float64)], "one")
 
     def predict(self, X: Any) -> Any:
-        """Return the output for every step, in the form of X; every series starts from zero.
+        """Predict the output at every step; each series is run from the zero state.
 
         Returns
         -------
-        array of float64, (time,) or (time, n_outputs), or as many as there are series
+        array of float64, (time,) or (time, n_outputs), or one of these per series
+            In the form of X.
         """
-        series = self._given(X)
+        series = self._input_series(X)
         outputs = series.gather(
             (which, self._predict_free(u)[0] if self.feedback else self._predict_driven(u))
             for which, u in series.by_length(self.reservoir_.device)
@@ -283,8 +285,8 @@ series
         return out
 
     def states(self, X: Any) -> Any:
-        """Return the reservoir's states for every step, in the form of X: (time, units) each."""
-        series = self._given(X)
+        """Return the reservoir's states (time, units) of each series, in the form of X."""
+        series = self._input_series(X)
         return series.like(
             series.gather(
                 (which, self._states_of(u)) for which, u in series.by_length(self.reservoir_.device)
@@ -296,28 +298,27 @@ series
         return self.reservoir_.states(u, feedback=back)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of `predict`, over all steps of all series, those of the washout included.
+        """Return R^2 of `predict` over all steps of all series, including the washout.
 
-        Steps of many series are taken together, whatever their lengths, and several outputs are
-        averaged. ``deepreservoir.search.reservoirs.score_after_washout`` leaves the
-        washout out.
+        The steps of several series are pooled, and the scores of several outputs are averaged.
+        ``deepreservoir.search.reservoirs.score_after_washout`` excludes the washout.
 
         Parameters
         ----------
         X, y : as in fit
-        sample_weight : array-like, shape (time,), or as many of these as there are series, optional
+        sample_weight : array-like, shape (time,), or one of these per series, optional
 
         Returns
         -------
         float
         """
         if is_many(X):
-            many_targets(y, self._given(X))  # says what does not go together
+            many_targets(y, self._input_series(X))  # raises if X and y do not match
         elif place_of("cuda", X=X, y=y) == "cpu":
             return float(super().score(X, y, sample_weight))
         weights = None if sample_weight is None else pooled(X, sample_weight)
-        truth, guess = pooled(X, y), pooled(X, self.predict(X))
-        return float(r2_score(truth, guess, sample_weight=weights))
+        y_true, y_pred = pooled(X, y), pooled(X, self.predict(X))
+        return float(r2_score(y_true, y_pred, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -326,16 +327,16 @@ series
 
 
 def _flat(block: Array) -> Array:
-    """Return the rows of a block: (time, n_series, width) -> (time * n_series, width)."""
+    """Flatten a block to rows: (time, n_series, width) -> (time * n_series, width)."""
     return block.reshape(-1, block.shape[2])
 
 
 def _targets_of(targets: list[Array], which: list[int], device: Device) -> Array:
-    """Return the targets of series of one length: (n_series, time, n_outputs)."""
+    """Return the targets of series of equal length: (n_series, time, n_outputs)."""
     return to_device(stacked(targets, which), device)
 
 
 def _shifted(y: Array) -> Array:
-    """Return the target of the step before each, zeros at first: (n_series, time, n_outputs)."""
+    """Return the target of the previous step, zeros at step 0: (n_series, time, n_outputs)."""
     xp = array_module(y)
     return xp.concatenate([xp.zeros_like(y[:, :1]), y[:, :-1]], axis=1)

@@ -1,4 +1,4 @@
-"""Series as users hand them in: one, many of one length, or a list of unequal lengths."""
+"""Validation of series: one, several of equal length, or a list of unequal lengths."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sklearn.utils import check_array
 from ...backend import Array, Device, array_module, is_on_device, to_device, to_host
 from ..base.device_input import checked_array
 
-_TOGETHER = 1024  # series that run side by side
+_GROUP_SIZE = 1024  # maximum number of series that run together
 
 Kind = Literal["one", "stack", "list"]
 
 
 @dataclass(frozen=True)
 class Series:
-    """Some series, each (time, width), and the form in which they came.
+    """Series, each (time, width), and the form in which the user passed them.
 
     Attributes
     ----------
@@ -39,34 +39,34 @@ class Series:
         return int(self.arrays[0].shape[1])
 
     def by_length(self, device: Device) -> Iterator[tuple[list[int], Array]]:
-        """Yield (which, array (n_series, time, width)) of series of one length, on `device`.
+        """Yield (indices, array (n_series, time, width)) of series of equal length, on `device`.
 
-        At most `_TOGETHER` at a time, which bounds the memory of their states.
+        A group has at most `_GROUP_SIZE` series, which bounds the memory for their states.
         """
         lengths: dict[int, list[int]] = {}
         for i, array in enumerate(self.arrays):
             lengths.setdefault(len(array), []).append(i)
         for same in lengths.values():
-            for first in range(0, len(same), _TOGETHER):
-                which = same[first : first + _TOGETHER]
+            for first in range(0, len(same), _GROUP_SIZE):
+                which = same[first : first + _GROUP_SIZE]
                 yield which, to_device(stacked(self.arrays, which), device)
 
     def gather(self, groups: Iterable[tuple[list[int], Array]]) -> list[Array]:
-        """Return what groups of :meth:`by_length` gave, by series and in the place of these."""
-        found: dict[int, Array] = {}
+        """Return the results of groups from :meth:`by_length` in the order of the series."""
+        by_index: dict[int, Array] = {}
         for which, results in groups:
-            found |= dict(zip(which, to_device(results, self.place), strict=True))
-        return [found[i] for i in range(len(self.arrays))]
+            by_index |= dict(zip(which, to_device(results, self.place), strict=True))
+        return [by_index[i] for i in range(len(self.arrays))]
 
     def like(self, arrays: Sequence[Array]) -> Any:
-        """Return `arrays` in the form in which these series came."""
+        """Return `arrays` in the same form as these series."""
         if self.kind == "one":
             return arrays[0]
         return array_module(*arrays).stack(arrays) if self.kind == "stack" else list(arrays)
 
 
 def stacked(arrays: Sequence[Array], which: Sequence[int]) -> Array:
-    """Return some arrays of one length as one, (n_series, time, width); a single one uncopied."""
+    """Stack arrays of equal length to (n_series, time, width); a single one is not copied."""
     if len(which) == 1:
         return arrays[which[0]][None]
     chosen = [arrays[i] for i in which]
@@ -74,39 +74,39 @@ def stacked(arrays: Sequence[Array], which: Sequence[int]) -> Array:
 
 
 def is_many(X: Any) -> bool:
-    """Say whether X is a 3-D array, or a list of 2-D ones.
+    """Return whether X is a 3-D array or a list of 2-D arrays.
 
     Raises
     ------
     ValueError
-        If X holds series in another form.
+        If X contains series in another form.
     """
     if isinstance(X, list | tuple):
         axes = [_axes(x) for x in X]
         if 2 in axes and set(axes) != {2}:
             i = next(i for i, n in enumerate(axes) if n != 2)
             raise ValueError(
-                f"every series must be a 2-D array, (time, features); X[{i}] has "
-                f"{'no such form' if axes[i] is None else f'{axes[i]} axes'}, others have 2. "
-                "Reshape series of one feature: [x.reshape(-1, 1) for x in X]"
+                f"every series must be a 2-D array (time, features), as others in X are; X[{i}] "
+                f"{'is ragged' if axes[i] is None else f'has {axes[i]} axes'}. Reshape series of "
+                "one feature: [x.reshape(-1, 1) for x in X]"
             )
         if set(axes) == {1} and len({len(x) for x in X}) > 1:
             raise ValueError(
-                "X is a list of 1-D arrays of different lengths; a series is a 2-D array, "
+                "X is a list of 1-D arrays of different lengths, but a series must be a 2-D array "
                 "(time, features). Reshape them: [x.reshape(-1, 1) for x in X]"
             )
         return set(axes) == {2}
     objects = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     if objects and len(X) and _axes(X[0]):
         raise ValueError(
-            "X is an array of arrays; hand series in as a list of 2-D arrays, list(X), after "
-            "[x.reshape(-1, 1) for x in X] where they are of one feature and 1-D"
+            "X is an array of arrays; pass a list of 2-D arrays instead: list(X), or "
+            "[x.reshape(-1, 1) for x in X] if they are 1-D series of one feature"
         )
     return getattr(X, "ndim", 0) == 3
 
 
 def _axes(x: Any) -> int | None:
-    """Return the number of axes of an array-like, or None for what has none in common."""
+    """Return the number of axes of an array-like, or None if it is ragged."""
     if is_on_device(x):
         return int(x.ndim)
     try:
@@ -116,21 +116,22 @@ def _axes(x: Any) -> int | None:
 
 
 def check_rows(X: Any) -> None:
-    """Raise a ValueError where it cannot be told whether X is rows or series of one feature."""
+    """Raise a ValueError if X could be the rows of one series or several 1-D series."""
     if isinstance(X, list | tuple) and any(getattr(x, "ndim", 0) == 1 for x in X):
         raise ValueError(
-            "X is a list of 1-D arrays: series, or the rows of one? Hand in many series of one "
-            "feature as [x.reshape(-1, 1) for x in X], and one series as np.stack(X)"
+            "X is a list of 1-D arrays, which could be several series or the rows of one. Pass "
+            "several series of one feature as [x.reshape(-1, 1) for x in X], and the rows of one "
+            "series as np.stack(X)"
         )
 
 
 def many_series(X: Any, name: str = "X", width: int | None = None, place: Device = "cpu") -> Series:
-    """Return a 3-D array or a list of 2-D arrays as series, checked where they are.
+    """Return a 3-D array or a list of 2-D arrays as validated series.
 
     Raises
     ------
     ValueError
-        If a series is empty, not finite, or not as wide as the others.
+        If a series is empty, is not finite, or differs from the others in its number of features.
     """
     kind: Kind = "list" if isinstance(X, list | tuple) else "stack"
     if place == "cuda" and kind == "stack":
@@ -148,30 +149,30 @@ def many_series(X: Any, name: str = "X", width: int | None = None, place: Device
             )
         arrays.append(array)
     if not arrays:
-        raise ValueError(f"{name} must hold at least one series; got none")
+        raise ValueError(f"{name} must contain at least one series; got none")
     return Series(arrays, kind, place)
 
 
 def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
-    """Return targets for each step of each series, (time, n_outputs), and whether they are flat.
+    """Return the targets (time, n_outputs) of each series, and whether all of them are 1-D.
 
     Raises
     ------
     ValueError
-        If y does not go with X, step by step.
+        If y does not match the series and steps of X.
     """
     if not hasattr(y, "__len__"):
-        raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {y!r}")
+        raise ValueError(f"y must have one entry per series of X, {len(X.arrays)}; got {y!r}")
     if len(y) != len(X.arrays):
-        raise ValueError(f"y must hold a series for each of X, {len(X.arrays)}; got {len(y)}")
+        raise ValueError(f"y must have one entry per series of X, {len(X.arrays)}; got {len(y)}")
     arrays, flat = [], True
     for i, (target, series) in enumerate(zip(y, X.arrays, strict=True)):
         array = target if X.place == "cuda" else np.asarray(target, np.float64)
         flat = flat and array.ndim == 1
         if array.ndim not in (1, 2) or len(array) != len(series):
             raise ValueError(
-                f"y[{i}] must have shape ({len(series)},) or ({len(series)}, n_outputs), a target "
-                f"for each step of X[{i}]; got {array.shape}"
+                f"y[{i}] must have shape ({len(series)},) or ({len(series)}, n_outputs), one "
+                f"target per step of X[{i}]; got {array.shape}"
             )
         if X.place == "cuda":
             array = checked_array(array, f"y[{i}]", ndim=(1, 2))
@@ -182,9 +183,9 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
 
 
 def pooled(X: Any, values: Any, skip: int = 0) -> np.ndarray:
-    """Return what there is for each step of X, one series or many, joined over all series.
+    """Concatenate per-step values of one or several series X, on the host.
 
-    The first `skip` steps of each are left out.
+    The first `skip` steps of each series are left out.
     """
     each = values if is_many(X) else [values]
     parts = [to_host(part) if is_on_device(part) else np.asarray(part) for part in each]

@@ -193,7 +193,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         if len(samples.names) == 1:
             data = self._merged_if_one_batch(samples.data, config)
             samples = samples._replace(data=data, codes=samples.codes[: len(data)])
-        first = Network(config, seeds[0], init_seed=others[0], device=device)
+        first = self._new_network(config, (seeds[0], *others), device, None)
         if len(seeds) > 1 and (not first.n_scaffold or not get_family(self.scaffold).random):
             raise ValueError(
                 "tasks are told apart by their frozen weights, and there are none: expected layers "

@@ -1,1 +1,1 @@
-"""Forecasts of a series of one's own, and comparisons of forecasters."""
+"""Forecasts of user-supplied series, and comparisons of forecasting methods."""

@@ -1,13 +1,13 @@
-"""compare_forecasts(): ways to forecast a chaotic series, over ranks and seeds.
+"""compare_forecasts(): compare methods to forecast a chaotic series, over ranks and seeds.
 
 | arm | question |
 |---|---|
-| echo_state | how far does a classic reservoir see? |
-| nvar | does it need a reservoir, or do lagged values and their products do? |
-| deep_reservoir | how far does an adapter on a frozen deep network see, from a window? |
+| echo_state | how far ahead can a classic reservoir forecast? |
+| nvar | is a reservoir needed, or do lagged values and their products suffice? |
+| deep_reservoir | how far ahead can an adapter on a frozen deep network forecast from a window? |
 | deep_full | the same network with every weight trained |
-| linear | does the task need anything nonlinear? |
-| persistence | does it need a model at all? |
+| linear | does the task need a nonlinear model? |
+| persistence | does the task need a model at all? |
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from .forecasters import (
     Persistence,
 )
 
-#: Every arm, in the order of the tables.
+#: All arms, in the order of the tables.
 FORECAST_ARMS = ("echo_state", "nvar", "deep_reservoir", "deep_full", "linear", "persistence")
 
-#: Steps ahead at which the error is told, beside one.
+#: Number of steps ahead at which the error is reported, besides one step.
 AHEAD = 84
 
 _SEED_BYTES = 8
@@ -59,27 +59,27 @@ _DEEP = {
 
 @dataclass(frozen=True)
 class SeriesTask:
-    """A chaotic series, standardised by its first part, and what suits each arm.
+    """A chaotic series, standardised by its training part, and the parameters of the arms.
 
     Attributes
     ----------
     name : str
     make : callable
-        n_steps -> ndarray (n_steps, d).
+        Maps n_steps to an ndarray (n_steps, d).
     n_train : int
     dt : float
         Time between rows.
     unit : str
-        Of valid times.
+        Unit of valid times.
     unit_time : float
-        The same in units of the system's time.
+        The same unit in terms of the system's time.
     echo : dict
         Parameters of the echo-state network.
     nvar : NVAR
     lags : int
-        Rows of a window.
+        Number of rows per window.
     horizon, n_starts, history : int
-        Steps of a closed loop; how many are run; rows that each is given.
+        Number of steps per closed loop; number of closed loops; number of rows before each.
     """
 
     name: str
@@ -97,8 +97,8 @@ class SeriesTask:
 
     def series(self) -> np.ndarray:
         rows = self.make(self.n_train + 4000)
-        known = rows[: self.n_train]
-        return (rows - known.mean(axis=0)) / known.std(axis=0)
+        train = rows[: self.n_train]
+        return (rows - train.mean(axis=0)) / train.std(axis=0)
 
     def starts(self) -> np.ndarray:
         return np.linspace(
@@ -106,7 +106,7 @@ class SeriesTask:
         ).astype(int)
 
 
-#: The series that can be compared on, by name.
+#: The available series by name.
 SERIES = {
     "mackey_glass": SeriesTask(
         "mackey_glass",
@@ -150,20 +150,22 @@ SERIES = {
 
 @dataclass(frozen=True)
 class ForecastRecord:
-    """One run.
+    """Results of one run.
 
     Attributes
     ----------
     arm : str
     rank, seed : int or None
-        None for arms that have none.
+        None if the arm has no rank or seed.
     error_1, error_84 : float
-        NRMSE one step and 84 steps ahead, over all starts; huge where a loop ran away.
+        NRMSE one step and 84 steps ahead, over all starts; huge if a closed loop diverged.
     valid_time : float
-        Median over starts, in the series' unit: how long the error is under 0.4 deviations.
+        Time, in the unit of the series, until the error exceeds 0.4 standard deviations; the
+        median over starts.
     trained, stored_bytes : int
+        Number of trained parameters, and size of a file of the model.
     seconds : float
-        Of training.
+        Training time.
     """
 
     arm: str
@@ -179,7 +181,7 @@ class ForecastRecord:
 
 @dataclass(frozen=True)
 class ForecastComparison:
-    """All runs on one series.
+    """Results of all runs on one series.
 
     Attributes
     ----------
@@ -187,13 +189,13 @@ class ForecastComparison:
     records : tuple of ForecastRecord
     date : str
     truth : ndarray, shape (horizon, d)
-        What followed the first start.
+        True rows after the first start.
     loops : dict of (arm, rank) to ndarray, shape (horizon, d)
-        What each arm generated there, on the first seed.
+        Forecast of these rows by each arm, with the first seed.
     growth : dict of (arm, rank) to ndarray, shape (horizon,)
-        NRMSE by steps ahead, on the first seed.
+        NRMSE by number of steps ahead, with the first seed.
     complete : bool
-        False if it was interrupted.
+        False if the comparison was interrupted.
     """
 
     series: str
@@ -206,12 +208,12 @@ class ForecastComparison:
     complete: bool = True
 
     def summary(self) -> list[ForecastRecord]:
-        """Return medians over seeds, by arm and rank; their seed is None."""
+        """Return the medians over seeds for each arm and rank, with seed=None."""
         keys = sorted(self.growth, key=lambda key: (FORECAST_ARMS.index(key[0]), key[1] or 0))
         return [_summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in keys]
 
     def save(self, folder: str | Path) -> Path:
-        """Write results.json into `folder`, whole or not at all, and return its path."""
+        """Write results.json atomically into `folder`, and return its path."""
         document = {
             "series": self.series,
             "unit_of_valid_time": self.unit,
@@ -234,12 +236,12 @@ def _summarise(records: Sequence[ForecastRecord]) -> ForecastRecord:
 
 
 def check_forecast_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the arms that are asked for, all unless given, or raise a ValueError."""
+    """Return the selected arms, by default all, or raise a ValueError for an unknown one."""
     return checked_names("arms", arms, FORECAST_ARMS)
 
 
 def check_forecast_ranks(ranks: Sequence[int], series: str) -> tuple[int, ...]:
-    """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
+    """Return the distinct ranks, or raise a ValueError if one is too large for the network."""
     chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
     task = _task(series)
     width = task.lags * task.series().shape[1]
@@ -247,8 +249,8 @@ def check_forecast_ranks(ranks: Sequence[int], series: str) -> tuple[int, ...]:
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
     if wrong:
         raise ValueError(
-            f"ranks must be between 1 and {largest}, the narrowest of the widths "
-            f"{(width, *_WIDTHS)} (a window of {task.lags} rows, then hidden layers); "
+            f"ranks must be between 1 and {largest}, the smallest of the widths "
+            f"{(width, *_WIDTHS)} (a window of {task.lags} rows and the hidden layers); "
             f"got {wrong[0]}"
         )
     return tuple(chosen)
@@ -264,17 +266,17 @@ def _forecasters(
     task: SeriesTask,
     ranks: Sequence[int],
     seeds: Sequence[int],
-    wanted: Sequence[str],
+    arms: Sequence[str],
     device: str,
 ) -> Iterator[tuple[str, int | None, int | None, Callable[[], Forecaster]]]:
     deep = {**_DEEP, "device": device}
     for seed in seeds:
-        if "echo_state" in wanted:
+        if "echo_state" in arms:
             yield "echo_state", None, seed, partial(EchoState, seed, **task.echo)
-        for rank in ranks if "deep_reservoir" in wanted else ():
+        for rank in ranks if "deep_reservoir" in arms else ():
             make = partial(DeepWindows, task.lags, seed, rank=rank, **deep)
             yield "deep_reservoir", rank, seed, make
-        if "deep_full" in wanted:
+        if "deep_full" in arms:
             make = partial(DeepWindows, task.lags, seed, adapter="full", **deep)
             yield "deep_full", None, seed, make
     fixed: dict[str, Callable[[], Forecaster]] = {
@@ -283,7 +285,7 @@ def _forecasters(
         "persistence": Persistence,
     }
     for arm, make_fixed in fixed.items():
-        if arm in wanted:
+        if arm in arms:
             yield arm, None, None, make_fixed
 
 
@@ -297,27 +299,27 @@ def compare_forecasts(
     verbose: bool = False,
     on_interrupt: Callable[[ForecastComparison], None] | None = None,
 ) -> ForecastComparison:
-    """Compare ways to forecast a chaotic series in a closed loop.
+    """Compare methods to forecast a chaotic series in closed loop.
 
-    All learn from the same rows, and go on from the same 50 starts in the rows after these:
-    what each generates becomes its input. What each arm answers stands in
-    :mod:`deepreservoir.experiments.forecasts.comparison`.
+    All methods are trained on the same rows. In the rows after these, they forecast from the same
+    50 starts, where each output becomes the next input. The question that each arm answers is
+    listed in :mod:`deepreservoir.experiments.forecasts.comparison`.
 
     Parameters
     ----------
     series : {"mackey_glass", "lorenz63"}, default="mackey_glass"
     ranks : sequence of int, default=(1, 2, 4, 8)
-        Of the deep reservoir.
+        Ranks of the deep reservoir.
     seeds : int or sequence of int, default=3
-        How many seeds (from 0 on), or which.
+        Number of seeds, starting from 0, or a list of seeds.
     arms : sequence of str, optional
-        Of ``deepreservoir.experiments.FORECAST_ARMS``; all of them unless given.
+        A selection from ``deepreservoir.experiments.FORECAST_ARMS``; by default all of them.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Of the deep networks.
+        Device of the deep networks.
     verbose : bool, default=False
-        Show a bar.
+        Whether to show a progress bar.
     on_interrupt : callable, optional
-        Called with the unfinished comparison on Ctrl-C, before KeyboardInterrupt goes on.
+        Called with the incomplete comparison on Ctrl-C, before KeyboardInterrupt is re-raised.
 
     Returns
     -------
@@ -326,17 +328,17 @@ def compare_forecasts(
     Raises
     ------
     ValueError
-        For a series, rank, seed, arm or device that is not known or out of range; before any
+        If a series, rank, seed, arm or device is unknown or out of range; raised before any
         training.
 
     Examples
     --------
-    >>> found = compare_forecasts("lorenz63", seeds=1, arms=("nvar", "persistence"))
-    >>> nvar, persistence = found.summary()
+    >>> comparison = compare_forecasts("lorenz63", seeds=1, arms=("nvar", "persistence"))
+    >>> nvar, persistence = comparison.summary()
     >>> nvar.valid_time > 4 > 1 > persistence.valid_time
     True
     """
-    task, wanted = _task(series), check_forecast_arms(arms)
+    task, chosen_arms = _task(series), check_forecast_arms(arms)
     chosen_ranks, chosen_seeds = check_forecast_ranks(ranks, series), checked_seeds(seeds)
     chosen_device = resolve_device(device)
     rows = task.series()
@@ -352,7 +354,7 @@ def compare_forecasts(
             series, task.unit, tuple(records), date, truth[0], loops, growth, complete
         )
 
-    runs = list(_forecasters(task, chosen_ranks, chosen_seeds, wanted, chosen_device))
+    runs = list(_forecasters(task, chosen_ranks, chosen_seeds, chosen_arms, chosen_device))
     try:
         for arm, rank, seed, make in tqdm(runs, unit="run", disable=not verbose):
             forecaster = make()
@@ -360,11 +362,12 @@ def compare_forecasts(
                 forecaster.fit(rows[: task.n_train])
             if getattr(getattr(forecaster, "model", None), "stop_reason_", "") == "interrupted":
                 raise Interrupted
-            with np.errstate(over="ignore", invalid="ignore"):  # a loop may run away
-                found = forecaster.forecast(histories, task.horizon)
-            errors = _errors(found, truth)
+            with np.errstate(over="ignore", invalid="ignore"):  # a loop may diverge
+                predictions = forecaster.forecast(histories, task.horizon)
+            errors = _errors(predictions, truth)
             times = [
-                valid_prediction_time(*pair, task.dt) for pair in zip(truth, found, strict=True)
+                valid_prediction_time(*pair, task.dt)
+                for pair in zip(truth, predictions, strict=True)
             ]
             records.append(
                 ForecastRecord(
@@ -379,7 +382,7 @@ def compare_forecasts(
                     cost.seconds,
                 )
             )
-            loops.setdefault((arm, rank), found[0])
+            loops.setdefault((arm, rank), predictions[0])
             growth.setdefault((arm, rank), errors)
     except KeyboardInterrupt:
         if on_interrupt is not None:
@@ -388,9 +391,9 @@ def compare_forecasts(
     return result(complete=True)
 
 
-def _errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the NRMSE at each step ahead, over starts and outputs: (horizon,)."""
+def _errors(predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the NRMSE over starts and outputs at each number of steps ahead: (horizon,)."""
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = (found - truth) ** 2
+        squares = (predictions - truth) ** 2
         squares[~np.isfinite(squares)] = np.inf
         return np.sqrt(squares.mean(axis=(0, 2)) / truth.var(axis=(0, 1)).mean())

@@ -1,4 +1,4 @@
-"""A series of a user's own, forecast by an echo-state network in a closed loop."""
+"""Forecast a user-supplied series with an echo-state network in closed loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
 from ..comparisons.results import write_atomically
 
-#: Parameters that are a fair start for most series; the penalty chooses itself.
+#: Reasonable parameters for most series; the penalty is selected automatically.
 DEFAULTS: dict[str, Any] = {
     "units": 500,
     "spectral_radius": 0.9,
@@ -24,32 +24,32 @@ DEFAULTS: dict[str, Any] = {
     "input_scaling": 0.5,
     "bias_scaling": 0.3,
     "ridge": tuple(10.0**power for power in range(-10, 5)),
-    # Generalised cross-validation is blind where there are fewer rows than units.
+    # Generalised cross-validation is unreliable with fewer rows than units.
     "validation_fraction": 0.2,
     "dtype": "float64",
 }
 
-#: Suffixes of pictures: the formats that need no other program.
+#: Suffixes of pictures: formats that matplotlib writes without other programs.
 PICTURES = ("png", "svg", "pdf", "jpg")
 
 _LEAST_STEPS = 20
 _WASHOUT = 100
-# A forecast this far out, in standard deviations of the series, has run away.
+# A forecast beyond this many standard deviations of the series has diverged.
 _FAR = 10.0
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a forecast of the last steps, which were held out, compares with them.
+    """Quality of the forecast of the last steps, which were held out.
 
     Attributes
     ----------
     values : ndarray, shape (n_test, n_columns)
-        The forecast of the steps held out.
+        Forecast of the held-out steps.
     nrmse, persistence_nrmse : float
-        Of the forecast, and of the last value before, repeated.
+        NRMSE of the forecast, and of repeating the last value before it.
     valid_time, persistence_valid_time : int
-        Steps until the error first exceeds 0.4 standard deviations.
+        Number of steps until the error first exceeds 0.4 standard deviations.
     """
 
     values: np.ndarray
@@ -61,7 +61,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A series and how it goes on.
+    """A series and its forecast.
 
     Attributes
     ----------
@@ -70,11 +70,11 @@ class Forecast:
     values : ndarray, shape (horizon, n_columns)
     held_out : HeldOut or None
     trained : int
-        Trained numbers.
+        Number of trained parameters.
     penalty : float
-        The ridge penalty that was chosen.
+        The selected ridge penalty.
     diverged : bool
-        Whether the forecast has left all that was seen.
+        Whether the forecast is far outside the range of the series.
     """
 
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ class Forecast:
 
 
 def check_series(values: np.ndarray, names: Sequence[str], test: int = 0) -> None:
-    """Raise a ValueError unless a series can be forecast, `test` steps of it held out."""
+    """Raise a ValueError if the series cannot be forecast with `test` held-out rows."""
     n_train = len(values) - test
     if n_train < _LEAST_STEPS:
         raise ValueError(
@@ -97,14 +97,14 @@ def check_series(values: np.ndarray, names: Sequence[str], test: int = 0) -> Non
     for name, column in zip(names, values[:n_train].T, strict=True):
         if column.min() == column.max():
             raise ValueError(
-                f"column {name!r} is constant, so there is nothing to forecast; leave it out"
+                f"column {name!r} is constant, so there is nothing to forecast; remove it"
             )
     if test:
         for name, column in zip(names, values[n_train:].T, strict=True):
             if column.min() == column.max():
                 raise ValueError(
-                    f"column {name!r} is constant over the last {test} rows, so that errors have "
-                    "no unit; hold out more rows, or leave the column out"
+                    f"column {name!r} is constant over the last {test} rows, so errors cannot be "
+                    "normalised; hold out more rows, or remove the column"
                 )
 
 
@@ -119,26 +119,26 @@ def forecast_series(
     device: str = "cpu",
     **params: Any,
 ) -> Forecast:
-    """Forecast a series, and say how well its last steps could have been forecast.
+    """Forecast a series and, optionally, evaluate the forecast on held-out rows.
 
-    Columns are standardised; an `EchoStateRegressor` learns the next row from those so far, and
-    its output becomes its input.
+    Columns are standardised. An `EchoStateRegressor` is trained to predict the next row, and
+    forecasts by using its outputs as inputs.
 
     Parameters
     ----------
     values : array-like, shape (time, n_columns)
     horizon : int
-        Steps to forecast beyond the last row.
+        Number of steps to forecast beyond the last row.
     names : sequence of str, optional
     test : int, default=0
-        Last rows that are held out and forecast first; the forecast beyond them is of a network
-        fitted on all.
+        Number of rows at the end that are held out and forecast first. The forecast beyond them
+        is from a network fitted to all rows.
     washout : int, optional
-        Unless given 100, or a tenth of the rows if that is less.
+        By default 100, or a tenth of the rows if that is less.
     seed : int, default=0
     device : {"cpu", "cuda", "auto"}, default="cpu"
     **params
-        Of EchoStateRegressor, in place of those in
+        Parameters of EchoStateRegressor, which override
         ``deepreservoir.experiments.forecasts.forecast.DEFAULTS``.
 
     Returns
@@ -148,24 +148,27 @@ def forecast_series(
     Raises
     ------
     ValueError
-        For a series that cannot be forecast or a parameter out of range, before any training.
+        If the series cannot be forecast or a parameter is out of range; raised before any
+        training.
 
     Examples
     --------
     >>> wave = np.sin(np.arange(500) / 5)[:, None]
-    >>> found = forecast_series(wave, 20, test=100, units=100)
-    >>> found.values.shape, found.held_out.nrmse < 0.01
+    >>> forecast = forecast_series(wave, 20, test=100, units=100)
+    >>> forecast.values.shape, forecast.held_out.nrmse < 0.01
     ((20, 1), True)
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 2:
         raise ValueError(f"values must be (time, n_columns); got shape {values.shape}")
-    named = tuple(names) if names is not None else tuple(f"x{i}" for i in range(values.shape[1]))
+    columns = tuple(names) if names is not None else tuple(f"x{i}" for i in range(values.shape[1]))
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1; got {horizon}")
     if test == 1 or test < 0:
-        raise ValueError(f"test must be 0, or at least 2 for errors to have a unit; got {test}")
-    check_series(values, named, test)
+        raise ValueError(
+            f"test must be 0 or at least 2, so that errors can be normalised; got {test}"
+        )
+    check_series(values, columns, test)
     options = {**DEFAULTS, **params, "random_state": seed, "device": resolve_device(device)}
     held_out = None
     if test:
@@ -173,7 +176,7 @@ def forecast_series(
     model, future, diverged = _continue(values, horizon, washout, options)
     readout = model.readout_
     return Forecast(
-        named,
+        columns,
         values,
         future,
         held_out,
@@ -186,7 +189,7 @@ def forecast_series(
 def _continue(
     values: np.ndarray, horizon: int, washout: int | None, options: dict[str, Any]
 ) -> tuple[EchoStateRegressor, np.ndarray, bool]:
-    """Fit on all of a series; return model, forecast in its units, and whether it ran away."""
+    """Fit to a whole series; return the model, the unscaled forecast, and whether it diverged."""
     steps = min(_WASHOUT, len(values) // 10) if washout is None else washout
     mean, spread = values.mean(axis=0), values.std(axis=0)
     scaled = (values - mean) / spread
@@ -201,19 +204,19 @@ def _held_out(
     values: np.ndarray, test: int, washout: int | None, options: dict[str, Any]
 ) -> HeldOut:
     known, truth = values[:-test], values[-test:]
-    _, found, _ = _continue(known, test, washout, options)
-    still = np.repeat(known[-1:], test, axis=0)
+    _, predictions, _ = _continue(known, test, washout, options)
+    persistence = np.repeat(known[-1:], test, axis=0)
     return HeldOut(
-        found,
-        nrmse(truth, found),
-        nrmse(truth, still),
-        int(valid_prediction_time(truth, found)),
-        int(valid_prediction_time(truth, still)),
+        predictions,
+        nrmse(truth, predictions),
+        nrmse(truth, persistence),
+        int(valid_prediction_time(truth, predictions)),
+        int(valid_prediction_time(truth, persistence)),
     )
 
 
 def save_forecast(forecast: Forecast, path: str | Path) -> Path:
-    """Write the forecast as a CSV file, whole or not at all: step 1 follows the last row."""
+    """Write the forecast atomically as a CSV file; step 1 follows the last row of the series."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["step", *forecast.names])
@@ -224,13 +227,13 @@ def save_forecast(forecast: Forecast, path: str | Path) -> Path:
 
 
 def save_forecast_picture(forecast: Forecast, path: str | Path) -> Path:
-    """Draw the end of the series and how it goes on, a panel a column.
+    """Plot the end of the series and the forecast, with one panel per column.
 
     Parameters
     ----------
     forecast : Forecast
     path : str or Path
-        Its suffix says the format, one of `PICTURES`.
+        Its suffix determines the format, one of `PICTURES`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -270,7 +273,7 @@ def save_forecast_picture(forecast: Forecast, path: str | Path) -> Path:
 
 
 def check_picture(path: str | Path) -> None:
-    """Raise a ValueError unless a picture can be written there."""
+    """Raise a ValueError if no picture can be written to `path`."""
     path = Path(path)
     try:
         import matplotlib.backends.backend_agg  # noqa: F401
@@ -278,5 +281,5 @@ def check_picture(path: str | Path) -> None:
         raise ValueError("a picture needs matplotlib: pip install 'deepreservoir[plot]'") from None
     if path.suffix[1:].lower() not in PICTURES:
         raise ValueError(
-            f"a picture's name must end in one of .{', .'.join(PICTURES)}; got {str(path)!r}"
+            f"the name of a picture must end in one of .{', .'.join(PICTURES)}; got {str(path)!r}"
         )

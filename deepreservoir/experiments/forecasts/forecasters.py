@@ -1,4 +1,4 @@
-"""Ways to forecast a series in a closed loop, under one face."""
+"""Methods to forecast a series in closed loop, with a common interface."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from ...estimators import DeepReservoirRegressor, EchoStateRegressor
 
 _RIDGE = tuple(10.0**power for power in range(-10, 3))
 
-
-# Where a loop that runs away is held, in deviations: no model is asked about infinity.
+# Bound of a diverging closed loop, in standard deviations, so that no model gets infinite inputs.
 _FAR = 1e6
 
 
 class Forecaster(ABC):
-    """What learns from one series and goes on from others.
+    """Base class of methods that are trained on one series and continue others.
 
     Attributes
     ----------
     trained : int
-        Trained numbers, after `fit`.
+        Number of trained parameters, after `fit`.
     from_seed : bool
-        Whether weights follow from a seed, which must be stored too.
+        Whether weights are generated from a seed, which has to be stored, too.
     """
 
     trained = 0
@@ -34,11 +33,11 @@ class Forecaster(ABC):
 
     @abstractmethod
     def fit(self, series: np.ndarray) -> None:
-        """Learn from a series (time, d)."""
+        """Train on a series (time, d)."""
 
     @abstractmethod
     def forecast(self, history: np.ndarray, n_steps: int) -> np.ndarray:
-        """Go on from histories (n, time, d): (n, n_steps, d)."""
+        """Continue histories (n, time, d) by n_steps rows: (n, n_steps, d)."""
 
 
 class EchoState(Forecaster):
@@ -58,7 +57,7 @@ class EchoState(Forecaster):
 
 
 class Persistence(Forecaster):
-    """The last value, for ever."""
+    """Repeat the last value."""
 
     def fit(self, series: np.ndarray) -> None:
         pass
@@ -68,13 +67,13 @@ class Persistence(Forecaster):
 
 
 class _Incremental(Forecaster):
-    """What gives the next increment from the last few rows."""
+    """Base class of methods that predict the next increment from the last few rows."""
 
     lags: int
 
     @abstractmethod
     def _increments(self, windows: np.ndarray) -> np.ndarray:
-        """Return what is added next: (n, lags, d) -> (n, d)."""
+        """Return the increments of the next step: (n, lags, d) -> (n, d)."""
 
     def forecast(self, history: np.ndarray, n_steps: int) -> np.ndarray:
         rows = np.concatenate(
@@ -86,13 +85,13 @@ class _Incremental(Forecaster):
         return rows[:, self.lags :]
 
     def _windows(self, series: np.ndarray) -> np.ndarray:
-        """Return every window that has a row after it: (n, lags, d)."""
+        """Return every window that is followed by a row: (n, lags, d)."""
         windows = np.lib.stride_tricks.sliding_window_view(series[:-1], self.lags, axis=0)
         return windows.swapaxes(1, 2)
 
 
 class NextGeneration(_Incremental):
-    """Ridge on lagged values and their monomials (Gauthier et al., 2021)."""
+    """Ridge regression on lagged values and their monomials (Gauthier et al., 2021)."""
 
     def __init__(self, features: NVAR) -> None:
         self.features = features
@@ -111,14 +110,14 @@ class NextGeneration(_Incremental):
 
 
 class LinearWindows(NextGeneration):
-    """Ridge on the last few rows."""
+    """Ridge regression on the last few rows."""
 
     def __init__(self, lags: int) -> None:
         super().__init__(NVAR(lags, order=(), constant=False))
 
 
 class DeepWindows(_Incremental):
-    """A deep reservoir, or its fully trained twin, on the last few rows."""
+    """A deep reservoir, or the same network fully trained, on the last few rows."""
 
     def __init__(self, lags: int, seed: int, **params: Any) -> None:
         self.lags = lags

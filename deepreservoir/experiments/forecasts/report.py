@@ -1,4 +1,4 @@
-"""A comparison of forecasts as a table and, with matplotlib, as a picture."""
+"""Reports of a comparison of forecasts: a table and, with matplotlib, a picture."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _COLOURS = {
     "linear": "#b08e3c",
     "persistence": "#9a9a9a",
 }
-_SHOWN = 400  # steps of the closed loop that are drawn
+_SHOWN = 400  # number of plotted steps of a closed loop
 
 
 def forecast_table(comparison: ForecastComparison) -> str:
-    """Return the summary as a Markdown table, medians over seeds."""
+    """Return the summary, medians over seeds, as a Markdown table."""
     head = [
         "forecast",
         "rank",
@@ -45,14 +45,14 @@ def forecast_table(comparison: ForecastComparison) -> str:
         "seconds",
     ]
     task = SERIES[comparison.series]
-    most = task.horizon * task.dt / task.unit_time
+    longest = task.horizon * task.dt / task.unit_time
     rows = [
         [
             FORECAST_LABELS[row.arm],
             "" if row.rank is None else str(row.rank),
             f"{row.error_1:.2g}",
-            "ran away" if row.error_84 > 1e3 else f"{row.error_84:.2g}",
-            ("≥ " if row.valid_time >= most - 1e-9 else "") + _time(row.valid_time),
+            "diverged" if row.error_84 > 1e3 else f"{row.error_84:.2g}",
+            ("≥ " if row.valid_time >= longest - 1e-9 else "") + _time(row.valid_time),
             f"{row.trained:,}",
             f"{row.stored_bytes:,}",
             f"{row.seconds:.2f}",
@@ -69,20 +69,20 @@ def _time(value: float) -> str:
 def save_forecast_table(comparison: ForecastComparison, folder: str | Path) -> Path:
     """Write table.md into `folder` and return its path."""
     path = Path(folder) / "table.md"
-    found = len({record.seed for record in comparison.records} - {None})
-    seeds = f"{found} seed{'s' if found > 1 else ''}" if found else "no arm takes a seed"
-    state = "" if comparison.complete else " (interrupted, not complete)"
+    n_seeds = len({record.seed for record in comparison.records} - {None})
+    seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}" if n_seeds else "no arm uses a seed"
+    state = "" if comparison.complete else " (interrupted, incomplete)"
     head = f"# {comparison.series}: {seeds}, {comparison.date}{state}\n\n"
     write_atomically(path, head + forecast_table(comparison) + "\n")
     return path
 
 
 def save_comparison_picture(comparison: ForecastComparison, folder: str | Path) -> Path | None:
-    """Draw what each arm generates from one start, and how errors grow, into forecasts.png.
+    """Plot the forecasts of each arm from one start, and the growth of errors, as forecasts.png.
 
     Returns
     -------
-    Path, or None where matplotlib (the extra ``plot``) is not installed
+    Path, or None if matplotlib (the extra ``plot``) is not installed
     """
     try:
         from matplotlib.figure import Figure
@@ -110,7 +110,7 @@ def save_comparison_picture(comparison: ForecastComparison, folder: str | Path) 
         steps = np.arange(1, task.horizon + 1) * task.dt / task.unit_time
         errors = np.minimum(comparison.growth[key], 1e3)
         growth.plot(steps, errors, color=colour, lw=1.4, label=label)
-    panels[-1].set_xlabel(f"{comparison.unit} after the start (grey: what came)")
+    panels[-1].set_xlabel(f"{comparison.unit} after the start (grey: true series)")
     growth.axhline(0.4, color="#6b7280", lw=1, ls=":")
     growth.set(
         yscale="log",
@@ -129,7 +129,7 @@ def save_comparison_picture(comparison: ForecastComparison, folder: str | Path) 
 
 
 def _one_of_each(comparison: ForecastComparison) -> list[tuple[str, int | None]]:
-    """Return each arm at its largest rank, in the order of the tables."""
+    """Return each arm with its largest rank, in the order of the tables."""
     best: dict[str, int | None] = {}
     for row in comparison.summary():
         best[row.arm] = row.rank
