@@ -68,3 +68,13 @@ def check_dropped_share(name: str, value: object) -> None:
 def python_value(value: Any) -> Any:
     """Return NumPy's scalars, which searches over arrays hand in, as Python's."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def is_same_class(one: type, other: type) -> bool:
+    """Return whether two classes are one definition, run twice.
+
+    A script that is imported too has its classes under two modules, of which one is ``__main__``.
+    """
+    if one.__qualname__ != other.__qualname__:
+        return False
+    return one.__module__ == other.__module__ or "__main__" in (one.__module__, other.__module__)

@@ -117,6 +117,7 @@ class Network(Passes):
         slots = self.root.slots()
         self.params = ParamSet(slot for slot in slots if slot.trained)
         self.buffer_params = ParamSet(slot for slot in slots if not slot.trained)
+        check_paths("array", [slot.path for slot in slots])
         frozen = {request.path: request.frozen for request in self.root.scaffold_requests()}
         self.scaffolds: dict[str, Scaffold] = {}
         for spec in scaffold_specs(self.config, self.root, self.seed):

@@ -79,7 +79,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     trainings = [model._training(fit, products) for model, fit in zip(chosen, fits, strict=True)]
     outcomes = train_together(trainings, chosen[0]._training_set(fits[0]))
     for model, fit, outcome in zip(chosen, fits, outcomes, strict=True):
-        model._trained(fit, outcome, stacklevel=3)
+        model._trained(fit, outcome)
     return chosen
 
 

@@ -14,6 +14,7 @@ from ..checks import (
     check_dropped_share,
     check_integer,
     is_finite_number,
+    is_same_class,
     python_value,
 )
 from ..layers import AdaptedDense, Adapter, Layer
@@ -291,10 +292,10 @@ def architecture(name: str) -> Callable[[Config], Config]:
     def register(cls: Config) -> Config:
         known = ARCHITECTURES.get(name)
         # A module that is run again, as in a notebook, defines its class anew.
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        if known is not None and not is_same_class(known, cls):
             raise ValueError(
-                f"the architecture {name!r} is registered already, as {known.__qualname__}; give "
-                f"{cls.__qualname__} another name"
+                f"the architecture {name!r} is registered already, as {known.__module__}."
+                f"{known.__qualname__}; give {cls.__qualname__} another name"
             )
         cls.name = name
         ARCHITECTURES[name] = cls

@@ -55,7 +55,9 @@ TWELVE = partial(echo.regressor, units=12)
 PARAMS = {
     "washout a word": (echo.classifier, "washout", "three", "washout must be an integer"),
     "washout none": (echo.classifier, "washout", None, "washout must be an integer"),
-    "readout a number": (echo.classifier, "readout", 7, "readout must have fit and predict"),
+    "readout a number": (
+        echo.classifier, "readout", 7, "readout must have the methods fit and predict of .*; got 7",
+    ),
     "topology": (echo.regressor, "topology", "star", "topology must be one of"),
     "topology a list": (echo.regressor, "topology", ["ring"], "topology must be one of"),
     "hadamard": (TWELVE, "topology", "hadamard", "needs a power of two of units"),

@@ -92,6 +92,33 @@ def test_what_was_drawn_by_chance_is_drawn_once(tmp_path, monkeypatch):
     assert len(found.history_["loss"]) == 12
 
 
+@pytest.mark.parametrize("seeds", [(5, 6), (None, 6), (5, None)], ids=str)
+def test_a_scaffold_that_is_asked_for_is_never_replaced(seeds, tmp_path, monkeypatch):
+    """What was drawn by chance is taken from the file; a seed that is given is not."""
+    path = tmp_path / "c"
+    first, second = (model(random_state=None, scaffold_seed=seed) for seed in seeds)
+    with monkeypatch.context() as patch:
+        die_after(patch, 15)
+        with pytest.raises(_Killed):
+            first.fit(X, Y, checkpoint=path)
+    before = path.read_bytes()
+    if seeds[1] is not None:
+        with pytest.raises(ArtifactError, match="is of another training: the data, a parameter"):
+            second.fit(X, Y, checkpoint=path)
+        assert path.read_bytes() == before
+        second = model(random_state=None, scaffold_seed=seeds[0])
+    found = second.fit(X, Y, checkpoint=path)
+    assert found.scaffold_seed_ == checkpoints_seed(before, tmp_path)
+    assert not path.exists()
+
+
+def checkpoints_seed(data, folder):
+    """The seed of the scaffold in a checkpoint's bytes."""
+    path = folder / "copy"
+    path.write_bytes(data)
+    return checkpoints.Checkpoint(path).seeds[0]
+
+
 SCRIPT = """
 import sys
 import numpy as np

@@ -94,6 +94,32 @@ def test_ones_are_the_weights_that_are_not_given(loss, targets):
 
 
 @every_loss
+@row_weights
+def test_the_sum_is_divided_by_n_where_it_is_given(loss, targets, weights):
+    outputs = 2 * normal(N, K)
+    value, gradient = loss(outputs, targets, weights)
+    same, same_gradient = loss(outputs, targets, weights, N)
+    assert float(same) == float(value)
+    assert_array_equal(same_gradient, gradient)
+    smaller, smaller_gradient = loss(outputs, targets, weights, 10.0 * N)
+    assert_allclose(smaller, value / 10, rtol=1e-13)
+    assert_allclose(smaller_gradient, gradient / 10, rtol=1e-12)
+
+
+@every_loss
+@row_weights
+def test_losses_of_blocks_add_up_to_that_of_all_rows(loss, targets, weights):
+    outputs = 2 * normal(N, K)
+    value, gradient = loss(outputs, targets, weights)
+    parts = [
+        loss(outputs[rows], targets[rows], None if weights is None else weights[rows], N)
+        for rows in (slice(0, 2), slice(2, 6), slice(6, N))
+    ]
+    assert_allclose(sum(float(part) for part, _ in parts), value, rtol=1e-13)
+    assert_allclose(xp.concatenate([part for _, part in parts]), gradient, rtol=1e-13)
+
+
+@every_loss
 def test_a_row_of_weight_zero_counts_for_nothing(loss, targets):
     weights = xp.ones(N)
     weights[2] = 0

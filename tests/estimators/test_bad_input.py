@@ -63,6 +63,11 @@ def _no_training(monkeypatch, request):
         ({"device": "tpu"}, "device must be one of cpu, cuda, auto; got 'tpu'"),
         ({"label_smoothing": 1}, "label_smoothing must be a number"),
         ({"class_weight": "even"}, "class_weight"),
+        *(
+            ({name: value}, f"{name} must be True or False; got {value!r}")
+            for name in ("shuffle", "warm_start", "early_stopping", "verbose")
+            for value in ("no", 1, None)
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

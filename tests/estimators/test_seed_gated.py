@@ -384,3 +384,32 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, monkeypatch, rando
     assert not path.exists()
     if random_state is not None:
         assert_same(found, model().fit(ROWS, LABELS, NAMES))
+
+
+@pytest.mark.host(reason="checkpoints are files")
+@pytest.mark.parametrize("first", [{"left": 5, "right": 6}, None], ids=["given", "drawn"])
+def test_a_checkpoint_on_other_scaffolds_than_asked_for_is_refused(first, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def save_and_die(self, progress, save=checkpoints.Checkpoint.save):
+        save(self, progress)
+        raise Killed
+
+    def model(seeds):
+        return small(scaffold_seeds=seeds, random_state=None)
+
+    path = tmp_path / "c.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS", 0.0)
+        patch.setattr(checkpoints.Checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            model(first).fit(ROWS, LABELS, NAMES, checkpoint=path)
+    before, seeds = path.read_bytes(), checkpoints.Checkpoint(path).seeds[2:]
+    for other in ({"left": 5, "right": 7}, {"left": 6, "right": 5}):
+        with pytest.raises(ArtifactError, match="is of another training"):
+            model(other).fit(ROWS, LABELS, NAMES, checkpoint=path)
+        assert path.read_bytes() == before
+    found = model(first).fit(ROWS, LABELS, NAMES, checkpoint=path)
+    assert tuple(found.scaffold_seeds_.values()) == seeds
+    assert not path.exists()

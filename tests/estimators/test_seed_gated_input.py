@@ -125,9 +125,11 @@ def test_divergence_names_epoch_step_and_remedy():
 
 
 def test_what_stands_on_one_scaffold_does_not_take_it():
-    with pytest.raises(ValueError, match="deep estimators on one scaffold, .*; got a SeedGated"):
+    with pytest.raises(ValueError, match=r"deep estimators on one scaffold, .*; got a SeedGated"):
         fit_many([small()], ROWS, LABELS)
-    with pytest.raises(ValueError, match="deep estimators on one scaffold, .*; 'm' is a SeedGated"):
+    with pytest.raises(
+        ValueError, match=r"deep estimators on one scaffold, .*; 'm' is a SeedGated"
+    ):
         predict_many({"m": MODEL}, ROWS[:1], ["m"])
     with pytest.raises(
         ArtifactError, match="for deep estimators on one scaffold; got SeedGatedClassifier"

@@ -276,16 +276,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             validate = self._validate(fit.targets, fit.held_out, products)
         return Training(fit.network, fit.targets.loss, plan, validate)
 
-    def _trained(self, fit: Fit, outcome: Outcome, stacklevel: int = 5) -> Self:
-        """Take what comes of a training.
-
-        Parameters
-        ----------
-        fit : Fit
-        outcome : Outcome
-        stacklevel : int, default=5
-            Calls from here to the user's, which a warning names.
-        """
+    def _trained(self, fit: Fit, outcome: Outcome) -> Self:
+        """Take what comes of a training."""
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
         if self._one_scaffold:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, TypeVar
 
+from ...checks import is_same_class
+
 #: Registered estimators by the name of their class.
 ESTIMATORS: dict[str, type] = {}
 
@@ -29,7 +31,7 @@ def register_estimator(cls: Estimator) -> Estimator:
     """
     known = ESTIMATORS.get(cls.__name__)
     # A module that is run again, as in a notebook, defines its class anew.
-    if known is not None and known.__qualname__ != cls.__qualname__:
+    if known is not None and not is_same_class(known, cls):
         raise ValueError(
             f"the estimator {cls.__name__!r} is registered already, as "
             f"{known.__module__}.{known.__qualname__}; give the new one another name"

@@ -273,7 +273,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
-        return self._trained(fit, outcome, stacklevel=4)
+        return self._trained(fit, outcome)
 
     def _gate(self, networks: list[Network]) -> None:
         """Take the networks of all tasks."""
@@ -393,7 +393,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
             others = list(self.scaffold_seeds_.values())[1:]
             networks = [self.network_, *map(self.network_.with_scaffold, others)]
             for network, own in zip(networks, buffers, strict=True):
-                network.buffers[:] = own
+                network.buffers[:] = network.on_device(own)
             self._gate(networks)
             for name, network in self.networks_.items():
                 network.check_digests(digests[name])

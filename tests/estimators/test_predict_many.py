@@ -1,0 +1,105 @@
+"""Models of all kinds on one scaffold, served side by side: each row gets its own model's label."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from target import host
+
+from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, predict_many
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 6))
+Y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+SETTINGS = {
+    "none": {"adapter": "none"},
+    "none, half": {"adapter": "none", "beta": 0.5, "activation": "tanh"},
+    "none, bias": {"adapter": "none", "bias": True, "beta": 2.0},
+    "lora": {"adapter": "lora", "rank": 2},
+    "lora, bias": {"adapter": "lora", "bias": True, "rank": 3, "activation": "gelu"},
+    "lora, half": {"adapter": "lora", "beta": 0.5, "b_init": "kaiming"},
+    "lora, double": {"adapter": "lora", "beta": 2.0, "activation": "silu", "head": "lora+bias"},
+    "dora": {"adapter": "dora", "rank": 2},
+    "dora, bias": {"adapter": "dora", "bias": True, "beta": 0.5, "activation": "tanh"},
+    "normalised": {"layer_norm": True, "bias": True},
+    "residual": {"residual": True, "dropout": 0.2},
+}
+FIXED = {
+    "hidden_layer_sizes": (8, 8),
+    "max_iter": 3,
+    "scaffold_seed": 5,
+    "learning_rate_init": 0.05,
+}
+
+
+def fitted(kind=DeepReservoirClassifier, y=Y, **params):
+    return kind(**FIXED | {"random_state": 0} | params).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: fitted(**params) for name, params in SETTINGS.items()}
+
+
+def assert_own(models, rows=X):
+    """Each row, asked of each model in turn, is answered as the model alone answers it."""
+    names = list(models)
+    for shift in range(len(names)):
+        asked = np.array(names)[(np.arange(len(rows)) + shift) % len(names)]
+        found = predict_many(models, rows, asked)
+        for name, model in models.items():
+            np.testing.assert_array_equal(found[asked == name], model.predict(rows[asked == name]))
+
+
+def test_models_of_all_kinds(models):
+    labels = {name: model.predict(X).tobytes() for name, model in models.items()}
+    assert len(set(labels.values())) > 8  # else another model's answer would do as well
+    assert_own(models)
+
+
+@pytest.mark.parametrize("first", SETTINGS)
+def test_whichever_model_comes_first(models, first):
+    others = {name: model for name, model in models.items() if name != first}
+    assert_own({first: models[first], **others}, X[:33])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *permutations(("none", "lora"), 2),
+        *permutations(("none, bias", "lora, half"), 2),
+        *permutations(("dora", "lora, bias"), 2),
+        *permutations(("none, half", "normalised"), 2),
+    ],
+    ids=" | ".join,
+)
+def test_two_that_differ(models, names):
+    assert_own({name: models[name] for name in names})
+
+
+def test_networks_of_other_shapes_on_one_scaffold_are_refused_or_right(models):
+    full = fitted(adapter="full")
+    with pytest.raises(ValueError, match="share their hidden layers' frozen weights"):
+        predict_many({**models, "full": full}, X[:1], ["full"])
+    assert_own({"one": full, "other": fitted(adapter="full", random_state=1)})
+
+
+def test_outputs_are_those_of_each_regressor():
+    y = np.stack([X[:, 0] * 3 + 10, X[:, 1] - X[:, 2]], axis=1)
+    models = {
+        name: fitted(DeepReservoirRegressor, y * scale, **SETTINGS[name])
+        for name, scale in (("none, half", 1), ("lora, bias", 5), ("dora", 0.1), ("residual", 2))
+    }
+    asked = np.array(list(models))[np.arange(len(X)) % 4]
+    found = predict_many(models, X, asked)
+    for name, model in models.items():
+        tolerance = {"rtol": 1e-10} if model.network_.device == "cpu" else {"rtol": 1e-4}
+        np.testing.assert_allclose(
+            found[asked == name], model.predict(X[asked == name]), atol=1e-5, **tolerance
+        )
+
+
+def test_serving_changes_no_model(models):
+    before = {name: host(model.network_.theta).tobytes() for name, model in models.items()}
+    assert_own(models, X[:11])
+    assert before == {name: host(m.network_.theta).tobytes() for name, m in models.items()}
