@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
+from ..checks import check_integer
 from ..container import SHORT_DTYPES, ArtifactError, Contents
 from ..document import checked, entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
@@ -17,7 +18,7 @@ from ..esn.sequence import Projection, SequenceFeatures
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
 from ..esn.topology import RecurrentSpec
 from ..estimators import EchoStateClassifier, EchoStateRegressor
-from ..estimators.echo.base import check_real, check_whole
+from ..estimators.echo.base import check_real
 from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
@@ -242,7 +243,7 @@ def _take_classes(
     if not shares and kind not in ("last", "mean", "output_model", "reservoir_model"):
         raise ArtifactError(f"features cannot be {kind!r:.60}")
     with checked("fitted"):
-        check_whole("washout", fitted["washout"], 0)
+        check_integer("washout", fitted["washout"], 0)
         check_real("feature_penalty", fitted["feature_penalty"], 0, float("inf"))
     read = units
     components = contents.tensors.get(_PROJECTION[1])
@@ -294,7 +295,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
     needed, width = 0, config["n_inputs"]
     for i, layer in enumerate(layers):
         with checked(f"reservoir {i}"):
-            check_whole("units", layer["units"], 1)
+            check_integer("units", layer["units"], 1)
             for name in ("spectral_radius", "input_scaling", "feedback_scaling", "bias_scaling"):
                 check_real(name, layer[name], 0, float("inf"))
             check_real("noise", layer["noise"], 0, float("inf"))

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from tqdm.auto import tqdm
 
-from ..estimators.echo.base import check_whole
+from ..checks import check_integer
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
@@ -223,7 +223,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
     def _check_params(self) -> None:
         check_open("eps", self.eps, float("inf"))
         check_open("confidence", self.confidence, 1.0)
-        check_whole("n_seeds", self.n_seeds, 1)
+        check_integer("n_seeds", self.n_seeds, 1)
         params = self.estimator.get_params(deep=True)
         if self.n_seeds > 1 and not any(map(is_random_state, params)):
             raise ValueError(

@@ -20,9 +20,8 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_array, check_consistent_length, check_X_y
 
-from ..checks import is_finite_number
+from ..checks import check_integer, is_finite_number
 from ..esn import TOPOLOGIES, Topology
-from ..estimators.echo.base import check_whole
 from ..estimators.echo.series import check_rows, is_many, many_series, many_targets, pooled
 
 _SEARCHED = ("spectral_radius", "leak_rate", "input_scaling")
@@ -237,9 +236,9 @@ def reservoir_search(
     60
     """
     params = _checked_params(estimator)
-    check_whole("n_candidates", n_candidates, 1)
-    check_whole("factor", factor, 2)
-    check_whole("min_units", min_units, 1)
+    check_integer("n_candidates", n_candidates, 1)
+    check_integer("factor", factor, 2)
+    check_integer("min_units", min_units, 1)
     distributions = {
         "spectral_radius": _distribution("spectral_radius", spectral_radius, False),
         "leak_rate": _distribution("leak_rate", leak_rate, True, most=1.0),
@@ -305,7 +304,7 @@ def _checked_params(estimator: Any) -> dict[str, Any]:
         )
     topology = _topology(params)
     for units in _levels(params["units"]):
-        check_whole("units", units, 1)
+        check_integer("units", units, 1)
         if topology is not None:
             topology.check_units(int(units))
     return params

@@ -14,8 +14,7 @@ from sklearn.metrics import check_scoring, log_loss, mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils.validation import _num_samples
 
-from ..checks import is_finite_number
-from ..estimators.echo.base import check_whole
+from ..checks import check_integer, is_finite_number
 
 #: model, X, y -> what is to be small.
 ValidationLoss = Callable[[Any, Any, Any], float]
@@ -100,7 +99,7 @@ def folds(
     """
     n = _num_samples(X)
     if cv is None or isinstance(cv, int | float | np.number):
-        check_whole("cv", cv, 2)
+        check_integer("cv", cv, 2)
         if cv > n:
             raise ValueError(f"cv={cv} folds need as many rows at least; got {n} sample(s)")
         if classifier:

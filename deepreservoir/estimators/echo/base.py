@@ -11,12 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ...backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
-from ...checks import is_finite_number
+from ...checks import check_integer, is_finite_number
 from ...esn.plasticity import IntrinsicPlasticity
 from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
 from ...esn.stack import ARRANGEMENTS, ReservoirStack
 from ...esn.topology import RecurrentSpec
+from .parameters import ReservoirParameters
 from .series import Series
 
 READOUTS = ("ridge", "rls", "lms")
@@ -33,16 +34,11 @@ def check_real(name: str, value: Any, low: float, high: float, open_low: bool = 
         raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
-def check_whole(name: str, value: Any, at_least: int) -> None:
-    """Raise a ValueError unless `value` is an integer of at least `at_least`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
-        raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
-
-
-class BaseEchoState(BaseEstimator):
-    """Base class of the echo-state estimators, which define `__init__` and its parameters."""
+class BaseEchoState(ReservoirParameters, BaseEstimator):
+    """Base class of the echo-state estimators, which add parameters of their own."""
 
     n_features_in_: int
+    n_variables_: int  # of a classifier
     reservoir_: ReservoirStack
     readout_: Any
     _learner: Any  # accumulates rows for the readout; None if the readout is from scikit-learn
@@ -55,18 +51,18 @@ class BaseEchoState(BaseEstimator):
                 f"reservoir; got {self.units!r}"
             )
         for units in self._levels():
-            check_whole("units", units, 1)
+            check_integer("units", units, 1)
         inf = float("inf")
         check_real("spectral_radius", self.spectral_radius, 0, inf)
         check_real("leak_rate", self.leak_rate, 0, 1, open_low=True)
         check_real("input_scaling", self.input_scaling, 0, inf)
         check_real("bias_scaling", self.bias_scaling, 0, inf)
         check_real("noise", self.noise, 0, inf)
-        check_whole("washout", self.washout, 0)
+        check_integer("washout", self.washout, 0)
         for units in self._levels():
             RecurrentSpec(int(units), self.topology, density=self.density)
         if not isinstance(self.plasticity, IntrinsicPlasticity):
-            check_whole("plasticity", self.plasticity, 0)
+            check_integer("plasticity", self.plasticity, 0)
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {ACTIVATIONS}; got {self.activation!r}")
         if self.plasticity and self.activation != "tanh":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, Self
 
@@ -20,9 +21,10 @@ from sklearn.utils.validation import (
 )
 
 from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
+from ...checks import check_integer
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ..base.device_input import checked_array, checked_features, place_of
-from .base import BaseEchoState, check_real, check_whole
+from .base import BaseEchoState, check_real
 from .descriptions import documented
 from .series import Series, is_many, many_series
 
@@ -38,6 +40,7 @@ def _gives_probabilities(model: EchoStateClassifier) -> bool:
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class EchoStateClassifier(ClassifierMixin, BaseEchoState):
     """Echo-state network that classifies series by features of its states.
 
@@ -90,58 +93,19 @@ default="mean"
     1.0
     """
 
-    n_variables_: int
-
-    def __init__(
-        self,
-        units: int | tuple[int, ...] = 500,
-        *,
-        spectral_radius: float = 0.9,
-        leak_rate: float = 1.0,
-        input_scaling: float = 1.0,
-        bias_scaling: float = 0.5,
-        density: float | int = 0.1,
-        topology: str = "random",
-        arrangement: str = "deep",
-        plasticity: Any = 0,
-        noise: float = 0.0,
-        washout: int = 0,
-        features: Any = "mean",
-        n_components: int | None = 20,
-        feature_penalty: float = 1.0,
-        ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4),
-        readout: Any = "ridge",
-        activation: str = "tanh",
-        dtype: str = "float64",
-        random_state: Any = None,
-        device: str = "cpu",
-    ) -> None:
-        self.units = units
-        self.spectral_radius = spectral_radius
-        self.leak_rate = leak_rate
-        self.input_scaling = input_scaling
-        self.bias_scaling = bias_scaling
-        self.density = density
-        self.topology = topology
-        self.arrangement = arrangement
-        self.plasticity = plasticity
-        self.noise = noise
-        self.washout = washout
-        self.features = features
-        self.n_components = n_components
-        self.feature_penalty = feature_penalty
-        self.ridge = ridge
-        self.readout = readout
-        self.activation = activation
-        self.dtype = dtype
-        self.random_state = random_state
-        self.device = device
+    _: KW_ONLY
+    bias_scaling: float = 0.5
+    features: Any = "mean"
+    n_components: int | None = 20
+    feature_penalty: float = 1.0
+    ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4)
+    dtype: str = "float64"
 
     def _check_params(self) -> None:
         super()._check_params()
         self._check_readout("classifier")
         if self.n_components is not None:
-            check_whole("n_components", self.n_components, 1)
+            check_integer("n_components", self.n_components, 1)
         check_real("feature_penalty", self.feature_penalty, 0, float("inf"), open_low=True)
         if isinstance(self.features, str):
             if self.features not in FEATURES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ Rows = tuple[Array, Array, bool]
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class EchoStateRegressor(RegressorMixin, Forecasting):
     """Echo-state network that predicts a target for every step of a series.
 
@@ -73,48 +75,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
     True
     """
 
-    def __init__(
-        self,
-        units: int | tuple[int, ...] = 500,
-        *,
-        spectral_radius: float = 0.9,
-        leak_rate: float = 1.0,
-        input_scaling: float = 1.0,
-        bias_scaling: float = 0.0,
-        density: float | int = 0.1,
-        topology: str = "random",
-        arrangement: str = "deep",
-        plasticity: Any = 0,
-        feedback: bool = False,
-        noise: float = 0.0,
-        washout: int = 0,
-        ridge: Any = 1e-6,
-        validation_fraction: float = 0.0,
-        readout: Any = "ridge",
-        activation: str = "tanh",
-        dtype: str = "float32",
-        random_state: Any = None,
-        device: str = "cpu",
-    ) -> None:
-        self.units = units
-        self.spectral_radius = spectral_radius
-        self.leak_rate = leak_rate
-        self.input_scaling = input_scaling
-        self.bias_scaling = bias_scaling
-        self.density = density
-        self.topology = topology
-        self.arrangement = arrangement
-        self.plasticity = plasticity
-        self.feedback = feedback
-        self.noise = noise
-        self.washout = washout
-        self.ridge = ridge
-        self.validation_fraction = validation_fraction
-        self.readout = readout
-        self.activation = activation
-        self.dtype = dtype
-        self.random_state = random_state
-        self.device = device
+    _: KW_ONLY
+    feedback: bool = False
+    validation_fraction: float = 0.0
 
     def _check_params(self) -> None:
         super()._check_params()
