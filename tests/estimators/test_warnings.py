@@ -111,13 +111,15 @@ def test_a_rank_search():
 
 
 def test_a_subspace_dimension():
+    model, noise = small(DeepReservoirRegressor), np.random.default_rng(1).normal(size=60)
+
     def find():
-        return subspace_dimension(small(DeepReservoirRegressor), X, RNG.normal(size=60))
+        return subspace_dimension(model, X, noise, random_state=0)
 
     assert_here(
         find,
         "no subspace dimension was found: the fully trained network scores",
-        "return subspace_dimension(small(DeepReservoirRegressor), X, RNG.normal(size=60))",
+        "return subspace_dimension(model, X, noise, random_state=0)",
     )
 
 
