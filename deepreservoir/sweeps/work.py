@@ -116,7 +116,7 @@ def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
         raise Interrupted
     records = []
     for run, model in zip(runs, models, strict=True):
-        seen = list(arms.looked_at(task, model, run.value("rank"), run.seed, cost))
+        seen = list(arms.evaluate_adapter(task, model, run.value("rank"), run.seed, cost))
         if run.arm == "no_scaffold":
             seen = [replace(seen[0], arm="no_scaffold")]
         first, *afterwards = seen

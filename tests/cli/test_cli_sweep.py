@@ -41,7 +41,7 @@ score = 150
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
+    monkeypatch.setattr(resources, "_release_free_memory", lambda: None)
     folder = own_folder(tmp_path, monkeypatch)
     (folder / "made.csv").write_text("width,height,depth,kind\n" + ROWS)
     declare(folder)

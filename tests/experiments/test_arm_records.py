@@ -56,7 +56,9 @@ def test_every_arm_has_a_record_a_rank_and_seed(done):
     expected += [("linear", None, SEEDS[0])]  # it needs no seed, so one run says all
     assert sorted(found, key=str) == sorted(expected, key=str)
     assert comparison.complete
-    assert comparison.notes == ("echo_state: it reads images row by row, and these are none",)
+    assert comparison.notes == (
+        "echo_state: the data set has no images, which this arm reads row by row",
+    )
     assert (comparison.ranks, comparison.seeds) == (RANKS, SEEDS)
 
 
