@@ -103,7 +103,7 @@ def test_no_folder(here, capsys):
 
 
 def test_a_folder_of_something_else(here, capsys):
-    words = ("holds no sweep", "there is no sweep.json in it", "name the folder that")
+    words = ("is not the folder of a sweep", "it has no sweep.json", "name the folder that")
     refused(capsys, here, 1, *words, arguments=["."])
     (here / "empty").mkdir()
     refused(capsys, here, 1, *words, arguments=["empty"])
@@ -112,9 +112,9 @@ def test_a_folder_of_something_else(here, capsys):
 def test_a_description_or_a_record_that_is_damaged(here, capsys):
     records = here / "ranks" / "records.jsonl"
     records.write_text("[]\n" + records.read_text())
-    refused(capsys, here, 1, "records.jsonl, line 1, is no record", arguments=["ranks"])
+    refused(capsys, here, 1, "records.jsonl, line 1, is not a record", arguments=["ranks"])
     (here / "ranks" / "sweep.json").write_text("{}")
-    refused(capsys, here, 1, "sweep.json is no description of a sweep", arguments=["ranks"])
+    refused(capsys, here, 1, "sweep.json is not the description of a sweep", arguments=["ranks"])
 
 
 @pytest.mark.parametrize("name", ["records.jsonl", "sweep.json"])
