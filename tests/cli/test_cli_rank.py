@@ -134,10 +134,10 @@ REFUSED = [
     (("digits", "--folds", "1"), ["--folds", "1"]),
     (("digits", "--folds", "140"), ["cv=140", "140 rows of every class"]),
     (("digits", "--plot", "p.gif"), [".png", "p.gif"]),
-    (("digits", "--plot", "no/p.png"), ["no folder"]),
-    (("digits", "--out", "no/r.json"), ["no folder"]),
-    (("digits", "--plot", "a.png", "--out", "a.png"), ["--plot and --out are one file"]),
-    (("t.csv", "--target", "y", "--out", "t.csv"), ["t.csv is what is read"]),
+    (("digits", "--plot", "no/p.png"), ["not a writable folder"]),
+    (("digits", "--out", "no/r.json"), ["not a writable folder"]),
+    (("digits", "--plot", "a.png", "--out", "a.png"), ["--plot and --out are the same file"]),
+    (("t.csv", "--target", "y", "--out", "t.csv"), ["t.csv is an input"]),
     ((), ["DATASET"]),
 ]
 

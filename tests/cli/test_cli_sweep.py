@@ -268,7 +268,8 @@ def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, work
     assert status != 0
     if number == signal.SIGINT:
         assert "Traceback" not in shown
-        assert re.search(r"Interrupted: \S+out keeps what was made", shown.replace("\r\n", ""))
+        message = r"Interrupted: the finished runs are in \S+out; run"
+        assert re.search(message, shown.replace("\r\n", ""))
     kept = lasting(here / "out")
     runs = runs_of(read_sweep(declaration))
     assert 0 < len(kept) < len(runs)

@@ -93,7 +93,8 @@ def test_a_control_without_a_scaffold_that_is_worse_is_told_by_how_much(tmp_path
          "better choice there."),
         ({1: 0.95, 4: 0.895}, "A dense network of the same stored size is better than the adapter "
          "at rank 1, by up to 5.00 points (rank 1). If only the file size matters, it is the "
-         "better choice there. It is as good as the adapter, within one standard deviation, at rank 4."),
+         "better choice there. It is as good as the adapter, within one standard deviation, at "
+         "rank 4."),
         ({1: 0.80, 4: 0.905}, "A dense network of the same stored size is as good as the adapter, "
          "within one standard deviation, at rank 4."),
     ],
