@@ -50,6 +50,7 @@ def _both(
 
 def _figures(seconds: dict[str, list[float]], device: Device) -> dict[str, Any]:
     on_device = [name for name in seconds if name.endswith(f", {device}")]
+    pairs: dict[tuple[str, str], float | None]
     pairs = {(f"{name.rpartition(',')[0]}, cpu", name): None for name in on_device}
     return figures_of(seconds, pairs)
 

@@ -54,8 +54,8 @@ def beta_histograms(gathered: Gathered) -> Picture | None:
         )
         reading = (
             f"Distribution of beta after training, by {by}; each row has its own vertical scale. "
-            "beta is the weight of the scaffold: it starts at 1 (dotted line); at 0 (solid line), "
-            "the scaffold is not used."
+            "The weight of the scaffold, beta, starts at 1 (dotted line); at 0 (solid line), the "
+            "scaffold is not used."
         )
         return Picture.of(figure, "betas", "Beta after training", reading, f"{description}.")
 

@@ -220,11 +220,11 @@ def _schedules(gathered: Gathered) -> str:
     for row in gathered.scored("adapter"):
         means.setdefault(shown(value(row, "resample")), []).append(row.mean or 0.0)
     parts = [
-        f"{name}: {gathered.score(fmean(scores))}"
-        + (f" with a median |beta| of {median(groups[name]):.2g}" if name in groups else "")
+        f"{gathered.score(fmean(scores))} for {name}"
+        + (f" (median |beta| {median(groups[name]):.2g})" if name in groups else "")
         for name, scores in means.items()
     ]
-    return f"Mean score for each schedule: {'; '.join(parts)}."
+    return f"Mean scores by schedule: {'; '.join(parts)}."
 
 
 def _seeds(gathered: Gathered) -> str:

@@ -147,8 +147,8 @@ def test_schedules_are_told_with_their_betas(tmp_path):
 
     words = said(filled(tmp_path, sweep, make))
     assert words["Resampling"] == (
-        "Mean score for each schedule: none: 90.00 % with a median |beta| of 1.5; epoch: 60.00 % "
-        "with a median |beta| of 0.03."
+        "Mean scores by schedule: 90.00 % for none (median |beta| 1.5); 60.00 % for epoch "
+        "(median |beta| 0.03)."
     )
     assert "at every rank with resample epoch" not in words["No scaffold"]  # those are 0.9 too
     assert "at every grid point" in words["No scaffold"]
