@@ -57,7 +57,7 @@ def compare_command(
     device: str,
     out: Path | None,
 ) -> None:
-    """Compare adapters on a frozen random network with full training and controls.
+    """Compare adapters with full training and controls.
 
     DATASET is digits (the default, part of scikit-learn), mnist, fashion_mnist, or a CSV file
     with a header. With mackey_glass or lorenz63, forecasts of a time series are compared:
@@ -68,10 +68,11 @@ def compare_command(
         deepreservoir compare measurements.csv --target price
         deepreservoir compare mackey_glass
 
-    Adapters at each rank are compared with the fully trained network, a dense network of the
-    same stored size, and controls: no scaffold, scaffold removed after training, wrong seed,
-    random features with a ridge readout, an echo-state network (for images), and logistic
-    regression. Scores are computed on held-out rows, as mean and standard deviation over seeds.
+    Adapters on a frozen random network are compared, at each rank, with the fully trained
+    network, a dense network of the same stored size, and controls: no scaffold, scaffold removed
+    after training, wrong seed, random features with a ridge readout, an echo-state network (for
+    images), and logistic regression. Scores are computed on held-out rows, as mean and standard
+    deviation over seeds.
     """
     arm_names = None if arms is None else arms.split(",")
     chosen = checked_device(device)  # before a data set is loaded or downloaded

@@ -24,7 +24,7 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--rank",
     type=click.IntRange(min=1),
-    help="Rank of the adapters.  [default: 8, or the narrowest width]",
+    help="Rank of the adapters.  [default: 8, or less for narrow layers]",
 )
 @click.option(
     "--layers",
@@ -64,7 +64,7 @@ def fit_command(
     checkpoint: Path | None,
     device: str,
 ) -> None:
-    """Fit a model on a table and save it: a seed and a few kilobytes of parameters.
+    """Fit a model on a table and save it.
 
     TABLE is a CSV file with a header. Numeric columns are standardised; text columns are one-hot
     encoded, with one feature per distinct value. A fifth of the rows is held out for the score.

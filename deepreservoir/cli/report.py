@@ -21,10 +21,11 @@ from .base import check_writable, main
     help="File for the page.  [default: report.html in DIR]",
 )
 def report_command(folder: Path, out: Path | None) -> None:
-    """Write the results of a sweep so far as one HTML page, with tables and pictures.
+    """Write the results of a sweep as an HTML page.
 
-    DIR is the folder of a sweep. The page needs neither a network connection nor scripts; it is
-    readable on a desktop, on a phone and in print. The pictures need matplotlib.
+    DIR is the folder of a sweep, which may still be running. The page needs neither a network
+    connection nor scripts; it is readable on a desktop, on a phone and in print. The pictures need
+    matplotlib.
 
     \b
         deepreservoir report ranks

@@ -27,7 +27,9 @@ from .base import checked_device, device_option, main
 def sweep_command(
     declaration: Path, out: Path | None, workers: int | None, scheduler: str | None, device: str
 ) -> None:
-    """Execute all runs that a TOML file declares: a grid, on several seeds, with controls.
+    """Run a declared grid on several seeds, with controls.
+
+    DECLARATION is a TOML file.
 
     \b
         deepreservoir sweep ranks.toml --out ranks --workers 2

@@ -121,7 +121,7 @@ def by_rank(gathered: Gathered) -> Picture | None:
     ]
     reading = _spread_words(gathered) + (
         "The number of trained parameters grows with the rank. Horizontal lines are references "
-        "without a rank; the shading is their spread over seeds."
+        "without a rank; the shading is their spread."
     )
     title = f"{gathered.score_name} by rank"
     with drawing(3.9) as figure:
