@@ -113,7 +113,7 @@ def _received(
             except CancelledError:
                 raise ClusterUnavailable(
                     f"the connection to the scheduler at {client.scheduler.address} was lost; all "
-                    "records are kept; run the same command again to continue the sweep"
+                    "records are kept; start the sweep again to continue it"
                 ) from None
             yield assignment, records
     finally:

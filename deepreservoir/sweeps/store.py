@@ -185,7 +185,7 @@ class Folder:
         except OSError as error:
             self._mend()
             raise OSError(
-                error.errno, f"{error.strerror}; run the same command again to continue", file
+                error.errno, f"{error.strerror}; start the sweep again to continue", file
             ) from error
 
     def _mend(self) -> None:

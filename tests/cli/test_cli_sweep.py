@@ -200,7 +200,7 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     message = refusal(capsys, "ranks.toml", "--out", "o")
     assert (
-        "records.jsonl: No space left on device; run the same command again to continue" in message
+        "records.jsonl: No space left on device; start the sweep again to continue" in message
     )
 
 

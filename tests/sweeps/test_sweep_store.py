@@ -231,7 +231,7 @@ def test_a_full_disk_is_an_error_with_its_file_and_leaves_whole_lines(folder, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(OSError, match="run the same command again to continue") as caught:
+    with pytest.raises(OSError, match="start the sweep again to continue") as caught:
         folder.append([record(1), record(2)])
     assert caught.value.errno == errno.ENOSPC
     assert Path(caught.value.filename) == folder.path / "records.jsonl"
