@@ -199,9 +199,7 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
     Folder(here / "o", read_sweep(here / "ranks.toml"))
     monkeypatch.setattr(os, "fsync", full)
     message = refusal(capsys, "ranks.toml", "--out", "o")
-    assert (
-        "records.jsonl: No space left on device; start the sweep again to continue" in message
-    )
+    assert "records.jsonl: No space left on device; start the sweep again to continue" in message
 
 
 # Stopped -------------------------------------------------------------------------------
