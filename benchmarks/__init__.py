@@ -1,1 +1,1 @@
-"""The paper's tasks and the speed races: ``python -m benchmarks``."""
+"""Benchmarks: the paper's tasks, speed and memory: ``python -m benchmarks``."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the paper's tasks and the speed races."""
+"""``python -m benchmarks``: the paper's tasks, speed and memory."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _out = click.option(
 )
 
 
-# What `run` runs, on MNIST.
+# Tasks on MNIST of the command `run`; the others are declared sweeps.
 _TASKS = {"mnist": mnist, "mnist_seed_gating": seed_gating}
 
 
 @click.group()
 def main() -> None:
-    """Measure deepreservoir, and keep the figures with machine, versions and date."""
+    """Benchmark deepreservoir; results are stored with machine, versions and date."""
 
 
 @main.command("run")
@@ -53,13 +53,13 @@ def main() -> None:
 @_out
 @click.pass_context
 def run_command(ctx: click.Context, task: str, seeds: int, workers: int, out: Path) -> None:
-    """Run the paper's protocol of TASK, ours beside theirs.
+    """Run the paper's protocol of TASK and compare the results with the paper's.
 
     mnist and mnist_seed_gating take about half an hour each.
 
-    The others are sweeps, declared in benchmarks/sweeps with their seeds, on --workers processes:
-    their records go to the folder of that name in --out, and a sweep that was stopped goes on
-    from there.
+    The other tasks are sweeps, declared in benchmarks/sweeps with their seeds. They use --workers
+    processes and write their records to a folder of the same name in --out; if a sweep was
+    stopped, the same command continues it.
     """
     if task in declared.NAMES:
         _run_declared(ctx, task, workers, out)
@@ -74,7 +74,9 @@ def run_command(ctx: click.Context, task: str, seeds: int, workers: int, out: Pa
 
 def _run_declared(ctx: click.Context, task: str, workers: int, out: Path) -> None:
     if ctx.get_parameter_source("seeds") == ParameterSource.COMMANDLINE:
-        raise click.UsageError(f"--seeds goes with {' and '.join(_TASKS)}; {task} declares its own")
+        raise click.UsageError(
+            f"--seeds is for {' and '.join(_TASKS)}; {task} declares its own seeds"
+        )
     try:
         click.echo(declared.run(task, out, workers, sys.stderr.isatty()))
     except (DatasetUnavailable, ValueError) as error:
@@ -89,17 +91,17 @@ def _run_declared(ctx: click.Context, task: str, workers: int, out: Path) -> Non
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="cuda races a GPU against the host, on the same work.",
+    help="cuda compares a GPU with the host on the same work.",
 )
 @_out
 def speed_command(rounds: int, device: Device, out: Path) -> None:
-    """Race scaffold generation, one adapted layer and an MNIST epoch against peers."""
+    """Time scaffold generation, one adapted layer and an MNIST epoch against other libraries."""
     problem = cuda_problem() if device == "cuda" else None
     if problem is not None:
-        click.echo(f"Skipped: there is no GPU to race on: {problem}.")
+        click.echo(f"Skipped: no GPU is available: {problem}.")
         return
     if device == "cpu" and not torch_peers.available():
-        click.echo("PyTorch is not installed: the races against it are skipped.")
+        click.echo("PyTorch is not installed: the comparisons with it are skipped.")
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
     races = speed.races(rounds) if device == "cpu" else device_speed.races(device, rounds)
     for name, race in races:
@@ -113,7 +115,7 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
             click.echo(f"  {pair['faster']} is {times:.2f} times {pair['than']}{target}")
         if "share_of_machine_rate" in race:
             share = race["share_of_machine_rate"]
-            click.echo(f"  dense reaches {share['reached']:.2f} of the rate (target 0.5)")
+            click.echo(f"  dense reaches {share['reached']:.2f} of the matrix rate (target 0.5)")
     if device == "cuda":
         figures["device"] = device_name()
     name = "speed" if device == "cpu" else "speed_cuda"
@@ -123,7 +125,7 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
 @main.command("memory")
 @_out
 def memory_command(out: Path) -> None:
-    """Measure the peak memory of fits, packed and streamed scaffolds."""
+    """Measure the peak memory of fits, and of packed and streamed scaffolds."""
     figures = memory.measurements()
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
@@ -134,9 +136,9 @@ def memory_command(out: Path) -> None:
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @_out
 def echo_command(rounds: int, out: Path) -> None:
-    """Race echo-state networks against reservoirpy, on the same weights."""
+    """Time echo-state networks against reservoirpy, with the same weights."""
     if not echo.available():
-        click.echo("reservoirpy is not installed: the races against it are skipped.")
+        click.echo("reservoirpy is not installed: the comparisons with it are skipped.")
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
     for name, race in echo.races(rounds):
         figures["races"][name] = race
@@ -148,7 +150,7 @@ def echo_command(rounds: int, out: Path) -> None:
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
 @_out
 def forecasting_command(seeds: int, out: Path) -> None:
-    """Closed loops, NARMA-10, memory capacity, and the memory of a fit (a few minutes)."""
+    """Measure closed-loop forecasts, NARMA-10, memory capacity and memory use (a few minutes)."""
     figures = {"seeds": seeds, "tasks": forecasting.measurements(seeds, click.echo)}
     click.echo(f"Wrote {store('forecasting', figures, out, ('numba',))}")
 
@@ -157,7 +159,7 @@ def forecasting_command(seeds: int, out: Path) -> None:
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
 @_out
 def files_command(rounds: int, out: Path) -> None:
-    """Save and load MNIST medium at rank 8; serve 64 tenants on one scaffold (two minutes)."""
+    """Save and load MNIST medium at rank 8; serve 64 adapters on one scaffold (two minutes)."""
     try:
         data = load_dataset("mnist")
     except DatasetUnavailable as error:
@@ -169,7 +171,7 @@ def files_command(rounds: int, out: Path) -> None:
 @main.command("tables")
 @_out
 def tables_command(out: Path) -> None:
-    """Print the kept figures as Markdown."""
+    """Print the stored results as Markdown tables."""
     click.echo(tables.all_tables(out))
 
 

@@ -1,4 +1,4 @@
-"""The paper's ablations as sweeps: each a declaration in benchmarks/sweeps."""
+"""The paper's ablations as sweeps, declared in benchmarks/sweeps."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
 def run(name: str, out: Path, workers: int, verbose: bool) -> str:
-    """Run a declared sweep, or what is left of it, and return ours beside theirs as tables.
+    """Run a declared sweep, or its remaining runs, and return its tables as Markdown.
 
-    Records go to the folder of that name in `out`.
+    Records are written to the folder `name` in `out`.
     """
     folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
     return f"{summary_table(folder)}\n\n{beside_table(folder)}"
 
 
 def tables(out: Path) -> str:
-    """Return ours beside theirs for every sweep that has been run, under a heading each."""
+    """Return the comparison with the paper for every sweep that has been run, with headings."""
     parts = []
     for name in NAMES:
         if (out / name).is_dir():
             folder = Folder(out / name)
             began, machine = folder.began["date"][:10], folder.began["machine"]
             runs = f"{len(folder.records())} runs on {len(folder.sweep.seeds)} seeds"
-            where = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
-            parts.append(f"### {name}\n\n{beside_table(folder)}. {where}")
+            provenance = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
+            parts.append(f"### {name}\n\n{beside_table(folder)}. {provenance}")
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""The speed races on a GPU: the same work there and on the host, in one run."""
+"""The speed benchmarks on a GPU: the same work on the device and on the host, in one run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def device_name() -> str:
 
 
 def _to_the_end(run: Callable[[], object], device: Device) -> Callable[[], object]:
-    """Return a run that waits for all that it has asked of a device."""
+    """Return a function that also waits until the device has finished."""
     if device == "cpu":
         return run
     wait = device_module(device).cuda.Device().synchronize
@@ -40,7 +40,7 @@ def _to_the_end(run: Callable[[], object], device: Device) -> Callable[[], objec
 def _both(
     device: Device, make: Callable[[Device], dict[str, Callable[[], object]]], rounds: int
 ) -> dict[str, list[float]]:
-    """Race what is made for the host against the same on the device."""
+    """Time the same work on the host and on the device."""
     contenders: Contenders = {}
     for place in dict.fromkeys(("cpu", device)):
         for name, run in make(place).items():
@@ -49,12 +49,14 @@ def _both(
 
 
 def _figures(seconds: dict[str, list[float]], device: Device) -> dict[str, Any]:
-    here = [name for name in seconds if name.endswith(f", {device}")]
-    return figures_of(seconds, {(f"{name.rpartition(',')[0]}, cpu", name): None for name in here})
+    on_device = [name for name in seconds if name.endswith(f", {device}")]
+    pairs: dict[tuple[str, str], float | None]
+    pairs = {(f"{name.rpartition(',')[0]}, cpu", name): None for name in on_device}
+    return figures_of(seconds, pairs)
 
 
 def generation(device: Device, rounds: int) -> dict[str, Any]:
-    """Draw 16.8 million weights where they are used."""
+    """Draw 16.8 million weights on the device that uses them."""
 
     def make(place: Device) -> dict[str, Callable[[], object]]:
         def drawn(family: str, storage: str) -> Callable[[], object]:
@@ -72,13 +74,15 @@ def one_layer(device: Device, rounds: int) -> dict[str, Any]:
     storages = {"normal": "dense", "hadamard": "structured", "binary": "packed"}
 
     def make(place: Device) -> dict[str, Callable[[], object]]:
-        return {family: layer_step(x, family, how, place) for family, how in storages.items()}
+        return {
+            family: layer_step(x, family, storage, place) for family, storage in storages.items()
+        }
 
     return _figures(_both(device, make, rounds), device)
 
 
 def mnist_epoch(device: Device, rounds: int) -> dict[str, Any]:
-    """Epochs of MNIST medium at rank 8 and in full, seconds each, on noise of MNIST's shape."""
+    """Seconds per epoch of MNIST medium at rank 8 and fully trained, on noise of MNIST's shape."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, 784), np.float32)
     y = generator.integers(0, 10, ROWS)
@@ -96,7 +100,7 @@ def mnist_epoch(device: Device, rounds: int) -> dict[str, Any]:
 
 
 def reservoir(device: Device, rounds: int) -> dict[str, Any]:
-    """A thousand steps of 32 series side by side, 1000 units: sparse and dense weights."""
+    """A thousand steps of 32 parallel series with 1000 units: sparse and dense weights."""
     X = np.random.default_rng(0).standard_normal((_SERIES, _STEPS, 1)).astype(np.float32)
 
     def make(place: Device) -> dict[str, Callable[[], object]]:
@@ -113,7 +117,7 @@ def reservoir(device: Device, rounds: int) -> dict[str, Any]:
 
 
 def races(device: Device, rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (name, figures) of each race."""
+    """Yield (name, figures) for each race."""
     yield "generation", generation(device, rounds)
     yield "one layer", one_layer(device, rounds)
     yield "mnist epoch", mnist_epoch(device, max(3, rounds // 3))

@@ -1,4 +1,4 @@
-"""Echo-state networks against reservoirpy: the same weights, the same task, one run."""
+"""Echo-state networks against reservoirpy: the same weights and the same task, in one run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TARGETS_MANY = {100: 6.0, 500: 3.0, 1000: 1.6, 2000: 1.6}
 
 
 def available() -> bool:
-    """Say whether reservoirpy can be imported."""
+    """Return whether reservoirpy can be imported."""
     try:
         import reservoirpy  # noqa: F401
     except ImportError:
@@ -48,7 +48,7 @@ def _model(units: int, **params: Any) -> EchoStateRegressor:
 
 
 def _peer(model: EchoStateRegressor, dense: bool = False) -> Any:
-    """Return reservoirpy's network with the weights of a fitted model, sparse unless told."""
+    """Return a reservoirpy network with the weights of a fitted model, by default sparse."""
     from reservoirpy.nodes import Reservoir, Ridge
 
     part = model.reservoir_.parts[0]
@@ -69,19 +69,19 @@ def _series() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit(model: EchoStateRegressor, X: np.ndarray, Y: np.ndarray) -> None:
-    """Run the drawn reservoir over series (n, time, 1) and solve the readout."""
+    """Run a drawn reservoir over series (n, time, 1) and solve the readout."""
     stack = model.reservoir_
     equations = NormalEquations(stack.units, 1)
-    for _, states, wanted in harvest(stack, X, Y, _WASHOUT):
-        equations.add(states.reshape(-1, stack.units), wanted.reshape(-1, 1))
+    for _, states, targets in harvest(stack, X, Y, _WASHOUT):
+        equations.add(states.reshape(-1, stack.units), targets.reshape(-1, 1))
     equations.solve(_RIDGE)
 
 
 def one_series(units: int, rounds: int) -> dict[str, Any]:
-    """Fit on one series of 10,000 steps; error one step ahead on the 2,000 that follow.
+    """Fit on one series of 10,000 steps; one-step error on the 2,000 steps that follow.
 
-    Both are given their weights: what is timed is the run and the readout. Beside it, how far
-    apart the states are where both are float64.
+    The weights are drawn beforehand: the timing covers the run and the readout. The figures also
+    include the largest difference between the states of the two libraries, both in float64.
     """
     x, y = _series()
     train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
@@ -100,14 +100,14 @@ def one_series(units: int, rounds: int) -> dict[str, Any]:
 
 
 def _difference_of_states(units: int, x: np.ndarray) -> float:
-    """Return the largest difference of states in float64: ours and the peer's, same weights."""
+    """Return the largest difference between our states and reservoirpy's, in float64."""
     model = _model(units, dtype="float64").fit(x[: 2 * _WASHOUT], x[: 2 * _WASHOUT])
     peer = _peer(model).nodes[0]
     return float(np.abs(model.states(x) - peer.run(x)).max())
 
 
 def eight_series(units: int, rounds: int) -> dict[str, Any]:
-    """Fit on eight series of 1,250 steps, against the fastest setting of the peer."""
+    """Fit on eight series of 1,250 steps, against the fastest setting of reservoirpy."""
     x, y = _series()
     X = x[:_STEPS].reshape(8, -1, 1)
     Y = y[:_STEPS].reshape(8, -1, 1)
@@ -122,7 +122,7 @@ def eight_series(units: int, rounds: int) -> dict[str, Any]:
 
 
 def hadamard(units: int, rounds: int) -> dict[str, Any]:
-    """Run a Hadamard reservoir, no matrix at all, beside the peer with 2,000 units."""
+    """Run a Hadamard reservoir, which stores no matrix, against reservoirpy with 2,000 units."""
     x, y = _series()
     train, test = slice(0, _STEPS), slice(_STEPS - _WASHOUT, None)
     model = _model(units, topology="hadamard").fit(x[train], y[train])
@@ -145,14 +145,14 @@ def _run_states(model: EchoStateRegressor, x: np.ndarray) -> None:
 def _error(
     predict: Callable[[np.ndarray], Any], x: np.ndarray, y: np.ndarray, test: slice
 ) -> float:
-    found = np.asarray(predict(x[test])).reshape(-1, 1)
-    return float(nrmse(y[test][_WASHOUT:], found[_WASHOUT:]))
+    predictions = np.asarray(predict(x[test])).reshape(-1, 1)
+    return float(nrmse(y[test][_WASHOUT:], predictions[_WASHOUT:]))
 
 
 def _figures(
     seconds: dict[str, list[float]], errors: dict[str, float], target: float | None
 ) -> dict[str, Any]:
-    """Return the figures of a race; what ours is compared with is the fastest of the others."""
+    """Return the figures of a race; ours is compared with the fastest of the others."""
     figures: dict[str, Any] = {"median_seconds": medians(seconds), "nrmse": errors}
     others = {name: time for name, time in medians(seconds).items() if name != "ours"}
     if others:
@@ -164,9 +164,9 @@ def _figures(
 
 
 def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (name, figures) of each race; where numba is, once more without it."""
+    """Yield (name, figures) for each race; with numba installed, also without it."""
     for path in ("", ", NumPy alone") if compiled.available() else (", NumPy alone",):
-        with patch.object(compiled, "available", lambda found=not path: found):
+        with patch.object(compiled, "available", lambda available=not path: available):
             for units in _TARGETS:
                 yield f"one series, {units} units{path}", one_series(units, rounds)
             for units in _TARGETS_MANY:

@@ -1,4 +1,4 @@
-"""Models as files: bytes, seconds to load, accuracy in 16 bits; tenants on one scaffold."""
+"""Models as files: size, loading time, accuracy in 16 bits; many adapters on one scaffold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .timing import Contenders, medians, race, ratio
 
 _LAYERS, _RANK, _EPOCHS = (512, 256, 128, 64), 8, 5
 _TENANTS = 64
-_ROWS = (1, 2, 4, 8)  # of each tenant in a batch
+_ROWS = (1, 2, 4, 8)  # rows per tenant in a batch
 
 _MOST_BYTES = {"float32": 100_000, "float16": 55_000}
 _MOST_SECONDS = 0.2
@@ -27,16 +27,16 @@ _LEAST_TIMES = 5.0
 
 
 def fitted(data: Dataset) -> DeepReservoirClassifier:
-    """Fit MNIST medium at rank 8, for a few epochs: enough for accuracies that mean something."""
+    """Fit MNIST medium at rank 8 for a few epochs, enough for a meaningful accuracy."""
     model = DeepReservoirClassifier(_LAYERS, rank=_RANK, max_iter=_EPOCHS, random_state=0)
     return model.fit(data.X_train, data.y_train)
 
 
 def kept(model: DeepReservoirClassifier, data: Dataset, rounds: int) -> dict[str, Any]:
-    """Save in each type, load again, and compare."""
+    """Save in each dtype, load again, and compare."""
     figures: dict[str, Any] = {}
     X, y = data.X_test, data.y_test
-    wanted = model.predict_proba(X)
+    expected = model.predict_proba(X)
     with TemporaryDirectory() as folder:
         for dtype in (None, "float16", "bfloat16"):
             path = save(model, Path(folder) / "m.safetensors", dtype=dtype)
@@ -51,7 +51,7 @@ def kept(model: DeepReservoirClassifier, data: Dataset, rounds: int) -> dict[str
                 "target_bytes": _MOST_BYTES.get(name),
                 "seconds_to_load": median(seconds),
                 "target_seconds": _MOST_SECONDS,
-                "equal_bit_for_bit": bool((again.predict_proba(X) == wanted).all()),
+                "equal_bit_for_bit": bool((again.predict_proba(X) == expected).all()),
                 "accuracy": float(again.score(X, y)),
             }
     return figures
@@ -63,7 +63,7 @@ def tenants(model: DeepReservoirClassifier, data: Dataset, rounds: int) -> dict[
     adapter = model.network_.theta.nbytes + model.network_.grad.nbytes
     with TemporaryDirectory() as folder:
         path = save(model, Path(folder) / "m.safetensors")
-        first = attach(model, path)  # what is loaded once is loaded
+        first = attach(model, path)  # outside the measurement: it loads code and libraries
         with measured() as cost:
             models = {i: attach(first, path) for i in range(_TENANTS)}
     figures: dict[str, Any] = {
@@ -95,12 +95,12 @@ def tenants(model: DeepReservoirClassifier, data: Dataset, rounds: int) -> dict[
     return figures
 
 
-def measurements(data: Dataset, rounds: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return all figures, telling each as it comes."""
+def measurements(data: Dataset, rounds: int, report: Callable[[str], None]) -> dict[str, Any]:
+    """Return all figures, reporting each when it is available."""
     model = fitted(data)
     figures: dict[str, Any] = {"epochs": _EPOCHS, "trained": model.n_trained_params_}
     figures["files"] = kept(model, data, rounds)
-    tell(f"files: {figures['files']}")
+    report(f"files: {figures['files']}")
     figures["tenants"] = tenants(model, data, rounds)
-    tell(f"tenants: {figures['tenants']}")
+    report(f"tenants: {figures['tenants']}")
     return figures

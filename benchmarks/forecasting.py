@@ -1,4 +1,4 @@
-"""What echo-state networks reach: closed loops, NARMA-10, memory; and what a fit takes."""
+"""Accuracy of echo-state networks: closed loops, NARMA-10, memory capacity; memory of a fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deepreservoir.esn import (
 )
 from deepreservoir.experiments.comparisons.resources import measured
 
-_DATA_SEEDS = 100  # of NARMA-10, from which those that stay bounded are taken
+_DATA_SEEDS = 100  # seeds of NARMA-10; those whose series diverge are skipped
 
 
 def _closed_loop(
@@ -31,15 +31,15 @@ def _closed_loop(
     horizon: int,
     **params: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit on the first part and generate from many starts after it: truth and forecasts.
+    """Fit on the first part and forecast from many later starts; return truth and forecasts.
 
-    The last target of training is row `n_train`, so that starts are beyond it.
+    The last training target is row `n_train`, and all starts are after it.
     """
     model = EchoStateRegressor(dtype="float64", washout=200, **params)
     model.fit(series[:n_train], series[1 : n_train + 1])
     before = np.stack([series[start - history : start] for start in starts])
     truth = np.stack([series[start : start + horizon] for start in starts])
-    with np.errstate(over="ignore", invalid="ignore"):  # a loop may run away
+    with np.errstate(over="ignore", invalid="ignore"):  # a closed loop may diverge
         return truth, model.forecast(horizon, before)
 
 
@@ -58,9 +58,9 @@ def mackey_glass_loop(seeds: int) -> dict[str, Any]:
     }
     errors, times = [], []
     for seed in range(seeds):
-        truth, found = _closed_loop(x, n_train, starts, 500, horizon, random_state=seed, **params)
-        errors.append(float(np.sqrt(((found - truth)[:, 83] ** 2).mean()) / x.std()))
-        times.append(median(map(valid_prediction_time, truth, found)))
+        truth, loops = _closed_loop(x, n_train, starts, 500, horizon, random_state=seed, **params)
+        errors.append(float(np.sqrt(((loops - truth)[:, 83] ** 2).mean()) / x.std()))
+        times.append(median(map(valid_prediction_time, truth, loops)))
     return {
         "params": params,
         "n_train": n_train,
@@ -87,8 +87,8 @@ def lorenz_loop(seeds: int) -> dict[str, Any]:
     }
     times = []
     for seed in range(seeds):
-        truth, found = _closed_loop(x, n_train, starts, 300, horizon, random_state=seed, **params)
-        each = [valid_prediction_time(*pair, dt) for pair in zip(truth, found, strict=True)]
+        truth, loops = _closed_loop(x, n_train, starts, 300, horizon, random_state=seed, **params)
+        each = [valid_prediction_time(*pair, dt) for pair in zip(truth, loops, strict=True)]
         times.append(median(each) / LYAPUNOV_TIMES["lorenz63"])
     return {
         "params": params,
@@ -100,7 +100,7 @@ def lorenz_loop(seeds: int) -> dict[str, Any]:
 
 
 def narma(seeds: int) -> dict[str, Any]:
-    """NARMA-10: 4,000 steps to train on, error on the 2,000 that follow."""
+    """NARMA-10: trained on 4,000 steps, error on the 2,000 steps that follow."""
     params: dict[str, Any] = {
         "units": 500,
         "spectral_radius": 0.95,
@@ -115,7 +115,7 @@ def narma(seeds: int) -> dict[str, Any]:
             break
         try:
             u, y = narma10(6000, seed=seed)
-        except ValueError:  # a few inputs drive the system itself to infinity
+        except ValueError:  # for a few inputs, the system itself diverges
             diverged.append(seed)
             continue
         model = EchoStateRegressor(dtype="float64", washout=100, random_state=seed, **params)
@@ -139,14 +139,14 @@ def capacity() -> dict[str, Any]:
 
 
 def fit_memory() -> dict[str, Any]:
-    """Peak of memory while fitting 500 units, over what was there: by length of the series."""
+    """Peak memory of fitting 500 units, above what was in use, by length of the series."""
     lengths = (10_000, 100_000, 1_000_000)
     peaks = {}
     for length in lengths:
         x = np.sin(np.arange(length + 1) / 5)[:, None]
         X, y = x[:-1].copy(), x[1:].copy()
         model = EchoStateRegressor(500, washout=100, random_state=0)
-        model.fit(X[:3000], y[:3000])  # what is loaded once is loaded
+        model.fit(X[:3000], y[:3000])  # outside the measurement: it loads code and libraries
         with measured() as cost:
             model.fit(X, y)
         peaks[str(length)] = {"peak_bytes": cost.peak_bytes, "series_bytes": X.nbytes + y.nbytes}
@@ -162,8 +162,8 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
     }
 
 
-def measurements(seeds: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return all figures, telling each as it comes."""
+def measurements(seeds: int, report: Callable[[str], None]) -> dict[str, Any]:
+    """Return all figures, reporting each when it is available."""
     tasks: dict[str, Callable[[], dict[str, Any]]] = {
         "fit_memory": fit_memory,
         "mackey_glass": lambda: mackey_glass_loop(seeds),
@@ -174,5 +174,5 @@ def measurements(seeds: int, tell: Callable[[str], None]) -> dict[str, Any]:
     figures = {}
     for name, task in tasks.items():
         figures[name] = task()
-        tell(f"{name}: {figures[name]}")
+        report(f"{name}: {figures[name]}")
     return figures

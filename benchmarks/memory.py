@@ -12,7 +12,7 @@ from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
 
 def fit_peak() -> dict[str, Any]:
-    """Fit MNIST medium at rank 8 on 54,000 rows, two epochs."""
+    """Fit MNIST medium at rank 8 on 54,000 rows for two epochs."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((54_000, 784), np.float32)
     y = generator.integers(0, 10, len(X))
@@ -22,7 +22,7 @@ def fit_peak() -> dict[str, Any]:
     projection = len(X) * 512 * 4
     weights = 4 * (model.n_trained_params_ + model.n_scaffold_params_)
     optimiser = 2 * 4 * model.n_trained_params_
-    # The caller's own copy is there before the fit, so one more is what "two copies" leaves.
+    # Two copies of the data are allowed; the caller's copy exists before the measurement.
     allowed = weights + optimiser + X.nbytes + projection
     return {
         "peak_bytes_over_start": cost.peak_bytes,
@@ -40,7 +40,7 @@ def packed() -> dict[str, Any]:
 
 
 def streamed() -> dict[str, Any]:
-    """Train one layer of 20,000 x 20,000 (1.6 GB if it were held), two epochs of 256 rows."""
+    """Train one layer of 20,000 x 20,000 (1.6 GB if stored), two epochs of 256 rows."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((256, 20_000), np.float32)
     y = generator.integers(0, 2, len(X))

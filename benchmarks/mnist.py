@@ -1,7 +1,4 @@
-"""The paper's MNIST protocol (arXiv 2604.08749, MNIST section), ours beside theirs.
-
-Every run is a frozen specification, and is recorded as it ends.
-"""
+"""The paper's MNIST protocol (arXiv 2604.08749, MNIST section), compared with its results."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from deepreservoir.experiments.comparisons.arms import Record, Task, full
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is run, what the paper reports, what we aim for.
+    """One row of the table: a specification, the paper's result and our target.
 
     Attributes
     ----------
@@ -26,13 +23,13 @@ class Row:
     rank : int or None
         None for the fully trained network.
     trained : int
-        The paper's count of trained parameters.
+        Number of trained parameters in the paper.
     paper : float or None
-        Its test accuracy, %.
+        Test accuracy in the paper, %.
     at_least : float or None
         Our target, %.
     within : float or None
-        Tolerance around the paper's figure, points.
+        Tolerance around the paper's accuracy, percentage points.
     """
 
     name: str
@@ -57,7 +54,7 @@ def _rows() -> Iterator[Row]:
     for family in _FAMILIES:
         protocol = replace(MNIST_MEDIUM, scaffold=family)
         yield Row(f"r8 {family}", protocol, 8, _TRAINED[8])
-    # The paper's settings. Its text gives alpha = 1 and two scalings; a third reading is s = 1.
+    # The paper's settings: its text gives alpha = 1 and two scalings; s = 1 is a third reading.
     readings = {
         "s = 1/rank": replace(MNIST_MEDIUM_PAPER, scaling="lora"),
         "s = 1/sqrt(rank)": MNIST_MEDIUM_PAPER,
@@ -72,7 +69,7 @@ ROWS = tuple(_rows())
 
 
 def run_row(row: Row, data: Dataset, seeds: int) -> dict[str, Any]:
-    """Run one line over seeds and return its figures."""
+    """Run one row over all seeds and return its figures."""
     task = Task(data, row.protocol)
     records = [_run(task, row, seed) for seed in range(seeds)]
     accuracies = [100 * record.score for record in records]
@@ -108,9 +105,9 @@ def _run(task: Task, row: Row, seed: int) -> Record:
     return task.record("adapter", row.rank, seed, model, cost, model.n_trained_params_, True)
 
 
-def run(data: Dataset, seeds: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Run the whole table, telling each line as it ends."""
-    tell(f"{'':28} {'trained':>8} {'ours %':>15} {'paper %':>8} {'target':>8}  seconds a run")
+def run(data: Dataset, seeds: int, report: Callable[[str], None]) -> dict[str, Any]:
+    """Run the whole table, reporting each row when it is finished."""
+    report(f"{'':28} {'trained':>8} {'ours %':>15} {'paper %':>8} {'target':>8}  seconds per run")
     figures = []
     for row in ROWS:
         line = run_row(row, data, seeds)
@@ -118,7 +115,7 @@ def run(data: Dataset, seeds: int, tell: Callable[[str], None]) -> dict[str, Any
         target = f"{row.at_least:.1f}" if row.at_least else f"±{row.within}" if row.within else ""
         paper = "" if row.paper is None else f"{row.paper:.2f}"
         mark = "" if line["met"] else "  MISSED"
-        tell(
+        report(
             f"{row.name:28} {line['trained']:8,} {line['accuracy']:7.2f} ± {line['spread']:.2f}"
             f" {paper:>8} {target:>8}  {line['seconds']:.1f}{mark}"
         )

@@ -1,7 +1,7 @@
-"""The paper's seed-gated task (arXiv 2604.08749, MNIST section), ours beside theirs.
+"""The paper's seed-gated task (arXiv 2604.08749, MNIST section), compared with its results.
 
-One adapter of rank 4 on three scaffolds, each for three digits, without a label for other digits
-and with one. Digit 0 is never trained on.
+One adapter of rank 4 on three scaffolds, each for three digits, without and with an out-of-class
+label. Digit 0 is not in the training data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Values = dict[str, dict[str, float]]  # task -> what was measured -> %
 
 @dataclass(frozen=True)
 class Gating:
-    """What is trained.
+    """Specification of the seed-gated task.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Gating:
     seeds : tuple of int
         The scaffold seed of each task.
     unseen : int
-        A seed that is no task's.
+        A seed that belongs to no task.
     other : int
         The out-of-class label.
     """
@@ -52,27 +52,27 @@ class Gating:
         return ["".join(map(str, digits)) for digits in self.sets]
 
     def task_of(self, y: np.ndarray) -> np.ndarray:
-        """Return the task of each label, (n,); an empty name for a label of none."""
-        found = np.full(len(y), "", dtype=f"U{max(map(len, self.tasks))}")
+        """Return the name of the task of each label, (n,); empty for labels of no task."""
+        names = np.full(len(y), "", dtype=f"U{max(map(len, self.tasks))}")
         for name, digits in zip(self.tasks, self.sets, strict=True):
-            found[np.isin(y, digits)] = name
-        return found
+            names[np.isin(y, digits)] = name
+        return names
 
 
-#: With our learning rate of 3e-3 and s = 1, as the MNIST table.
+#: With a learning rate of 3e-3 and s = 1, as in the MNIST table.
 PAPER = Gating(replace(MNIST_MEDIUM, max_iter=150))
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure of every task is to reach, in %, and what the paper says of it."""
+    """The target of a measure for every task, in %, and the result in the paper."""
 
     what: str
     at_least: float
     paper: str
 
 
-#: By the name of the model. Of digit 0 the paper says that it is rejected, and no figure.
+#: Targets by the name of the model. The paper says that digit 0 is rejected, but gives no figure.
 TARGETS: dict[str, tuple[Target, ...]] = {
     "gated": (Target("own", 97.0, "97-99"),),
     "gated, out-of-class label": (
@@ -85,34 +85,35 @@ TARGETS: dict[str, tuple[Target, ...]] = {
 
 
 def measure(model: Any, data: Dataset, gating: Gating) -> Values:
-    """Return what a gated model makes of the held-out rows, task by task, in %.
+    """Return the measures of a gated model on the held-out rows, by task, in %.
 
-    ``own``: accuracy on the task's digits, on its seed. ``wrong seed``, ``unseen seed``: the same
-    on the seeds of the other tasks, and on one of none. With an out-of-class label ``rejected``,
-    the share of the other tasks' digits that are given it, and ``unseen digits rejected``.
+    ``own`` is the accuracy on the task's digits with the task's seed. ``wrong seed`` and ``unseen
+    seed`` are the accuracies with the seeds of the other tasks and with a seed of no task. With an
+    out-of-class label, ``rejected`` is the share of the other tasks' digits that get this label,
+    and ``unseen digits rejected`` the same for digits of no task.
     """
-    X, y, of = data.X_test, data.y_test, gating.task_of(data.y_test)
-    answers = {name: model.predict(X, name) for name in gating.tasks}
-    found: Values = {}
+    X, y, tasks = data.X_test, data.y_test, gating.task_of(data.y_test)
+    predictions = {name: model.predict(X, name) for name in gating.tasks}
+    measures: Values = {}
     for name in gating.tasks:
-        own, others, unseen = of == name, (of != name) & (of != ""), of == ""
-        wrong = [answers[other] for other in gating.tasks if other != name]
-        found[name] = {
-            "own": _share(answers[name][own] == y[own]),
-            "wrong seed": fmean(_share(answer[own] == y[own]) for answer in wrong),
+        own, others, unseen = tasks == name, (tasks != name) & (tasks != ""), tasks == ""
+        wrong = [predictions[other] for other in gating.tasks if other != name]
+        measures[name] = {
+            "own": _share(predictions[name][own] == y[own]),
+            "wrong seed": fmean(_share(labels[own] == y[own]) for labels in wrong),
             "unseen seed": _share(_on_seed(model, X[own], gating.unseen) == y[own]),
         }
         if model.out_of_class is not None:
-            rejects = answers[name] == model.out_of_class
-            found[name] |= {
-                "rejected": _share(rejects[others]),
-                "unseen digits rejected": _share(rejects[unseen]),
+            rejected = predictions[name] == model.out_of_class
+            measures[name] |= {
+                "rejected": _share(rejected[others]),
+                "unseen digits rejected": _share(rejected[unseen]),
             }
-    return found
+    return measures
 
 
 def _on_seed(model: Any, X: np.ndarray, seed: int) -> np.ndarray:
-    """Return what the model's adapter answers on a scaffold of another seed."""
+    """Return the predictions of the model's adapter on the scaffold of another seed."""
     outputs = model.network_.with_scaffold(seed).outputs(X, np.float64)
     return model.classes_[outputs.argmax(axis=1)]
 
@@ -122,9 +123,9 @@ def _share(hits: np.ndarray) -> float:
 
 
 def _fit(name: str, data: Dataset, gating: Gating, state: int) -> tuple[Any, float]:
-    """Return a fitted model, and the seconds that it took."""
-    of = gating.task_of(data.y_train)
-    rows = of != ""
+    """Return a fitted model and its training time in seconds."""
+    tasks = gating.task_of(data.y_train)
+    rows = tasks != ""
     X, y = data.X_train[rows], data.y_train[rows]
     params = gating.protocol.parameters() | {"rank": gating.rank, "random_state": state}
     model: Any
@@ -135,7 +136,7 @@ def _fit(name: str, data: Dataset, gating: Gating, state: int) -> tuple[Any, flo
             label = gating.other if name == "gated, out-of-class label" else None
             seeds = dict(zip(gating.tasks, gating.seeds, strict=True))
             model = SeedGatedClassifier(scaffold_seeds=seeds, out_of_class=label, **params)
-            model.fit(X, y, of[rows])
+            model.fit(X, y, tasks[rows])
     if model.stop_reason_ == "interrupted":
         raise Interrupted
     return model, cost.seconds
@@ -143,18 +144,16 @@ def _fit(name: str, data: Dataset, gating: Gating, state: int) -> tuple[Any, flo
 
 def _by_task(model: Any, data: Dataset, gating: Gating) -> Values:
     """Return the accuracy of a plain model on each task's digits."""
-    of, right = gating.task_of(data.y_test), model.predict(data.X_test) == data.y_test
-    return {name: {"own": _share(right[of == name])} for name in gating.tasks}
+    tasks, correct = gating.task_of(data.y_test), model.predict(data.X_test) == data.y_test
+    return {name: {"own": _share(correct[tasks == name])} for name in gating.tasks}
 
 
 def summarised(runs: Sequence[Values]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return mean, spread and values over the random states, by task and by what was measured."""
+    """Return mean, spread and values over the random states, by task and measure."""
     return {
-        task: {
-            what: _over([run[task][what] for run in runs]) for what in measured_of
-        }
-        for task, measured_of in runs[0].items()
-    }  # fmt: skip
+        task: {measure: _over([run[task][measure] for run in runs]) for measure in measures}
+        for task, measures in runs[0].items()
+    }
 
 
 def _over(values: list[float]) -> dict[str, Any]:
@@ -163,23 +162,23 @@ def _over(values: list[float]) -> dict[str, Any]:
 
 
 def judged(name: str, tasks: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return each target of a model, and whether the mean of every task reaches it."""
-    found = []
+    """Return the targets of a model, and whether the means of all tasks reach them."""
+    judgements = []
     for target in TARGETS[name]:
         means = [figures[target.what]["mean"] for figures in tasks.values()]
-        reached = min(means) >= target.at_least
-        found.append({**asdict(target), "worst": min(means), "best": max(means), "met": reached})
-    return found
+        met = min(means) >= target.at_least
+        judgements.append({**asdict(target), "worst": min(means), "best": max(means), "met": met})
+    return judgements
 
 
 def run_model(name: str, data: Dataset, seeds: int, gating: Gating) -> dict[str, Any]:
-    """Run one model over random states and return its figures."""
+    """Run one model over all random states and return its figures."""
     runs, seconds, trained = [], [], 0
     for state in range(seeds):
-        model, took = _fit(name, data, gating, state)
+        model, elapsed = _fit(name, data, gating, state)
         gated = isinstance(model, SeedGatedClassifier)
         runs.append((measure if gated else _by_task)(model, data, gating))
-        seconds.append(took)
+        seconds.append(elapsed)
         trained = model.n_trained_params_
     tasks = summarised(runs)
     return {
@@ -193,21 +192,22 @@ def run_model(name: str, data: Dataset, seeds: int, gating: Gating) -> dict[str,
 
 
 def run(
-    data: Dataset, seeds: int, tell: Callable[[str], None], gating: Gating = PAPER
+    data: Dataset, seeds: int, report: Callable[[str], None], gating: Gating = PAPER
 ) -> dict[str, Any]:
-    """Run all models, telling each as it ends."""
+    """Run all models, reporting each when it is finished."""
     models = []
     for name in TARGETS:
         figures = run_model(name, data, seeds, gating)
         models.append(figures)
-        tell(f"{name}: {figures['trained']:,} trained numbers, {figures['seconds']:.0f} s a run")
-        for task, measured_of in figures["tasks"].items():
-            for what, over in measured_of.items():
-                tell(f"  {task}  {what:24} {over['mean']:7.2f} ± {over['spread']:.2f} %")
+        size = f"{figures['trained']:,} trained parameters"
+        report(f"{name}: {size}, {figures['seconds']:.0f} s per run")
+        for task, measures in figures["tasks"].items():
+            for measure_name, over in measures.items():
+                report(f"  {task}  {measure_name:24} {over['mean']:7.2f} ± {over['spread']:.2f} %")
         for target in figures["targets"]:
-            tell(
+            report(
                 f"  {target['what']}: ours {target['worst']:.1f}-{target['best']:.1f} %, "
-                f"paper {target['paper']}; to reach {target['at_least']:g}"
+                f"paper {target['paper']}; target {target['at_least']:g}"
                 + ("" if target["met"] else "  MISSED")
             )
     return {"seeds": seeds, "gating": asdict(gating), "models": models}

@@ -1,4 +1,4 @@
-"""The speed races: generation, one adapted layer, an MNIST epoch; against NumPy and PyTorch."""
+"""The speed benchmarks against NumPy and PyTorch: generation, one layer, an MNIST epoch."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .timing import Contenders, medians, race, ratio
 
 _MEDIUM = (784, 512, 256, 128, 64, 10)
 ROWS, BATCH, RANK, WIDTH = 54_000, 128, 8, 4096
-EPOCHS = 10  # a timing: what is done once a fit is shared by as many (a real fit has 20)
+EPOCHS = 10  # epochs per timing; they share the work that is done once per fit (normally 20 epochs)
 
 
 def figures_of(
     seconds: dict[str, list[float]], targets: dict[tuple[str, str], float | None]
 ) -> dict[str, Any]:
-    """Return medians, and for each (slow, fast) pair the ratio beside its target."""
+    """Return medians, and the ratio and the target of each (slow, fast) pair."""
     return {
         "median_seconds": medians(seconds),
         "ratios": [
@@ -144,7 +144,7 @@ def one_layer(rounds: int) -> dict[str, Any]:
 def epochs(
     X: np.ndarray, y: np.ndarray, device: Device = "cpu", **config: Any
 ) -> Callable[[], object]:
-    """Train a few epochs, the first layer's frozen product included."""
+    """Return a function that trains for ten epochs, including the first layer's frozen product."""
     shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
     network = Network(shape, seed=0, device=device)
     data = TrainingSet(Table(X, network.dtype, device), to_device(y, device))
@@ -153,7 +153,7 @@ def epochs(
 
 
 def mnist_epoch(rounds: int) -> dict[str, Any]:
-    """Epochs of MNIST medium at rank 8, seconds each: 54,000 rows of noise in MNIST's shape."""
+    """Seconds per epoch of MNIST medium at rank 8, on 54,000 rows of noise in MNIST's shape."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, 784), np.float32)
     y = generator.integers(0, 10, ROWS)
@@ -186,7 +186,7 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
 
 
 def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (name, figures) of each race."""
+    """Yield (name, figures) for each race."""
     yield "generation", generation(rounds)
     yield "one layer", one_layer(rounds)
     yield "mnist epoch", mnist_epoch(max(3, rounds // 3))

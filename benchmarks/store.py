@@ -1,4 +1,4 @@
-"""Where benchmark results are kept: one JSON file a benchmark, with machine and date."""
+"""Storage of benchmark results: one JSON file per benchmark, with machine and date."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ RESULTS = Path(__file__).parent / "results"
 def store(
     name: str, figures: dict[str, Any], folder: Path = RESULTS, packages: Sequence[str] = ()
 ) -> Path:
-    """Write `figures` to results/NAME.json and return the path.
+    """Write `figures` to NAME.json in `folder` and return the path.
 
-    Versions are those that all results depend on, and of `packages` those that are installed.
+    The file includes the versions of the packages on which all results depend, and of those in
+    `packages` that are installed.
     """
     document = {
         "benchmark": name,
@@ -32,10 +33,10 @@ def store(
 
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:
-    found = {}
+    installed = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,4 +1,4 @@
-"""The figures in benchmarks/results as Markdown, for the README and the docs."""
+"""The results in benchmarks/results as Markdown tables, for the README and the docs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _README_ROWS = {
 }
 
 
-# Points that a family may lie from the normal one at rank 8.
+# Target for other families at rank 8: maximum distance from the normal family, in points.
 _FAMILY_TOLERANCE = 0.3
 
 
@@ -29,13 +29,13 @@ def _load(folder: Path, name: str) -> dict[str, Any]:
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
+    """Return a Markdown table; all columns except the first are right-aligned."""
     rule = ["---"] + ["---:"] * (len(header) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rows])
 
 
 def provenance(document: dict[str, Any]) -> str:
-    """Return the machine, versions and date of a results file, in a line."""
+    """Return the machine, versions and date of a results file on one line."""
     machine, versions = document["machine"], document["versions"]
     packages = ", ".join(f"{name} {number}" for name, number in versions.items())
     return (
@@ -45,7 +45,7 @@ def provenance(document: dict[str, Any]) -> str:
 
 
 def mnist(folder: Path) -> str:
-    """Return the MNIST table: every row, ours beside the paper's."""
+    """Return the MNIST table: all rows, our results and the paper's."""
     document = _load(folder, "mnist")
     rows = []
     rank_8 = next(row["accuracy"] for row in document["rows"] if row["name"] == "r8")
@@ -67,12 +67,12 @@ def mnist(folder: Path) -> str:
                 "yes" if met else "**missed**",
             ]
         )
-    head = ["MNIST medium", "trained numbers", "test accuracy %", "paper %", "target", "met"]
+    head = ["MNIST medium", "trained parameters", "test accuracy %", "paper %", "target", "met"]
     return f"{markdown(head, rows)}\n\n{document['seeds']} seeds; {provenance(document)}."
 
 
 def speed(folder: Path) -> str:
-    """Return all ratios of the speed races, and the medians behind them."""
+    """Return the ratios of the speed races, and the medians from which they follow."""
     document = _load(folder, "speed")
     ratios, times = [], []
     for name, race in document["races"].items():
@@ -95,14 +95,14 @@ def speed(folder: Path) -> str:
 
 
 def memory(folder: Path) -> str:
-    """Return the memory figures."""
+    """Return the memory table."""
     document = _load(folder, "memory")
     fit, packed, streamed = document["fit"], document["packed"], document["streamed"]
     rows = [
         [
-            "fit, MNIST medium, rank 8, 54,000 rows: peak over start",
+            "fit, MNIST medium, rank 8, 54,000 rows: peak above start",
             f"{fit['peak_bytes_over_start'] / 1e6:.0f} MB",
-            f"{fit['share']:.2f} of what must be held (target 1.5)",
+            f"{fit['share']:.2f} of the required memory (target 1.5)",
         ],
         [
             "binary scaffold 4096 x 4096, packed",
@@ -110,18 +110,18 @@ def memory(folder: Path) -> str:
             f"1/{packed['ratio']:.0f} of dense (target 1/32)",
         ],
         [
-            "layer of 20,000 x 20,000, streamed: peak over start",
+            "layer of 20,000 x 20,000, streamed: peak above start",
             f"{streamed['peak_bytes_over_start'] / 1e6:.0f} MB",
-            "target under 300 MB",
+            "target below 300 MB",
         ],
     ]
-    return f"{markdown(['what', 'memory', 'beside'], rows)}\n\n{provenance(document)}."
+    return f"{markdown(['object', 'memory', 'comparison'], rows)}\n\n{provenance(document)}."
 
 
 def echo(folder: Path) -> str:
-    """Return the races of echo-state networks against reservoirpy."""
+    """Return the table of echo-state networks against reservoirpy."""
     document = _load(folder, "echo")
-    rows, times, apart = [], [], []
+    rows, times, differences = [], [], []
     for name, race in document["races"].items():
         ours, peer = race["nrmse"].get("ours"), race["nrmse"].get("reservoirpy")
         target, faster = race.get("target"), race.get("times_faster")
@@ -130,7 +130,7 @@ def echo(folder: Path) -> str:
             [
                 name,
                 race.get("against", ""),
-                f"{race['microseconds_a_step']:.1f} µs a step"
+                f"{race['microseconds_a_step']:.1f} µs per step"
                 if faster is None
                 else f"{faster:.1f}",
                 "" if target is None else f"≥ {target:g}" + (" **missed**" if missed else ""),
@@ -141,9 +141,11 @@ def echo(folder: Path) -> str:
         for contender, seconds in race["median_seconds"].items():
             times.append([f"{name}: {contender}", f"{1e3 * seconds:.1f}"])
         if "largest_difference_of_states" in race:
-            apart.append(race["largest_difference_of_states"])
+            differences.append(race["largest_difference_of_states"])
     head = ["Mackey-Glass", "against", "times faster", "target", "NRMSE", "reservoirpy's"]
-    states = f"States of both in float64 differ by {max(apart):.1g} at most. " if apart else ""
+    states = ""
+    if differences:
+        states = f"The states of both in float64 differ by at most {max(differences):.1g}. "
     return "\n\n".join(
         [
             markdown(head, rows),
@@ -154,7 +156,7 @@ def echo(folder: Path) -> str:
 
 
 def forecasting(folder: Path) -> str:
-    """Return what echo-state networks reach, over seeds."""
+    """Return the table of the accuracy of echo-state networks, over seeds."""
     document = _load(folder, "forecasting")
     tasks = document["tasks"]
     mackey, lorenz, narma = (tasks[name] for name in ("mackey_glass", "lorenz63", "narma10"))
@@ -164,11 +166,11 @@ def forecasting(folder: Path) -> str:
     def row(
         task: str, measure: str, figures: dict[str, Any], digits: str, most: float = float("inf")
     ) -> list[str]:
-        def told(name: str) -> str:
+        def number(name: str) -> str:
             value = figures[name]
             return ("at least " if value >= most - 1e-9 else "") + f"{value:{digits}}"
 
-        return [task, measure, told("median"), f"{told('least')} to {told('most')}"]
+        return [task, measure, number("median"), f"{number('least')} to {number('most')}"]
 
     rows = [
         row("Mackey-Glass, tau 17", "NRMSE at 84 steps", mackey["nrmse_84"], ".2g"),
@@ -190,15 +192,15 @@ def forecasting(folder: Path) -> str:
         ["linear ring, 100 units", "memory capacity, at most 100", f"{ring['capacity']:.1f}", ""],
     ]
     for length, peak in by_length.items():
-        beside = f"series {peak['series_bytes'] / 1e6:.1f} MB"
+        series = f"series {peak['series_bytes'] / 1e6:.1f} MB"
         cell = f"{peak['peak_bytes'] / 1e6:.0f} MB"
-        rows.append([f"fit of {int(length):,} steps", "peak memory over start", cell, beside])
-    head = ["task", "measure", "median of seeds", "least to most"]
+        rows.append([f"fit of {int(length):,} steps", "peak memory above start", cell, series])
+    head = ["task", "measure", "median over seeds", "minimum to maximum"]
     return f"{markdown(head, rows)}\n\n{document['seeds']} seeds; {provenance(document)}."
 
 
 def files(folder: Path) -> str:
-    """Return bytes and seconds of models as files, and what serving tenants together saves."""
+    """Return the table of model files, and of the time that serving tenants together saves."""
     document = _load(folder, "files")
     rows = []
     for dtype, kept in document["files"].items():
@@ -210,7 +212,7 @@ def files(folder: Path) -> str:
                 "" if most is None else f"at most {most:,}",
                 f"loaded in {1e3 * kept['seconds_to_load']:.0f} ms; accuracy "
                 f"{100 * kept['accuracy']:.2f}"
-                + ("; equal bit for bit" if kept["equal_bit_for_bit"] else ""),
+                + ("; bit-identical" if kept["equal_bit_for_bit"] else ""),
             ]
         )
     served = document["tenants"]
@@ -235,14 +237,15 @@ def files(folder: Path) -> str:
             f"{served['adapter_and_gradient_bytes'] / 1e6:.2f} MB each",
         ]
     )
-    return f"{markdown(['what', 'measured', 'target', 'beside'], rows)}\n\n{provenance(document)}."
+    head = ["task", "result", "target", "details"]
+    return f"{markdown(head, rows)}\n\n{provenance(document)}."
 
 
 def seed_gating(folder: Path) -> str:
-    """Return the figures of the seed-gated task by model and set of digits, and its targets."""
+    """Return the tables of the seed-gated task: results by model and digits, and targets."""
     document = _load(folder, "mnist_seed_gating")
     columns = ["own", "wrong seed", "unseen seed", "rejected", "unseen digits rejected"]
-    rows, aims = [], []
+    rows, target_rows = [], []
     for model in document["models"]:
         for task, figures in model["tasks"].items():
             cells = [
@@ -251,7 +254,7 @@ def seed_gating(folder: Path) -> str:
             ]
             rows.append([model["name"], ", ".join(task), f"{model['trained']:,}", *cells])
         for target in model["targets"]:
-            aims.append(
+            target_rows.append(
                 [
                     f"{model['name']}: {target['what']}",
                     f"{target['worst']:.1f} to {target['best']:.1f}",
@@ -260,16 +263,17 @@ def seed_gating(folder: Path) -> str:
                     "yes" if target["met"] else "**missed**",
                 ]
             )
-    head = ["model", "digits", "trained numbers", *(f"{column} %" for column in columns)]
-    aim = ["what", "ours %, worst set to best", "paper %", "target", "met"]
+    head = ["model", "digits", "trained parameters", *(f"{column} %" for column in columns)]
+    target_head = ["measure", "ours %, worst to best set", "paper %", "target", "met"]
+    states = "1 random state" if document["seeds"] == 1 else f"{document['seeds']} random states"
     return (
-        f"{markdown(head, rows)}\n\n{markdown(aim, aims)}\n\n{document['seeds']} random states; "
+        f"{markdown(head, rows)}\n\n{markdown(target_head, target_rows)}\n\n{states}; "
         f"{provenance(document)}."
     )
 
 
 def all_tables(folder: Path) -> str:
-    """Return every table, under a heading each."""
+    """Return all tables with their headings."""
     parts = {
         "MNIST": mnist,
         "Sweeps": declared.tables,

@@ -1,4 +1,4 @@
-"""Timing on noisy machines: contenders in turn, medians and paired ratios."""
+"""Timing on noisy machines: alternating contenders, medians and paired ratios."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Contenders = dict[str, Callable[[], object]]
 
 
 def race(contenders: Contenders, rounds: int) -> dict[str, list[float]]:
-    """Run all contenders once to warm up, then in turn `rounds` times; return seconds.
+    """Run all contenders once to warm up, then alternately for `rounds` rounds; return seconds.
 
-    Threads of one library go on spinning for a while after its last product. So each run comes
-    after a pause, and short ones after a run of the same that is not counted.
+    The threads of a library keep spinning for a while after its last product. Each run is
+    therefore preceded by a pause, and short runs also by one run that is not counted.
     """
     short = {}
     for name, run in contenders.items():
@@ -43,6 +43,6 @@ def medians(seconds: dict[str, list[float]]) -> dict[str, float]:
 
 
 def ratio(seconds: dict[str, list[float]], slow: str, fast: str) -> float:
-    """Return how many times faster `fast` is: the median of the ratios round by round."""
+    """Return how many times faster `fast` is: the median over rounds of the ratio."""
     pairs = zip(seconds[slow], seconds[fast], strict=True)
     return median(a / b for a, b in pairs)

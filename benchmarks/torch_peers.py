@@ -1,4 +1,4 @@
-"""The same work in PyTorch, where it is installed: what the races are run against."""
+"""The same work in PyTorch, if it is installed, for the speed benchmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _torch() -> Any:
 
 
 def available() -> bool:
-    """Say whether PyTorch can be imported."""
+    """Return whether PyTorch can be imported."""
     try:
         _torch()
     except ImportError:
@@ -25,13 +25,13 @@ def available() -> bool:
 
 
 def normal(n: int) -> Callable[[], object]:
-    """Draw n normal float32 numbers into a buffer."""
+    """Return a function that draws n normal float32 numbers into a buffer."""
     buffer = _torch().empty(n)
     return lambda: buffer.normal_()
 
 
 def _module(d_in: int, d_out: int, rank: int | None, bias: bool) -> Any:
-    """Return a layer trained in full (rank None), or a frozen one with a low-rank adapter."""
+    """Return a fully trained layer (rank None), or a frozen one with a low-rank adapter."""
     torch = _torch()
 
     class Adapted(torch.nn.Module):  # type: ignore[name-defined]
@@ -55,7 +55,7 @@ def _optimiser(module: Any, fused: bool) -> Any:
 
 
 def layer_step(x: np.ndarray, d_out: int, rank: int | None, fused: bool) -> Callable[[], object]:
-    """One layer: forward, backward with the input's gradient, AdamW."""
+    """Return a training step of one layer: forward, backward with input gradient, AdamW."""
     torch = _torch()
     module = _module(x.shape[1], d_out, rank, bias=False)
     optimiser = _optimiser(module, fused)
@@ -81,7 +81,7 @@ def mlp_epoch(
     epochs: int,
     fused: bool,
 ) -> Callable[[], object]:
-    """Epochs of a ReLU network with dropout and softmax cross-entropy, under AdamW."""
+    """Return epochs of a ReLU network with dropout, softmax cross-entropy and AdamW."""
     torch = _torch()
     layers: list[Any] = []
     for d_in, d_out in pairwise(widths[:-1]):

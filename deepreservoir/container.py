@@ -45,7 +45,7 @@ _STORED: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
-#: Types that trained numbers may be kept in beside their own.
+#: Further types in which trained parameters may be stored.
 SHORT_DTYPES = ("float16", "bfloat16")
 
 

@@ -190,10 +190,10 @@ def folder(tmp_path_factory):
 
 
 def lasting_cells(output):
-    """Return name, rank, trained numbers and stored bytes: what no machine changes."""
+    """Return name, rank, trained parameters and stored bytes: what no machine changes."""
     rows = [line.strip("|").split("|") for line in output.splitlines() if line.startswith("|")]
     head = [cell.strip() for cell in rows[0]]
-    lasting = [0, *map(head.index, ("rank", "trained numbers", "stored bytes"))]
+    lasting = [0, *map(head.index, ("rank", "trained parameters", "stored bytes"))]
     return [[row[i].strip(" -:") for i in lasting] for row in rows]
 
 

@@ -53,7 +53,7 @@ class HeldBytes:
     Attributes
     ----------
     theta : int
-        The trained numbers.
+        The trained parameters.
     grad : int
         Their gradient.
     scaffold : int
@@ -88,15 +88,15 @@ class Cost:
     Attributes
     ----------
     n_trained, n_frozen : int
-        Trained numbers; frozen weights in use.
+        Number of trained parameters, and of frozen weights in use.
     n_dense : int
-        Numbers of the fully trained twin.
+        Number of parameters of the fully trained twin.
     paper : PaperCost
     counted : CountedWork
     held : HeldBytes
     stored : int
-        Bytes that a file must hold: 8 of the seed, where there is one, and the trained numbers
-        in the network's type.
+        Bytes needed to store the model: 8 for the seed, if there is one, and the trained
+        parameters in the network's type.
     file : int or None
         Bytes of the saved file, where one was named.
     """

@@ -1,6 +1,6 @@
-"""The command line: parse, call, print."""
+"""The command line: parse arguments, call the library, print the results."""
 
-# Each adds its command.
+# Importing a module registers its commands.
 from . import compare, forecast, models, rank, report, scaffold, sweep  # noqa: F401
 from .base import main
 

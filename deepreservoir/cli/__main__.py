@@ -1,4 +1,4 @@
-"""``python -m deepreservoir.cli``, where the installed command is not on the path."""
+"""``python -m deepreservoir.cli``, for when the installed command is not on the path."""
 
 from . import main
 

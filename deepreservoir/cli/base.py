@@ -1,4 +1,4 @@
-"""What the commands share: the group, and how options are read."""
+"""Shared parts of the commands: the group, parameter types and checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..sweeps import ClusterUnavailable
 
 
 class Group(click.Group):
-    """A group whose commands answer bad input in one line, without a traceback."""
+    """A group whose commands report invalid input in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -26,12 +26,12 @@ class Group(click.Group):
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {error}") from error
         except OSError as error:
-            what = error.strerror or str(error)
-            raise click.ClickException(f"{error.filename or 'file'}: {what}") from error
+            reason = error.strerror or str(error)
+            raise click.ClickException(f"{error.filename or 'file'}: {reason}") from error
 
 
 class Numbers(click.ParamType):
-    """Whole numbers, separated by commas."""
+    """Comma-separated whole numbers."""
 
     name = "n,n,..."
 
@@ -47,7 +47,7 @@ class Numbers(click.ParamType):
 
 
 class Shape(click.ParamType):
-    """Two whole numbers, as in 512x784."""
+    """Two whole numbers, such as 512x784."""
 
     name = "ROWSxCOLS"
 
@@ -60,18 +60,18 @@ class Shape(click.ParamType):
         return int(parts[0]), int(parts[1])
 
 
-#: Option of every command that computes.
+#: The option --device of all commands that compute.
 device_option = click.option(
     "--device",
     type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
-    help="Where to compute; auto takes a GPU if CuPy finds one.",
+    help="Where to compute; auto uses a GPU if CuPy finds one.",
 )
 
 
 def checked_device(device: str) -> Device:
-    """Return the device that `--device` names; one that is missing is refused before any work."""
+    """Return the device that `--device` names, or raise an error before any work."""
     problem = cuda_problem() if device == "cuda" else None
     if problem is not None:
         raise click.ClickException(
@@ -81,42 +81,42 @@ def checked_device(device: str) -> Device:
 
 
 def check_writable(path: Path, source: Path) -> None:
-    """Refuse before any work what cannot be written, or would be written over."""
+    """Raise an error before any work if a file cannot be written, or is the input file."""
     if path.resolve() == source.resolve():
-        raise click.UsageError(
-            f"{path} is what is read, and would be written over; name another file"
-        )
+        raise click.UsageError(f"{path} is an input and would be overwritten; name another file")
     folder = path.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise click.UsageError(f"there is no folder {folder} to write {path.name} to")
+        raise click.UsageError(
+            f"{path.name} cannot be written: {folder} is not a writable folder; name another file"
+        )
 
 
 def dataset_or_table(name: str, target: str | None, also: Iterable[str] = ()) -> Dataset:
-    """Return a data set by its name, or the table of a CSV file.
+    """Return a data set by its name, or the table in a CSV file.
 
     Parameters
     ----------
     name : str
     target : str or None
-        Column of a table to predict.
+        Column of the CSV file to predict.
     also : iterable of str
-        Other names that the command takes, for the message.
+        Other names that the command accepts, for the message.
     """
     if name in DATASETS:
         if target is not None:
-            raise click.UsageError(f"--target goes with a table; {name} has its own target")
+            raise click.UsageError(f"--target is for CSV files; {name} has its own target")
         return load_dataset(name)
     if not Path(name).is_file():
         raise click.UsageError(
-            f"DATASET must be one of {', '.join((*DATASETS, *also))} or a CSV file; there is "
-            f"no file {name}"
+            f"DATASET must be one of {', '.join((*DATASETS, *also))} or a CSV file; the file "
+            f"{name} does not exist"
         )
     if target is None:
-        raise click.UsageError(f"a table needs --target COLUMN; which column of {name}?")
+        raise click.UsageError(f"a CSV file needs --target COLUMN; name a column of {name}")
     return read_table(name, target)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Deep networks as reservoirs: weights from a seed, a few kilobytes trained."""
+    """Deep networks as reservoirs: frozen weights from a seed, a few kilobytes of parameters."""

@@ -1,4 +1,4 @@
-"""``deepreservoir compare``: adapters beside full training and controls."""
+"""``deepreservoir compare``: adapters compared with full training and with controls."""
 
 from __future__ import annotations
 
@@ -34,15 +34,19 @@ from .base import Numbers, checked_device, dataset_or_table, device_option, main
 
 @main.command("compare")
 @click.argument("dataset", default="digits")
-@click.option("--target", metavar="COLUMN", help="Column to predict, for a table.")
-@click.option("--ranks", type=Numbers(), default="1,2,4,8", show_default=True)
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--arms", help="Which, by commas.  [default: all]")
+@click.option("--target", metavar="COLUMN", help="Column to predict, for a CSV file.")
+@click.option(
+    "--ranks", type=Numbers(), default="1,2,4,8", show_default=True, help="Ranks of the adapters."
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds."
+)
+@click.option("--arms", help="Comma-separated arms.  [default: all]")
 @device_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of results.json, table.md, accuracy.png.  [default: deepreservoir-results/NAME]",
+    help="Folder for the results.  [default: deepreservoir-results/NAME]",
 )
 def compare_command(
     dataset: str,
@@ -53,10 +57,10 @@ def compare_command(
     device: str,
     out: Path | None,
 ) -> None:
-    """How many trained numbers does a task need on a frozen random network?
+    """Compare adapters with full training and controls.
 
-    DATASET is digits (the default, comes with the package), mnist or fashion_mnist, or a
-    CSV file with a header; mackey_glass or lorenz63 compare forecasts of a series:
+    DATASET is digits (the default, part of scikit-learn), mnist, fashion_mnist, or a CSV file
+    with a header. With mackey_glass or lorenz63, forecasts of a time series are compared:
 
     \b
         deepreservoir compare
@@ -64,36 +68,37 @@ def compare_command(
         deepreservoir compare measurements.csv --target price
         deepreservoir compare mackey_glass
 
-    Adapters at each rank stand beside the fully trained network, a dense network of the same
-    stored bytes, and controls: no scaffold, scaffold removed after training, wrong seed,
-    random features with a ridge readout, logistic regression. Scores are on held-out rows,
-    mean and standard deviation over seeds.
+    Adapters on a frozen random network are compared, at each rank, with the fully trained
+    network, a dense network of the same stored size, and controls: no scaffold, scaffold removed
+    after training, wrong seed, random features with a ridge readout, an echo-state network (for
+    images), and logistic regression. Scores are computed on held-out rows, as mean and standard
+    deviation over seeds.
     """
-    named = None if arms is None else arms.split(",")
+    arm_names = None if arms is None else arms.split(",")
     chosen = checked_device(device)  # before a data set is loaded or downloaded
     if dataset in SERIES:
         if target is not None:
-            raise click.UsageError(f"--target goes with a table; {dataset} is a series")
-        check_forecast_arms(named)
+            raise click.UsageError(f"--target is for CSV files; {dataset} is a time series")
+        check_forecast_arms(arm_names)
         check_forecast_ranks(ranks, dataset)
         folder = _folder(out, dataset)
         _run(
-            partial(compare_forecasts, dataset, ranks, seeds, named, device=chosen),
+            partial(compare_forecasts, dataset, ranks, seeds, arm_names, device=chosen),
             partial(_report_forecasts, folder=folder),
         )
         return
-    wanted = check_arms(named)
+    chosen_arms = check_arms(arm_names)
     data = dataset_or_table(dataset, target, also=SERIES)
     checked_ranks(ranks, data, protocol_for(data.name))
     folder = _folder(out, data.name)
     _run(
-        partial(compare, data, ranks, seeds, wanted, device=chosen),
+        partial(compare, data, ranks, seeds, chosen_arms, device=chosen),
         partial(_report, folder=folder),
     )
 
 
 def _folder(out: Path | None, name: str) -> Path:
-    """Return the folder of the results, made; one that cannot be is refused before training."""
+    """Create and return the folder for the results, or raise an error before training."""
     folder = out or Path("deepreservoir-results") / name
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
@@ -102,36 +107,36 @@ def _folder(out: Path | None, name: str) -> Path:
 
 
 def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
-    """Compare, and report also what was finished when Ctrl-C came."""
+    """Run a comparison and report the results, after Ctrl-C those of the finished runs."""
 
-    def keep(comparison: Any) -> None:
+    def report_finished(comparison: Any) -> None:
         if comparison.records:
             report(comparison)
-            click.echo("Interrupted: the runs that were finished are kept.", err=True)
+            click.echo("Interrupted: the results of the finished runs are kept.", err=True)
 
-    report(work(verbose=sys.stderr.isatty(), on_interrupt=keep))
+    report(work(verbose=sys.stderr.isatty(), on_interrupt=report_finished))
 
 
 def _report(comparison: Comparison, folder: Path) -> None:
-    # Kept first, told afterwards: a closed pipe must not cost the results.
+    # Write the files before printing: a closed pipe must not lose the results.
     written = [comparison.save(folder), save_table(comparison, folder)]
     picture = save_picture(comparison, folder)
     click.echo(table(comparison))
     for note in comparison.notes:
         click.echo(f"note: {note}")
-    _told(written, picture)
+    _print_files(written, picture)
 
 
 def _report_forecasts(comparison: ForecastComparison, folder: Path) -> None:
     written = [comparison.save(folder), save_forecast_table(comparison, folder)]
     picture = save_comparison_picture(comparison, folder)
     click.echo(forecast_table(comparison))
-    _told(written, picture)
+    _print_files(written, picture)
 
 
-def _told(written: list[Path], picture: Path | None) -> None:
+def _print_files(written: list[Path], picture: Path | None) -> None:
     if picture is None:
-        click.echo("No picture: it needs matplotlib (pip install 'deepreservoir[plot]').")
+        click.echo("No picture: matplotlib is missing (pip install 'deepreservoir[plot]').")
     else:
         written.append(picture)
     click.echo("Wrote " + ", ".join(str(path) for path in written))

@@ -1,4 +1,4 @@
-"""``deepreservoir fit``, ``predict`` and ``inspect``: models of a user's own tables, as files."""
+"""``deepreservoir fit``, ``predict`` and ``inspect``: models of a user's own tables."""
 
 from __future__ import annotations
 
@@ -20,20 +20,36 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 @main.command("fit")
 @click.argument("table", type=_file)
 @click.option("--target", metavar="COLUMN", required=True, help="Column to predict.")
-@click.option("--save", "path", type=_new_file, required=True, help="File of the model.")
-@click.option("--rank", type=click.IntRange(min=1), help="Of the adapters.  [default: 8, or less]")
-@click.option("--layers", type=Numbers(), default="256,128", show_default=True, help="Widths.")
-@click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
+@click.option(
+    "--rank",
+    type=click.IntRange(min=1),
+    help="Rank of the adapters.  [default: 8, or less for narrow layers]",
+)
+@click.option(
+    "--layers",
+    type=Numbers(),
+    default="256,128",
+    show_default=True,
+    help="Widths of the hidden layers.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Maximum number of epochs.",
+)
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(
     "--precision",
     type=click.Choice(SHORT_DTYPES),
-    help="Keep the trained numbers in 16 bits.  [default: 32 bits]",
+    help="Store the trained parameters in 16 bits.  [default: 32 bits]",
 )
 @click.option(
     "--checkpoint",
     type=_new_file,
-    help="File that says where training stands; a run that was killed goes on from it.",
+    help="Checkpoint, rewritten every 10 seconds; an interrupted training continues from it.",
 )
 @device_option
 def fit_command(
@@ -48,10 +64,10 @@ def fit_command(
     checkpoint: Path | None,
     device: str,
 ) -> None:
-    """Fit a model on a table and save it: a seed and a few kilobytes.
+    """Fit a model on a table and save it.
 
-    TABLE is a CSV file with a header. Columns of numbers are standardised, columns of words
-    become a feature a word. A fifth of the rows is held out, to tell how good the model is.
+    TABLE is a CSV file with a header. Numeric columns are standardised; text columns are one-hot
+    encoded, with one feature per distinct value. A fifth of the rows is held out for the score.
 
     \b
         deepreservoir fit data.csv --target price --save model.safetensors
@@ -73,9 +89,9 @@ def fit_command(
     save_fitted(fitted, path, precision)
     model = fitted.model[-1]
     metric = "accuracy" if fitted.task == "classification" else "R^2"
-    click.echo(f"{metric} {fitted.score:.4f} on {len(fitted.held_out[1]):,} rows held out")
+    click.echo(f"{metric} {fitted.score:.4f} on {len(fitted.held_out[1]):,} held-out rows")
     click.echo(
-        f"{model.n_trained_params_:,} numbers trained in {model.n_iter_} epochs, "
+        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
         f"{model.n_scaffold_params_:,} frozen"
     )
     click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
@@ -84,13 +100,13 @@ def fit_command(
 @main.command("predict")
 @click.argument("model", type=_file)
 @click.argument("table", type=_file)
-@click.option("--out", type=_new_file, help="CSV file of the predictions.  [default: print them]")
+@click.option("--out", type=_new_file, help="CSV file for the predictions.  [default: print them]")
 @device_option
 def predict_command(model: Path, table: Path, out: Path | None, device: str) -> None:
     """Predict the rows of a table with a saved model.
 
-    TABLE is a CSV file with the columns that the model was fitted on; others, the target among
-    them, are not read.
+    TABLE is a CSV file with the columns that the model was fitted on. Other columns, including
+    the target, are ignored.
 
     \b
         deepreservoir predict model.safetensors new.csv
@@ -110,9 +126,11 @@ def predict_command(model: Path, table: Path, out: Path | None, device: str) -> 
 
 @main.command("inspect")
 @click.argument("model", type=_file)
-@click.option("--check", is_flag=True, help="Draw the frozen weights too, and compare digests.")
+@click.option(
+    "--check", is_flag=True, help="Also draw the frozen weights and compare their digests."
+)
 def inspect_command(model: Path, check: bool) -> None:
-    """Tell what a saved model is: sizes, trained numbers, betas, digests, cost of 16 bits.
+    """Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.
 
     \b
         deepreservoir inspect model.safetensors
@@ -124,4 +142,6 @@ def inspect_command(model: Path, check: bool) -> None:
         click.echo(f"{name:{width}}  {value}")
     if check:
         load(model)
-        click.echo(f"{'checked':{width}}  the frozen weights drawn here have these digests")
+        click.echo(
+            f"{'checked':{width}}  the frozen weights drawn on this machine have these digests"
+        )

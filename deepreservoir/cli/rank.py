@@ -1,4 +1,4 @@
-"""``deepreservoir rank``: the smallest rank that does as well as training all weights."""
+"""``deepreservoir rank``: the smallest rank that is as good as training all weights."""
 
 from __future__ import annotations
 
@@ -25,21 +25,27 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 
 @main.command("rank")
 @click.argument("dataset")
-@click.option("--target", metavar="COLUMN", help="Column to predict, for a table.")
-@click.option("--eps", type=float, default=0.01, show_default=True, help="Loss that may be lost.")
-@click.option("--ranks", type=Numbers(), help="Candidates.  [default: all that fit]")
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--folds", type=click.IntRange(min=2), default=3, show_default=True)
-@click.option("--subspace", is_flag=True, help="Find the random-subspace dimension too.")
+@click.option("--target", metavar="COLUMN", help="Column to predict, for a CSV file.")
+@click.option(
+    "--eps", type=float, default=0.01, show_default=True, help="Maximum increase of the loss."
+)
+@click.option("--ranks", type=Numbers(), help="Candidate ranks.  [default: all valid ranks]")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Seeds per fold."
+)
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=3, show_default=True, help="Number of folds."
+)
+@click.option("--subspace", is_flag=True, help="Also determine the random-subspace dimension.")
 @click.option(
     "--plot",
     type=_new_file,
     is_flag=False,
     flag_value="ranks.png",
-    help="Draw a picture there (.png, .svg, .pdf or .jpg); without a name into ranks.png.",
+    help="File for a picture: .png, .svg, .pdf or .jpg; ranks.png without a name.",
 )
 @device_option
-@click.option("--out", type=_new_file, help="JSON file of all that was found.")
+@click.option("--out", type=_new_file, help="JSON file for all results.")
 def rank_command(
     dataset: str,
     target: str | None,
@@ -52,29 +58,27 @@ def rank_command(
     device: str,
     out: Path | None,
 ) -> None:
-    """How many trained numbers does a task need?
+    """Find the smallest sufficient rank of a task.
 
-    DATASET is a CSV file with a header, or digits, mnist or fashion_mnist. Found is the smallest
-    rank whose loss on held-out rows is at most eps over that of the same network with all weights
-    trained:
+    DATASET is a CSV file with a header, or digits, mnist or fashion_mnist. A rank is sufficient if
+    its loss on held-out rows exceeds that of the fully trained network by at most eps:
 
     \b
         deepreservoir rank data.csv --target y --eps 0.01 --plot
         deepreservoir rank digits --ranks 1,2,4,8 --plot digits.svg
 
-    Ranks are doubled until one is good enough, then the gap below it is halved; every rank is
-    trained on each fold with each seed. A fifth of the rows is held out from all of this.
+    The rank is doubled until it is sufficient; bisection then finds the smallest one. Each rank is
+    trained on all folds with all seeds. A fifth of the rows is held out from the search.
     """
     chosen = checked_device(device)
-    given = [path for path in (plot, out) if path is not None]
-    for path in given:
+    for path in filter(None, (plot, out)):
         check_writable(path, Path(dataset))
     if plot is not None and out is not None and plot.resolve() == out.resolve():
-        raise click.UsageError(f"--plot and --out are one file, {plot}; name two")
+        raise click.UsageError(f"--plot and --out are the same file, {plot}; name two files")
     if plot is not None:
         check_picture(plot)
     data = dataset_or_table(dataset, target)
-    found = rank_table(
+    result = rank_table(
         data,
         eps,
         ranks,
@@ -84,17 +88,18 @@ def rank_command(
         device=chosen,
         verbose=sys.stderr.isatty(),
     )
-    # Made first, then written, then told: neither Ctrl-C nor a closed pipe leaves half of it.
+    # Prepare all contents, then write them, then print: neither Ctrl-C nor a closed pipe leaves
+    # incomplete results.
     files = {}
     if out is not None:
-        files[out] = found.to_json().encode()
+        files[out] = result.to_json().encode()
     if plot is not None:
-        files[plot] = draw_ranks(found, kind_of(plot))
+        files[plot] = draw_ranks(result, kind_of(plot))
     for path, content in files.items():
         write_atomically(path, content)
-    click.echo(ranks_markdown(found))
-    click.echo(answer(found))
-    for name, value in readings(found):
+    click.echo(ranks_markdown(result))
+    click.echo(answer(result))
+    for name, value in readings(result):
         click.echo(f"{name:10}{value}")
     if files:
         click.echo("Wrote " + ", ".join(map(str, files)))

@@ -1,4 +1,4 @@
-"""``deepreservoir report``: what a sweep has found, as one page."""
+"""``deepreservoir report``: the results of a sweep as one HTML page."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from .base import check_writable, main
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File of the page.  [default: report.html in DIR]",
+    help="File for the page.  [default: report.html in DIR]",
 )
 def report_command(folder: Path, out: Path | None) -> None:
-    """Write what a sweep has found so far as one HTML page, with tables and pictures.
+    """Write the results of a sweep as an HTML page.
 
-    DIR is the folder of a sweep's records. The page needs neither network nor scripts; it is for
-    a screen, a phone and paper. The pictures need matplotlib.
+    DIR is the folder of a sweep, which may still be running. The page needs neither a network
+    connection nor scripts; it is readable on a desktop, on a phone and in print. The pictures need
+    matplotlib.
 
     \b
         deepreservoir report ranks
@@ -35,4 +36,4 @@ def report_command(folder: Path, out: Path | None) -> None:
     save_report(folder, page)
     click.echo(f"Wrote {page}")
     if not available():
-        click.echo("note: the pictures are missing; they need matplotlib (the extra plot)")
+        click.echo("note: there are no pictures; they need matplotlib (the extra plot)")

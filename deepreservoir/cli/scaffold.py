@@ -7,14 +7,14 @@ import click
 from ..scaffold import FAMILIES, STORAGES, ScaffoldSpec, make_scaffold
 from .base import Shape, main
 
-# Drawing more than this for a look at its statistics is refused with a word.
+# Limits for drawing weights only to print their statistics.
 _MAX_WEIGHTS = 1 << 30
-_MAX_ALGEBRA = 1 << 24  # for families that need a decomposition of the whole
+_MAX_ALGEBRA = 1 << 24  # for families that decompose the whole matrix
 
 
 @main.command("scaffold")
 @click.option("--family", type=click.Choice(list(FAMILIES)), default="normal", show_default=True)
-@click.option("--shape", type=Shape(), required=True, help="d_out x d_in.")
+@click.option("--shape", type=Shape(), required=True, help="Shape, d_out x d_in.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--path", "layer", default="layers.0", show_default=True, help="Path of the layer.")
 @click.option("--scale", default="1.0", show_default=True, help="A gain, or 'family'.")
@@ -22,19 +22,19 @@ _MAX_ALGEBRA = 1 << 24  # for families that need a decomposition of the whole
 def scaffold_command(
     family: str, shape: tuple[int, int], seed: int, layer: str, scale: str, storage: str
 ) -> None:
-    """Draw the frozen weights of one layer; print their statistics and digest.
+    """Draw the frozen weights of one layer and print their statistics and digest.
 
     \b
         deepreservoir scaffold --family binary --shape 512x784 --seed 42
 
-    The digest is the SHA-256 of the weights' bytes: equal digests are equal weights, on any
+    The digest is the SHA-256 of the weights' bytes: equal digests mean equal weights, on any
     machine.
     """
     algebra = FAMILIES[family].construction.needs_linear_algebra
     limit = _MAX_ALGEBRA if algebra else _MAX_WEIGHTS
     if shape[0] * shape[1] > limit:
         raise click.ClickException(
-            f"--shape {shape[0]}x{shape[1]} is over the limit of {limit:,} weights for {family}"
+            f"--shape {shape[0]}x{shape[1]} exceeds the limit of {limit:,} weights for {family}"
         )
     try:
         gain: float | str = scale if scale == "family" else float(scale)

@@ -1,4 +1,4 @@
-"""``deepreservoir sweep``: a declared grid of runs, with their controls."""
+"""``deepreservoir sweep``: run a declared grid with its controls."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from .base import checked_device, device_option, main
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the records.  [default: deepreservoir-results/NAME]",
+    help="Folder for the records.  [default: deepreservoir-results/NAME]",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes here.  [default: 1]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes on this machine.  [default: 1]"
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster instead.")
 @device_option
 def sweep_command(
     declaration: Path, out: Path | None, workers: int | None, scheduler: str | None, device: str
 ) -> None:
-    """Make every run that a TOML file declares: a grid, on several seeds, with controls.
+    """Run a declared grid on several seeds, with controls.
+
+    DECLARATION is a TOML file.
 
     \b
         deepreservoir sweep ranks.toml --out ranks --workers 2
         deepreservoir sweep ranks.toml --scheduler tcp://10.0.0.1:8786
 
-    Each run is recorded as it ends. Stopped and started again, a sweep goes on where it was;
-    runs that failed are tried once more. A declaration is, at its shortest:
+    Each run is recorded when it ends. If a sweep was stopped, the same command continues it;
+    failed runs are tried once more. The shortest declaration is:
 
     \b
         dataset = "digits"
@@ -40,14 +44,16 @@ def sweep_command(
         rank = [1, 2, 4]
     """
     if workers is not None and scheduler is not None:
-        raise click.UsageError("--workers are processes of this machine; give it or --scheduler")
-    # A device of a cluster is looked for on its workers.
+        raise click.UsageError(
+            "--workers is for processes on this machine, --scheduler for a cluster; use only one"
+        )
+    # On a cluster, the workers must have the device.
     chosen = checked_device(device) if scheduler is None else device
     sweep = read_sweep(declaration)
     folder = out or Path("deepreservoir-results") / sweep.name
     executor = None if scheduler is None else dask_cluster(scheduler, device=device)
     try:
-        found = run_sweep(
+        result = run_sweep(
             sweep,
             folder,
             workers=workers or 1,
@@ -57,9 +63,13 @@ def sweep_command(
         )
     except KeyboardInterrupt:
         if folder.is_dir():
-            click.echo(f"Interrupted: {folder} keeps what was made; run this to go on.", err=True)
+            click.echo(
+                f"Interrupted: the finished runs are in {folder}; run the same command again to "
+                "continue.",
+                err=True,
+            )
         raise
-    _report(found)
+    _report(result)
 
 
 def _report(folder: Folder) -> None:

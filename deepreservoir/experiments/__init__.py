@@ -1,4 +1,4 @@
-"""How two ways of training are compared fairly: arms, runner, results, report."""
+"""Fair comparisons of ways of training: arms, runner, results and reports."""
 
 from .comparisons.arms import ARMS, Record
 from .comparisons.protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for

@@ -1,4 +1,4 @@
-"""What a sweep found: its summary beside published figures, and the page that shows both."""
+"""Reports of a sweep: its summary, the comparison with published figures, and the HTML page."""
 
 from .page import save_report
 from .summary import Beside, Row, beside, beside_table, summary, summary_table

@@ -1,4 +1,4 @@
-"""Pictures of scores: by rank, by rank without the scaffold, and by stored bytes."""
+"""Pictures of scores: by rank, by rank without the scaffold, and by stored size."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .data import Gathered, value
 from .drawing import COLOURS, Key, Picture, Style, drawing, name_at_the_edge
 from .summary import Row, shown
 
-#: More lines than these are one line, of their mean.
+#: If there were more lines than this, one line shows their mean.
 MOST_LINES = 6
 _VALUES = ("blue", "o"), ("red", "s"), ("green", "^"), ("purple", "D"), ("gold", "v"), ("sky", "X")
-#: Styles of the values of a parameter.
+#: Line styles for the values of a parameter.
 STYLES = tuple(Style(colour, marker) for colour, marker in _VALUES)
 _ARMS = {
     "adapter": Style("blue", "o", width=2.0),
@@ -34,7 +34,7 @@ REFERENCES = ("full", "random_features", "echo_state", "linear")
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a line: a mean, and how far it spreads."""
+    """A point of a line: a mean with an error bar."""
 
     x: int
     mean: float
@@ -51,9 +51,9 @@ class Line:
     dots: tuple[Dot, ...]
 
 
-def _edge(found: Gathered, arm: str) -> str:
-    """Return what an arm is called at the edge of a picture, where there is little room."""
-    return "linear model" if arm == "linear" else found.name(arm)
+def _edge(gathered: Gathered, arm: str) -> str:
+    """Return the name of an arm at the edge of a picture, where space is limited."""
+    return "linear model" if arm == "linear" else gathered.name(arm)
 
 
 def _rank(row: Row) -> int | None:
@@ -66,7 +66,7 @@ def _bytes(row: Row) -> int | None:
 
 
 def _line(words: str, style: Style, rows: Iterable[Row], x: Callable[[Row], int | None]) -> Line:
-    """Return a line: where several rows share an x, their mean, from the lowest to the highest."""
+    """Return a line; rows with the same x become one point: their mean and their range."""
     groups: dict[int, list[Row]] = {}
     for row in rows:
         at = x(row)
@@ -84,16 +84,16 @@ def _dot(x: int, rows: Sequence[Row]) -> Dot:
 
 
 def _by_setting(
-    found: Gathered, arm: str, x: Callable[[Row], int | None], dashes: str = "-"
+    gathered: Gathered, arm: str, x: Callable[[Row], int | None], dashes: str = "-"
 ) -> list[Line]:
-    """Return a line for each setting of the other parameters, or one of their mean."""
-    rows = found.scored(arm)
-    settings = found.combinations(rows)
+    """Return one line per setting of the other parameters, or one line with their mean."""
+    rows = gathered.scored(arm)
+    settings = gathered.combinations(rows)
     if len(settings) > MOST_LINES:
-        words = "adapters, mean" if arm == "adapter" else _edge(found, arm)
+        words = "adapters, mean" if arm == "adapter" else _edge(gathered, arm)
         return [_line(words, _ARMS[arm], rows, x)]
     if len(settings) == 1:
-        return [_line(_edge(found, arm), _ARMS[arm], rows, x)]
+        return [_line(_edge(gathered, arm), _ARMS[arm], rows, x)]
     return [
         _line(setting(values), replace(style, dashes=dashes), group, x)
         for style, (values, group) in zip(STYLES, settings.items(), strict=False)
@@ -101,31 +101,31 @@ def _by_setting(
 
 
 def setting(values: Sequence[Any]) -> str:
-    """Return the values of the other parameters, as short as the edge of a picture needs them."""
+    """Return the values of the other parameters, shortened for the edge of a picture."""
     words = " · ".join(map(shown, values))
     return words if len(words) <= 18 else words[:17] + "…"
 
 
-def by_rank(found: Gathered) -> Picture | None:
-    """Draw scores by rank, with the references as levels; None where there is but one rank."""
-    lines = _by_setting(found, "adapter", _rank)
+def by_rank(gathered: Gathered) -> Picture | None:
+    """Draw scores by rank, with the references as levels; None if there is only one rank."""
+    lines = _by_setting(gathered, "adapter", _rank)
     if len(lines) == 1:
         arms = ("equal_bytes", "no_scaffold")
-        lines += [_line(_edge(found, a), _ARMS[a], found.scored(a), _rank) for a in arms]
+        lines += [_line(_edge(gathered, a), _ARMS[a], gathered.scored(a), _rank) for a in arms]
     if _width(lines) < 2:
         return None
     levels = [
-        Line(_edge(found, arm), _ARMS[arm], (_dot(0, rows),))
+        Line(_edge(gathered, arm), _ARMS[arm], (_dot(0, rows),))
         for arm in REFERENCES
-        if (rows := found.scored(arm))
+        if (rows := gathered.scored(arm))
     ]
-    reading = _spread_words(found) + (
-        "Further left is fewer trained numbers. Broken lines are references that have no rank, "
-        "shaded as far as they spread."
+    reading = _spread_words(gathered) + (
+        "The number of trained parameters grows with the rank. Horizontal lines are references "
+        "without a rank; the shading is their spread."
     )
-    title = f"{found.score_name} by rank"
+    title = f"{gathered.score_name} by rank"
     with drawing(3.9) as figure:
-        axes = _axes(figure, found)
+        axes = _axes(figure, gathered)
         _draw(axes, lines)
         for level in levels:
             dot, style = level.dots[0], level.style.keywords() | {"marker": ""}
@@ -133,65 +133,69 @@ def by_rank(found: Gathered) -> Picture | None:
             if dot.high > dot.low:
                 axes.axhspan(dot.low, dot.high, color=style["color"], alpha=0.12, linewidth=0)
         _rank_axis(axes, lines)
-        # A level's own mark would stand in its line; what names it shows the line alone.
         names = [Key(line.words, line.style, line.dots[-1].mean) for line in lines if line.dots]
-        bare = [Key(lv.words, replace(lv.style, marker=""), lv.dots[0].mean) for lv in levels]
-        name_at_the_edge(axes, names + bare)
-        return Picture.of(figure, "by-rank", title, reading, _told(found, lines + levels, "rank"))
+        # Levels are drawn without markers, and so are their keys.
+        level_names = [
+            Key(level.words, replace(level.style, marker=""), level.dots[0].mean)
+            for level in levels
+        ]
+        name_at_the_edge(axes, names + level_names)
+        description = _describe(gathered, lines + levels, "rank")
+        return Picture.of(figure, "by-rank", title, reading, description)
 
 
-def without_scaffold(found: Gathered) -> Picture | None:
-    """Draw what a trained adapter scores without its scaffold and on another one."""
-    named = _by_setting(found, "adapter", _rank)
+def without_scaffold(gathered: Gathered) -> Picture | None:
+    """Draw the scores of the trained adapters without their scaffold and on another one."""
+    named = _by_setting(gathered, "adapter", _rank)
     after = [
         line
         for arm, dashes in (("scaffold_removed", "--"), ("wrong_seed", ":"))
-        for line in _by_setting(found, arm, _rank, dashes)
+        for line in _by_setting(gathered, arm, _rank, dashes)
     ]
     lines = [line for line in named + after if line.dots]
     if not after or _width(lines) < 2:
         return None
-    reading = _spread_words(found) + (
-        "The same trained adapters: as they are, with their scaffold taken away, and on the "
-        "scaffold of another seed. The deeper the fall, the more they use the very scaffold that "
-        "they were trained on."
+    reading = _spread_words(gathered) + (
+        "The same trained adapters are scored as they are, with their scaffold removed, and on "
+        "the scaffold of another seed. The larger the drop, the more they depend on the scaffold "
+        "that they were trained on."
     )
     if len(named) > 1:
-        reading += " Of each colour the broken line is without the scaffold, the dotted one on "
-        reading += "another seed's."
+        reading += " In each colour, the dashed line is without the scaffold and the dotted line "
+        reading += "on another seed's scaffold."
     else:
         named = lines
     with drawing(3.3) as figure:
-        axes = _axes(figure, found)
+        axes = _axes(figure, gathered)
         _draw(axes, lines)
         _rank_axis(axes, lines)
         name_at_the_edge(axes, [Key(li.words, li.style, li.dots[-1].mean) for li in named])
         title = "Adapters without their scaffold"
-        told = _told(found, lines, "rank")
-        return Picture.of(figure, "without-scaffold", title, reading, told)
+        description = _describe(gathered, lines, "rank")
+        return Picture.of(figure, "without-scaffold", title, reading, description)
 
 
-def by_bytes(found: Gathered) -> Picture | None:
-    """Draw scores by what a file must hold; None where there is nothing to compare."""
-    adapters = found.scored("adapter")
-    if len(found.combinations(adapters)) == 1:
-        lines = [_line(_edge(found, "adapter"), _ARMS["adapter"], adapters, _bytes)]
-    else:  # what differs in more than the rank is no line
+def by_bytes(gathered: Gathered) -> Picture | None:
+    """Draw scores by stored bytes; None if there is nothing to compare."""
+    adapters = gathered.scored("adapter")
+    if len(gathered.combinations(adapters)) == 1:
+        lines = [_line(_edge(gathered, "adapter"), _ARMS["adapter"], adapters, _bytes)]
+    else:  # adapters that differ in more than the rank are not connected by a line
         dots = tuple(_dot(row.stored_bytes or 0, [row]) for row in adapters)
         lines = [Line("adapters", _ARMS["adapter"].points(), dots)]
     for arm in ("equal_bytes", "no_scaffold", *REFERENCES):
         style = _ARMS[arm].points() if arm in REFERENCES else _ARMS[arm]
-        lines.append(_line(_edge(found, arm), style, found.scored(arm), _bytes))
+        lines.append(_line(_edge(gathered, arm), style, gathered.scored(arm), _bytes))
     lines = [line for line in lines if line.dots]
     if not adapters or _width(lines) < 2:
         return None
     reading = (
-        "Further left is a smaller file, on a logarithmic scale: trained numbers in 32 bits, and 8 "
-        "bytes of seed where weights follow from one. Where the dense network of the same bytes "
-        "lies above the adapter, it is the better use of that space."
+        "Stored bytes, on a logarithmic scale, are the trained parameters in 32 bits, plus 8 "
+        "bytes for the seed if there are frozen weights. Where the dense network of the same size "
+        "is above the adapter, it makes better use of the space."
     )
     with drawing(3.9) as figure:
-        axes = _axes(figure, found)
+        axes = _axes(figure, gathered)
         _draw(axes, lines)
         axes.set_xscale("log")
         axes.set_xlabel("stored bytes")
@@ -201,14 +205,13 @@ def by_bytes(found: Gathered) -> Picture | None:
         axes.minorticks_off()
         keys = [Key(line.words, line.style, line.dots[-1].mean) for line in lines]
         name_at_the_edge(axes, keys, leaders=False)
-        told = _told(found, lines, "bytes")
-        return Picture.of(
-            figure, "by-bytes", f"{found.score_name} against stored bytes", reading, told
-        )
+        title = f"{gathered.score_name} by stored bytes"
+        description = _describe(gathered, lines, "bytes")
+        return Picture.of(figure, "by-bytes", title, reading, description)
 
 
 def bytes_words(size: float) -> str:
-    """Return a size for a scale.
+    """Return a size as a tick label.
 
     Examples
     --------
@@ -222,24 +225,24 @@ def bytes_words(size: float) -> str:
 
 
 def _round_sizes(low: float, high: float) -> list[float]:
-    """Return round sizes between two, few enough to be written side by side."""
+    """Return round sizes from `low` to `high`, few enough for their labels not to overlap."""
     for steps in ((1, 2, 5), (1, 3), (1,)):
         exponents = range(int(math.log10(low)) - 1, int(math.log10(high)) + 2)
         sizes = [step * 10.0**k for k in exponents for step in steps]
-        found = [size for size in sizes if 0.8 * low <= size <= 1.25 * high]
-        if len(found) <= 5:
+        in_range = [size for size in sizes if 0.8 * low <= size <= 1.25 * high]
+        if len(in_range) <= 5:
             break
-    return found
+    return in_range
 
 
 def _width(lines: Iterable[Line]) -> int:
-    """Return how many places on the x axis lines have."""
+    """Return the number of distinct x values of lines."""
     return len({dot.x for line in lines for dot in line.dots})
 
 
-def _axes(figure: Any, found: Gathered) -> Any:
+def _axes(figure: Any, gathered: Gathered) -> Any:
     axes = figure.subplots()
-    axes.set_title(found.score_unit, loc="left", fontsize=11, color=COLOURS["quiet"])
+    axes.set_title(gathered.score_unit, loc="left", fontsize=11, color=COLOURS["quiet"])
     return axes
 
 
@@ -258,36 +261,42 @@ def _draw(axes: Any, lines: Iterable[Line]) -> None:
 
 
 def _rank_axis(axes: Any, lines: Iterable[Line]) -> None:
-    """Put every rank on a logarithmic axis, but for those that would run into each other."""
+    """Label the ranks on a logarithmic axis, except where labels would overlap."""
     ranks = sorted({dot.x for line in lines for dot in line.dots})
     axes.set_xscale("log", base=2)
-    apart, shown_ranks = (math.log(ranks[-1]) - math.log(ranks[0])) / 12, ranks[:1]
+    gap, labelled_ranks = (math.log(ranks[-1]) - math.log(ranks[0])) / 12, ranks[:1]
     for rank in ranks[1:]:
-        if math.log(rank) - math.log(shown_ranks[-1]) > apart:
-            shown_ranks.append(rank)
-    axes.set_xticks(shown_ranks, list(map(str, shown_ranks)))
+        if math.log(rank) - math.log(labelled_ranks[-1]) > gap:
+            labelled_ranks.append(rank)
+    axes.set_xticks(labelled_ranks, list(map(str, labelled_ranks)))
     axes.minorticks_off()
     axes.set_xlabel("rank")
 
 
-def _spread_words(found: Gathered) -> str:
-    """Return what lines and bars are, as the beginning of a caption."""
-    several = len(found.combinations(found.scored("adapter")))
-    if several > MOST_LINES:
+def _spread_words(gathered: Gathered) -> str:
+    """Return the first sentences of a caption: the meaning of lines and bars."""
+    n_settings = len(gathered.combinations(gathered.scored("adapter")))
+    if n_settings > MOST_LINES:
         return (
-            f"The line of adapters is the mean over {several} settings of "
-            f"{' and '.join(found.others)}; its bars reach from the lowest to the highest. "
+            f"The line of the adapters is the mean over {n_settings} settings of "
+            f"{' and '.join(gathered.others)}; its bars range from the lowest to the highest. "
         )
-    each = f"A line for each {' · '.join(found.others)}. " if several > 1 else ""
-    if found.others == ["resample"]:
-        each += "none keeps its scaffold, the others draw it anew while training. "
-    return f"{each}Bars are one standard deviation over seeds. "
+    lines = ""
+    if n_settings > 1:
+        several = len(gathered.others) > 1
+        lines = f"One line for each {'combination' if several else 'value'} of "
+        lines += f"{' and '.join(gathered.others)}. "
+    if gathered.others == ["resample"]:
+        lines += "With none, the scaffold is kept; the other schedules redraw it during training. "
+    return f"{lines}Bars show one standard deviation over seeds. "
 
 
-def _told(found: Gathered, lines: Iterable[Line], x: str) -> str:
-    """Return a picture in words, for who does not see it."""
+def _describe(gathered: Gathered, lines: Iterable[Line], x: str) -> str:
+    """Return a picture in words, for readers who cannot see it."""
     parts = []
     for line in lines:
-        dots = [(f"{x} {dot.x:,}: " if dot.x else "") + found.number(dot.mean) for dot in line.dots]
+        dots = [
+            (f"{x} {dot.x:,}: " if dot.x else "") + gathered.number(dot.mean) for dot in line.dots
+        ]
         parts.append(f"{line.words}, {', '.join(dots)}")
-    return f"{found.score_unit}. {'; '.join(parts)}."
+    return f"{gathered.score_unit}. {'; '.join(parts)}."

@@ -1,4 +1,4 @@
-"""What a report is made from: a folder's records, read once, and their summary."""
+"""The data of a report: a folder's records, read once, and their summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..sweeps.runs import Run, runs_of
 from ..sweeps.store import Folder
 from .summary import Beside, Row, beside, summary
 
-# Names of arms that leave room beside them.
+# Short names of arms.
 _SHORT = {
     "adapter": "adapter",
     "full": "fully trained",
@@ -26,7 +26,7 @@ _SHORT = {
 
 
 class Snapshot(Folder):
-    """A folder whose records are read once: all of a page speaks of the same, while more come.
+    """A folder whose records are read once, so that all parts of a page show the same records.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class Snapshot(Folder):
         self._records = super().records()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records as they were."""
+        """Return the records, as they were when the folder was opened."""
         return self._records
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """A sweep and what was found, as the parts of a report take it.
+    """A sweep and its results, in the form that the parts of a report use.
 
     Attributes
     ----------
@@ -55,42 +55,42 @@ class Gathered:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The summary of what was scored, failed or left out."""
+        """The summary of all runs: scored, failed or left out."""
         return summary(self.folder)
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The records, one of each run."""
+        """The records, one per run."""
         return self.folder.records()
 
     @cached_property
     def beside(self) -> list[Beside]:
-        """Published figures with ours beside them."""
+        """The published figures, compared with our results."""
         return beside(self.folder)
 
     @cached_property
     def runs(self) -> list[Run]:
-        """The runs that the sweep asks for."""
+        """The runs that the sweep declares."""
         return runs_of(self.folder.sweep)
 
     @property
     def classes(self) -> bool:
-        """Whether scores are accuracies in percent; else they are R^2."""
+        """Whether scores are accuracies in percent; otherwise they are R^2."""
         return self.folder.task == "classification"
 
     @property
     def score_name(self) -> str:
-        """What scores are, to begin a title with."""
+        """The name of the score, at the start of a title."""
         return "Accuracy" if self.classes else "R²"
 
     @property
     def score_unit(self) -> str:
-        """What scores are, over an axis or a column."""
+        """The name and unit of the score, for an axis or a column."""
         return "accuracy,\N{NO-BREAK SPACE}%" if self.classes else "R²"
 
     @property
     def unit(self) -> str:
-        """What scores are measured in."""
+        """The unit of the score."""
         return "%" if self.classes else "R²"
 
     def scored(self, arm: str) -> list[Row]:
@@ -98,23 +98,23 @@ class Gathered:
         return [row for row in self.rows if row.arm == arm and row.mean is not None]
 
     def trained_adapters(self) -> list[dict[str, Any]]:
-        """Return the records of adapters that were trained."""
+        """Return the records of trained adapters."""
         return [r for r in self.records if r["arm"] == "adapter" and "score" in r]
 
     @property
     def others(self) -> list[str]:
-        """Parameters of the grid beside the rank that have more than one value."""
+        """The parameters of the grid, other than the rank, that have more than one value."""
         return [n for n, values in self.folder.sweep.grid if n != "rank" and len(values) > 1]
 
     def combinations(self, rows: Iterable[Row]) -> dict[tuple[Any, ...], list[Row]]:
-        """Return rows by their values of :attr:`others`, in the order of the grid."""
-        found: dict[tuple[Any, ...], list[Row]] = {}
+        """Group rows by their values of :attr:`others`, in the order of the grid."""
+        groups: dict[tuple[Any, ...], list[Row]] = {}
         for row in rows:
-            found.setdefault(tuple(value(row, name) for name in self.others), []).append(row)
-        return found
+            groups.setdefault(tuple(value(row, name) for name in self.others), []).append(row)
+        return groups
 
     def name(self, arm: str) -> str:
-        """Return what an arm is called."""
+        """Return the name of an arm."""
         return _SHORT.get(arm) or label(arm, self.folder.task)
 
     def number(self, score: float, sign: str = "") -> str:
@@ -135,5 +135,5 @@ class Gathered:
 
 
 def value(row: Row, name: str) -> Any:
-    """Return a row's value of a parameter of the grid; None where it has none."""
+    """Return a row's value of a grid parameter, or None if it has none."""
     return dict(row.at).get(name)

@@ -1,7 +1,7 @@
-"""Drawing without a screen: matplotlib figures as SVG that stands inside a page.
+"""Matplotlib figures as inline SVG for a page.
 
-Colours are names of the page's, so that a picture follows its light or dark scheme. matplotlib
-is imported when something is drawn, and not before.
+Colours are replaced by the page's CSS variables, so that pictures follow its light or dark scheme.
+matplotlib is imported only when something is drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-# What matplotlib is told, and the page's name for it: each is a colour of the light scheme.
+# Colours of the light scheme, by the name of the page's CSS variable.
 COLOURS = {
     "ink": "#1b1f24",
     "quiet": "#5d6672",
@@ -28,13 +28,13 @@ COLOURS = {
 }
 _NAMES = {value: name for name, value in COLOURS.items()}
 
-# Text is as large as it can be read at on a phone, where a picture is about 290 pixels wide.
+# The text size is legible on a phone, where a picture is about 290 pixels wide.
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "deepreservoir",
     "font.family": ["DejaVu Sans"],
     "font.size": 11.0,
-    "text.parse_math": False,  # a $ in a user's name is a $
+    "text.parse_math": False,  # a $ in a user's name is shown literally
     "text.color": COLOURS["ink"],
     "axes.labelcolor": COLOURS["quiet"],
     "axes.labelsize": 11.0,
@@ -56,12 +56,12 @@ _SETTINGS: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-_WIDTH = 5.1  # inches, of 72 units of the picture
+_WIDTH = 5.1  # inches; one inch is 72 units of the SVG
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a line or a set of points looks: told apart by shape as well as by colour."""
+    """The style of a line or a set of points, distinguished by shape as well as by colour."""
 
     colour: str
     marker: str = ""
@@ -70,7 +70,7 @@ class Style:
     size: float = 5.0
 
     def keywords(self) -> dict[str, Any]:
-        """Return it as matplotlib takes it."""
+        """Return the style as keyword arguments for matplotlib."""
         return {
             "color": COLOURS[self.colour],
             "marker": self.marker,
@@ -80,13 +80,13 @@ class Style:
         }
 
     def points(self) -> Style:
-        """Return the style of points without a line."""
+        """Return the same style without a line."""
         return replace(self, dashes="none", size=self.size + 1)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A name at the right edge of a picture, beside the height that it belongs to."""
+    """A name at the right edge of a picture, next to the height that it refers to."""
 
     words: str
     style: Style
@@ -100,12 +100,12 @@ class Picture:
     Attributes
     ----------
     name : str
-        What its ids begin with.
+        Prefix of the ids in the SVG.
     title : str
     reading : str
-        How to read it.
+        Caption that explains how to read the picture.
     svg : str
-        An element of the page.
+        SVG element of the page.
     """
 
     name: str
@@ -114,13 +114,13 @@ class Picture:
     svg: str
 
     @staticmethod
-    def of(figure: Any, name: str, title: str, reading: str, told: str) -> Picture:
-        """Return a figure as a picture; `told` is said to who does not see it."""
-        return Picture(name, title, reading, to_svg(figure, name, title, told))
+    def of(figure: Any, name: str, title: str, reading: str, description: str) -> Picture:
+        """Return a figure as a picture; `description` is for readers who cannot see it."""
+        return Picture(name, title, reading, to_svg(figure, name, title, description))
 
 
 def available() -> bool:
-    """Tell whether matplotlib (the extra ``plot``) is installed."""
+    """Return whether matplotlib (the extra ``plot``) is installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -130,26 +130,26 @@ def available() -> bool:
 
 @contextmanager
 def drawing(height: float) -> Iterator[Any]:
-    """Give an empty figure, `height` inches high; what is drawn must be made SVG inside."""
+    """Yield an empty figure, `height` inches high; convert it to SVG inside the ``with`` block."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a picture follows no settings of the user's
+        matplotlib.rcdefaults()  # ignore the user's settings
         matplotlib.rcParams.update(_SETTINGS)
         yield Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
 def name_at_the_edge(axes: Any, keys: Sequence[Key], leaders: bool = True) -> None:
-    """Write names right of the axes, highest first, none over another.
+    """Write names to the right of the axes, without overlap, in the order of their heights.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        With its limits as they are to be.
+        Axes whose limits are final.
     keys : sequence of Key
     leaders : bool, default=True
-        Lead from each height to its name.
+        Draw a line from each height to its name.
     """
     ordered = sorted(keys, key=lambda key: -key.height)
     to_axes = axes.transAxes.inverted()
@@ -157,23 +157,23 @@ def name_at_the_edge(axes: Any, keys: Sequence[Key], leaders: bool = True) -> No
     gap = 15.0 / (72 * axes.figure.get_size_inches()[1] * 0.82)
     for key, height, place in zip(ordered, at, _spread(at, gap), strict=True):
         style = key.style.keywords()
-        apart = {"transform": axes.transAxes, "clip_on": False}
+        outside = {"transform": axes.transAxes, "clip_on": False}
         if leaders:
             axes.plot(
-                [1.0, 1.04], [height, place], color=COLOURS["quiet"], linewidth=0.5, **apart
+                [1.0, 1.04], [height, place], color=COLOURS["quiet"], linewidth=0.5, **outside
             )  # fmt: skip
-        axes.plot([1.05, 1.095, 1.14], [place] * 3, markevery=[1], **(style | apart))
+        axes.plot([1.05, 1.095, 1.14], [place] * 3, markevery=[1], **(style | outside))
         axes.text(1.165, place, key.words, va="center_baseline", transform=axes.transAxes)
 
 
 def _spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Move heights, which fall, as little as need be until they are `gap` apart, inside 0 to 1."""
+    """Move descending heights as little as necessary to be `gap` apart and between 0 and 1."""
 
     def inside(middle: float, n: int) -> tuple[float, int]:
         half = gap * (n - 1) / 2
         return min(max(middle, half), max(1 - half, half)), n
 
-    groups: list[tuple[float, int]] = []  # of heights that touch: their middle, how many
+    groups: list[tuple[float, int]] = []  # groups of adjacent heights: their middle and number
     for height in heights:
         groups.append(inside(height, 1))
         while len(groups) > 1:
@@ -187,14 +187,16 @@ def _spread(heights: Sequence[float], gap: float) -> list[float]:
 def to_svg(figure: Any, name: str, title: str, words: str) -> str:
     """Return a figure as an SVG element for a page.
 
-    Its ids begin with `name`, so that two pictures in a page do not share any; what is not
-    referred to has none. Colours are the page's.
+    All ids begin with `name`, so that the pictures of a page have different ids; ids without
+    references are removed. Colours refer to the CSS variables of the page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    name, title, words : str
-        What ids begin with, and what is said to who does not see the picture.
+    name : str
+        Prefix of the ids.
+    title, words : str
+        Title and description for readers who cannot see the picture.
     """
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -208,7 +210,7 @@ def to_svg(figure: Any, name: str, title: str, words: str) -> str:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.attrib = {
-            key.rpartition("}")[2]: _own(key, value, name)
+            key.rpartition("}")[2]: _for_page(key, value, name)
             for key, value in element.attrib.items()
             if key != "id" or value in used
         }
@@ -231,8 +233,8 @@ def _references(root: ET.Element) -> Iterator[str]:
                 yield value
 
 
-def _own(key: str, value: str, name: str) -> str:
-    """Return an attribute with the picture's ids and the page's colours."""
+def _for_page(key: str, value: str, name: str) -> str:
+    """Return an attribute value with the picture's ids and the page's colours."""
     if key == "id":
         return f"{name}-{value}"
     value = re.sub(r"url\(#", f"url(#{name}-", value)
@@ -241,7 +243,7 @@ def _own(key: str, value: str, name: str) -> str:
     if key == "style":
         return re.sub(
             r"#[0-9a-f]{6}",
-            lambda found: f"var(--{_NAMES[found[0]]})" if found[0] in _NAMES else found[0],
+            lambda match: f"var(--{_NAMES[match[0]]})" if match[0] in _NAMES else match[0],
             value,
         )
     return value

@@ -1,4 +1,4 @@
-"""What a sweep's figures say, and what they do not: sentences that are computed from them."""
+"""The findings of a sweep: sentences that are computed from its scores."""
 
 from __future__ import annotations
 
@@ -16,244 +16,251 @@ from .summary import Row, at_words, shown
 
 @dataclass(frozen=True)
 class Pair:
-    """An adapter, and a control that answers for it."""
+    """An adapter and one of its controls."""
 
     adapter: Row
     control: Row
 
     @property
     def lead(self) -> float:
-        """By how much the adapter scores above the control."""
+        """The score of the adapter minus the score of the control."""
         return (self.adapter.mean or 0.0) - (self.control.mean or 0.0)
 
     @property
     def level(self) -> bool:
-        """Whether the two are within one standard deviation over seeds, of the larger."""
+        """Whether the scores differ by at most the larger of their standard deviations."""
         return abs(self.lead) <= max(self.adapter.spread or 0.0, self.control.spread or 0.0)
 
 
-def pairs(found: Gathered, arm: str) -> list[Pair]:
-    """Return each adapter with the control of the same point, as far as that has its values."""
+def pairs(gathered: Gathered, arm: str) -> list[Pair]:
+    """Return each adapter with its control: the one with the same values of its parameters."""
     return [
         Pair(adapter, control)
-        for adapter in found.scored("adapter")
-        for control in found.scored(arm)
+        for adapter in gathered.scored("adapter")
+        for control in gathered.scored(arm)
         if set(control.at) <= set(adapter.at)
     ]
 
 
-def findings(found: Gathered) -> list[tuple[str, str]]:
-    """Return what the figures say: of each topic a sentence or two."""
+def findings(gathered: Gathered) -> list[tuple[str, str]]:
+    """Return the findings: a topic, and one or more sentences."""
     topics = {
         "Adapters": _cost,
         "No scaffold": _scaffold,
         "Use of the scaffold": _afterwards,
         "Same bytes": _bytes,
-        "Cheap references": _references,
+        "Simple references": _references,
         "Families": _families,
         "Resampling": _schedules,
         "Seeds": _seeds,
     }
-    return [(topic, words) for topic, say in topics.items() if (words := say(found))]
+    return [(topic, words) for topic, find in topics.items() if (words := find(gathered))]
 
 
-def _cost(found: Gathered) -> str:
-    """Say how near the adapters of the highest rank come to the fully trained network."""
-    compared = pairs(found, "full")
+def _cost(gathered: Gathered) -> str:
+    """Compare the adapters of the highest rank with the fully trained network."""
+    compared = pairs(gathered, "full")
     ranks = [rank for p in compared if isinstance(rank := value(p.adapter, "rank"), int)]
     last = [p for p in compared if not ranks or value(p.adapter, "rank") == max(ranks)]
     if not last:
         return ""
     worst, best = (pick(last, key=lambda p: p.adapter.mean or 0.0) for pick in (min, max))
-    place = f" at rank {max(ranks)}" if ranks else ""
-    reached = f"The adapter reaches {found.score(best.adapter.mean or 0.0)}{place}"
+    at_rank = f" at rank {max(ranks)}" if ranks else ""
+    scores = f"The adapter reaches {gathered.score(best.adapter.mean or 0.0)}{at_rank},"
     if len(last) > 1:
         ends = (
-            f"{found.score(p.adapter.mean or 0.0)} ({at_words(_rest(p))})" for p in (worst, best)
+            f"{gathered.score(p.adapter.mean or 0.0)} ({at_words(_rest(p))})" for p in (worst, best)
         )
-        reached = f"Adapters{place} reach from {' to '.join(ends)}"
-    distance = f"{found.points(abs(best.lead))} {'below' if best.lead < 0 else 'above'}"
-    if found.number(abs(best.lead)) == found.number(0.0):
-        distance = "as good as"
-    words = f"{reached}, {distance} the fully trained network "
-    words += f"({found.score(best.control.mean or 0.0)})"
-    ours, theirs = best.adapter.trained, best.control.trained
-    if ours and theirs:
-        share = f"{100 * ours / theirs:.1f}\N{NO-BREAK SPACE}%"
-        words += f", with {ours:,} of its {theirs:,} numbers trained ({share})"
+        scores = f"Adapters{at_rank} score between {' and '.join(ends)}. The best is"
+    distance = f"{gathered.points(abs(best.lead))} {'below' if best.lead < 0 else 'above'}"
+    if gathered.number(abs(best.lead)) == gathered.number(0.0):
+        distance = "level with"
+    words = f"{scores} {distance} the fully trained network "
+    words += f"({gathered.score(best.control.mean or 0.0)})"
+    few, all_parameters = best.adapter.trained, best.control.trained
+    if few and all_parameters:
+        share = f"{100 * few / all_parameters:.1f}\N{NO-BREAK SPACE}%"
+        words += f", with {few:,} trained parameters instead of {all_parameters:,} ({share})"
     return f"{words}."
 
 
-def _scaffold(found: Gathered) -> str:
+def _scaffold(gathered: Gathered) -> str:
     """Say where the low-rank path alone is as good."""
-    compared = pairs(found, "no_scaffold")
+    compared = pairs(gathered, "no_scaffold")
     if not compared:
         return ""
-    reached = [p for p in compared if p.level or p.lead <= 0]
-    if reached:
+    matched = [p for p in compared if p.level or p.lead <= 0]
+    if matched:
         words = (
-            "Without a scaffold (W = 0) the low-rank path alone is as good as the adapter, within "
-            f"one standard deviation or better, at {_where(reached, compared)}: there this task "
-            "does not show that the scaffold helps."
+            "Without a scaffold (W = 0), the low-rank path alone is as good as the adapter, or "
+            f"better, at {_where(matched, compared)} (within one standard deviation). There, this "
+            "task does not show that the scaffold helps."
         )
-        ahead = sorted(p.lead for p in compared if p not in reached)
-        return words + (f" Elsewhere it is worth {_between(found, ahead)}." if ahead else "")
+        ahead = sorted(p.lead for p in compared if p not in matched)
+        if ahead:
+            words += f" Elsewhere, the scaffold is worth {_between(gathered, ahead)}."
+        return words
     least = min(compared, key=lambda p: p.lead)
     return (
-        "Without a scaffold (W = 0) the low-rank path is worse than the adapter at "
-        f"{_where(compared, compared)}, by {found.points(least.lead)} at least "
-        f"({at_words(least.adapter.at)}): here the scaffold helps."
+        "Without a scaffold (W = 0), the low-rank path alone is worse than the adapter at "
+        f"{_where(compared, compared)}, by at least {gathered.points(least.lead)} "
+        f"({at_words(least.adapter.at)}): the scaffold helps on this task."
     )
 
 
-def _afterwards(found: Gathered) -> str:
-    """Say whether trained adapters use their scaffold, and need that very one."""
-    said = []
-    for arm, missed, spared in (
-        ("scaffold_removed", "Taking the scaffold away after training", "does not use it"),
-        ("wrong_seed", "Another seed's scaffold in its place", "does not need its own"),
+def _afterwards(gathered: Gathered) -> str:
+    """Say whether trained adapters use their scaffold, and whether another one would do."""
+    sentences = []
+    for arm, change, consequence in (
+        ("scaffold_removed", "Removing the scaffold after training", "does not use its scaffold"),
+        (
+            "wrong_seed",
+            "Replacing it with another seed's scaffold",
+            "does not need its own scaffold",
+        ),
     ):
-        compared = pairs(found, arm)
-        spare = [p for p in compared if p.level or p.lead <= 0]
-        if spare:
-            said.append(
-                f"{missed} costs nothing, within one standard deviation, at "
-                f"{_where(spare, compared)}: the trained adapter {spared} there."
+        compared = pairs(gathered, arm)
+        unaffected = [p for p in compared if p.level or p.lead <= 0]
+        if unaffected:
+            sentences.append(
+                f"{change} costs nothing, within one standard deviation, at "
+                f"{_where(unaffected, compared)}: there, the trained adapter {consequence}."
             )
         elif compared:
             leads = sorted(p.lead for p in compared)
-            said.append(f"{missed} costs {_between(found, leads)}.")
-    if len(said) == 2 and "nothing" not in "".join(said):
-        said.append("The trained adapters use their very scaffold.")
-    return " ".join(said)
+            sentences.append(f"{change} costs {_between(gathered, leads)}.")
+    if len(sentences) == 2 and "nothing" not in "".join(sentences):
+        sentences.append("The trained adapters need the scaffold that they were trained on.")
+    return " ".join(sentences)
 
 
-def _bytes(found: Gathered) -> str:
-    """Say where a dense network of the same bytes is better."""
-    compared = pairs(found, "equal_bytes")
+def _bytes(gathered: Gathered) -> str:
+    """Say where a dense network of the same stored size is better."""
+    compared = pairs(gathered, "equal_bytes")
     if not compared:
         return ""
-    beaten = [p for p in compared if p.lead < 0 and not p.level]
+    behind = [p for p in compared if p.lead < 0 and not p.level]
     level = [p for p in compared if p.level]
-    said = []
-    if beaten:
+    sentences = []
+    if behind:
         worst = min(compared, key=lambda p: p.lead)
-        said.append(
-            f"A dense network of the same stored bytes beats the adapter at "
-            f"{_where(beaten, compared)}, by up to {found.points(-worst.lead)} "
-            f"({at_words(worst.adapter.at)}): where only the size of a file counts, it is the "
-            "better choice there."
+        sentences.append(
+            f"A dense network of the same stored size is better than the adapter at "
+            f"{_where(behind, compared)}, by up to {gathered.points(-worst.lead)} "
+            f"({at_words(worst.adapter.at)}). If only the file size matters, it is the better "
+            "choice there."
         )
     if level:
-        also = "It" if beaten else "A dense network of the same stored bytes"
-        said.append(
-            f"{also} is as good as the adapter, within one standard deviation, at "
+        network = "It" if behind else "A dense network of the same stored size"
+        sentences.append(
+            f"{network} is as good as the adapter, within one standard deviation, at "
             f"{_where(level, compared)}."
         )
-    if not said:
+    if not sentences:
         least = min(compared, key=lambda p: p.lead)
-        said.append(
-            "The adapter is better than a dense network of the same stored bytes at "
-            f"{_where(compared, compared)}, by {found.points(least.lead)} at least "
+        sentences.append(
+            "The adapter is better than a dense network of the same stored size at "
+            f"{_where(compared, compared)}, by at least {gathered.points(least.lead)} "
             f"({at_words(least.adapter.at)})."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _references(found: Gathered) -> str:
-    """Say which cheap references are as good as which adapters."""
-    said = []
+def _references(gathered: Gathered) -> str:
+    """Say which simple references are as good as which adapters."""
+    parts = []
     for arm in ("linear", "random_features", "echo_state"):
-        compared = pairs(found, arm)
+        compared = pairs(gathered, arm)
         if not compared:
             continue
-        mean = fmean(row.mean or 0.0 for row in found.scored(arm))
-        reached = [p for p in compared if p.level or p.lead <= 0]
-        words = "below every adapter"
-        if reached:
-            words = f"as good as the adapter or better at {_where(reached, compared)}"
-        said.append(f"{found.name(arm)} {found.score(mean)} ({words})")
-    joined = "; ".join(said)
-    return f"{joined[0].upper()}{joined[1:]}." if said else ""
+        mean = fmean(row.mean or 0.0 for row in gathered.scored(arm))
+        matched = [p for p in compared if p.level or p.lead <= 0]
+        words = "below all adapters"
+        if matched:
+            words = f"as good as the adapter, or better, at {_where(matched, compared)}"
+        parts.append(f"{gathered.name(arm)}: {gathered.score(mean)} ({words})")
+    joined = "; ".join(parts)
+    return f"{joined[0].upper()}{joined[1:]}." if parts else ""
 
 
-def _families(found: Gathered) -> str:
-    """Say what the choice of family is worth, beside what the choice of seed is."""
-    table = family_table(found)
+def _families(gathered: Gathered) -> str:
+    """Compare the effect of the family with the effect of the seed."""
+    table = family_table(gathered)
     if table is None:
         return ""
-    said = []
+    parts = []
     for i, (rank, spread) in enumerate(zip(table.columns, table.spreads(), strict=True)):
         if spread is not None:
             scores = {f: cells[i] for f, cells in table.rows if cells[i] is not None}
             best, worst = (pick(scores, key=lambda f: scores[f] or 0.0) for pick in (max, min))
             at = "" if rank is None else f" at rank {shown(rank)}"
-            ends = f" ({worst} to {best})" if spread else ""
-            said.append(f"{found.points(spread)}{at}{ends}")
-    if not said:
+            names = f" ({best} and {worst})" if spread else ""
+            parts.append(f"{gathered.points(spread)}{at}{names}")
+    if not parts:
         return ""
-    words = f"Between families scores differ by {', '.join(said)}."
-    seeds = [row.spread for row in found.scored("adapter") if row.runs > 1]
-    if seeds:
-        typical = median(spread or 0.0 for spread in seeds)
-        words += f" Over seeds of one family the standard deviation is {found.points(typical)}."
+    words = f"The scores of the best and the worst family differ by {', '.join(parts)}."
+    spreads = [row.spread for row in gathered.scored("adapter") if row.runs > 1]
+    if spreads:
+        typical = gathered.points(median(spread or 0.0 for spread in spreads))
+        words += f" The typical standard deviation over the seeds of one family is {typical}."
     return words
 
 
-def _schedules(found: Gathered) -> str:
-    """Say what drawing the scaffold anew while training costs."""
-    if "resample" not in found.others:
+def _schedules(gathered: Gathered) -> str:
+    """Compare the schedules by which the scaffold is redrawn during training."""
+    if "resample" not in gathered.others:
         return ""
     groups: dict[str, list[float]] = {}
-    for record in found.trained_adapters():
+    for record in gathered.trained_adapters():
         ends = [abs(beta) for beta in record["betas"].values()]
         if ends:
             schedule = shown(frozen(record["at"]["resample"]))
             groups.setdefault(schedule, []).append(median(ends))
     means: dict[str, list[float]] = {}
-    for row in found.scored("adapter"):
+    for row in gathered.scored("adapter"):
         means.setdefault(shown(value(row, "resample")), []).append(row.mean or 0.0)
-    said = [
-        f"{name}, {found.score(fmean(scores))}"
-        + (f" and a median |beta| of {median(groups[name]):.2g}" if name in groups else "")
+    parts = [
+        f"{gathered.score(fmean(scores))} for {name}"
+        + (f" (median |beta| {median(groups[name]):.2g})" if name in groups else "")
         for name, scores in means.items()
     ]
-    return f"By schedule, over all else the mean: {'; '.join(said)}."
+    return f"Mean scores by schedule: {'; '.join(parts)}."
 
 
-def _seeds(found: Gathered) -> str:
-    """Say what too few seeds leave open."""
-    n = len(found.folder.sweep.seeds)
-    if n >= 3 or not found.scored("adapter"):
+def _seeds(gathered: Gathered) -> str:
+    """Warn if there are fewer than three seeds."""
+    n = len(gathered.folder.sweep.seeds)
+    if n >= 3 or not gathered.scored("adapter"):
         return ""
     return (
-        f"{'One seed' if n == 1 else 'Two seeds'} a point: small differences may be chance; "
-        "a comparison wants three seeds at least."
+        f"{'One seed' if n == 1 else 'Two seeds'} per grid point: small differences may be due to "
+        "chance. Use at least three seeds for a comparison."
     )
 
 
 def _where(some: Sequence[Pair], of: Sequence[Pair]) -> str:
-    """Return at which points of the grid, as short as it can be told."""
+    """Return the grid points of `some`, in as few words as possible."""
     ranks, all_ranks = _ranks_by_rest(some), _ranks_by_rest(of)
     if len(some) == len(of) > 1:
-        return "every rank" if list(all_ranks) == [()] else "every point of the grid"
+        return "every rank" if list(all_ranks) == [()] else "every grid point"
     if len(ranks) == len(all_ranks) and len(set(map(tuple, ranks.values()))) == 1:
-        words = f"rank {_listed(map(shown, next(iter(ranks.values()))))}"
-        return words if len(ranks) == 1 else f"{words} throughout"
-    whole = all(all_ranks[rest] == found and len(found) > 1 for rest, found in ranks.items())
+        values = next(iter(ranks.values()))
+        words = f"rank{'s' if len(values) > 1 else ''} {_listed(map(shown, values))}"
+        return words if len(ranks) == 1 else f"{words} for all settings"
+    whole = all(all_ranks[rest] == part and len(part) > 1 for rest, part in ranks.items())
     if whole and len(ranks) < 4:
-        return f"every rank of {_listed(map(at_words, ranks))}"
+        return f"every rank with {_listed(map(at_words, ranks))}"
     if len(some) < 4:
         return _listed(at_words(p.adapter.at) for p in some)
-    return f"{len(some)} of {len(of)} points of the grid"
+    return f"{len(some)} of {len(of)} grid points"
 
 
 def _ranks_by_rest(of: Iterable[Pair]) -> dict[Point, list[Any]]:
-    """Return ranks by all else of a point."""
-    found: dict[Point, list[Any]] = {}
+    """Return the ranks of pairs, by the values of their other parameters."""
+    groups: dict[Point, list[Any]] = {}
     for p in of:
-        found.setdefault(_rest(p), []).append(value(p.adapter, "rank"))
-    return found
+        groups.setdefault(_rest(p), []).append(value(p.adapter, "rank"))
+    return groups
 
 
 def _rest(p: Pair) -> Point:
@@ -267,8 +274,8 @@ def _listed(words: Iterable[str]) -> str:
     return f"{joined}{comma if comma == ';' else ''} and {last}" if most else last
 
 
-def _between(found: Gathered, leads: Sequence[float]) -> str:
+def _between(gathered: Gathered, leads: Sequence[float]) -> str:
     low, high = leads[0], leads[-1]
-    if found.number(low) == found.number(high):
-        return found.points(low)
-    return f"{found.number(low)} to {found.points(high)}"
+    if gathered.number(low) == gathered.number(high):
+        return gathered.points(low)
+    return f"{gathered.number(low)} to {gathered.points(high)}"

@@ -1,4 +1,4 @@
-"""The picture of scaffold families: families by ranks, a score a cell."""
+"""The picture of scaffold families: a table of scores by family and rank."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class FamilyTable:
     Attributes
     ----------
     columns : tuple
-        Ranks; one None where there is no rank in the grid.
+        Ranks; (None,) if the grid has no rank.
     rows : tuple of (str, tuple of float or None)
-        A family and its score at each rank; None where there is none yet.
+        A family and its score at each rank; None if there is no score yet.
     """
 
     columns: tuple[Any, ...]
     rows: tuple[tuple[str, tuple[float | None, ...]], ...]
 
     def spreads(self) -> tuple[float | None, ...]:
-        """Return the best less the worst family of each column; None for fewer than two."""
-        found: list[float | None] = []
+        """Return best minus worst family for each column; None for fewer than two families."""
+        spreads: list[float | None] = []
         for i in range(len(self.columns)):
             scores = [cells[i] for _, cells in self.rows]
             known = [score for score in scores if score is not None]
-            found.append(max(known) - min(known) if len(known) > 1 else None)
-        return tuple(found)
+            spreads.append(max(known) - min(known) if len(known) > 1 else None)
+        return tuple(spreads)
 
 
-def family_table(found: Gathered) -> FamilyTable | None:
-    """Return scores by family and rank, over all else the mean; None for fewer than two families.
+def family_table(gathered: Gathered) -> FamilyTable | None:
+    """Return mean scores by family and rank; None for fewer than two families.
 
-    Families are sorted by their mean over ranks, those that lack a rank last.
+    Families are sorted by their mean over ranks; families without a score at some rank are last.
     """
     cells: dict[tuple[str, Any], list[float]] = {}
-    for row in found.scored("adapter"):
+    for row in gathered.scored("adapter"):
         family = value(row, "scaffold")
         if family is not None and row.mean is not None:
             cells.setdefault((family, value(row, "rank")), []).append(row.mean)
@@ -51,7 +51,7 @@ def family_table(found: Gathered) -> FamilyTable | None:
     families = dict.fromkeys(family for family, _ in cells)
     if len(families) < 2:
         return None
-    order = dict(found.folder.sweep.grid).get("rank", (None,))
+    order = dict(gathered.folder.sweep.grid).get("rank", (None,))
     columns = tuple(sorted(columns, key=order.index))
 
     def scores(family: str) -> tuple[float | None, ...]:
@@ -66,9 +66,9 @@ def family_table(found: Gathered) -> FamilyTable | None:
     return FamilyTable(columns, tuple(sorted(((f, scores(f)) for f in families), key=place)))
 
 
-def family_map(found: Gathered) -> Picture | None:
-    """Draw families by ranks; None for fewer than two families."""
-    table = family_table(found)
+def family_map(gathered: Gathered) -> Picture | None:
+    """Draw the scores by family and rank; None for fewer than two families."""
+    table = family_table(gathered)
     if table is None:
         return None
     n = len(table.rows)
@@ -77,7 +77,7 @@ def family_map(found: Gathered) -> Picture | None:
     with drawing(0.9 + 0.25 * n) as figure:
         import matplotlib
 
-        # From a light blue to a dark one: in grey, and to every eye, from light to dark.
+        # One hue from light to dark: legible in grey and to colour-blind readers.
         colours = matplotlib.colormaps["Blues"]
         axes = figure.subplots()
         axes.set(xlim=(-0.5, len(table.columns) - 0.5), ylim=(n + 0.9, -0.5))
@@ -85,10 +85,10 @@ def family_map(found: Gathered) -> Picture | None:
             for i, score in enumerate(cells):
                 if score is not None:
                     share = (score - low) / (high - low) if high > low else 0.5
-                    _cell(axes, i, j, found.number(score), colours(0.12 + 0.73 * share))
+                    _cell(axes, i, j, gathered.number(score), colours(0.12 + 0.73 * share))
         for i, spread in enumerate(table.spreads()):
             if spread is not None:
-                axes.text(i, n + 0.3, found.number(spread), ha="center", va="center_baseline")
+                axes.text(i, n + 0.3, gathered.number(spread), ha="center", va="center_baseline")
         axes.set_yticks([*range(n), n + 0.3], [*(family for family, _ in table.rows), "spread"])
         axes.set_xticks(
             range(len(table.columns)),
@@ -98,19 +98,20 @@ def family_map(found: Gathered) -> Picture | None:
         axes.tick_params(length=0, labelcolor=COLOURS["ink"])
         axes.grid(False)
         axes.spines[:].set_visible(False)
-        title = f"{found.score_name} by scaffold family"
+        title = f"{gathered.score_name} by scaffold family"
         reading = (
-            "A family a row, best first; darker is better. The last row is the best family less "
-            "the worst: what the choice of family is worth at that rank."
+            "One row per family, best first; darker is better. The last row is the spread, best "
+            "minus worst family: the effect of the choice of family at that rank."
         )
-        return Picture.of(figure, "families", title, reading, _told(found, table))
+        return Picture.of(figure, "families", title, reading, _describe(gathered, table))
 
 
 def _cell(axes: Any, i: int, j: int, words: str, colour: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0))
-    ink = "#ffffff" if _luminance(colour) < 0.18 else "#000000"  # 0.18: both stand out alike
+    # At a luminance of 0.18, black and white text have the same contrast.
+    ink = "#ffffff" if _luminance(colour) < 0.18 else "#000000"
     axes.text(i, j, words, ha="center", va="center_baseline", color=ink)
 
 
@@ -120,9 +121,9 @@ def _luminance(colour: tuple[float, ...]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _told(found: Gathered, table: FamilyTable) -> str:
+def _describe(gathered: Gathered, table: FamilyTable) -> str:
     parts = [
-        f"{family} " + ", ".join("none" if s is None else found.number(s) for s in cells)
+        f"{family} " + ", ".join("none" if s is None else gathered.number(s) for s in cells)
         for family, cells in table.rows
     ]
-    return f"{found.score_unit}, best family first. {'; '.join(parts)}."
+    return f"{gathered.score_unit}, best family first. {'; '.join(parts)}."

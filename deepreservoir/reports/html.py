@@ -1,4 +1,4 @@
-"""HTML from values: every text escaped, every table with its caption in a box of its own."""
+"""HTML from values: text is escaped, and each table has a caption and its own scroll box."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
 
 # Elements that have no end tag.
@@ -16,27 +16,27 @@ _VOID = frozenset(("meta", "link"))
 
 
 def tag(name: str, /, *children: str, **attributes: str) -> Markup:
-    """Return an element; children and attributes that are no :class:`Markup` are escaped.
+    """Return an element; attributes, and children that are not :class:`Markup`, are escaped.
 
-    An underscore at the end of an attribute's name, there for Python's sake, is dropped; one
-    inside it becomes a hyphen.
+    In attribute names, a trailing underscore is dropped (``class_``), and other underscores become
+    hyphens.
 
     Examples
     --------
     >>> print(tag("p", "a < b ", tag("b", "c"), class_="lead"))
     <p class="lead">a &lt; b <b>c</b></p>
     """
-    given = "".join(
+    attribute_text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
         for key, value in attributes.items()
     )
     if name in _VOID:
-        return Markup(f"<{name}{given}>")
-    return Markup(f"<{name}{given}>{join(children)}</{name}>")
+        return Markup(f"<{name}{attribute_text}>")
+    return Markup(f"<{name}{attribute_text}>{join(children)}</{name}>")
 
 
 def join(parts: Iterable[str], between: str = "") -> Markup:
-    """Return parts one after another, escaped unless they are :class:`Markup`."""
+    """Join parts; those that are not :class:`Markup` are escaped."""
     return Markup(
         between.join(
             part if isinstance(part, Markup) else html.escape(part, quote=False) for part in parts
@@ -52,7 +52,7 @@ class Column:
     ----------
     head : str
     kind : {"words", "number", "long"}
-        Numbers stand to the right; long texts may be broken anywhere.
+        Numbers are right-aligned; long texts may be broken anywhere.
     """
 
     head: str
@@ -62,16 +62,17 @@ class Column:
 def table(
     name: str, caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
 ) -> Markup:
-    """Return a table that scrolls sideways in a box of its own.
+    """Return a table in its own box, which scrolls horizontally.
 
     Parameters
     ----------
     name : str
-        What the table's ids begin with.
+        Prefix of the table's ids.
     caption : str
     columns : sequence of Column
     rows : iterable of sequence of str
-        A cell a column; the first is the head of its row, and sets rows apart where it changes.
+        One cell per column. The first cell is the header of the row; where it changes, a new group
+        of rows begins.
     """
     kinds = [column.kind for column in columns]
     head = [tag("th", column.head, scope="col", class_=column.kind) for column in columns]
@@ -97,7 +98,7 @@ def table(
 
 
 def described(pairs: Iterable[tuple[str, str]], class_: str) -> Markup:
-    """Return terms and what is said of each."""
+    """Return a description list of terms and their descriptions."""
     return tag(
         "dl",
         *(tag("div", tag("dt", term), tag("dd", words)) for term, words in pairs),

@@ -1,4 +1,4 @@
-"""A sweep as one page: self-contained, for a screen, a phone and paper."""
+"""The report of a sweep: one self-contained HTML page for desktop, phone and print."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from .findings import findings
 from .html import Markup, described, tag
 from .pictures import pictures
 from .tables import all_figures, beside_figures, failed_runs, targets_met
-from .wording import ANSWERS, NOTES, failures, how, left_out, state, what
+from .wording import ANSWERS, NOTES, failures, left_out, run_facts, setup_facts, status_notes
 
 PAPER = "https://arxiv.org/abs/2604.08749"
 
 _NO_PICTURES = (
-    "The pictures are missing: matplotlib is not installed. The extra named plot brings it; "
-    "then write the report again."
+    "There are no pictures because matplotlib is not installed. Install the extra 'plot', then "
+    "write the report again."
 )
-_FEW_RECORDS = "There are too few records for a picture yet."
+_FEW_RECORDS = "There are not enough records for a picture yet."
 
 
 def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
-    """Write what a sweep has found so far as one HTML page.
+    """Write the results of a sweep so far as one HTML page.
 
-    The page needs neither network nor scripts. The same records give the same bytes, under the
-    same version of matplotlib. Without matplotlib it has its tables and no pictures.
+    The page needs neither a network connection nor scripts. The same records give the same bytes
+    with the same version of matplotlib. Without matplotlib, the page has tables but no pictures.
 
     Parameters
     ----------
     folder : path
-        Of a sweep's results; it may still be growing.
+        Folder of a sweep, which may still be running.
     out : path, optional
-        File of the page, written whole or not at all; ``report.html`` in the folder if not given.
+        File of the page, written atomically. By default ``report.html`` in the folder.
 
     Returns
     -------
     Path
-        Of the page.
+        Path of the page.
 
     Raises
     ------
     ValueError
-        If the folder holds no sweep, or the page would take the place of one of its files.
+        If the folder is not that of a sweep, or the page would overwrite one of its files.
     OSError
         If the page cannot be written.
 
@@ -65,14 +65,14 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
     snapshot = Snapshot(folder)
     path = snapshot.path / "report.html" if out is None else Path(out)
     if path.resolve() in {own.resolve() for own in snapshot.own_files}:
-        raise ValueError(f"{path} holds the sweep itself and would be lost; name another file")
+        raise ValueError(f"{path} belongs to the sweep and would be lost; name another file")
     write_atomically(path, page(Gathered(snapshot)))
     return path
 
 
-def page(found: Gathered) -> str:
-    """Return the page of a sweep, as HTML."""
-    name = found.folder.sweep.name
+def page(gathered: Gathered) -> str:
+    """Return the page of a sweep as HTML."""
+    name = gathered.folder.sweep.name
     document = tag(
         "html",
         tag(
@@ -80,33 +80,33 @@ def page(found: Gathered) -> str:
             tag("meta", charset="utf-8"),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="color-scheme", content="light dark"),
-            # Whatever a name in the records may hold, nothing is run or fetched.
+            # No script runs and nothing is fetched, whatever the names in the records contain.
             tag(
                 "meta",
                 http_equiv="Content-Security-Policy",
                 content="default-src 'none'; style-src 'unsafe-inline'; img-src data:",
             ),
             tag("link", rel="icon", href="data:,"),
-            tag("title", f"{name}: report of a sweep"),
+            tag("title", f"{name}: sweep report"),
             tag("style", Markup(files(__package__).joinpath("page.css").read_text("utf-8"))),
         ),
-        tag("body", _header(found), tag("main", *_sections(found)), _footer(found)),
+        tag("body", _header(gathered), tag("main", *_sections(gathered)), _footer(gathered)),
         lang="en-GB",
     )
     return f"<!DOCTYPE html>\n{document}\n"
 
 
-def _header(found: Gathered) -> Markup:
-    sweep = found.folder.sweep
-    links = [("answer", "Answer"), ("pictures", "Pictures"), ("figures", "All figures")]
-    links += [("controls", "What the controls answer")]
+def _header(gathered: Gathered) -> Markup:
+    sweep = gathered.folder.sweep
+    links = [("answer", "Results"), ("pictures", "Pictures"), ("figures", "All scores")]
+    links += [("controls", "What the arms are for")]
     return tag(
         "header",
-        tag("p", "Report of a sweep", class_="kind"),
+        tag("p", "Sweep report", class_="kind"),
         tag("h1", sweep.name),
-        *(tag("p", words, class_="state", role="note") for words in state(found)),
-        described(what(found), "facts"),
-        described(how(found), "how"),
+        *(tag("p", words, class_="state", role="note") for words in status_notes(gathered)),
+        described(run_facts(gathered), "facts"),
+        described(setup_facts(gathered), "how"),
         tag(
             "nav",
             *(tag("a", words, href=f"#{place}") for place, words in links),
@@ -115,19 +115,19 @@ def _header(found: Gathered) -> Markup:
     )
 
 
-def _sections(found: Gathered) -> Iterator[Markup]:
-    yield _section("answer", "Answer", *_answer(found))
-    yield _section("pictures", "Pictures", *_pictures(found))
-    notes = left_out(found)
-    said = [tag("ul", *(tag("li", note) for note in notes))] if notes else []
-    yield _section("figures", "All figures", all_figures(found), *said)
-    if failures(found):
-        yield _section("failed", "Runs that failed", failed_runs(found))
+def _sections(gathered: Gathered) -> Iterator[Markup]:
+    yield _section("answer", "Results", *_results(gathered))
+    yield _section("pictures", "Pictures", *_pictures(gathered))
+    notes = left_out(gathered)
+    note_list = [tag("ul", *(tag("li", note) for note in notes))] if notes else []
+    yield _section("figures", "All scores", all_figures(gathered), *note_list)
+    if failures(gathered):
+        yield _section("failed", "Failed runs", failed_runs(gathered))
     yield _section(
         "controls",
-        "What the controls answer",
-        described(((found.name(arm), words) for arm, words in ANSWERS.items()), "answers"),
-        tag("h3", "How to read the figures"),
+        "What the arms are for",
+        described(((gathered.name(arm), words) for arm, words in ANSWERS.items()), "answers"),
+        tag("h3", "How to read the scores"),
         tag("ul", *(tag("li", note) for note in NOTES)),
     )
 
@@ -136,19 +136,19 @@ def _section(name: str, title: str, *content: str) -> Markup:
     return tag("section", tag("h2", title, id=name), *content, aria_labelledby=name)
 
 
-def _answer(found: Gathered) -> Iterator[Markup]:
-    if found.beside:
-        yield tag("p", targets_met(found), class_="lead")
-        yield beside_figures(found)
-    said = findings(found)
-    if said:
-        yield tag("h3", "What the figures say, and what they do not")
-        yield described(said, "answers")
-    elif not found.beside:
-        yield tag("p", "There are no figures yet.")
+def _results(gathered: Gathered) -> Iterator[Markup]:
+    if gathered.beside:
+        yield tag("p", targets_met(gathered), class_="lead")
+        yield beside_figures(gathered)
+    sentences = findings(gathered)
+    if sentences:
+        yield tag("h3", "Findings")
+        yield described(sentences, "answers")
+    elif not gathered.beside:
+        yield tag("p", "There are no results yet.")
 
 
-def _pictures(found: Gathered) -> Iterator[Markup]:
+def _pictures(gathered: Gathered) -> Iterator[Markup]:
     if not drawing.available():
         yield tag("p", _NO_PICTURES, class_="state", role="note")
         return
@@ -159,19 +159,19 @@ def _pictures(found: Gathered) -> Iterator[Markup]:
             Markup(picture.svg),
             tag("figcaption", picture.reading),
         )
-        for picture in pictures(found)
+        for picture in pictures(gathered)
     ]
     yield tag("div", *drawn, class_="pictures") if drawn else tag("p", _FEW_RECORDS)
 
 
-def _footer(found: Gathered) -> Markup:
-    version = found.folder.began["versions"].get("deepreservoir", "")
+def _footer(gathered: Gathered) -> Markup:
+    version = gathered.folder.began["versions"].get("deepreservoir", "")
     return tag(
         "footer",
         tag(
             "p",
-            f"Run by deepreservoir {version}. "
-            "The method is that of Hazan, Zhang, Hartl and Levin, ",
+            f"Computed with deepreservoir {version}. "
+            "The method was published by Hazan, Zhang, Hartl and Levin: ",
             tag("cite", "A Little Rank Goes a Long Way"),
             ", ",
             tag("a", "arXiv 2604.08749", href=PAPER),

@@ -1,4 +1,4 @@
-"""The pictures of a report: those that a sweep's records have enough for."""
+"""The pictures of a report: all for which the sweep has enough records."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .data import Gathered
 from .drawing import Picture
 from .heat import family_map
 
-# In the order of the page; in two columns they come out about even.
+# In the order of the page; this order balances the two columns.
 _ALL = (family_map, by_rank, by_bytes, beta_by_epoch, without_scaffold, beta_histograms)
 
 
-def pictures(found: Gathered) -> list[Picture]:
-    """Return the pictures that records have enough for; matplotlib must be installed."""
-    return [picture for draw in _ALL if (picture := draw(found)) is not None]
+def pictures(gathered: Gathered) -> list[Picture]:
+    """Return the pictures for which there are enough records; matplotlib must be installed."""
+    return [picture for draw in _ALL if (picture := draw(gathered)) is not None]

@@ -1,4 +1,4 @@
-"""What a sweep found: its records by arm and point of the grid, and beside published figures."""
+"""The summary of a sweep: results by arm and grid point, and compared with published figures."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ..sweeps.store import Folder
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a sweep's table: an arm at a point of the grid, over seeds.
+    """One row of a sweep's table: an arm at a grid point, summarised over seeds.
 
     Attributes
     ----------
     arm : str
-        Of ``deepreservoir.experiments.ARMS``.
+        An element of ``deepreservoir.experiments.ARMS``.
     at : tuple of (str, object)
-        Values of the grid that mean something to the arm, in the grid's order.
+        Values of the grid parameters that affect the arm, in the order of the grid.
     runs : int
-        That were scored.
+        Number of scored runs.
     mean, spread : float or None
-        Of the scores on held-out rows, accuracy in percent or R^2; the spread is the standard
-        deviation, 0 for one run. None where no run was scored.
+        Mean and standard deviation of the scores on held-out rows, accuracy in percent or R^2.
+        The standard deviation of one run is 0. None if no run was scored.
     trained, stored_bytes : int or None
-        Trained numbers, and bytes that a file must hold.
+        Number of trained parameters, and stored size of the model.
     seconds : float or None
-        Of training, the mean.
+        Mean training time.
     failed : int
-        Runs that failed.
+        Number of failed runs.
     notes : tuple of str
-        Why runs failed or were left out, each reason once.
+        Reasons for which runs failed or were left out, without duplicates.
     """
 
     arm: str
@@ -54,30 +54,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Beside:
-    """A published figure, and ours beside it.
+    """A published figure, compared with our result.
+
+    Our result is the mean over all runs of the figure's arm at the figure's grid values, with any
+    values of the other parameters.
 
     Attributes
     ----------
     figure : Figure
     runs : int
-        Ours: of the figure's arm, at the figure's values of the grid and all values of the rest.
+        Number of our runs.
     seeds : int
-        That they have.
+        Number of their seeds.
     mean : float or None
-        Of their scores, in the figure's unit; None where there are none yet.
+        Mean of their scores, in the figure's unit; None if there are no scores yet.
     spread : float or None
-        Standard deviation over seeds of the mean over the rest of the grid; 0 for one seed.
+        Standard deviation over seeds of the mean over the other parameters; 0 for one seed.
     others : float or None
-        Largest less smallest mean over seeds in the rest of the grid; None where that is one
-        point.
+        Range, over the other parameters, of the mean over seeds; None for a single grid point.
     trained : int or None
-        Trained numbers; None where they are not the same at all points.
+        Number of trained parameters; None if it is not the same at all grid points.
     difference : float or None
-        Ours less theirs.
+        Our mean minus the published score.
     target : float or None
-        ``at_least`` of the figure, or its score less the tolerance.
+        ``at_least`` of the figure, or its score minus the tolerance.
     met : bool or None
-        Whether the mean reaches the target; None where one of the two is missing.
+        Whether the mean reaches the target; None if one of the two is missing.
     """
 
     figure: Figure
@@ -93,8 +95,8 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one record says of one arm: a score, or why there is none."""
+class _Result:
+    """The result of one arm in one record: a score, or the reason why there is none."""
 
     arm: str
     at: Point
@@ -108,9 +110,9 @@ class _Seen:
 
 
 def summary(folder: Folder) -> list[Row]:
-    """Return mean and spread over seeds by arm and point, in the order of arms and grid.
+    """Return the mean and the standard deviation over seeds for each arm and grid point.
 
-    Arms that look at a trained adapter afterwards have rows of their own.
+    Arms that evaluate a trained adapter have their own rows.
 
     Parameters
     ----------
@@ -119,16 +121,16 @@ def summary(folder: Folder) -> list[Row]:
     Returns
     -------
     list of Row
-        For what has records.
+        Rows for all arms and grid points with records, in the order of the arms and of the grid.
     """
-    groups: dict[tuple[str, Point], list[_Seen]] = {}
-    for seen in _seen(folder):
-        groups.setdefault((seen.arm, seen.at), []).append(seen)
+    groups: dict[tuple[str, Point], list[_Result]] = {}
+    for result in _results(folder):
+        groups.setdefault((result.arm, result.at), []).append(result)
     return [_row(groups[key]) for key in sorted(groups, key=lambda key: _place(folder, *key))]
 
 
 def beside(folder: Folder) -> list[Beside]:
-    """Return each published figure of the sweep with ours, in its order.
+    """Compare the published figures of a sweep with our results.
 
     Parameters
     ----------
@@ -137,21 +139,21 @@ def beside(folder: Folder) -> list[Beside]:
     Returns
     -------
     list of Beside
-        Empty where the sweep has no published figures.
+        One element per published figure, in the order of the declaration.
     """
     published = folder.sweep.published
     if published is None:
         return []
-    scored = [seen for seen in _seen(folder) if seen.score is not None]
+    scored = [result for result in _results(folder) if result.score is not None]
     return [_beside(figure, published.tolerance, scored) for figure in published.rows]
 
 
 def summary_table(folder: Folder) -> str:
-    """Return the summary as a Markdown table, with notes below it."""
+    """Return the summary as a Markdown table, followed by notes."""
     rows = summary(folder)
     names = [name for name, _ in folder.sweep.grid]
-    head = ["arm", *names, score_name(folder), "trained numbers", "stored bytes", "seconds", "runs"]
-    cells = [head]
+    head = ["arm", *names, score_name(folder), "trained parameters", "stored bytes"]
+    cells = [[*head, "seconds", "runs"]]
     for row in rows:
         values = dict(row.at)
         cells.append(
@@ -169,16 +171,16 @@ def summary_table(folder: Folder) -> str:
 
 
 def beside_table(folder: Folder) -> str:
-    """Return published figures and ours as a Markdown table, with their source below it.
+    """Return the published figures and our results as a Markdown table, followed by the source.
 
-    Empty where the sweep has no published figures.
+    The result is empty if the sweep has no published figures.
     """
     published = folder.sweep.published
     if published is None:
         return ""
     score = score_name(folder)
-    head = ["arm", "at", f"ours, {score}", "over the rest", "published", "difference", "target"]
-    cells = [[*head, "met", "trained numbers", "published"]]
+    head = ["arm", "at", f"ours, {score}", "range", "published", "difference", "target"]
+    cells = [[*head, "met", "trained parameters", "published"]]
     for row in beside(folder):
         figure = row.figure
         cells.append(
@@ -199,12 +201,12 @@ def beside_table(folder: Folder) -> str:
 
 
 def score_name(folder: Folder) -> str:
-    """Return what the scores of a sweep are, for the head of a column."""
+    """Return the name of a sweep's score, as a column header."""
     return "accuracy %" if folder.task == "classification" else "R²"
 
 
 def shown(value: Any) -> str:
-    """Return a value of the grid for a table.
+    """Return a grid value as text.
 
     Examples
     --------
@@ -214,12 +216,12 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(shown, value))
     if value is None or isinstance(value, bool):
-        return str(value).lower()  # as TOML has it
+        return str(value).lower()  # as in TOML
     return str(value)
 
 
 def at_words(at: Point) -> str:
-    """Return a point of the grid in words.
+    """Return a grid point as text.
 
     Examples
     --------
@@ -229,18 +231,18 @@ def at_words(at: Point) -> str:
     return ", ".join(f"{name} {shown(value)}" for name, value in at)
 
 
-def _seen(folder: Folder) -> Iterator[_Seen]:
-    """Yield what records say of each arm, scores in the unit of tables."""
+def _results(folder: Folder) -> Iterator[_Result]:
+    """Yield the results of all records, with scores in the unit of the tables."""
     unit = 100 if folder.task == "classification" else 1
     for record in folder.records():
         run = record["arm"], _point(folder.sweep, record["at"]), record["seed"]
         if "score" not in record:
-            yield _Seen(*run, error=record.get("error"), left_out=record.get("left_out"))
+            yield _Result(*run, error=record.get("error"), left_out=record.get("left_out"))
             continue
         costs = record["trained"], record["stored_bytes"], record["seconds"]
-        yield _Seen(*run, unit * record["score"], *costs)
+        yield _Result(*run, unit * record["score"], *costs)
         for arm, score in record.get("afterwards", {}).items():
-            yield _Seen(arm, *run[1:], unit * score, *costs)
+            yield _Result(arm, *run[1:], unit * score, *costs)
 
 
 def _point(sweep: Sweep, at: dict[str, Any]) -> Point:
@@ -253,11 +255,11 @@ def _place(folder: Folder, arm: str, at: Point) -> tuple[int, list[int]]:
     return ARMS.index(arm), [values[name].index(value) for name, value in at]
 
 
-def _row(group: Sequence[_Seen]) -> Row:
-    scored = [seen for seen in group if seen.score is not None]
+def _row(group: Sequence[_Result]) -> Row:
+    scored = [result for result in group if result.score is not None]
     first = scored[0] if scored else group[0]
-    mean, spread = _mean_and_spread([seen.score for seen in scored if seen.score is not None])
-    notes = dict.fromkeys(seen.error or seen.left_out for seen in group)
+    mean, spread = _mean_and_spread([result.score for result in scored if result.score is not None])
+    notes = dict.fromkeys(result.error or result.left_out for result in group)
     return Row(
         first.arm,
         first.at,
@@ -266,18 +268,22 @@ def _row(group: Sequence[_Seen]) -> Row:
         spread,
         first.trained,
         first.stored_bytes,
-        fmean(seen.seconds for seen in scored if seen.seconds is not None) if scored else None,
-        sum(seen.error is not None for seen in group),
+        fmean(result.seconds for result in scored if result.seconds is not None)
+        if scored
+        else None,
+        sum(result.error is not None for result in group),
         tuple(note for note in notes if note is not None),
     )
 
 
-def _beside(figure: Figure, tolerance: float | None, scored: Iterable[_Seen]) -> Beside:
-    ours = [seen for seen in scored if seen.arm == figure.arm and set(figure.at) <= set(seen.at)]
-    mean, _ = _mean_and_spread([seen.score for seen in ours if seen.score is not None])
+def _beside(figure: Figure, tolerance: float | None, scored: Iterable[_Result]) -> Beside:
+    ours = [
+        result for result in scored if result.arm == figure.arm and set(figure.at) <= set(result.at)
+    ]
+    mean, _ = _mean_and_spread([result.score for result in ours if result.score is not None])
     by_seed = _means_by(ours, "seed")
     by_point = _means_by(ours, "at")
-    trained = {seen.trained for seen in ours}
+    trained = {result.trained for result in ours}
     target = figure.at_least
     if target is None and figure.score is not None and tolerance is not None:
         target = figure.score - tolerance
@@ -295,12 +301,12 @@ def _beside(figure: Figure, tolerance: float | None, scored: Iterable[_Seen]) ->
     )
 
 
-def _means_by(ours: Iterable[_Seen], name: str) -> list[float]:
+def _means_by(ours: Iterable[_Result], name: str) -> list[float]:
     """Return the mean score of each value of an attribute."""
     groups: dict[Any, list[float]] = {}
-    for seen in ours:
-        if seen.score is not None:
-            groups.setdefault(getattr(seen, name), []).append(seen.score)
+    for result in ours:
+        if result.score is not None:
+            groups.setdefault(getattr(result, name), []).append(result.score)
     return [fmean(group) for group in groups.values()]
 
 

@@ -1,4 +1,4 @@
-"""The words of a report: what a sweep is, how far it has come, and what its controls are for."""
+"""The texts of a report: the facts of a sweep, its status, and the purpose of the arms."""
 
 from __future__ import annotations
 
@@ -12,58 +12,61 @@ from .data import Gathered
 from .html import join, tag
 from .summary import at_words, shown
 
-#: What each arm of a sweep is for.
+#: The purpose of each arm.
 ANSWERS = {
-    "adapter": "In each layer a low-rank path and a weight beta, trained beside frozen weights "
-    "that follow from a seed.",
-    "full": "The same network, every weight trained: what the adapters are measured by.",
-    "equal_bytes": "Is the space well used? One hidden layer, as wide as the adapter's file has "
-    "room for. A small network that is trained whole can beat a large one that is adapted.",
-    "no_scaffold": "Does the scaffold help at all? The low-rank path alone, on weights of zero. "
-    "Where it is as good, the task does not show that a scaffold helps.",
+    "adapter": "The method under test. Each layer has frozen weights that follow from a seed; a "
+    "low-rank path and beta, the weight of the frozen part, are trained.",
+    "full": "The same network with every weight trained: the reference for the adapters.",
+    "equal_bytes": "Is the space well used? A dense network with one hidden layer, as wide as the "
+    "adapter's stored size allows. A small network that is fully trained can be better than a "
+    "large network with adapters.",
+    "no_scaffold": "Does the scaffold help at all? The low-rank path is trained on frozen weights "
+    "of zero. If it is as good as the adapter, the task does not show that a scaffold helps.",
     "scaffold_removed": "Does the trained adapter use its scaffold? Every beta is set to zero "
-    "after training. A beta above zero is no proof of use; what is lost here is.",
-    "wrong_seed": "Does it need that very scaffold? The trained adapter on the weights of another "
-    "seed.",
-    "random_features": "Do frozen weights do it alone? One random layer and a ridge readout.",
-    "echo_state": "Does a classic reservoir do as well? It reads an image row by row.",
-    "linear": "Does the task need a network?",
+    "after training. A nonzero beta does not prove that the scaffold is used; a lower score here "
+    "does.",
+    "wrong_seed": "Does the trained adapter need its own scaffold? It is scored on the frozen "
+    "weights of another seed.",
+    "random_features": "Are frozen weights enough? One random layer with a ridge readout.",
+    "echo_state": "Is a classic reservoir as good? An echo-state network reads each image row by "
+    "row.",
+    "linear": "Does the task need a network? A linear model of the features.",
 }
 
-#: What holds for every figure.
+#: Notes that apply to all scores.
 NOTES = (
-    "Scores are of held-out rows, which no training has seen: mean ± standard deviation over "
-    "seeds, where there is more than one.",
-    "Trained numbers and stored bytes are of all that a file must hold, the output layer among it: "
-    "trained numbers in 32 bits, and 8 bytes of seed where weights follow from one.",
-    "The best of many points of a grid is picked by the rows that it is scored on, and so "
-    "flattered. What holds at every point, or in the mean, is safer.",
-    "Seconds are of training on the machine named above, one thread a run; adapters that were "
-    "trained side by side share them.",
+    "Scores are computed on held-out rows, which are not used for training. With more than one "
+    "seed, they are mean ± standard deviation over seeds.",
+    "Trained parameters include the output layer. Stored bytes are the trained parameters in 32 "
+    "bits, plus 8 bytes for the seed if there are frozen weights.",
+    "The best of many grid points is selected on the rows that it is scored on, so its score is "
+    "optimistic. Results that hold at every grid point, or on average, are more reliable.",
+    "Seconds are training times on the machine named above, with one thread per run. Adapters "
+    "that were trained side by side share the time equally.",
 )
 
-_VALUES = 8  # of a parameter that the head names
+_VALUES = 8  # maximum number of values of a parameter that the header lists
 
 
-def what(found: Gathered) -> Iterator[tuple[str, str]]:
-    """Yield what was run, a term and its words at a time."""
-    sweep = found.folder.sweep
+def run_facts(gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """Yield terms and descriptions of what was run."""
+    sweep = gathered.folder.sweep
     data = sweep.dataset if sweep.target is None else Path(sweep.dataset).name
     yield "Data set", data if sweep.target is None else f"{data}, target {sweep.target}"
     for name, values in sweep.grid:
         yield f"Grid: {name}", _values(values)
     seeds = _values(sweep.seeds)
     yield "Seeds", seeds if len(sweep.seeds) > _VALUES else f"{len(sweep.seeds)}: {seeds}"
-    done = sum("error" not in record for record in found.records)
-    yield "Runs", f"{done:,} of {len(found.runs):,}"
-    seconds = sum(record.get("seconds", 0.0) for record in found.records)
-    yield "Training", f"{duration(seconds)}, all runs together"
-    yield "Begun", moment(found.folder.began["date"])
+    done = sum("error" not in record for record in gathered.records)
+    yield "Runs", f"{done:,} of {len(gathered.runs):,}"
+    seconds = sum(record.get("seconds", 0.0) for record in gathered.records)
+    yield "Training time", f"{duration(seconds)} in total"
+    yield "Started", date_words(gathered.folder.began["date"])
 
 
-def how(found: Gathered) -> Iterator[tuple[str, str]]:
-    """Yield how it was run, a term and its words at a time."""
-    sweep, began = found.folder.sweep, found.folder.began
+def setup_facts(gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """Yield terms and descriptions of how the sweep was run."""
+    sweep, began = gathered.folder.sweep, gathered.folder.began
     yield "Machine", _machine(began["machine"])
     yield "Versions", ", ".join(f"{name} {number}" for name, number in began["versions"].items())
     varied = {name for name, _ in sweep.grid}
@@ -77,44 +80,43 @@ def how(found: Gathered) -> Iterator[tuple[str, str]]:
     )
 
 
-def state(found: Gathered) -> Iterator[str]:
-    """Yield what is missing: runs that are not there yet, and runs that failed."""
-    failed, total = len(failures(found)), len(found.runs)
-    there = len(found.records)
-    if there < total:
+def status_notes(gathered: Gathered) -> Iterator[str]:
+    """Yield notes on runs that have not ended yet, and on failed runs."""
+    failed, total = len(failures(gathered)), len(gathered.runs)
+    ended = len(gathered.records)
+    if ended < total:
         yield (
-            f"Not finished: {there:,} of {total:,} runs are there, and all figures are of those. "
-            "The same command goes on with the sweep."
+            f"Incomplete: {ended:,} of {total:,} runs have ended, and this report covers only "
+            "those. Run the same command again to continue the sweep."
         )
     if failed:
-        were = "run has" if failed == 1 else "runs have"
-        yield join(
-            [f"{failed:,} {were} failed: ", tag("a", "what was raised", href="#failed"), "."]
-        )
+        runs = "run" if failed == 1 else "runs"
+        yield join([f"{failed:,} {runs} failed: see ", tag("a", "the errors", href="#failed"), "."])
 
 
-def failures(found: Gathered) -> list[dict[str, Any]]:
-    """Return the records of runs that failed."""
-    return [record for record in found.records if "error" in record]
+def failures(gathered: Gathered) -> list[dict[str, Any]]:
+    """Return the records of failed runs."""
+    return [record for record in gathered.records if "error" in record]
 
 
-def left_out(found: Gathered) -> list[str]:
-    """Return which arms have no run at a point, and why, each reason once."""
+def left_out(gathered: Gathered) -> list[str]:
+    """Return notes on arms that were left out, without duplicates."""
     notes: dict[str, None] = {}
-    for record in found.records:
+    for record in gathered.records:
         if "left_out" in record:
-            notes[f"{found.name(record['arm'])}: left out, {record['left_out']}."] = None
+            name = gathered.name(record["arm"])
+            notes[f"{name}: left out because {record['left_out']}."] = None
     return list(notes)
 
 
-def place(found: Gathered, record: dict[str, Any]) -> str:
-    """Return at which point of the grid a record is."""
-    at, names = record["at"], [name for name, _ in found.folder.sweep.grid]
+def place(gathered: Gathered, record: dict[str, Any]) -> str:
+    """Return the grid point of a record as text."""
+    at, names = record["at"], [name for name, _ in gathered.folder.sweep.grid]
     return at_words(tuple((name, frozen(at[name])) for name in names if name in at))
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words.
+    """Return a duration as text.
 
     Examples
     --------
@@ -127,16 +129,16 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def moment(date: str) -> str:
-    """Return a date of a results file for a reader.
+def date_words(date: str) -> str:
+    """Return an ISO 8601 date as text.
 
     Examples
     --------
-    >>> moment("2026-11-05T09:25:48+00:00")
+    >>> date_words("2026-11-05T09:25:48+00:00")
     '5 November 2026, 09:25 UTC'
     """
-    when = datetime.fromisoformat(date)
-    return f"{when.day} {when:%B %Y, %H:%M} {when.tzname()}"
+    time = datetime.fromisoformat(date)
+    return f"{time.day} {time:%B %Y, %H:%M} {time.tzname()}"
 
 
 def _values(values: tuple[Any, ...]) -> str:

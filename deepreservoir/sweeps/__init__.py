@@ -1,4 +1,4 @@
-"""Sweeps: a grid of runs as a file, on this machine's cores or a cluster, with their controls."""
+"""Sweeps: grids of runs with their controls, declared in a file, on one machine or a cluster."""
 
 from .cluster import ClusterUnavailable, dask_cluster
 from .published import Figure, Published

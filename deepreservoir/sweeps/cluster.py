@@ -12,46 +12,46 @@ from ..experiments.comparisons.results import versions
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
 
-# Longest wait for a scheduler's first answer.
+# Time limit for the first response of a scheduler.
 _SECONDS = 5.0
 
 
 class ClusterUnavailable(RuntimeError):
-    """There is no cluster to make runs on; the message says what is missing."""
+    """There is no cluster to run on; the message says what is missing."""
 
 
 def dask_cluster(
     scheduler: str, make: Callable[[Assignment], Records] = work, device: str = "auto"
 ) -> Executor:
-    """Return an executor of the workers of a Dask cluster.
+    """Return an executor that runs assignments on the workers of a Dask cluster.
 
-    A specification travels to a worker, which draws the scaffold from its seed and loads the
-    data set itself; its records come back. A worker that is lost costs the run that it was
-    making, which the cluster makes again. A run that keeps killing workers is made once more
-    when the others are done, and has failed if it does so again.
+    A worker receives the specification of a run, loads the data set, draws the scaffold from its
+    seed, and returns the record. If a worker is lost, the cluster repeats the run that the worker
+    was executing. A run that repeatedly kills its workers is retried once after all other runs; if
+    it kills a worker again, it is recorded as failed.
 
     Parameters
     ----------
     scheduler : str
-        Its address, such as ``"tcp://127.0.0.1:8786"``. Start workers with one thread each: a
-        process makes one run at a time.
+        Address of the scheduler, such as ``"tcp://127.0.0.1:8786"``. Start the workers with one
+        thread each, because a process executes one run at a time.
     make : callable
-        What a worker does with an assignment.
+        Function that a worker applies to an assignment.
     device : {"cpu", "cuda", "auto"}, default="auto"
         With ``"cuda"``, workers without a CUDA device are refused.
 
     Returns
     -------
     callable
-        For the `executor` of :func:`run_sweep`.
+        For the parameter `executor` of :func:`run_sweep`.
 
     Raises
     ------
     ValueError
-        If `scheduler` is no address.
+        If `scheduler` is not an address.
     ClusterUnavailable
-        If Dask is not installed here, no scheduler answers there, it has no workers, or a worker
-        has other versions of what the records depend on, or lacks the device.
+        If Dask is not installed, no scheduler responds, the scheduler has no workers, a worker has
+        different versions of the packages on which records depend, or a worker lacks the device.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def dask_cluster(
                     suspects += assignment.one_by_one()
                 else:
                     yield records
-            # Some of them may only have waited on a worker that another killed.
+            # Some of them may only have been queued on a worker that another run killed.
             for suspect in suspects:
                 for _, records in _received(client, make, [suspect]):
                     yield records or [failed(run, _KILLED) for run in suspect.runs]
@@ -82,7 +82,7 @@ def dask_cluster(
     return execute
 
 
-_KILLED = WorkerKilled("it killed every worker it was given to; were they out of memory?")
+_KILLED = WorkerKilled("the run killed every worker that executed it, possibly out of memory")
 
 
 def _distributed() -> Any:
@@ -90,7 +90,7 @@ def _distributed() -> Any:
         import distributed
     except ImportError:
         raise ClusterUnavailable(
-            "a cluster needs Dask: pip install 'deepreservoir[dask]'"
+            "running on a cluster needs Dask: pip install 'deepreservoir[dask]'"
         ) from None
     return distributed
 
@@ -98,10 +98,10 @@ def _distributed() -> Any:
 def _received(
     client: Any, make: Callable[[Assignment], Records], assignments: Sequence[Assignment]
 ) -> Generator[tuple[Assignment, Records | None]]:
-    """Yield records as workers send them; None for runs that kept killing workers."""
+    """Yield records as workers return them; None for runs that repeatedly killed workers."""
     from distributed import CancelledError, KilledWorker, as_completed
 
-    # Not pure: the cluster may remember what another client had from the same assignment.
+    # pure=False: otherwise the cluster might return another client's result for the assignment.
     futures = {client.submit(make, each, pure=False): each for each in assignments}
     try:
         for future in as_completed(list(futures)):
@@ -112,8 +112,8 @@ def _received(
                 records = None
             except CancelledError:
                 raise ClusterUnavailable(
-                    f"the scheduler at {client.scheduler.address} was lost; what was recorded is "
-                    "kept, and the sweep goes on when it is started again"
+                    f"the connection to the scheduler at {client.scheduler.address} was lost; all "
+                    "records are kept; start the sweep again to continue it"
                 ) from None
             yield assignment, records
     finally:
@@ -121,30 +121,32 @@ def _received(
 
 
 def _check_scheduler(scheduler: str) -> None:
-    """Ask who is there, and wait seconds for an answer and for workers."""
+    """Raise ClusterUnavailable unless the scheduler responds and has workers within the limit."""
     from distributed import Security, rpc
 
-    answered = False
+    responded = False
 
-    async def ask() -> None:
-        nonlocal answered
-        async with rpc(scheduler, connection_args=Security().get_connection_args("client")) as one:
-            while not (await one.identity())["workers"]:  # they may just be starting
-                answered = True
+    async def wait_for_workers() -> None:
+        nonlocal responded
+        arguments = Security().get_connection_args("client")
+        async with rpc(scheduler, connection_args=arguments) as connection:
+            while not (await connection.identity())["workers"]:  # they may be starting up
+                responded = True
                 await asyncio.sleep(0.1)
 
     try:
-        with ThreadPoolExecutor(1) as thread:  # a notebook has a loop in this one
-            thread.submit(asyncio.run, asyncio.wait_for(ask(), _SECONDS)).result()
-    except OSError:  # a timeout too
-        if answered:
+        # In another thread, since a notebook already runs an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, asyncio.wait_for(wait_for_workers(), _SECONDS)).result()
+    except OSError:  # includes timeouts
+        if responded:
             raise ClusterUnavailable(
                 f"the scheduler at {scheduler} has no workers; start some with "
                 f"`dask worker {scheduler} --nthreads 1`"
             ) from None
         raise ClusterUnavailable(
-            f"no Dask scheduler answers at {scheduler} within {_SECONDS:g} seconds; start one with "
-            "`dask scheduler`, or correct the address"
+            f"no Dask scheduler responded at {scheduler} within {_SECONDS:g} seconds; start one "
+            "with `dask scheduler`, or correct the address"
         ) from None
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -162,14 +164,17 @@ def _check_cuda(client: Any) -> None:
 
 
 def _check_versions(client: Any) -> None:
-    """Refuse workers whose records would not be ours."""
-    ours = versions()
-    for worker, theirs in client.run(versions, on_error="return").items():
-        if not isinstance(theirs, dict):
-            raise ClusterUnavailable(f"the worker {worker} cannot make runs: {theirs!r}")
-        for name in ours.keys() - {"python"}:
-            if theirs.get(name) != ours[name]:
+    """Refuse workers whose package versions would change the records."""
+    local_versions = versions()
+    for worker, worker_versions in client.run(versions, on_error="return").items():
+        if not isinstance(worker_versions, dict):
+            raise ClusterUnavailable(
+                f"the worker {worker} cannot execute runs: {worker_versions!r}"
+            )
+        for name in local_versions.keys() - {"python"}:
+            if worker_versions.get(name) != local_versions[name]:
                 raise ClusterUnavailable(
-                    f"the worker {worker} has {name} {theirs.get(name)}, and here is {ours[name]}: "
-                    "records would depend on where they were made; install one version everywhere"
+                    f"the worker {worker} has {name} {worker_versions.get(name)}, this machine has "
+                    f"{local_versions[name]}: records would depend on the worker; install the same "
+                    "version on all machines"
                 )

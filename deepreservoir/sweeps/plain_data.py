@@ -1,4 +1,4 @@
-"""Plain data: what travels to workers, lies in files, and is read from declarations."""
+"""Plain data, as it is sent to workers, stored in files and read from declarations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON gives it back: tuples as lists."""
+    """Return a value as JSON would load it: tuples become lists."""
     return json.loads(json.dumps(value))
 
 
 def frozen(value: Any) -> Any:
-    """Return a value with lists as tuples, which are hashable and what estimators take.
+    """Return a value with lists replaced by tuples, which are hashable.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def frozen(value: Any) -> Any:
 
 
 def grid_value(name: str, value: Any) -> Any:
-    """Return a parameter's value as TOML gives it, or raise a ValueError if it cannot be one.
+    """Return a parameter's value, converted from TOML, or raise a ValueError if it is invalid.
 
     Examples
     --------
@@ -34,21 +34,21 @@ def grid_value(name: str, value: Any) -> Any:
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, bool | int | float | str) for part in parts):
         raise ValueError(
-            f"{name} must be a number, a word, true or false, or a list of such; got {value!r}"
+            f"{name} must be a number, a string, true or false, or a list of these; got {value!r}"
         )
-    # TOML has no word for None.
+    # TOML cannot represent None.
     return None if (name, value) == ("resample", "none") else frozen(value)
 
 
 def canonical(value: Any) -> str:
-    """Return JSON text that is the same for the same data."""
+    """Return canonical JSON text: equal data have equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def check_known(where: str, given: Mapping[str, Any], allowed: Iterable[str]) -> None:
-    """Raise a ValueError for a key that has no meaning in a table of a declaration."""
+def check_known(where: str, table: Mapping[str, Any], allowed: Iterable[str]) -> None:
+    """Raise a ValueError for an unknown key in a table of a declaration."""
     names = sorted(allowed)
-    for key in given:
+    for key in table:
         if key not in names:
             place = f" in [{where}]" if where else ""
             raise ValueError(f"unknown key {key!r}{place}; expected {', '.join(names)}")

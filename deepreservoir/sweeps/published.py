@@ -1,4 +1,4 @@
-"""Figures that others have published, to stand beside ours."""
+"""Published figures, to be compared with the results of a sweep."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ROW = ("arm", "at", "score", "trained", "at_least")
 
 @dataclass(frozen=True)
 class Figure:
-    """One published figure, or a target of our own.
+    """One published figure, or a target of the sweep's author.
 
     Attributes
     ----------
     arm : str
-        Of a record, such as ``"adapter"`` or ``"full"``.
+        Arm of the records, such as ``"adapter"`` or ``"full"``.
     at : tuple of (str, object)
-        Values of the grid that it is for; over the others we take the mean.
+        Grid values to which the figure applies; it is compared with the mean over all others.
     score : float or None
         Accuracy in percent, or R^2.
     trained : int or None
-        Trained numbers.
+        Number of trained parameters.
     at_least : float or None
-        Score that we aim for.
+        Target for the score.
     """
 
     arm: str
@@ -41,13 +41,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Published:
-    """A table of figures with its source.
+    """A table of published figures with its source.
 
     Attributes
     ----------
     source : str
     tolerance : float or None
-        How far ours may be below a figure that has no target of its own.
+        How far a result may be below a figure that has no explicit target.
     rows : tuple of Figure
     """
 
@@ -71,18 +71,20 @@ class Published:
         return Published(data["source"], data["tolerance"], rows)
 
 
-def read_published(given: Any) -> Published:
-    """Return the table of a TOML document, or raise a ValueError that names what is wrong."""
-    if not isinstance(given, dict) or not isinstance(given.get("source"), str):
+def read_published(table: Any) -> Published:
+    """Return the table [published] of a TOML document, or raise a ValueError if it is invalid."""
+    if not isinstance(table, dict) or not isinstance(table.get("source"), str):
         raise ValueError("[published] must be a table with a source")
-    check_known("published", given, _KEYS)
-    tolerance = given.get("tolerance")
+    check_known("published", table, _KEYS)
+    tolerance = table.get("tolerance")
     if tolerance is not None and not (_is_number(tolerance) and tolerance >= 0):
-        raise ValueError(f"tolerance in [published] must be a number from 0 on; got {tolerance!r}")
-    rows = given.get("rows", [])
+        raise ValueError(
+            f"tolerance in [published] must be a non-negative number; got {tolerance!r}"
+        )
+    rows = table.get("rows", [])
     if not isinstance(rows, list) or not rows:
         raise ValueError("[published] must have at least one [[published.rows]]")
-    return Published(given["source"], tolerance, tuple(map(_figure, rows)))
+    return Published(table["source"], tolerance, tuple(map(_figure, rows)))
 
 
 def _figure(row: Any) -> Figure:
@@ -94,7 +96,7 @@ def _figure(row: Any) -> Figure:
         raise ValueError(f"arm in [[published.rows]] must be one of {', '.join(ARMS)}; got {arm!r}")
     at = row.get("at", {})
     if not isinstance(at, dict):
-        raise ValueError(f"at must be a table of the grid's values; got {at!r}")
+        raise ValueError(f"at must be a table of grid values; got {at!r}")
     for name in ("score", "at_least", "trained"):
         if row.get(name) is not None and not _is_number(row[name]):
             raise ValueError(f"{name} in [[published.rows]] must be a number; got {row[name]!r}")

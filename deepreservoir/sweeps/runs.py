@@ -1,4 +1,4 @@
-"""Which runs a sweep has: adapters on the grid, and the controls that answer for them."""
+"""The runs of a sweep: adapters on the grid, and their controls."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..estimators.fitting_many import SHARED
 from .plain_data import canonical
 from .spec import Point, Sweep
 
-# Parameters of how an adapter is trained, in which runs that are trained side by side may differ.
-_TRAINED = frozenset(field.name for field in fields(TrainingParameters)) - frozenset(SHARED)
+# Training parameters that may differ between runs that are trained side by side.
+_TRAINING = frozenset(field.name for field in fields(TrainingParameters)) - frozenset(SHARED)
 
-#: Arms that look at a trained adapter, and are no runs of their own.
+#: Arms that evaluate a trained adapter; they have no runs of their own.
 AFTERWARDS = ("scaffold_removed", "wrong_seed")
 #: Arms whose runs may be trained side by side.
 SIDE_BY_SIDE = ("adapter", "no_scaffold")
-# Networks that are held in memory at a time.
+# Maximum number of networks in memory.
 _AT_A_TIME = 8
 
 
@@ -31,10 +31,10 @@ class Run:
     Attributes
     ----------
     arm : str
-        Of ``deepreservoir.experiments.ARMS``. An adapter is also looked at without its scaffold
-        and on another one: those arms are no runs of their own.
+        An element of ``deepreservoir.experiments.ARMS``. A trained adapter is also evaluated
+        without its scaffold and on another one; these two arms have no runs of their own.
     point : tuple of (str, object)
-        Values of the grid that it is for.
+        Values of the grid.
     seed : int
     """
 
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """What the run is found by in a file of records: the same for the same run."""
+        """The identifier of the run in a file of records: equal runs have equal keys."""
         text = canonical([self.arm, sorted(self.point, key=lambda pair: pair[0]), self.seed])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -53,54 +53,53 @@ class Run:
         return dict(self.point).get(name, default)
 
 
-#: Runs that one worker makes together.
+#: Runs that one worker executes together.
 Job = tuple[Run, ...]
 
 
 def runs_of(sweep: Sweep) -> list[Run]:
-    """Return all runs of a sweep, each once, the seeds one after another."""
-    found = dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed))
-    return list(found)
+    """Return all runs of a sweep without duplicates, seed by seed."""
+    return list(dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed)))
 
 
 def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
     points = list(sweep.points())
-    adapters_own = sweep.estimator_class.adapter_parameters
+    adapter_parameters = sweep.estimator_class.adapter_parameters
     for point in points:
-        if dict(point).get("adapter") != "full":  # which is a control anyway
+        if dict(point).get("adapter") != "full":  # full training is a control of every sweep
             yield Run("adapter", point, seed)
     for point in points:
-        dense = tuple(pair for pair in point if pair[0] not in adapters_own)
+        dense = tuple(pair for pair in point if pair[0] not in adapter_parameters)
         ranked = tuple(pair for pair in point if pair[0] == "rank") + dense
         yield Run("no_scaffold", ranked, seed)
         yield Run("equal_bytes", ranked, seed)
         yield Run("full", dense, seed)
         yield Run("random_features", dense, seed)
         yield Run("echo_state", (), seed)
-        yield Run("linear", (), sweep.seeds[0])  # it needs no seed
+        yield Run("linear", (), sweep.seeds[0])  # does not depend on the seed
 
 
 def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:
-    """Raise a ValueError for a published figure that no run of the sweep stands beside."""
+    """Raise a ValueError for a published figure that corresponds to no run of the sweep."""
     if sweep.published is None:
         return
     points = {(run.arm, run.point) for run in runs}
     for figure in sweep.published.rows:
         arm = "adapter" if figure.arm in AFTERWARDS else figure.arm
-        if not any(arm == made and set(figure.at) <= set(point) for made, point in points):
+        if not any(arm == run_arm and set(figure.at) <= set(point) for run_arm, point in points):
             at = ", ".join(f"{name} = {value!r}" for name, value in figure.at)
             raise ValueError(
-                f"{sweep.name}: no run stands beside the published figure of {figure.arm!r}"
+                f"{sweep.name}: no run corresponds to the published figure of {figure.arm!r}"
                 + (f" at {at}" if at else "")
-                + "; at names values of the grid, and only those that mean something to the arm"
+                + "; `at` must hold values of the grid, for parameters that affect the arm"
             )
 
 
 def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
-    """Return the runs in groups: those that can be trained side by side together.
+    """Group the runs that can be trained side by side.
 
-    Runs of one group agree in all that decides samples, their order, frozen weights and widths.
-    How runs are grouped changes how long they take, and not their results.
+    Runs of a group have the same samples, in the same order, the same frozen weights and the same
+    widths. The grouping affects the time that runs take, but not their results.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     kind : type
         Class of the estimators.
     """
-    may_differ = (_TRAINED | kind.adapter_parameters) - set(SHARED) - {"resample"}
+    may_differ = (_TRAINING | kind.adapter_parameters) - set(SHARED) - {"resample"}
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         shared = tuple(pair for pair in run.point if pair[0] not in may_differ)

@@ -1,4 +1,4 @@
-"""A sweep as it is declared: a TOML file of a data set, a grid, seeds and a protocol."""
+"""The declaration of a sweep: a TOML file with a data set, a grid, seeds and a protocol."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..scaffold import FAMILIES
 from .plain_data import canonical, check_known, frozen, grid_value, plain
 from .published import Published, read_published
 
-#: Values of the grid by parameter, in the order of the file.
+#: A point of the grid: pairs of a parameter and its value, in the order of the file.
 Point = tuple[tuple[str, Any], ...]
 
-# What a sweep decides itself.
-_OURS = frozenset(
+# Parameters that the sweep sets itself.
+_RESERVED = frozenset(
     ("random_state", "scaffold_seed", "device", "verbose", "warm_start", "projection_cache")
 )
 _KEYS = ("dataset", "target", "estimator", "seeds", "protocol", "grid", "published")
@@ -30,28 +30,29 @@ _KEYS = ("dataset", "target", "estimator", "seeds", "protocol", "grid", "publish
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every combination of a grid's values, each on several seeds, with controls beside.
+    """All combinations of a grid's values on several seeds, with their controls.
 
     Attributes
     ----------
     name : str
-        Of the file, without its ending.
+        Name of the file, without its suffix.
     dataset : str
-        A data set's name, or the path of a CSV file.
+        Name of a data set, or path of a CSV file.
     target : str or None
         Column to predict, for a CSV file.
     data_digest : str or None
         SHA-256 of the CSV file.
     seeds : tuple of int
     protocol : Protocol
-        How every network is trained, where the grid does not say otherwise.
+        Architecture and training parameters of all networks; the grid overrides them.
     grid : tuple of (str, tuple)
         Parameters of the estimator, and the values of each.
     published : Published or None
-        Figures to compare ours with.
+        Published figures to compare the results with.
     estimator : str or None
         Class of the estimators: a registered name, or ``"package.module:Class"`` of an installed
-        package, which workers import too. None for the perceptron that goes with the data.
+        package, which must also be installed on the workers. None for DeepReservoirClassifier or
+        DeepReservoirRegressor, depending on the data set.
     """
 
     name: str
@@ -66,27 +67,27 @@ class Sweep:
 
     @property
     def estimator_class(self) -> Any:
-        """The class that `estimator` names; for None, one with the perceptron's parameters."""
+        """The class that `estimator` names; for None, DeepReservoirClassifier."""
         return (
             DeepReservoirClassifier if self.estimator is None else estimator_named(self.estimator)
         )
 
     def points(self) -> Iterator[Point]:
-        """Yield every combination of the grid's values, the last parameter changing first."""
+        """Yield all combinations of the grid's values; the last parameter changes fastest."""
         names = [name for name, _ in self.grid]
         for values in itertools.product(*(values for _, values in self.grid)):
             yield tuple(zip(names, values, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sweep as plain data: what a worker needs to know."""
+        """Return the sweep as plain data, which is sent to workers."""
         data = asdict(self) | {"protocol": self.protocol.to_plain()}
-        if self.estimator is None:  # as sweeps were before they could name one
+        if self.estimator is None:  # keeps the digests of sweeps without an estimator
             del data["estimator"]
         return plain(data)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Sweep:
-        """Return the sweep that :meth:`to_dict` made plain."""
+        """Return a sweep from the plain data of :meth:`to_dict`."""
         published = data["published"]
         return Sweep(
             data["name"],
@@ -101,7 +102,10 @@ class Sweep:
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 of all that decides the runs: not names, nor figures of others."""
+        """Return the SHA-256 of everything that determines the runs.
+
+        The name, the folder of the data set and the published figures do not affect it.
+        """
         decisive = replace(self, name="", published=None, dataset=Path(self.dataset).name)
         return hashlib.sha256(canonical(decisive.to_dict()).encode()).hexdigest()
 
@@ -112,17 +116,18 @@ def read_sweep(path: str | Path) -> Sweep:
     Parameters
     ----------
     path : str or path
-        Of a TOML file with the keys ``dataset`` (a name, or a CSV file beside it), ``target``
-        (a column of that), ``estimator`` (a registered name, or ``"package.module:Class"``),
-        ``seeds`` (a number, or a list), and the tables ``[protocol]`` (parameters of the
-        estimators, and ``validation``; see :class:`deepreservoir.experiments.Protocol`),
-        ``[grid]`` (parameters of the estimators, each with a list of values;
-        ``scaffold = "all"`` is every family) and ``[published]`` (figures of others).
+        A TOML file with the keys ``dataset`` (a name, or a CSV file relative to the TOML file),
+        ``target`` (a column of the CSV file), ``estimator`` (a registered name, or
+        ``"package.module:Class"``), ``seeds`` (a number, or a list), and the tables
+        ``[protocol]`` (parameters of the estimators, and ``validation``; see
+        :class:`deepreservoir.experiments.Protocol`), ``[grid]`` (parameters of the estimators,
+        each with a list of values; ``scaffold = "all"`` stands for all families) and
+        ``[published]`` (published figures).
 
     Raises
     ------
     ValueError
-        For a key or value that is unknown or out of range; the message names it and the file.
+        If a key or a value is unknown or out of range; the message names it and the file.
 
     Examples
     --------
@@ -139,7 +144,7 @@ def read_sweep(path: str | Path) -> Sweep:
     try:
         document = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML file: {error}") from None
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
     try:
         return _sweep(document, path)
     except (TypeError, ValueError) as error:
@@ -156,19 +161,19 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         file = (path.parent / dataset).resolve()
         if not file.is_file():
             raise ValueError(
-                f"dataset must be one of {', '.join(DATASETS)} or a CSV file; there is no {file}"
+                f"dataset must be one of {', '.join(DATASETS)} or a CSV file; {file} does not exist"
             )
         if not isinstance(target, str):
-            raise ValueError(f"a table needs target = COLUMN; got {target!r}")
+            raise ValueError(f"a CSV file needs target = COLUMN; got {target!r}")
         dataset, digest = str(file), hashlib.sha256(file.read_bytes()).hexdigest()
     elif target is not None:
-        raise ValueError(f"target goes with a table; {dataset} has its own")
+        raise ValueError(f"target is for CSV files; {dataset} has its own target")
     seeds = document.get("seeds", 3)
     estimator = document.get("estimator")
     if estimator is not None and not isinstance(estimator, str):
         raise ValueError(f"estimator must be a name; got {estimator!r}")
     kind = DeepReservoirClassifier if estimator is None else estimator_named(estimator)
-    parameters = frozenset(kind().get_params(deep=False)) - _OURS
+    parameters = frozenset(kind().get_params(deep=False)) - _RESERVED
     return Sweep(
         path.stem,
         dataset,
@@ -183,34 +188,34 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
 
 
 def table(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a table of the document, empty where there is none, or raise a ValueError."""
+    """Return a table of the document, by default an empty one, or raise a ValueError."""
     value = document.get(name, {})
     if not isinstance(value, dict):
         raise ValueError(f"[{name}] must be a table; got {value!r}")
     return value
 
 
-def _protocol(given: dict[str, Any], default: Protocol, parameters: frozenset[str]) -> Protocol:
-    # Of an early stopping the protocol decides by `validation` alone.
+def _protocol(values: dict[str, Any], default: Protocol, parameters: frozenset[str]) -> Protocol:
+    # `validation` alone controls early stopping.
     known = (parameters | {"validation"}) - {"early_stopping", "n_iter_no_change", "tol"}
-    check_known("protocol", given, known)
-    return default.changed(**{name: grid_value(name, value) for name, value in given.items()})
+    check_known("protocol", values, known)
+    return default.changed(**{name: grid_value(name, value) for name, value in values.items()})
 
 
 def _grid(
-    given: dict[str, Any], parameters: frozenset[str]
+    lists: dict[str, Any], parameters: frozenset[str]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    if not given:
-        raise ValueError("[grid] must name at least one parameter, such as rank = [1, 2, 4]")
-    check_known("grid", given, parameters)
+    if not lists:
+        raise ValueError("[grid] must have at least one parameter, such as rank = [1, 2, 4]")
+    check_known("grid", lists, parameters)
     grid = []
-    for name, values in given.items():
+    for name, values in lists.items():
         if (name, values) == ("scaffold", "all"):
             values = [name for name, family in FAMILIES.items() if family.random]
         if not isinstance(values, list) or not values:
             raise ValueError(f"{name} in [grid] must be a list of values; got {values!r}")
-        several = tuple(grid_value(name, value) for value in values)
-        if len(set(several)) < len(several):
-            raise ValueError(f"{name} in [grid] holds a value twice; got {values!r}")
-        grid.append((name, several))
+        grid_values = tuple(grid_value(name, value) for value in values)
+        if len(set(grid_values)) < len(grid_values):
+            raise ValueError(f"{name} in [grid] has duplicate values; got {values!r}")
+        grid.append((name, grid_values))
     return tuple(grid)

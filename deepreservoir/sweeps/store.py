@@ -1,4 +1,4 @@
-"""The folder of a sweep: what is run, and a record a line of what came of it."""
+"""The folder of a sweep: its declaration, and its records, one per line."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ _RECORDS = "records.jsonl"
 
 
 class Folder:
-    """The folder that a sweep's records are kept in.
+    """The folder that stores a sweep's records.
 
-    A record is one line, written as its run ends and on the disk before the next is begun; a line
-    that was cut off by a kill or a full disk is dropped when the folder is next opened.
+    A record is one line. It is synced to disk when its run ends, before the next run starts. A
+    line that was truncated by a kill or a full disk is dropped when the folder is next opened for
+    writing.
 
     Parameters
     ----------
     path : str or path
     sweep : Sweep, optional
-        Of which the folder is, or is to be; not given, it is read from the folder.
+        The sweep that the folder belongs to. By default it is read from the folder.
     task : {"classification", "regression"}
-        What the sweep's data set asks for; read from the folder where there is one.
+        Task of the sweep's data set. An existing folder has its own value.
 
     Attributes
     ----------
@@ -43,9 +44,9 @@ class Folder:
     Raises
     ------
     ValueError
-        If the folder holds another sweep, or something that is none.
+        If the folder holds another sweep, or other files.
     OSError
-        If it cannot be made or written to.
+        If the folder cannot be created or written to.
     """
 
     def __init__(
@@ -55,29 +56,29 @@ class Folder:
         task: str = "classification",
     ) -> None:
         self.path = Path(path)
-        document = self._found()
+        document = self._description()
         if document is None:
             if sweep is None:
                 raise ValueError(
-                    f"{self.path} holds no sweep: there is no {_SWEEP} in it; name the folder that "
-                    "a sweep was written to"
+                    f"{self.path} is not the folder of a sweep: it has no {_SWEEP}; name the "
+                    "folder that a sweep was written to"
                 )
-            document = self._begun(sweep, task)
+            document = self._begin(sweep, task)
         if sweep is not None and document["digest"] != sweep.digest():
             raise ValueError(
                 f"{self.path} holds the results of another sweep ({document['sweep']['name']}), "
                 "which differs in its data set, grid, seeds or protocol; name another folder"
             )
         self.sweep = Sweep.from_dict(document["sweep"]) if sweep is None else sweep
-        self.task: str = document.get("task", task)  # the first folders did not tell
+        self.task: str = document.get("task", task)  # the first version did not store it
         self.began = {name: document[name] for name in ("date", "machine", "versions")}
 
     @property
     def own_files(self) -> tuple[Path, Path]:
-        """The files of the folder that nothing else may write to."""
+        """The files of the folder that nothing else may overwrite."""
         return self.path / _SWEEP, self.path / _RECORDS
 
-    def _found(self) -> dict[str, Any] | None:
+    def _description(self) -> dict[str, Any] | None:
         file = self.path / _SWEEP
         if not file.exists():
             return None
@@ -86,21 +87,21 @@ class Folder:
             Sweep.from_dict(document["sweep"])
             _ = [document[name] for name in ("digest", "date", "machine", "versions")]
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file} is no description of a sweep: {error!r}") from None
+            raise ValueError(f"{file} is not the description of a sweep: {error!r}") from None
         return dict(document)
 
-    def _begun(self, sweep: Sweep, task: str) -> dict[str, Any]:
-        """Write the description, and return it; the folder is locked before it is changed."""
+    def _begin(self, sweep: Sweep, task: str) -> dict[str, Any]:
+        """Write and return the description; the folder is locked before it is changed."""
         if self.path.is_dir() and not all(map(_is_left_over, self.path.iterdir())):
-            if (document := self._found()) is not None:  # another process has just written it
+            if (document := self._description()) is not None:  # another process just wrote it
                 return document
             raise ValueError(
-                f"{self.path} holds files that are no sweep's results; name an empty folder, "
-                "or one that is not there yet"
+                f"{self.path} contains files that are not results of a sweep; name an empty "
+                "folder, or one that does not exist yet"
             )
         self.path.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            if (document := self._found()) is not None:
+            if (document := self._description()) is not None:
                 return document
             for part in filter(_is_part, self.path.iterdir()):
                 part.unlink()
@@ -119,28 +120,28 @@ class Folder:
         return document
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records, the last of each run, in the order in which they came.
+        """Return the last record of each run, in the order in which they were written.
 
         Raises
         ------
         ValueError
-            For a line that is no record.
+            If a line is not a record.
         """
-        found: dict[str, dict[str, Any]] = {}
+        last_records: dict[str, dict[str, Any]] = {}
         for number, line in enumerate(self._lines(), start=1):
             try:
                 record = json.loads(line)
-                found.pop(record["run"], None)
+                last_records.pop(record["run"], None)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
-                    f"{self.path / _RECORDS}, line {number}, is no record: {error!r}; delete the "
-                    "line, and the sweep makes its run again"
+                    f"{self.path / _RECORDS}, line {number}, is not a record: {error!r}; delete "
+                    "the line, and the sweep will repeat its run"
                 ) from None
-            found[record["run"]] = record
-        return list(found.values())
+            last_records[record["run"]] = record
+        return list(last_records.values())
 
     def _lines(self) -> list[bytes]:
-        """Return the lines of the records' file, without one that was cut off."""
+        """Return the lines of the file of records, without a truncated last line."""
         try:
             return (self.path / _RECORDS).read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
@@ -148,14 +149,14 @@ class Folder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep the folder to this process while records are added.
+        """Lock the folder for this process while records are added.
 
         Raises
         ------
         ValueError
             If another process is adding records.
         OSError
-            If it cannot be written to.
+            If the folder cannot be written to.
         """
         with self._locked():
             self._mend()
@@ -163,7 +164,7 @@ class Folder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock of the folder, which is on the file of the records."""
+        """Hold the lock of the folder, which is a lock on the file of records."""
         with open(self.path / _RECORDS, "ab") as file:
             if not _lock(file):
                 raise ValueError(
@@ -173,7 +174,7 @@ class Folder:
             yield
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
-        """Add records, on the disk when this returns; one that does not fit is left out whole."""
+        """Append records and sync them to disk; a record that does not fit leaves no trace."""
         text = "".join(canonical(record) + "\n" for record in records).encode()
         file = self.path / _RECORDS
         try:
@@ -183,10 +184,12 @@ class Folder:
                 os.fsync(stream.fileno())
         except OSError as error:
             self._mend()
-            raise OSError(error.errno, f"{error.strerror}; start again to go on", file) from error
+            raise OSError(
+                error.errno, f"{error.strerror}; start the sweep again to continue", file
+            ) from error
 
     def _mend(self) -> None:
-        """Drop a last line that was cut off."""
+        """Remove a truncated last line."""
         file = self.path / _RECORDS
         content = file.read_bytes()
         whole = content.rfind(b"\n") + 1
@@ -195,18 +198,18 @@ class Folder:
 
 
 def _is_part(path: Path) -> bool:
-    """Tell whether a file is what a kill left of writing the description."""
+    """Return whether a file is a temporary file of an interrupted write of the description."""
     return path.name.startswith(temporary_prefix(_SWEEP))
 
 
 def _is_left_over(path: Path) -> bool:
-    """Return whether a file is what a process that was killed left before the sweep began."""
+    """Return whether a file was left by a process that was killed before the sweep began."""
     empty_records = path.name == _RECORDS and path.is_file() and path.stat().st_size == 0
     return empty_records or _is_part(path)
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Take a file for this process until it is closed; return whether it was free."""
+    """Lock a file until it is closed; return False if another process holds the lock."""
     try:
         import fcntl
     except ImportError:  # not a POSIX system

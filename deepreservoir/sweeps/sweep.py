@@ -1,4 +1,4 @@
-"""run_sweep(): every run of a declaration, each recorded as it ends."""
+"""run_sweep(): execute the runs of a declaration and record each when it ends."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ def run_sweep(
     device: str = "cpu",
     verbose: bool = False,
 ) -> Folder:
-    """Run a sweep, or what is left of it.
+    """Run a sweep, or its remaining runs.
 
-    Every run's record is added to the folder as the run ends. Stopped and started again, a sweep
-    goes on where it was; runs that failed are tried once more.
+    The record of each run is added to the folder when the run ends. If a sweep was stopped,
+    calling this function again continues it; runs that failed are retried once per call.
 
     Parameters
     ----------
     sweep : Sweep or path
-        A declaration, or the TOML file of one; see :func:`read_sweep`.
+        A declaration, or its TOML file; see :func:`read_sweep`.
     out : path
-        Folder of the results.
+        Folder for the results.
     workers : int, default=1
-        Processes on this machine. With one, runs are made in this process.
+        Number of processes on this machine. With one, runs are executed in this process.
     executor : callable, optional
-        Where runs are made instead: :func:`deepreservoir.sweeps.dask_cluster`, say.
+        Executes the runs elsewhere, such as the result of
+        :func:`deepreservoir.sweeps.dask_cluster`.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where networks are trained. It is no part of the declaration, and is written into each
-        record. With an executor, ``"auto"`` is decided by each worker.
+        Where networks are trained. The device is not part of the declaration; each record names
+        the device that was used. With an executor, each worker resolves ``"auto"`` itself.
     verbose : bool, default=False
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -55,10 +56,10 @@ def run_sweep(
     Raises
     ------
     ValueError
-        For a declaration that is wrong, a folder of another sweep, or a device that is not
-        there; before any run.
+        If the declaration is invalid, the folder belongs to another sweep, or the device is not
+        available. It is raised before any run.
     OSError
-        If a record cannot be written. Those before it are kept.
+        If a record cannot be written. Earlier records are kept.
 
     Examples
     --------
@@ -77,7 +78,7 @@ def run_sweep(
         raise ValueError(f"workers must be at least 1; got {workers}")
     if device not in DEVICES:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
-    if executor is None:  # else it is the workers' device
+    if executor is None:  # otherwise each worker resolves it
         device = resolve_device(device)
     runs = runs_of(sweep)
     check_published(sweep, runs)
@@ -86,32 +87,32 @@ def run_sweep(
     if executor is None:
         executor = here if workers == 1 else processes(workers)
     with folder.writing():
-        _go_on(sweep, runs, folder, executor, device, verbose)
+        _run_remaining(sweep, runs, folder, executor, device, verbose)
     return folder
 
 
-def _go_on(
+def _run_remaining(
     sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, device: str, verbose: bool
 ) -> None:
-    """Make the runs that have no record, or one that says that they failed."""
+    """Execute the runs that have no record, or whose record says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
-    left = [run for run in runs if run.key not in done]
+    remaining = [run for run in runs if run.key not in done]
     kind = sweep.estimator_class
-    assignments = [Assignment.of(sweep, job, device) for job in jobs_of(left, kind)]
+    assignments = [Assignment.of(sweep, job, device) for job in jobs_of(remaining, kind)]
     with (
-        closing(executor(assignments)) as made,
+        closing(executor(assignments)) as results,
         tqdm(
-            initial=len(runs) - len(left), total=len(runs), unit="run", disable=not verbose
+            initial=len(runs) - len(remaining), total=len(runs), unit="run", disable=not verbose
         ) as bar,
     ):
-        for records in made:
+        for records in results:
             folder.append(records)
             bar.update(len(records))
             bar.set_postfix(_latest(records), refresh=False)
 
 
 def _latest(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the bar shows of the run that has just ended."""
+    """Return what the progress bar shows of the run that has just ended."""
     last = records[-1]
-    shown = {"score": round(last["score"], 4)} if "score" in last else {}
-    return {"arm": last["arm"]} | last["at"] | shown | ({"failed": True} if "error" in last else {})
+    score = {"score": round(last["score"], 4)} if "score" in last else {}
+    return {"arm": last["arm"]} | last["at"] | score | ({"failed": True} if "error" in last else {})

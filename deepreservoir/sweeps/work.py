@@ -1,4 +1,4 @@
-"""What a worker does: from the specification of runs to their records."""
+"""The work of a worker: execute runs from their specification and return their records."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ONE_AT_A_TIME = RLock()
 
 @dataclass(frozen=True)
 class Assignment:
-    """What travels to a worker: a sweep, runs of it and a device's name, as plain data."""
+    """What is sent to a worker: a sweep, some of its runs and a device's name, as plain data."""
 
     sweep: str
     runs: Job
@@ -46,21 +46,21 @@ class Assignment:
 
     @staticmethod
     def of(sweep: Sweep, runs: Job, device: str = "cpu") -> Assignment:
-        """Return the assignment of a group of runs; "auto" is decided where they are made."""
+        """Return the assignment of a group of runs; the worker resolves the device "auto"."""
         return Assignment(canonical(sweep.to_dict()), runs, device)
 
     def one_by_one(self) -> Iterator[Assignment]:
-        """Yield an assignment of each run alone."""
+        """Yield one assignment per run."""
         for run in self.runs:
             yield replace(self, runs=(run,))
 
 
 def work(assignment: Assignment) -> list[dict[str, Any]]:
-    """Make runs and return a record of each; a run that fails has a record that says why.
+    """Execute runs and return their records; the record of a failed run states the reason.
 
-    One thread a run: how many threads a BLAS has changes the last digits of its products, and
-    a sweep's records do not depend on where they were made. One run at a time, too: that limit is
-    the process's, and would be lifted by whichever run ends first.
+    Each run uses one BLAS thread, because the number of threads changes the last digits of matrix
+    products, and records must not depend on the machine. Runs are executed one at a time, because
+    the thread limit applies to the whole process and would be lifted when the first run ends.
     """
     with _ONE_AT_A_TIME, limited(1):
         task = replace(task_of(assignment.sweep), device=resolve_device(assignment.device))
@@ -69,18 +69,18 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
         except Exception as error:
             if len(assignment.runs) == 1:
                 return [failed(assignment.runs[0], error)]
-        # One of them failed, and took the others with it.
-        return [record for alone in assignment.one_by_one() for record in work(alone)]
+        # One run failed and ended the others; execute each of them alone.
+        return [record for single in assignment.one_by_one() for record in work(single)]
 
 
-@lru_cache(maxsize=1)  # a worker makes many runs of one sweep
+@lru_cache(maxsize=1)  # a worker executes many runs of one sweep
 def task_of(sweep: str) -> Task:
     """Return the data set and the protocol of a sweep.
 
     Raises
     ------
     ValueError, OSError
-        If the data set is not here, or is another than the sweep was declared with.
+        If the data set is missing on this machine, or differs from that of the declaration.
     """
     spec = Sweep.from_dict(json.loads(sweep))
     kind = None if spec.estimator is None else spec.estimator_class
@@ -89,8 +89,8 @@ def task_of(sweep: str) -> Task:
         return Task(data, spec.protocol, kind=checked_estimator(kind, data))
     if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
         raise ValueError(
-            f"{spec.dataset} is not the table that {spec.name} was declared with: every machine "
-            "must have the same file, and it must not change while a sweep runs"
+            f"{spec.dataset} differs from the file that {spec.name} was declared with: all "
+            "machines must have the same file, and it must not change while the sweep runs"
         )
     data = read_table(spec.dataset, spec.target)
     return Task(data, spec.protocol, kind=checked_estimator(kind, data))
@@ -103,7 +103,7 @@ def _together(task: Task, runs: Job) -> list[dict[str, Any]]:
 
 
 def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
-    """Train adapters side by side, and look at each with and without its scaffold."""
+    """Train adapters side by side, and evaluate each with and without its scaffold."""
     models = [_model(task, run) for run in runs]
     X, y = task.data.X_train, task.data.y_train
     with measured() as cost:
@@ -116,10 +116,10 @@ def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
         raise Interrupted
     records = []
     for run, model in zip(runs, models, strict=True):
-        seen = list(arms.looked_at(task, model, run.value("rank"), run.seed, cost))
+        results = list(arms.evaluate_adapter(task, model, run.value("rank"), run.seed, cost))
         if run.arm == "no_scaffold":
-            seen = [replace(seen[0], arm="no_scaffold")]
-        first, *afterwards = seen
+            results = [replace(results[0], arm="no_scaffold")]
+        first, *afterwards = results
         record = described(run, first) | {"side_by_side": len(models)} | _learned(model)
         if afterwards:
             record["afterwards"] = {other.arm: other.score for other in afterwards}
@@ -135,16 +135,16 @@ def _model(task: Task, run: Run) -> Any:
 
 
 def _learned(model: Any) -> dict[str, Any]:
-    """Return what a report shows of a trained adapter beside its score."""
+    """Return the fields of a trained adapter that a report shows in addition to its score."""
     betas = [list(values.values()) for values in model.history_["beta"]]
-    found = {
+    fields = {
         "epochs": model.n_iter_,
         "betas": model.betas_,
         "beta_medians": [float(np.median(np.abs(values))) if values else None for values in betas],
     }
     if "validation_score" in model.history_:
-        found["validation_score"] = max(model.history_["validation_score"])
-    return found
+        fields["validation_score"] = max(model.history_["validation_score"])
+    return fields
 
 
 def _alone(task: Task, run: Run) -> dict[str, Any]:
@@ -161,33 +161,33 @@ def _alone(task: Task, run: Run) -> dict[str, Any]:
 
 
 def described(run: Run, record: Record | None = None) -> dict[str, Any]:
-    """Return which run a record is of and, where there is one, what came of it, as plain data."""
-    found: dict[str, Any] = {
+    """Return the identity of a run and, if it has one, its result, as plain data."""
+    fields: dict[str, Any] = {
         "run": run.key,
         "arm": run.arm,
         "at": dict(run.point),
         "seed": run.seed,
     }
     if record is not None:
-        found |= {
+        fields |= {
             "score": record.score,
             "trained": record.trained,
             "stored_bytes": record.stored_bytes,
             "seconds": record.seconds,
             "peak_bytes": record.peak_bytes,
         }
-    return plain(found)
+    return plain(fields)
 
 
 def failed(run: Run, error: BaseException) -> dict[str, Any]:
-    """Return the record of a run that failed: what was raised, and where."""
-    where = traceback.extract_tb(error.__traceback__)
-    place = f" ({where[-1].name}, line {where[-1].lineno})" if where else ""
-    return described(run) | {"error": f"{type(error).__name__}: {error}{place}"}
+    """Return the record of a failed run: the exception and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    location = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return described(run) | {"error": f"{type(error).__name__}: {error}{location}"}
 
 
 def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
-    """Raise a ValueError for the first point of a grid that no network can be made of."""
+    """Raise a ValueError for the first grid point that does not define a valid network."""
     task = task_of(canonical(sweep.to_dict()))
     for run in runs:
         if run.arm not in ("adapter", "full"):

@@ -1,6 +1,6 @@
-"""Where the runs of a sweep are made: here, or on this machine's cores.
+"""Executors of a sweep's runs: in this process, or in processes on this machine.
 
-Both are functions from assignments to records as they come, in any order.
+An executor is a function from assignments to a generator of their records, in any order.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from .work import Assignment, failed, work
 
 Records = list[dict[str, Any]]
-#: From assignments to their records, as they come; closed, it makes no more.
+#: A function from assignments to their records; closing the generator stops the execution.
 Executor = Callable[[Sequence[Assignment]], Generator[Records]]
 
-# Assignments that a worker has or waits for, so that none is idle.
-_GIVEN_OUT = 2
+# Number of dispatched assignments per worker, so that no worker is idle.
+_DISPATCHED = 2
 
 
 class WorkerKilled(RuntimeError):
-    """A worker died while it made a run; it was out of memory, say."""
+    """A worker process was killed during a run, possibly because it was out of memory."""
 
 
 def here(assignments: Sequence[Assignment]) -> Generator[Records]:
-    """Make runs in this process, one after another."""
+    """Execute runs in this process, one after another."""
     yield from map(work, assignments)
 
 
 def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> Executor:
-    """Return an executor of worker processes on this machine.
+    """Return an executor that uses worker processes on this machine.
 
-    A worker that is killed takes the others with it, and the runs that they were making are made
-    again, one by one; a run that kills its worker twice then has failed.
+    If a worker is killed, the other workers end too, and the unfinished runs are repeated one by
+    one. A run that then kills its worker twice is recorded as failed.
 
     Parameters
     ----------
     n_workers : int
-        Two at least.
+        Number of processes, at least 2.
     make : callable
-        What a worker does with an assignment.
+        Function that a worker applies to an assignment.
 
     Raises
     ------
     ValueError
-        For fewer than two.
+        If `n_workers` is less than 2.
     """
     if n_workers < 2:
         raise ValueError(f"n_workers must be at least 2; got {n_workers}")
@@ -61,8 +61,8 @@ def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> E
             try:
                 yield from _received(n_workers, make, missing)
             except TerminatedWorkerError:
-                # They are given out in order, so the one that killed its worker is among these.
-                for runs in list(missing)[: _GIVEN_OUT * n_workers]:
+                # Assignments are dispatched in order: one of these killed its worker.
+                for runs in list(missing)[: _DISPATCHED * n_workers]:
                     for assignment in missing.pop(runs).one_by_one():
                         yield from _alone(make, assignment)
 
@@ -70,47 +70,48 @@ def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> E
 
 
 def _alone(make: Callable[[Assignment], Records], assignment: Assignment) -> Generator[Records]:
-    for _ in range(2):  # the first time may be bad luck
+    for _ in range(2):  # the first kill may be a coincidence
         try:
-            # Two workers, of which one is idle: with one, joblib would make the run right here.
+            # Two workers, one of them idle: with one, joblib would use this process.
             yield from _received(2, make, {assignment.runs: assignment})
             return
         except TerminatedWorkerError:
             continue
-    killed = WorkerKilled("it killed its worker twice; was that out of memory?")
+    killed = WorkerKilled("the run killed its worker twice, possibly out of memory")
     yield [failed(run, killed) for run in assignment.runs]
 
 
 def _received(
     n_workers: int, make: Callable[[Assignment], Records], missing: dict[Any, Assignment]
 ) -> Generator[Records]:
-    """Yield records as workers send them, taking their assignments out of what is missing."""
+    """Yield records as workers return them, and remove their assignments from `missing`."""
     parallel = Parallel(
         n_workers,
         backend="loky",
         return_as="generator_unordered",
         batch_size=1,
-        pre_dispatch=_GIVEN_OUT * n_workers,
+        pre_dispatch=_DISPATCHED * n_workers,
     )
-    made = delayed(_made)
-    for runs, records in parallel(made(make, each, os.getpid()) for each in [*missing.values()]):
+    execute = delayed(_execute)
+    calls = (execute(make, each, os.getpid()) for each in [*missing.values()])
+    for runs, records in parallel(calls):
         del missing[runs]
         yield records
 
 
-def _made(
+def _execute(
     make: Callable[[Assignment], Records], assignment: Assignment, parent: int
 ) -> tuple[Any, Records]:
     if os.getpid() != parent:
-        _leave_with(parent)
+        _exit_with_parent(parent)
     return assignment.runs, make(assignment)
 
 
 @cache
-def _leave_with(parent: int) -> None:
-    """End this process soon after its parent, which a kill may end before it can say so.
+def _exit_with_parent(parent: int) -> None:
+    """End this process soon after its parent, in case the parent is killed.
 
-    It would finish a run that nobody records, and then wait for minutes, with its memory.
+    Otherwise it would finish a run that nobody records, and keep its memory for minutes.
     """
 
     def watch() -> None:

@@ -37,7 +37,7 @@ def test_formulas_as_the_paper_writes_them(samples, trained, frozen):
     assert paper_training_flops(samples, n) == 6 * samples * n
     assert paper_memory(trained, frozen) == 2 * n + 14 * trained
     assert paper_memory(n) == 16 * n
-    # Their limits, as trained numbers vanish: two thirds, and an eighth.
+    # Their limits, as trained parameters vanish: two thirds, and an eighth.
     assert paper_training_flops(1, trained, frozen) / (6 * n) > 2 / 3
     assert paper_training_flops(1, 1, 10**12) / (6 * 10**12) == pytest.approx(2 / 3)
     assert paper_memory(1, 10**12) / (16 * 10**12) == pytest.approx(1 / 8)
@@ -280,7 +280,7 @@ def test_bytes_are_those_of_the_arrays(given):
     assert held.training == held.network + held.moments + held.projection
 
 
-def test_stored_bytes_are_a_seed_and_the_trained_numbers():
+def test_stored_bytes_are_a_seed_and_the_trained_parameters():
     assert cost_of(network(), 10, 1).stored == 8 + 4 * network().n_trained
     assert cost_of(network(dtype="float64"), 10, 1).stored == 8 + 8 * network().n_trained
     full = network(adapter="full")

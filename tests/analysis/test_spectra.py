@@ -36,7 +36,7 @@ def singular_values(matrix):
 
 
 def network(**given):
-    """A network whose trained numbers are not at their start."""
+    """A network whose trained parameters are not at their start."""
     shape = {"n_features": 12, "n_outputs": 7, "hidden_layer_sizes": (20, 20, 9), "rank": 3}
     net = Network(MLPConfig(**(shape | given)), seed=1)
     net.theta += np.random.default_rng(0).normal(scale=0.3, size=net.theta.shape).astype(net.dtype)

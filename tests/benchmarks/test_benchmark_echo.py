@@ -45,9 +45,9 @@ def test_races_are_printed_with_setting_medians_and_difference_of_states(tmp_pat
     storing.store("echo", {"rounds": 2, "races": races}, tmp_path)
     text = tables.echo(tmp_path)
     assert "| one | peer, dense | 3.5 | ≥ 4 **missed** | 0.01 | 0.02 |" in text
-    assert "| two |  | 12.5 µs a step |  | 0.03 |  |" in text
+    assert "| two |  | 12.5 µs per step |  | 0.03 |  |" in text
     assert "| one: peer, dense | 5000.0 |" in text
-    assert "differ by 2e-15 at most" in text
+    assert "differ by at most 2e-15" in text
 
 
 def test_forecasts_start_after_the_last_target_of_training(monkeypatch):

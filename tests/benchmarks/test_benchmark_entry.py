@@ -122,7 +122,7 @@ def test_the_peers_in_pytorch_run(rank, fused):
 def test_without_a_gpu_its_races_are_skipped_with_a_word(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(entry, "cuda_problem", lambda: "CuPy is not installed")
     assert run("speed", "--device", "cuda", "--out", tmp_path) == 0
-    expected = "Skipped: there is no GPU to race on: CuPy is not installed.\n"
+    expected = "Skipped: no GPU is available: CuPy is not installed.\n"
     assert capsys.readouterr().out == expected
     assert not any(tmp_path.iterdir())
 

@@ -101,4 +101,4 @@ def test_a_folder_of_another_sweep_is_refused_in_one_message(quick, capsys):
     (out / "mnist_ranks").mkdir(parents=True)
     (out / "mnist_ranks" / "notes.txt").write_text("mine")
     assert run("run", "mnist_ranks", "--out", out) == 1
-    assert "no sweep's results" in capsys.readouterr().err
+    assert "not results of a sweep" in capsys.readouterr().err

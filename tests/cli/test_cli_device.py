@@ -84,7 +84,7 @@ def test_every_command_that_computes_has_the_same_option():
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == ["cpu", "cuda", "auto"]
         assert option.default == "auto"
-        assert option.help == "Where to compute; auto takes a GPU if CuPy finds one."
+        assert option.help == "Where to compute; auto uses a GPU if CuPy finds one."
     for name in options:
         shown = CliRunner().invoke(main, [name, "--help"]).output
         assert "--device [cpu|cuda|auto]" in shown

@@ -49,7 +49,7 @@ def test_the_forecast_goes_on_with_the_series(capsys):
     np.testing.assert_allclose(rows[:, 1:], np.c_[np.sin(ahead), np.cos(ahead)], atol=0.05)
     out = capsys.readouterr().out
     assert "300 rows of x, y" in out
-    assert "122 numbers" in out
+    assert "122 parameters" in out
 
 
 def test_held_out_rows_are_told_beside_persistence(capsys):
@@ -84,7 +84,7 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
     assert run("forecast", "walk.csv", "--units", 30, *options) == 0
     shown = capsys.readouterr()
     ran_away = np.abs((read("walk-forecast.csv")[1][:, 1] - walk.mean()) / walk.std()).max() > 10
-    assert ("warning: the forecast leaves" in shown.err) is bool(ran_away)
+    assert ("warning: the forecast leaves the range" in shown.err) is bool(ran_away)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
         ((".",), ["directory"]),
         (("wave.csv", "--columns", "z"), ["no column 'z'", "day, x, y"]),
         (("wave.csv", "--columns", "day"), ["row 2, column 'day'", "'day 0'"]),
-        (("wave.csv", "--columns", "x,x"), ["different names", "'x,x'"]),
+        (("wave.csv", "--columns", "x,x"), ["distinct column names", "'x,x'"]),
         (("wave.csv", "--horizon", "0"), ["--horizon", "0"]),
         (("wave.csv", "--test", "290"), ["at least 20 rows", "got 300", "290 are held out"]),
         (("wave.csv", "--test", "1"), ["at least 2"]),
@@ -105,12 +105,12 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
         (("wave.csv", "--plot", "a.xyz"), [".png", "'a.xyz'"]),
         (("wave.csv", "--plot", "a.pgf"), [".png, .svg, .pdf, .jpg", "'a.pgf'"]),
         (("wave.csv", "--plot", "p.png", "--out", "./p.png"), ["--plot and --out", "p.png"]),
-        (("wave.csv", "--plot", "no/a.png"), ["no folder", "a.png"]),
+        (("wave.csv", "--plot", "no/a.png"), ["not a writable folder", "a.png"]),
         (
             ("wave.csv", "--out", "wave.csv"),
-            ["wave.csv is what is read, and would be written over"],
+            ["wave.csv is an input and would be overwritten"],
         ),
-        (("wave.csv", "--out", "no/b.csv"), ["no folder", "b.csv"]),
+        (("wave.csv", "--out", "no/b.csv"), ["not a writable folder", "b.csv"]),
     ],
     ids=lambda value: " ".join(map(str, value))[:40],
 )
@@ -173,7 +173,7 @@ def test_forecasts_of_a_series_are_compared(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("mackey_glass", "--target", "x"), ["--target", "mackey_glass is a series"]),
+        (("mackey_glass", "--target", "x"), ["--target", "mackey_glass is a time series"]),
         (("mackey_glass", "--arms", "full"), ["arms", "echo_state", "full"]),
         (("lorenz63", "--ranks", "16"), ["between 1 and 15", "got 16"]),
     ],

@@ -35,7 +35,7 @@ def test_a_table_becomes_a_file_that_predicts_others(here, capsys):
     assert run(*FIT, "--target", "price", "--save", "m.safetensors") == 0
     told = capsys.readouterr().out
     assert "R^2 0.9" in told
-    assert "40 rows held out" in told
+    assert "40 held-out rows" in told
     assert f"Wrote m.safetensors, {(here / 'm.safetensors').stat().st_size:,} bytes" in told
     # Columns in another order, more of them, no target: the rows are the same.
     table = pd.read_csv("homes.csv")
@@ -77,7 +77,7 @@ def test_words_are_classes_and_sixteen_bits_are_accounted_for(here, capsys):
         "layers.0 A (float16)",
         f"score {cost['score']:.6g} before, {cost['score_rounded']:.6g} after, on 40 rows",
         f"beta {model.betas_['layers.0']:.4f}, SHA-256 {model.network_.digests()['layers.0']}",
-        "checked    the frozen weights drawn here",
+        "checked    the frozen weights drawn on this machine",
     ):
         assert part in told
 
@@ -109,8 +109,8 @@ def test_a_checkpoint_is_gone_when_training_has_ended(here):
 REFUSED = [
     ((*FIT, "--target", "nope", "--save", "m.st"), "homes.csv has no column 'nope'; it has size"),
     ((*FIT, "--target", "price"), "Missing option '--save'"),
-    ((*FIT, "--target", "price", "--save", "homes.csv"), "homes.csv is what is read"),
-    ((*FIT, "--target", "price", "--save", "no/m.st"), "there is no folder"),
+    ((*FIT, "--target", "price", "--save", "homes.csv"), "homes.csv is an input"),
+    ((*FIT, "--target", "price", "--save", "no/m.st"), "is not a writable folder"),
     ((*FIT, "--target", "price", "--save", "m.st", "--rank", "33"), "rank must be between 1 and"),
     ((*FIT, "--target", "price", "--save", "m.st", "--layers", "0"), "hidden_layer_sizes[0] must"),
     ((*FIT, "--target", "price", "--save", "m.st", "--layers", "a"), "expected whole numbers"),
@@ -122,8 +122,8 @@ REFUSED = [
         ("predict", "ok.st", "new.csv"),
         "column 'kind': unknown category 'tent'; the model was trained on flat",
     ),
-    (("predict", "ok.st", "homes.csv", "--out", "ok.st"), "ok.st is what is read"),
-    (("predict", "ok.st", "homes.csv", "--out", "homes.csv"), "homes.csv is what is read"),
+    (("predict", "ok.st", "homes.csv", "--out", "ok.st"), "ok.st is an input"),
+    (("predict", "ok.st", "homes.csv", "--out", "homes.csv"), "homes.csv is an input"),
     (("predict", "ok.st", "homes.csv", "--device", "cuda"), "--device cuda is not available"),
     (("inspect", "homes.csv"), "not a safetensors file"),
     (("inspect", "cut.st"), "cut.st: "),

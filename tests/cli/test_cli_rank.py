@@ -54,15 +54,15 @@ def test_the_curve_the_answer_and_the_readings_are_printed(here, capsys):
     out = capsys.readouterr().out
     found = rank_table(load_dataset("digits"), 0.3, (1, 4, 16), seeds=1, folds=2, protocol=QUICK)
     head, rows = table_rows(out)
-    assert head[1:5] == ["rank", "loss", "over full", "95 % interval"]
+    assert head[1:5] == ["rank", "loss", "above full", "95 % interval"]
     assert [row[1] for row in rows] == [*(str(row.rank) for row in found.rows), ""]
     assert [row[5] for row in rows] == [f"{r.trained:,}" for r in (*found.rows, found.baseline)]
     assert rows[-1][0] == "fully trained"
-    assert f"Rank {found.rank} is enough for eps 0.3" in out
-    assert f"{found.chosen.trained:,} trained numbers where full training has 1,210" in out
-    assert "components hold 95 % of the variance" in out
+    assert f"Rank {found.rank} is sufficient for eps 0.3" in out
+    assert f"{found.chosen.trained:,} trained parameters instead of 1,210" in out
+    assert "components explain 95 % of the variance" in out
     assert "on 360 rows" in out
-    assert "random directions" not in out
+    assert "subspace" not in out
     document = json.loads((here / "r.json").read_text())
     assert document["rank"] == found.rank
     assert document["reached"] is True
@@ -90,7 +90,7 @@ def test_no_rank_is_enough_and_that_is_the_answer(capsys, monkeypatch):
     monkeypatch.setattr(RankSearch, "_is_enough", lambda *given: False)
     assert run("rank", "t.csv", "--target", "y", "--ranks", "1,2", *ONCE) == 0
     shown = capsys.readouterr()
-    assert "No rank that was tried reaches eps 0.01: the best is " in shown.out
+    assert "None of the tested ranks is sufficient for eps 0.01. The best is rank " in shown.out
     assert shown.err == ""
 
 
@@ -101,8 +101,8 @@ def test_the_subspace_dimension_is_told_on_demand(here, capsys):
     document = json.loads((here / "r.json").read_text())
     assert document["with_subspace"] is True
     d = document["subspace_dimension"]
-    said = "no random directions" if d is None else f"{d:,} random directions"
-    assert f"{said} of 113 reach 90 %" in capsys.readouterr().out
+    dimension = "no dimension up to 113" if d is None else f"dimension {d:,} of 113"
+    assert f"subspace  {dimension} reaches 90 %" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("quick")
@@ -134,10 +134,10 @@ REFUSED = [
     (("digits", "--folds", "1"), ["--folds", "1"]),
     (("digits", "--folds", "140"), ["cv=140", "140 rows of every class"]),
     (("digits", "--plot", "p.gif"), [".png", "p.gif"]),
-    (("digits", "--plot", "no/p.png"), ["no folder"]),
-    (("digits", "--out", "no/r.json"), ["no folder"]),
-    (("digits", "--plot", "a.png", "--out", "a.png"), ["--plot and --out are one file"]),
-    (("t.csv", "--target", "y", "--out", "t.csv"), ["t.csv is what is read"]),
+    (("digits", "--plot", "no/p.png"), ["not a writable folder"]),
+    (("digits", "--out", "no/r.json"), ["not a writable folder"]),
+    (("digits", "--plot", "a.png", "--out", "a.png"), ["--plot and --out are the same file"]),
+    (("t.csv", "--target", "y", "--out", "t.csv"), ["t.csv is an input"]),
     ((), ["DATASET"]),
 ]
 
@@ -180,5 +180,5 @@ def test_the_program_finds_a_rank_of_a_table(here):
     command = [*program(), "rank", "t.csv", "--target", "y", "--eps", "5", "--ranks", "1", *ONCE]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=here)
     assert done.returncode == 0, done.stderr
-    assert "Rank 1 is enough for eps 5" in done.stdout
+    assert "Rank 1 is sufficient for eps 5" in done.stdout
     assert done.stderr == ""

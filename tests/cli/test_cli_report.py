@@ -73,13 +73,13 @@ def test_the_sweep_goes_on_in_a_folder_with_a_report(here):
 def test_a_sweep_that_has_not_run_yet_has_a_page(here, capsys):
     Folder("new", read_sweep("ranks.toml"))
     assert run("report", "new") == 0
-    assert "Not finished: 0 of" in (here / "new" / "report.html").read_text(encoding="utf-8")
+    assert "Incomplete: 0 of" in (here / "new" / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_matplotlib_there_is_a_page_and_a_word(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert run("report", "ranks") == 0
-    assert "note: the pictures are missing; they need matplotlib" in capsys.readouterr().out
+    assert "note: there are no pictures; they need matplotlib" in capsys.readouterr().out
     assert "<svg" not in (here / "ranks" / "report.html").read_text(encoding="utf-8")
 
 
@@ -103,7 +103,7 @@ def test_no_folder(here, capsys):
 
 
 def test_a_folder_of_something_else(here, capsys):
-    words = ("holds no sweep", "there is no sweep.json in it", "name the folder that")
+    words = ("is not the folder of a sweep", "it has no sweep.json", "name the folder that")
     refused(capsys, here, 1, *words, arguments=["."])
     (here / "empty").mkdir()
     refused(capsys, here, 1, *words, arguments=["empty"])
@@ -112,9 +112,9 @@ def test_a_folder_of_something_else(here, capsys):
 def test_a_description_or_a_record_that_is_damaged(here, capsys):
     records = here / "ranks" / "records.jsonl"
     records.write_text("[]\n" + records.read_text())
-    refused(capsys, here, 1, "records.jsonl, line 1, is no record", arguments=["ranks"])
+    refused(capsys, here, 1, "records.jsonl, line 1, is not a record", arguments=["ranks"])
     (here / "ranks" / "sweep.json").write_text("{}")
-    refused(capsys, here, 1, "sweep.json is no description of a sweep", arguments=["ranks"])
+    refused(capsys, here, 1, "sweep.json is not the description of a sweep", arguments=["ranks"])
 
 
 @pytest.mark.parametrize("name", ["records.jsonl", "sweep.json"])
@@ -127,6 +127,6 @@ def test_a_page_in_the_place_of_the_sweep(here, capsys, name):
 
 
 def test_a_page_that_cannot_be_written(here, capsys):
-    words = ("there is no folder", "to write page.html to")
+    words = ("page.html cannot be written", "is not a writable folder")
     refused(capsys, here, 2, *words, arguments=["ranks", "--out", "nosuch/page.html"])
     refused(capsys, here, 2, "is a directory", arguments=["ranks", "--out", "ranks"])

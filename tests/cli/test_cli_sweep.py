@@ -41,7 +41,7 @@ score = 150
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
+    monkeypatch.setattr(resources, "_release_free_memory", lambda: None)
     folder = own_folder(tmp_path, monkeypatch)
     (folder / "made.csv").write_text("width,height,depth,kind\n" + ROWS)
     declare(folder)
@@ -125,7 +125,7 @@ def refusal(capsys, *arguments):
     [
         (("rank = [1, 2]", "rnk = [1, 2]"), ["ranks.toml", "'rnk'", "rank"]),
         (("rank = [1, 2]", "rank = [1, 2, 99]"), ["rank = 99", "3"]),
-        (("[grid]", "[grid"), ["ranks.toml", "no TOML file"]),
+        (("[grid]", "[grid"), ["ranks.toml", "not a TOML file"]),
         (("made.csv", "nope.csv"), ["nope.csv"]),
         (('"kind"', '"sort"'), ["'sort'", "width, height"]),
         (("rank = 2 }", "rank = 3 }"), ["rank = 3", "published"]),
@@ -152,7 +152,7 @@ def test_a_wrong_declaration_is_one_message_and_leaves_no_folder(capsys, here, c
         (("ranks.toml", "--workers", 2, "--scheduler", "tcp://a:1"), ["--workers", "--scheduler"]),
         (("ranks.toml", "--out", "made.csv"), ["--out", "made.csv"]),
         (("ranks.toml", "--out", "made.csv/o"), ["made.csv"]),
-        (("ranks.toml", "--out", "."), ["no sweep's results"]),
+        (("ranks.toml", "--out", "."), ["not results of a sweep"]),
         (("ranks.toml", "--nope"), ["--nope"]),
         (("ranks.toml", "more"), ["more"]),
     ],
@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
     Folder(here / "o", read_sweep(here / "ranks.toml"))
     monkeypatch.setattr(os, "fsync", full)
     message = refusal(capsys, "ranks.toml", "--out", "o")
-    assert "records.jsonl: No space left on device; start again to go on" in message
+    assert "records.jsonl: No space left on device; start the sweep again to continue" in message
 
 
 # Stopped -------------------------------------------------------------------------------
@@ -266,7 +266,8 @@ def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, work
     assert status != 0
     if number == signal.SIGINT:
         assert "Traceback" not in shown
-        assert re.search(r"Interrupted: \S+out keeps what was made", shown.replace("\r\n", ""))
+        message = r"Interrupted: the finished runs are in \S+out; run"
+        assert re.search(message, shown.replace("\r\n", ""))
     kept = lasting(here / "out")
     runs = runs_of(read_sweep(declaration))
     assert 0 < len(kept) < len(runs)

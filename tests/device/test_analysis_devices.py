@@ -21,7 +21,7 @@ def both(both_devices):
 
 
 def networks(**given):
-    """The same network on the host and on a device, its trained numbers not at their start."""
+    """The same network on the host and on a device, its trained parameters not at their start."""
     config = MLPConfig(100, 7, (128, 99), rank=3, dtype="float64", **given)
     host = Network(config, seed=1, device="cpu")
     host.theta += np.random.default_rng(0).normal(scale=0.3, size=host.theta.shape)

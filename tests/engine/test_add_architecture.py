@@ -208,7 +208,9 @@ def test_a_sweep_names_what_there_is(gated_units, tmp_path):
     path.write_text(
         DECLARATION.format(name="DeepReservoirRegressor").replace("width", "tol"), "utf-8"
     )
-    with pytest.raises(ValueError, match="classification, which DeepReservoirRegressor is not for"):
+    with pytest.raises(
+        ValueError, match="classification task, which DeepReservoirRegressor does not support"
+    ):
         run_sweep(path, tmp_path / "out")
 
 

@@ -78,5 +78,5 @@ def scores(records: tuple[Record, ...]) -> list[tuple[Any, ...]]:
 def without_collections() -> Iterator[None]:
     """Leave out the garbage collection before each fit, which takes longer than these fits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resources, "_give_back_free_memory", lambda: None)
+        patch.setattr(resources, "_release_free_memory", lambda: None)
         yield

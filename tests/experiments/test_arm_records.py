@@ -56,11 +56,13 @@ def test_every_arm_has_a_record_a_rank_and_seed(done):
     expected += [("linear", None, SEEDS[0])]  # it needs no seed, so one run says all
     assert sorted(found, key=str) == sorted(expected, key=str)
     assert comparison.complete
-    assert comparison.notes == ("echo_state: it reads images row by row, and these are none",)
+    assert comparison.notes == (
+        "echo_state: the data set has no images, which this arm reads row by row",
+    )
     assert (comparison.ranks, comparison.seeds) == (RANKS, SEEDS)
 
 
-def test_trained_numbers_are_counted_as_the_layers_hold_them(done):
+def test_trained_parameters_are_counted_as_the_layers_hold_them(done):
     data, comparison = done
     k = outputs(data)
     widths = (data.n_features, *QUICK.hidden_layer_sizes, k)
@@ -80,7 +82,7 @@ def test_trained_numbers_are_counted_as_the_layers_hold_them(done):
         assert record.trained == expected, record
 
 
-def test_a_seed_is_eight_bytes_and_a_trained_number_four(done):
+def test_a_seed_is_eight_bytes_and_a_trained_parameter_four(done):
     _, comparison = done
     for record in comparison.records:
         assert record.stored_bytes == 4 * record.trained + 8 * (record.arm in SEEDED), record

@@ -105,7 +105,7 @@ def test_the_controls_leave_the_model_as_it_was_where_scoring_fails():
     network = model.network_
     for arm in ("scaffold_removed", "wrong_seed"):
         with pytest.raises(RuntimeError, match="no score"):
-            list(arms.looked_at(task, model, 2, SEED, cost, frozenset({arm})))
+            list(arms.evaluate_adapter(task, model, 2, SEED, cost, frozenset({arm})))
         assert model.network_ is network
 
 

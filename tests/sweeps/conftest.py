@@ -8,7 +8,7 @@ from deepreservoir.experiments.comparisons import resources
 @pytest.fixture(autouse=True)
 def _without_collections(monkeypatch):
     """Leave out the garbage collection before each fit, which takes longer than these fits."""
-    monkeypatch.setattr(resources, "_give_back_free_memory", lambda: None)
+    monkeypatch.setattr(resources, "_release_free_memory", lambda: None)
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_the_sweep_itself_is_not_written_over(tmp_path, which):
 def test_a_folder_without_a_sweep_is_refused(tmp_path, inside):
     for name in inside:
         (tmp_path / name).touch()
-    with pytest.raises(ValueError, match="holds no sweep: there is no sweep"):
+    with pytest.raises(ValueError, match="is not the folder of a sweep: it has no sweep"):
         save_report(tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == inside
 

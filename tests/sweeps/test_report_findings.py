@@ -31,14 +31,14 @@ def test_the_adapters_are_measured_by_the_full_network(tmp_path):
     words = said(ranks(tmp_path, scored(adapter={1: 0.80, 4: 0.95}, full=0.97)))["Adapters"]
     assert words == (
         "The adapter reaches 95.00 % at rank 4, 2.00 points below the fully trained network "
-        "(97.00 %), with 4,000 of its 9,000 numbers trained (44.4 %)."
+        "(97.00 %), with 4,000 trained parameters instead of 9,000 (44.4 %)."
     )
 
 
 @pytest.mark.parametrize("lead", [0.0, 0.00004, -0.00004])
 def test_what_is_no_difference_to_the_last_digit_is_none(tmp_path, lead):
     words = said(ranks(tmp_path, scored(adapter=0.9 + lead, full=0.9)))["Adapters"]
-    assert "at rank 4, as good as the fully trained network (90.00 %)" in words
+    assert "at rank 4, level with the fully trained network (90.00 %)" in words
 
 
 def test_several_adapters_are_told_from_worst_to_best(tmp_path):
@@ -50,13 +50,13 @@ def test_several_adapters_are_told_from_worst_to_best(tmp_path):
 
     words = said(filled(tmp_path, sweep, make))
     assert words["Adapters"].startswith(
-        "Adapters at rank 4 reach from 90.10 % (scaffold normal) to 95.10 % (scaffold binary), "
-        "3.00 points above the fully trained network (92.10 %)"
+        "Adapters at rank 4 score between 90.10 % (scaffold normal) and 95.10 % (scaffold binary). "
+        "The best is 3.00 points above the fully trained network (92.10 %)"
     )
     assert words["Families"] == (
-        "Between families scores differ by 5.00 points at rank 1 (normal to binary), 5.00 points "
-        "at rank 4 (normal to binary). Over seeds of one family the standard deviation is 0.10 "
-        "points."
+        "The scores of the best and the worst family differ by 5.00 points at rank 1 (binary and "
+        "normal), 5.00 points at rank 4 (binary and normal). The typical standard deviation over "
+        "the seeds of one family is 0.10 points."
     )
 
 
@@ -70,31 +70,32 @@ def test_several_adapters_are_told_from_worst_to_best(tmp_path):
 )
 def test_a_control_without_a_scaffold_that_is_as_good_is_admitted(tmp_path, control, where):
     words = said(ranks(tmp_path, scored(adapter=0.90, no_scaffold=control)))["No scaffold"]
-    assert f"at {where}: there this task does not show that the scaffold helps." in words
-    assert ("Elsewhere it is worth 40.00 points." in words) == (where != "every rank")
+    assert f"or better, at {where} (within one standard deviation). There, this task does" in words
+    assert ("Elsewhere, the scaffold is worth 40.00 points." in words) == (where != "every rank")
 
 
 def test_a_control_without_a_scaffold_that_is_worse_is_told_by_how_much(tmp_path):
     controls = {1: 0.70, 4: 0.885}  # more than the deviation of 0.01
     words = said(ranks(tmp_path, scored(adapter=0.90, no_scaffold=controls)))["No scaffold"]
     assert words == (
-        "Without a scaffold (W = 0) the low-rank path is worse than the adapter at every rank, by "
-        "1.50 points at least (rank 4): here the scaffold helps."
+        "Without a scaffold (W = 0), the low-rank path alone is worse than the adapter at every "
+        "rank, by at least 1.50 points (rank 4): the scaffold helps on this task."
     )
 
 
 @pytest.mark.parametrize(
     ("dense", "expected"),
     [
-        ({1: 0.80, 4: 0.85}, "The adapter is better than a dense network of the same stored bytes "
-         "at every rank, by 5.00 points at least (rank 4)."),
-        ({1: 0.95, 4: 0.85}, "A dense network of the same stored bytes beats the adapter at rank "
-         "1, by up to 5.00 points (rank 1): where only the size of a file counts, it is the better "
-         "choice there."),
-        ({1: 0.95, 4: 0.895}, "A dense network of the same stored bytes beats the adapter at rank "
-         "1, by up to 5.00 points (rank 1): where only the size of a file counts, it is the better "
-         "choice there. It is as good as the adapter, within one standard deviation, at rank 4."),
-        ({1: 0.80, 4: 0.905}, "A dense network of the same stored bytes is as good as the adapter, "
+        ({1: 0.80, 4: 0.85}, "The adapter is better than a dense network of the same stored size "
+         "at every rank, by at least 5.00 points (rank 4)."),
+        ({1: 0.95, 4: 0.85}, "A dense network of the same stored size is better than the adapter "
+         "at rank 1, by up to 5.00 points (rank 1). If only the file size matters, it is the "
+         "better choice there."),
+        ({1: 0.95, 4: 0.895}, "A dense network of the same stored size is better than the adapter "
+         "at rank 1, by up to 5.00 points (rank 1). If only the file size matters, it is the "
+         "better choice there. It is as good as the adapter, within one standard deviation, at "
+         "rank 4."),
+        ({1: 0.80, 4: 0.905}, "A dense network of the same stored size is as good as the adapter, "
          "within one standard deviation, at rank 4."),
     ],
 )  # fmt: skip
@@ -104,8 +105,9 @@ def test_a_dense_network_of_the_same_bytes_is_owned_up_to(tmp_path, dense, expec
 
 def test_adapters_that_lose_without_their_scaffold_use_it(tmp_path):
     assert said(ranks(tmp_path))["Use of the scaffold"] == (
-        "Taking the scaffold away after training costs 50.00 points. Another seed's scaffold in "
-        "its place costs 60.00 points. The trained adapters use their very scaffold."
+        "Removing the scaffold after training costs 50.00 points. Replacing it with another "
+        "seed's scaffold costs 60.00 points. The trained adapters need the scaffold that they "
+        "were trained on."
     )
 
 
@@ -118,19 +120,19 @@ def test_adapters_that_lose_nothing_without_it_do_not(tmp_path):
     sweep = small(("rank", (1, 4)), seeds=3)
     words = said(filled(tmp_path, sweep, make))["Use of the scaffold"]
     assert words == (
-        "Taking the scaffold away after training costs nothing, within one standard deviation, at "
-        "every rank: the trained adapter does not use it there. Another seed's scaffold in its "
-        "place costs 20.00 points."
+        "Removing the scaffold after training costs nothing, within one standard deviation, at "
+        "every rank: there, the trained adapter does not use its scaffold. Replacing it with "
+        "another seed's scaffold costs 20.00 points."
     )
 
 
 def test_cheap_references_that_reach_an_adapter_are_named(tmp_path):
     score = scored(adapter={1: 0.85, 4: 0.95}, linear=0.87, random_features=0.5, echo_state=0.99)
-    words = said(ranks(tmp_path, score))["Cheap references"]
+    words = said(ranks(tmp_path, score))["Simple references"]
     assert words == (
-        "Logistic regression 86.00 % (as good as the adapter or better at rank 1); random features "
-        "50.00 % (below every adapter); echo state 99.00 % (as good as the adapter or better at "
-        "every rank)."
+        "Logistic regression: 86.00 % (as good as the adapter, or better, at rank 1); random "
+        "features: 50.00 % (below all adapters); echo state: 99.00 % (as good as the adapter, or "
+        "better, at every rank)."
     )
 
 
@@ -145,11 +147,11 @@ def test_schedules_are_told_with_their_betas(tmp_path):
 
     words = said(filled(tmp_path, sweep, make))
     assert words["Resampling"] == (
-        "By schedule, over all else the mean: none, 90.00 % and a median |beta| of 1.5; epoch, "
-        "60.00 % and a median |beta| of 0.03."
+        "Mean scores by schedule: 90.00 % for none (median |beta| 1.5); 60.00 % for epoch "
+        "(median |beta| 0.03)."
     )
-    assert "at every rank of resample epoch" not in words["No scaffold"]  # those are 0.9 too
-    assert "at every point of the grid" in words["No scaffold"]
+    assert "at every rank with resample epoch" not in words["No scaffold"]  # those are 0.9 too
+    assert "at every grid point" in words["No scaffold"]
 
 
 def test_points_of_a_grid_are_told_as_short_as_can_be(tmp_path):
@@ -162,9 +164,9 @@ def test_points_of_a_grid_are_told_as_short_as_can_be(tmp_path):
         return record_of(run, high.get(run.arm, 0.5))
 
     words = said(filled(tmp_path, sweep, make))
-    assert "at every rank of b_init kaiming: there" in words["No scaffold"]
-    assert "beats the adapter at 4 of 6 points of the grid" in words["Same bytes"]
-    assert "One seed a point" in words["Seeds"]
+    assert "at every rank with b_init kaiming (within" in words["No scaffold"]
+    assert "is better than the adapter at 4 of 6 grid points" in words["Same bytes"]
+    assert "One seed per grid point" in words["Seeds"]
 
 
 def test_a_control_answers_for_the_adapters_of_its_point(tmp_path):

@@ -53,7 +53,7 @@ def test_every_arm_and_point_has_its_mean_and_spread(tmp_path):
         for rank in RANKS:
             row = found.pop((name, str(rank)))
             assert row["accuracy, %"] == as_cell(scores(arm, rank))
-            assert row["trained numbers"] == f"{1000 * rank:,}"
+            assert row["trained parameters"] == f"{1000 * rank:,}"
             assert row["stored bytes"] == f"{4000 * rank + 8:,}"
             assert row["runs"] == "3"
             lost = [NONE, NONE]
@@ -101,11 +101,10 @@ def test_ours_stand_beside_published(tmp_path):
     verdicts = ["✓ met", "✗ missed", "✗ missed", "✗ missed", NONE]
     assert [row["verdict"] for row in rows] == verdicts
     between = fmean(ours[1]) - fmean(ours[0])
-    assert [row["spread over the rest"] for row in rows] == [NONE] * 2 + [f"{between:.2f}"] + [
-        NONE
-    ] * 2
+    expected = [NONE, NONE, f"{between:.2f}", NONE, NONE]
+    assert [row["range over other parameters"] for row in rows] == expected
     assert [row["published 9"] for row in rows] == ["1,000"] + [NONE] * 4
-    words = "1 of 4 targets are met; missed: adapter, rank 4; adapter; fully trained."
+    words = "1 of 4 targets are met. Missed: adapter, rank 4; adapter; fully trained."
     assert words in page.all("main")[0].text
 
 
@@ -116,7 +115,7 @@ def test_a_target_without_runs_is_not_met_and_not_missed(tmp_path):
         make=lambda run: None if run.value("rank") == 4 else record_of(run, score_of(run)),
     )  # fmt: skip
     assert [row["verdict"] for row in cells(page, "beside")] == ["✓ met", "no runs yet"]
-    assert "1 of 2 targets are met. 1 have no runs yet." in page.all("main")[0].text
+    assert "1 of 2 targets are met. 1 target has no runs yet." in page.all("main")[0].text
 
 
 def test_without_targets_there_is_no_verdict(tmp_path):
@@ -140,13 +139,13 @@ def test_a_real_sweep_of_digits(tmp_path):
     assert len(rows) == len(own)
     for row, of in zip(rows, own, strict=True):
         assert float(row["accuracy, %"]) == pytest.approx(of.mean, abs=0.006)
-        assert row["trained numbers"] == f"{of.trained:,}"
+        assert row["trained parameters"] == f"{of.trained:,}"
     text = page.all("header")[0].text
     assert "digits" in text
     assert f"{len(runs_of(sweep))} of {len(runs_of(sweep))}" in text
     assert "hidden_layer_sizes 16; max_iter 1;" in text
     assert folder.began["machine"]["processor"] in text
-    assert "Not finished" not in text
+    assert "Incomplete" not in text
 
 
 # How far it has come -------------------------------------------------------------------
@@ -155,8 +154,8 @@ def test_a_real_sweep_of_digits(tmp_path):
 def test_a_sweep_that_has_just_begun_says_so(tmp_path):
     page = page_of(empty(tmp_path))
     text = page.text
-    assert "Not finished: 0 of 10 runs are there" in text
-    assert "There are no figures yet." in text
+    assert "Incomplete: 0 of 10 runs have ended" in text
+    assert "There are no results yet." in text
     assert not page.all("svg")
     assert cells(page, "all") == []
 
@@ -166,8 +165,8 @@ def test_what_failed_and_what_was_left_out_is_told(tmp_path):
     total = len(runs_of(small(("rank", RANKS), seeds=3)))
     # Adapter and no_scaffold at rank 4: failed for two seeds, not there for the third.
     text = page.all("header")[0].text
-    assert f"Not finished: {total - 2} of {total} runs are there" in text
-    assert "4 runs have failed: what was raised." in text
+    assert f"Incomplete: {total - 2} of {total} runs have ended" in text
+    assert "4 runs failed: see the errors." in text
     assert page.by_id("failed").name == "h2"
     assert f"{total - 6} of {total}" in text
     rows = cells(page, "failures")
@@ -177,7 +176,7 @@ def test_what_failed_and_what_was_left_out_is_told(tmp_path):
     }
     assert sorted(row["seed"] for row in rows) == ["0", "0", "1", "1"]
     listed = [item.text for item in page.all("li")]
-    assert "dense, same bytes: left out, no dense network fits into 12 bytes." in listed
+    assert "dense, same bytes: left out because no dense network fits into 12 bytes." in listed
     (failed,) = [r for r in cells(page, "all") if (r["arm"], r["rank"]) == ("adapter", "4")]
     assert (failed["accuracy, %"], failed["runs"]) == (NONE, "0 (2 failed)")
 

@@ -103,7 +103,7 @@ def test_a_scheduler_that_does_not_answer_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         silent = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
         for address in ("tcp://127.0.0.1:1", silent):
-            with pytest.raises(ClusterUnavailable, match=f"answers at {address} within"):
+            with pytest.raises(ClusterUnavailable, match=f"responded at {address} within"):
                 dask_cluster(address)
 
 
@@ -144,15 +144,15 @@ class Told:
 def test_workers_with_other_versions_are_refused():
     cluster._check_versions(Told(versions() | {"python": "3.99"}))  # of no matter to the records
     with pytest.raises(
-        ClusterUnavailable, match=r"tcp://w:1 has numpy 1\.0, and here is"
+        ClusterUnavailable, match=r"tcp://w:1 has numpy 1\.0, this machine has"
     ) as caught:
         cluster._check_versions(Told(versions() | {"numpy": "1.0"}))
-    assert "install one version everywhere" in str(caught.value)
+    assert "install the same version on all machines" in str(caught.value)
 
 
 def test_workers_that_lack_the_package_are_refused():
     missing = ModuleNotFoundError("No module named 'deepreservoir'")
-    with pytest.raises(ClusterUnavailable, match="cannot make runs: ModuleNotFoundError"):
+    with pytest.raises(ClusterUnavailable, match="cannot execute runs: ModuleNotFoundError"):
         cluster._check_versions(Told(missing))
 
 

@@ -43,7 +43,7 @@ def counting(asked):
         (small(hidden_layer_sizes=8), ["hidden_layer_sizes"]),
         (small(schedule="nope"), ["schedule", "'nope'"]),
         (replace(small(), target="nope"), ["'nope'", "length, width"]),
-        (replace(small(), data_digest="0" * 64), ["kinds.csv is not the table"]),
+        (replace(small(), data_digest="0" * 64), ["kinds.csv differs from the file"]),
         (replace(small(("class_weight", ("balanced",))), target="width"), ["class_weight"]),
         (
             replace(
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_any_run(tmp_path):
 def test_a_damaged_record_is_refused_before_any_run(tmp_path):
     Folder(tmp_path, small())
     (tmp_path / "records.jsonl").write_text("nonsense\n")
-    with pytest.raises(ValueError, match="line 1, is no record"):
+    with pytest.raises(ValueError, match="line 1, is not a record"):
         run_sweep(small(), tmp_path, executor=never)
 
 
@@ -111,7 +111,7 @@ def test_a_table_that_changes_under_a_worker_is_noticed(tmp_path):
     sweep = replace(small(), dataset=str(table))
     assignment = work.Assignment.of(sweep, jobs_of(runs_of(sweep))[0])
     table.write_bytes(KINDS.read_bytes() + b"1.0,1.0,1.0,1.0,a\n")
-    with pytest.raises(ValueError, match="every machine must have the same file"):
+    with pytest.raises(ValueError, match="all machines must have the same file"):
         work.work(assignment)
 
 

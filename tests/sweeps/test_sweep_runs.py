@@ -157,7 +157,7 @@ def test_a_figure_that_no_run_stands_beside_is_refused(figure, stands):
     if stands:
         check_published(sweep, runs_of(sweep))
         return
-    with pytest.raises(ValueError, match="no run stands beside the published figure") as caught:
+    with pytest.raises(ValueError, match="no run corresponds to the published figure") as caught:
         check_published(sweep, runs_of(sweep))
     assert repr(figure.arm) in str(caught.value)
     assert all(f"{name} = {value!r}" in str(caught.value) for name, value in figure.at)

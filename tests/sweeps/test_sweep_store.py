@@ -88,13 +88,13 @@ def test_a_folder_of_another_sweep_is_refused_untouched(folder, other):
 @pytest.mark.parametrize("name", ["results.json", "records.jsonl", ".hidden"])
 def test_a_folder_of_other_files_is_refused_untouched(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(ValueError, match="holds files that are no sweep's results"):
+    with pytest.raises(ValueError, match="contains files that are not results of a sweep"):
         Folder(tmp_path, SWEEP)
     assert contents(tmp_path) == {name: b"mine"}
 
 
 def test_a_folder_without_a_sweep_cannot_be_read(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no sweep: there is no sweep\.json in it"):
+    with pytest.raises(ValueError, match=r"is not the folder of a sweep: it has no sweep\.json"):
         Folder(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
@@ -113,7 +113,7 @@ def test_a_damaged_description_is_refused_untouched(folder, text):
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     before = contents(folder.path)
     for sweep in (None, SWEEP):
-        with pytest.raises(ValueError, match=r"sweep\.json is no description of a sweep"):
+        with pytest.raises(ValueError, match=r"sweep\.json is not the description of a sweep"):
             Folder(folder.path, sweep)
     assert contents(folder.path) == before
 
@@ -124,7 +124,7 @@ def test_a_line_that_is_no_record_is_named(folder, line):
     with open(folder.path / "records.jsonl", "a") as file:
         file.write(line + "\n")
     folder.append([record(1)])
-    with pytest.raises(ValueError, match=r"records\.jsonl, line 2, is no record") as caught:
+    with pytest.raises(ValueError, match=r"records\.jsonl, line 2, is not a record") as caught:
         folder.records()
     assert "delete the line" in str(caught.value)
 
@@ -231,7 +231,7 @@ def test_a_full_disk_is_an_error_with_its_file_and_leaves_whole_lines(folder, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(OSError, match="start again to go on") as caught:
+    with pytest.raises(OSError, match="start the sweep again to continue") as caught:
         folder.append([record(1), record(2)])
     assert caught.value.errno == errno.ENOSPC
     assert Path(caught.value.filename) == folder.path / "records.jsonl"

@@ -207,7 +207,7 @@ def test_a_target_is_met_or_missed(folder, figure, tolerance, target, met):
     assert row.met is met
 
 
-def test_trained_numbers_that_differ_over_the_grid_are_not_told(folder):
+def test_trained_parameters_that_differ_over_the_grid_are_not_told(folder):
     folder.append([made(adapter("normal", 8, 0), 0.95) | {"trained": 7}])
     (row,) = figures(folder, Figure("adapter", (("rank", 8),), 96.0))
     assert row.trained is None

@@ -45,7 +45,7 @@ def test_runs_that_are_killed_are_made_again_and_have_failed_after_that(expected
     assert tries(tmp_path, once) == 2
     assert tries(tmp_path, often) in (2, 3)  # twice alone, and before that if it was its turn
     records = lasting(folder.records())
-    assert "WorkerKilled: it killed its worker twice" in records.pop(often.key)["error"]
+    assert "WorkerKilled: the run killed its worker twice" in records.pop(often.key)["error"]
     assert records == {key: record for key, record in expected.items() if key != often.key}
 
     # Started again, it is tried once more; the others are not.

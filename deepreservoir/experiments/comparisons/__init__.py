@@ -1,1 +1,1 @@
-"""Comparisons of adapters with fully trained networks and with controls."""
+"""Comparisons of adapters with fully trained networks and with control arms."""

@@ -1,15 +1,15 @@
-"""The arms of a comparison: ways of training that answer each other's objections.
+"""The arms of a comparison: the adapter, the fully trained network, and the controls.
 
 | arm | question |
 |---|---|
-| adapter | how far do a few trained numbers on a frozen scaffold get? |
-| full | how far does the same network get when every weight is trained? |
-| equal_bytes | does a dense network of the same stored bytes do as well? |
-| no_scaffold | does the low-rank path do it alone (W_seed = 0, B not zero at the start)? |
-| scaffold_removed | does the trained adapter use its scaffold (beta = 0 afterwards)? |
-| wrong_seed | does it need that very scaffold? |
-| random_features | does the scaffold do it alone, under a ridge readout? |
-| echo_state | does a classic reservoir that reads the image row by row do as well? |
+| adapter | how accurate does a frozen network become with a few thousand trained parameters? |
+| full | how accurate is the same network when every weight is trained? |
+| equal_bytes | is a dense network of the same stored size as accurate? |
+| no_scaffold | is the low-rank path alone enough (W_seed = 0, B not zero at the start)? |
+| scaffold_removed | does the trained adapter use its scaffold (beta = 0 after training)? |
+| wrong_seed | does the trained adapter need its own scaffold, or does any scaffold do? |
+| random_features | is the scaffold alone enough, with a ridge readout? |
+| echo_state | is a classic reservoir that reads the image row by row as accurate? |
 | linear | does the task need a network at all? |
 """
 
@@ -33,7 +33,7 @@ from ...scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
 from .resources import Cost, measured
 
-#: Every arm, in the order of the tables.
+#: All arms, in the order in which tables list them.
 ARMS = (
     "adapter",
     "full",
@@ -52,25 +52,25 @@ _RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
 
 @dataclass(frozen=True)
 class Record:
-    """One run: what was trained, on which seed, how good it is and what it costs.
+    """The result of one run: arm, rank, seed, score and cost.
 
     Attributes
     ----------
     arm : str
     rank : int or None
-        None for arms that have none.
+        None for arms without a rank.
     seed : int
     score : float
         Accuracy, or R^2 for a regression, on the held-out rows.
     trained : int
-        Trained numbers.
+        Number of trained parameters.
     stored_bytes : int
-        What a file must hold: trained numbers in float32, and 8 bytes of seed where weights
-        follow from one.
+        Bytes needed to store the model: the trained parameters in float32, plus 8 bytes for the
+        seed if there are frozen weights.
     seconds : float
-        Of training; of the adapter's training for arms that look at it afterwards.
+        Training time. For arms that evaluate a trained adapter, the training time of the adapter.
     peak_bytes : int or None
-        Peak of memory while training, over what was in use before.
+        Peak memory during training, above what was in use before.
     """
 
     arm: str
@@ -83,20 +83,20 @@ class Record:
     peak_bytes: int | None
 
 
-#: Why an arm has no record, where it has none.
+#: Reasons for which an arm is left out.
 LEFT_OUT = {
     "equal_bytes": "no dense network fits into {} bytes",
-    "echo_state": "it reads images row by row, and these are none",
+    "echo_state": "the data set has no images, which this arm reads row by row",
 }
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a fit, which the estimator survives and a comparison must not."""
+    """Ctrl-C during a fit. The estimator returns normally, but the comparison must stop."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A data set under a protocol on a device, which every arm is given.
+    """What all arms of a comparison have in common: a data set, a protocol and a device.
 
     Attributes
     ----------
@@ -104,9 +104,10 @@ class Task:
     protocol : Protocol
     device : str
     changes : tuple of (str, object)
-        Parameters of the estimators in which a task departs from its protocol.
+        Estimator parameters that override the protocol.
     kind : type, optional
-        Of the estimators; the perceptron that goes with the data unless given.
+        Class of the estimators. By default DeepReservoirClassifier or DeepReservoirRegressor,
+        depending on the data set.
     """
 
     data: Dataset
@@ -127,7 +128,7 @@ class Task:
         return kinds[self.data.task]
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the task's estimators, but for their seeds."""
+        """Return the parameters of the task's estimators, without the seeds."""
         names = self.estimator_class().get_params(deep=False)
         params = self.protocol.parameters(names)
         return {**params, "device": self.device, **dict(self.changes)}
@@ -135,17 +136,17 @@ class Task:
     def estimator(self, seed: int, **changes: Any) -> Any:
         """Return an unfitted estimator."""
         params = {**self.parameters(), **changes}
-        # A random_state has 32 bits; the scaffold takes the seed whole.
+        # random_state is limited to 32 bits; the scaffold seed is not.
         params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
         return self.estimator_class(**params)
 
     @cached_property
     def sizes(self) -> dict[str, Any]:
-        """What a configuration needs to know of the data."""
+        """The sizes of the data that a network configuration depends on."""
         return self.estimator(0).new_reader().fit(self.data.X_train).sizes()
 
     def config(self, **changes: Any) -> NetworkConfig:
-        """Return the configuration of the task's networks, with some parameters changed."""
+        """Return the configuration of the task's networks, with some parameters overridden."""
         model = self.estimator(0, **changes)
         return model.network_config(n_outputs=self.n_outputs, **self.sizes)
 
@@ -182,34 +183,34 @@ class Task:
         return 1 if classes == 2 else classes
 
 
-def adapter_arms(task: Task, rank: int, seed: int, wanted: frozenset[str]) -> Iterator[Record]:
-    """Train an adapter, and look at it without its scaffold and on another one."""
+def adapter_arms(task: Task, rank: int, seed: int, arms: frozenset[str]) -> Iterator[Record]:
+    """Train an adapter, then score it with, without and on another scaffold."""
     model = task.estimator(seed, rank=rank)
     cost = task.fit(model)
-    yield from looked_at(task, model, rank, seed, cost, wanted)
+    yield from evaluate_adapter(task, model, rank, seed, cost, arms)
 
 
-def looked_at(
+def evaluate_adapter(
     task: Task,
     model: Any,
     rank: int | None,
     seed: int,
     cost: Cost,
-    wanted: frozenset[str] = frozenset(("adapter", "scaffold_removed", "wrong_seed")),
+    arms: frozenset[str] = frozenset(("adapter", "scaffold_removed", "wrong_seed")),
 ) -> Iterator[Record]:
-    """Score a trained adapter as it is, without its scaffold, and on another one."""
+    """Score a trained adapter as it is, without its scaffold, and on another scaffold."""
     network = model.network_
     trained = network.n_trained
-    if "adapter" in wanted:
+    if "adapter" in arms:
         yield task.record("adapter", rank, seed, model, cost, trained, True)
-    # The same adapter, whatever it consists of, on other frozen weights.
-    others = {
+    # The same trained parameters on other frozen weights.
+    changed_networks = {
         "scaffold_removed": network.without_scaffold,
         "wrong_seed": lambda: network.with_scaffold(seed + 1_000_000),
     }
-    for arm, other in others.items():
-        if arm in wanted:
-            model.network_ = other()
+    for arm, changed_network in changed_networks.items():
+        if arm in arms:
+            model.network_ = changed_network()
             try:
                 record = task.record(arm, rank, seed, model, cost, trained, True)
             finally:
@@ -218,7 +219,7 @@ def looked_at(
 
 
 def full(task: Task, seed: int) -> Record:
-    """Train every weight of the same network, from the scaffold's values on."""
+    """Train every weight of the same network, starting from the scaffold's values."""
     model = task.estimator(seed, adapter="full", resample=None)
     cost = task.fit(model)
     return task.record("full", None, seed, model, cost, model.n_trained_params_, False)
@@ -232,24 +233,24 @@ def no_scaffold(task: Task, rank: int, seed: int) -> Record:
 
 
 def stored_bytes(task: Task, rank: int | None) -> int:
-    """Return the bytes of an adapter: its parameters and a seed."""
-    chosen = {} if rank is None else {"rank": rank}
-    return 4 * task.config(**chosen).n_params + _SEED_BYTES
+    """Return the stored size of an adapter in bytes: its parameters and a seed."""
+    changes = {} if rank is None else {"rank": rank}
+    return 4 * task.config(**changes).n_params + _SEED_BYTES
 
 
 def equal_bytes(task: Task, rank: int, seed: int, stored_bytes: int) -> Record | None:
-    """Train a dense network of at most `stored_bytes`; None if not even the smallest fits."""
-    trained = {"adapter": "full", "resample": None}
-    config = task.config(**trained).resized(stored_bytes // 4)
+    """Train a dense network of at most `stored_bytes`; None if even the smallest is larger."""
+    dense = {"adapter": "full", "resample": None}
+    config = task.config(**dense).resized(stored_bytes // 4)
     if config is None:
         return None
-    model = with_config(task.estimator(seed, **trained), config)
+    model = with_config(task.estimator(seed, **dense), config)
     cost = task.fit(model)
     return task.record("equal_bytes", rank, seed, model, cost, model.n_trained_params_, False)
 
 
 class _RandomFeatures:
-    """One frozen layer with ReLU, and a ridge readout (an extreme learning machine)."""
+    """One frozen ReLU layer with a ridge readout (an extreme learning machine)."""
 
     def __init__(self, task: Task, seed: int) -> None:
         parameters = task.parameters()
@@ -271,7 +272,7 @@ class _RandomFeatures:
 
 
 def random_features(task: Task, seed: int) -> Record:
-    """Fit a ridge readout on one random layer, its penalty chosen by cross-validation."""
+    """Fit a ridge readout on one random layer; cross-validation selects the penalty."""
     model = _RandomFeatures(task, seed)
     cost = task.fit(model)
     trained = model.readout.coef_.size + np.size(model.readout.intercept_)
@@ -301,7 +302,7 @@ class _RowByRow:
 
 
 def echo_state(task: Task, seed: int) -> Record | None:
-    """Read images row by row with a reservoir of 500 units; None if rows are no images."""
+    """Fit a reservoir of 500 units that reads images row by row; None without images."""
     if task.data.image_shape is None or task.data.task != "classification":
         return None
     model = _RowByRow(task.data.image_shape, seed)
@@ -312,12 +313,12 @@ def echo_state(task: Task, seed: int) -> Record | None:
 
 
 def linear(task: Task, seed: int) -> Record:
-    """Fit logistic regression, or for numbers ridge regression; it needs no seed."""
+    """Fit logistic regression, or ridge regression if the target is numeric; no seed is used."""
     model: Any = LogisticRegression(max_iter=200)
     if task.data.task == "regression":
         model = RidgeCV(alphas=_RIDGE_PENALTIES)
     with warnings.catch_warnings():
-        # Stopped after 200 iterations it is as good a reference; the docs say so.
+        # After 200 iterations it is a sufficient reference; the documentation states the limit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         cost = task.fit(model)
     trained = model.coef_.size + np.size(model.intercept_)

@@ -1,4 +1,4 @@
-"""One way of training for every arm of a comparison."""
+"""The protocol: how all arms of a comparison are trained."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Protocol:
-    """How every network of a comparison is shaped and trained.
+    """The architecture and the training parameters of all networks of a comparison.
 
-    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`; an estimator of
-    another architecture takes those that it has, and its own in `others`. With `validation`, a
-    tenth of the training samples is held out and the weights of the best epoch are kept; without,
-    training runs through all epochs and keeps the last.
+    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`. An estimator of
+    another architecture uses those that it supports; `others` holds its additional parameters.
+    With `validation`, a tenth of the training samples is held out and the weights of the best
+    epoch are kept; otherwise training runs for `max_iter` epochs and the last weights are kept.
 
     Examples
     --------
@@ -36,36 +36,36 @@ class Protocol:
     others: tuple[tuple[str, Any], ...] = ()
 
     def parameters(self, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the parameters as an estimator takes them.
+        """Return the parameters as keyword arguments of an estimator.
 
         Parameters
         ----------
         names : collection of str, optional
-            The parameters that the estimator has; the others are left out.
+            Names of the parameters that the estimator supports; all others are omitted.
         """
         params = asdict(self) | dict(self.others)
         del params["others"]
         params["early_stopping"] = params.pop("validation")
-        params["n_iter_no_change"] = self.max_iter  # the schedule is run to its end
+        params["n_iter_no_change"] = self.max_iter  # never stop before the schedule ends
         params["tol"] = 0.0
         return {k: v for k, v in params.items() if names is None or k in names}
 
     def changed(self, **parameters: Any) -> Protocol:
-        """Return this protocol with other values, also of parameters that are not fields."""
-        own = {field.name for field in fields(self)}
-        others = dict(self.others) | {k: v for k, v in parameters.items() if k not in own}
-        mine = {k: v for k, v in parameters.items() if k in own}
-        return replace(self, **mine, others=tuple(others.items()))
+        """Return a copy with changed values; parameters that are not fields go into `others`."""
+        names = {field.name for field in fields(self)}
+        changed_fields = {k: v for k, v in parameters.items() if k in names}
+        others = dict(self.others) | {k: v for k, v in parameters.items() if k not in names}
+        return replace(self, **changed_fields, others=tuple(others.items()))
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the protocol as plain data; `others` only where there are any."""
+        """Return the protocol as plain data, without `others` if it is empty."""
         plain = asdict(self)
         if not self.others:
             del plain["others"]
         return plain
 
 
-#: The paper's MNIST protocol (section 3 of its experiments), with our learning rate and s = 1.
+#: The paper's MNIST protocol (section 3 of its experiments) with a learning rate of 3e-3 and s = 1.
 MNIST_MEDIUM = Protocol(
     hidden_layer_sizes=(512, 256, 128, 64),
     max_iter=20,
@@ -73,8 +73,8 @@ MNIST_MEDIUM = Protocol(
     validation=True,
 )
 
-#: The same with the paper's learning rate and alpha = 1. Of the two scalings that it gives,
-#: s = alpha / sqrt(rank) comes closest to its table; benchmarks/mnist.py runs the others too.
+#: The same with the paper's learning rate and alpha = 1. Of the two scalings that the paper gives,
+#: s = alpha / sqrt(rank) is closest to its table; benchmarks/mnist.py runs the others too.
 MNIST_MEDIUM_PAPER = replace(
     MNIST_MEDIUM, learning_rate_init=1e-3, lora_alpha=1.0, scaling="rslora"
 )
@@ -87,5 +87,5 @@ _PROTOCOLS = {
 
 
 def protocol_for(dataset: str) -> Protocol:
-    """Return the protocol of a data set by name, or a general one for a table."""
+    """Return the protocol of a named data set, or the default protocol for a table."""
     return _PROTOCOLS.get(dataset, Protocol())

@@ -1,4 +1,4 @@
-"""A comparison as a table and, with matplotlib, as a picture."""
+"""Reports of a comparison: a table and, with matplotlib, a picture."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _COLOURS = {
     "linear": "#c77d9b",
 }
 
-# Arms that look at a trained adapter and store nothing of their own.
+# Arms that evaluate a trained adapter, and therefore have no stored size of their own.
 _AFTERWARDS = ("scaffold_removed", "wrong_seed")
 _CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "echo_state", "linear")
 
 
 def label(arm: str, task: str) -> str:
-    """Return what an arm is called in tables and pictures of a task."""
+    """Return the name of an arm in tables and pictures."""
     return "ridge regression" if (arm, task) == ("linear", "regression") else LABELS[arm]
 
 
@@ -56,11 +56,11 @@ def _score(row: Summary, task: str) -> str:
 def table(comparison: Comparison) -> str:
     """Return the summary as a Markdown table.
 
-    Scores are mean and standard deviation over seeds, on held-out rows.
+    A score is the mean and the standard deviation over seeds, on held-out rows.
     """
     task = comparison.task
     score = "accuracy %" if task == "classification" else "R²"
-    rows = [["arm", "rank", score, "trained numbers", "stored bytes", "seconds", "peak MB"]]
+    rows = [["arm", "rank", score, "trained parameters", "stored bytes", "seconds", "peak MB"]]
     for row in comparison.summary():
         rows.append(
             [
@@ -77,7 +77,7 @@ def table(comparison: Comparison) -> str:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """Return rows, the head first, as a Markdown table: words to the left, numbers to the right."""
+    """Return a Markdown table; the first row is the header, the first column is left-aligned."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| "
@@ -97,7 +97,7 @@ def save_table(comparison: Comparison, folder: str | Path) -> Path:
     """Write table.md into `folder` and return its path."""
     path = Path(folder) / "table.md"
     seeds = len({record.seed for record in comparison.records})
-    state = "" if comparison.complete else " (interrupted, not complete)"
+    state = "" if comparison.complete else " (interrupted, incomplete)"
     head = f"# {comparison.dataset}: {_seeds(seeds)}, {comparison.date}{state}\n\n"
     notes = "".join(f"\n- {note}" for note in comparison.notes)
     write_atomically(path, head + table(comparison) + "\n" + notes + ("\n" if notes else ""))
@@ -105,11 +105,11 @@ def save_table(comparison: Comparison, folder: str | Path) -> Path:
 
 
 def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
-    """Draw score against rank, and the best arms against stored bytes, into accuracy.png.
+    """Plot scores against rank, and the best arms against stored bytes, as accuracy.png.
 
     Returns
     -------
-    Path, or None where matplotlib (the extra ``plot``) is not installed
+    Path, or None if matplotlib (the extra ``plot``) is not installed
     """
     try:
         from matplotlib.figure import Figure
@@ -142,13 +142,13 @@ def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
     )
     by_rank.set_xticks(comparison.ranks, [str(rank) for rank in comparison.ranks])
     by_rank.minorticks_off()
-    by_bytes.set(xscale="log", title="close-up, by what must be stored", xlabel="stored bytes")
-    # The close-up leaves out controls that fail, so that near ones can be told apart.
+    by_bytes.set(xscale="log", title="close-up, by stored size", xlabel="stored bytes")
+    # The range omits controls near chance, so that the differences between the others are visible.
     close = [row.mean * percent for row in summary if row.arm in _CLOSE_UP]
-    near = [mean for mean in close if math.isfinite(mean)]
-    if near:
-        margin = 0.1 * (max(near) - min(near)) or 1.0
-        by_bytes.set_ylim(min(near) - margin, max(near) + margin)
+    finite_means = [mean for mean in close if math.isfinite(mean)]
+    if finite_means:
+        margin = 0.1 * (max(finite_means) - min(finite_means)) or 1.0
+        by_bytes.set_ylim(min(finite_means) - margin, max(finite_means) + margin)
     for axes in (by_rank, by_bytes):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)

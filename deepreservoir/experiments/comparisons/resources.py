@@ -1,4 +1,4 @@
-"""What a run costs: seconds, and the peak of this process's memory."""
+"""The cost of a run: elapsed seconds and the peak memory of this process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 @dataclass
 class Cost:
-    """Filled in when the measured block ends.
+    """The cost of a measured block, filled in when the block ends.
 
     Attributes
     ----------
     seconds : float
     peak_bytes : int or None
-        Peak of resident memory over what was resident at the start; None where the
-        operating system does not tell (it does on Linux).
+        Peak of the resident memory, above what was resident at the start; None if the operating
+        system does not report it (Linux does).
     """
 
     seconds: float = 0.0
@@ -40,10 +40,10 @@ def _resident(field: str) -> int | None:
     return None if kib is None else int(kib) * 1024
 
 
-def _give_back_free_memory() -> None:
-    """Return freed memory to the system, or a run would look cheaper than it is."""
+def _release_free_memory() -> None:
+    """Return freed memory to the system; if a run reused it, its peak would be too low."""
     gc.collect()
-    # Only glibc has it, and there it is called so: a symbol of the process itself.
+    # Only glibc exports this symbol.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
@@ -51,7 +51,7 @@ def _give_back_free_memory() -> None:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measure a with block.
+    """Measure the time and the peak memory of a ``with`` block.
 
     Examples
     --------
@@ -62,8 +62,8 @@ def measured() -> Iterator[Cost]:
     """
     cost = Cost()
     try:
-        _give_back_free_memory()
-        _CLEAR.write_text("5")  # sets the kernel's record of the peak back to now
+        _release_free_memory()
+        _CLEAR.write_text("5")  # resets the peak that the kernel has recorded
         before = _resident("VmRSS")
     except OSError:
         before = None

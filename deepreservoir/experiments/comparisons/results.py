@@ -1,4 +1,4 @@
-"""What a comparison found: records, their summary, and the file they are kept in."""
+"""The results of a comparison: records, their summary, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
 
 @dataclass(frozen=True)
 class Summary:
-    """One row of a table: an arm at a rank, over seeds."""
+    """One row of a table: an arm at one rank, summarised over seeds."""
 
     arm: str
     rank: int | None
@@ -50,11 +50,11 @@ class Comparison:
     ranks, seeds : tuple of int
     records : tuple of Record
     date : str
-        When it began, ISO 8601, UTC.
+        Start of the comparison, ISO 8601, UTC.
     complete : bool
-        False if it was interrupted.
+        False if the comparison was interrupted.
     notes : tuple of str
-        What was left out, and why.
+        Which arms were left out, and why.
     """
 
     dataset: str
@@ -68,13 +68,13 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def summary(self) -> list[Summary]:
-        """Return mean and spread over seeds, by arm and rank."""
+        """Return the mean and the standard deviation over seeds for each arm and rank."""
         keys = {(record.arm, record.rank) for record in self.records}
         ordered = sorted(keys, key=lambda key: (ARMS.index(key[0]), key[1] or 0))
         return [_summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in ordered]
 
     def save(self, folder: str | Path) -> Path:
-        """Write results.json into `folder`, whole or not at all, and return its path."""
+        """Write results.json into `folder` atomically and return its path."""
         document = {
             "dataset": self.dataset,
             "task": self.task,
@@ -95,7 +95,7 @@ class Comparison:
 
 
 def finite(value: Any) -> Any:
-    """Return plain data with None for numbers that JSON has no word for."""
+    """Return plain data with None in place of NaN and infinity, which JSON cannot represent."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -121,12 +121,12 @@ def _summarise(records: Sequence[Record]) -> Summary:
 
 
 def now() -> str:
-    """Return the present moment, ISO 8601, UTC, to the second."""
+    """Return the current time, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on."""
+    """Return the versions of Python and of the packages on which results depend."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
@@ -140,7 +140,7 @@ def _processor() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what timings depend on: processor, cores, the BLAS and its threads."""
+    """Return the properties of this machine that affect timings: processor, cores and BLAS."""
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -157,11 +157,11 @@ def machine() -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all, in a folder that is made if it does not exist."""
+    """Write a file atomically; its folder is created if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content.encode() if isinstance(content, str) else content)
 
 
 def merge_notes(notes: Iterable[str]) -> tuple[str, ...]:
-    """Return notes without repetition, in order."""
+    """Return the notes in order, without duplicates."""
     return tuple(dict.fromkeys(notes))

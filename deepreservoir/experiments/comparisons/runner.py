@@ -1,4 +1,4 @@
-"""compare(): every arm under one protocol, over ranks and seeds."""
+"""compare(): run every arm under one protocol, over ranks and seeds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
 
 
 def whole_numbers(name: str, values: object, example: str) -> list[int]:
-    """Return whole numbers, each once, or raise a ValueError."""
-    many = isinstance(values, Iterable) and not isinstance(values, str)
-    numbers: list[Any] = list(values) if many else []  # type: ignore[call-overload]
+    """Return integers without duplicates, or raise a ValueError."""
+    is_sequence = isinstance(values, Iterable) and not isinstance(values, str)
+    numbers: list[Any] = list(values) if is_sequence else []  # type: ignore[call-overload]
     wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, Integral)]
-    if not many:
+    if not is_sequence:
         wrong = [values]
     if wrong or not numbers:
         raise ValueError(
@@ -46,7 +46,7 @@ def whole_numbers(name: str, values: object, example: str) -> list[int]:
 def checked_ranks(
     ranks: Sequence[int], data: Dataset, protocol: Protocol, kind: Any = None
 ) -> tuple[int, ...]:
-    """Return the ranks, each once, or raise a ValueError if one does not fit the network."""
+    """Return the ranks without duplicates, or raise a ValueError if one is out of range."""
     chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
     config = Task(data, protocol, kind=kind).config(rank="auto")
     limit = config.rank_limit() if config.large_ranks == "refuse" else None
@@ -59,24 +59,26 @@ def checked_ranks(
 
 
 def checked_estimator(estimator: str | type | None, data: Dataset) -> Any:
-    """Return the class of an estimator that is named or given, for these data; None for none.
+    """Return the class of an estimator, given by name or as a class; None for None.
 
     Raises
     ------
     ValueError
-        If there is none of that name, or it is not one for the task of the data.
+        If the name is unknown, or the estimator does not support the task of the data set.
     """
     if estimator is None:
         return None
     kind: Any = estimator_named(estimator) if isinstance(estimator, str) else estimator
     fits = is_classifier if data.task == "classification" else is_regressor
     if not fits(kind()):
-        raise ValueError(f"{data.name} is a {data.task}, which {kind.__name__} is not for")
+        raise ValueError(
+            f"{data.name} is a {data.task} task, which {kind.__name__} does not support"
+        )
     return kind
 
 
 def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    """Return seeds: the first few, or those given; or raise a ValueError."""
+    """Return the first `seeds` seeds, or the listed ones, or raise a ValueError."""
     if isinstance(seeds, Integral) and not isinstance(seeds, bool):
         if seeds < 1:
             raise ValueError(f"seeds must be at least 1; got {seeds}")
@@ -86,7 +88,7 @@ def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def checked_names(what: str, names: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the names that are asked for, all unless given, or raise a ValueError."""
+    """Return the selected names, all by default, or raise a ValueError."""
     if names is None:
         return tuple(known)
     if isinstance(names, str):
@@ -98,36 +100,36 @@ def checked_names(what: str, names: Sequence[str] | None, known: Sequence[str]) 
 
 
 def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the arms that are asked for, all unless given, or raise a ValueError."""
+    """Return the selected arms, all by default, or raise a ValueError."""
     return checked_names("arms", arms, ARMS)
 
 
-class _Comparing:
-    """The list of runs, in the order in which they are made."""
+class _Runs:
+    """The runs of a comparison, in order of execution, and the notes that they leave."""
 
     def __init__(
-        self, task: Task, ranks: tuple[int, ...], seeds: tuple[int, ...], wanted: frozenset[str]
+        self, task: Task, ranks: tuple[int, ...], seeds: tuple[int, ...], arms: frozenset[str]
     ) -> None:
-        self.task, self.ranks, self.seeds, self.wanted = task, ranks, seeds, wanted
+        self.task, self.ranks, self.seeds, self.arms = task, ranks, seeds, arms
         self.notes: list[str] = []
         self.runs: list[Run] = list(self._runs())
 
     def _runs(self) -> Iterator[Run]:
         for seed in self.seeds:
             for rank in self.ranks:
-                if self.wanted & _AFTER_ADAPTER:
-                    yield partial(arm.adapter_arms, self.task, rank, seed, self.wanted)
-                if "no_scaffold" in self.wanted:
+                if self.arms & _AFTER_ADAPTER:
+                    yield partial(arm.adapter_arms, self.task, rank, seed, self.arms)
+                if "no_scaffold" in self.arms:
                     yield partial(_one, arm.no_scaffold, self.task, rank, seed)
-                if "equal_bytes" in self.wanted:
+                if "equal_bytes" in self.arms:
                     yield partial(self._equal_bytes, rank, seed)
-            if "full" in self.wanted:
+            if "full" in self.arms:
                 yield partial(_one, arm.full, self.task, seed)
-            if "random_features" in self.wanted:
+            if "random_features" in self.arms:
                 yield partial(_one, arm.random_features, self.task, seed)
-            if "echo_state" in self.wanted:
+            if "echo_state" in self.arms:
                 yield partial(self._echo_state, seed)
-        if "linear" in self.wanted:
+        if "linear" in self.arms:
             yield partial(_one, arm.linear, self.task, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
@@ -162,29 +164,30 @@ def compare(
 ) -> Comparison:
     """Compare adapters on a frozen scaffold with fully trained networks and with controls.
 
-    All arms see the same rows and the same protocol, and are scored on the same held-out
-    rows. :mod:`deepreservoir.experiments.comparisons.arms` lists the question that each control
-    answers.
+    All arms are trained on the same rows under the same protocol, and are scored on the same
+    held-out rows. :mod:`deepreservoir.experiments.comparisons.arms` lists the question that each
+    arm answers.
 
     Parameters
     ----------
     dataset : str or Dataset, default="digits"
-        A name that :func:`deepreservoir.load_dataset` knows, or a data set.
+        A name accepted by :func:`deepreservoir.load_dataset`, or a data set.
     ranks : sequence of int, default=(1, 2, 4, 8)
+        Ranks of the adapters.
     seeds : int or sequence of int, default=3
-        How many seeds (from 0 on), or which.
+        The number of seeds, counted from 0, or the seeds themselves.
     arms : sequence of str, optional
-        Of ``deepreservoir.experiments.ARMS``; all of them unless given.
+        Arms to run, from ``deepreservoir.experiments.ARMS``. By default all of them.
     protocol : Protocol, optional
-        How networks are shaped and trained; that of the data set unless given.
+        Architecture and training parameters. By default the protocol of the data set.
     estimator : str or type, optional
         Class of the networks' estimators: a registered name, ``"package.module:Class"``, or the
-        class itself. DeepReservoirClassifier or DeepReservoirRegressor unless given.
+        class itself. By default DeepReservoirClassifier or DeepReservoirRegressor.
     device : {"cpu", "cuda", "auto"}, default="cpu"
     verbose : bool, default=False
-        Show a bar.
+        Show a progress bar.
     on_interrupt : callable, optional
-        Called with the unfinished comparison on Ctrl-C, before KeyboardInterrupt goes on.
+        Called with the incomplete comparison on Ctrl-C, before KeyboardInterrupt is raised again.
 
     Returns
     -------
@@ -193,7 +196,7 @@ def compare(
     Raises
     ------
     ValueError
-        For a rank, seed, arm or device out of range; before any training.
+        If a rank, seed, arm or device is invalid. It is raised before any training.
 
     Examples
     --------
@@ -204,14 +207,14 @@ def compare(
     >>> [row.arm for row in result.summary()]
     ['adapter', 'full']
     """
-    wanted = frozenset(check_arms(arms))
+    chosen_arms = frozenset(check_arms(arms))
     chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     kind = checked_estimator(estimator, data)
     task = Task(data, protocol or protocol_for(data.name), chosen_device, kind=kind)
     chosen_ranks = checked_ranks(ranks, data, task.protocol, kind)
-    comparing = _Comparing(task, chosen_ranks, chosen_seeds, wanted)
+    planned = _Runs(task, chosen_ranks, chosen_seeds, chosen_arms)
     date = now()
     records: list[Record] = []
 
@@ -220,16 +223,16 @@ def compare(
             data.name,
             data.task,
             task.protocol,
-            comparing.ranks,
-            comparing.seeds,
+            planned.ranks,
+            planned.seeds,
             tuple(records),
             date,
             complete,
-            merge_notes(comparing.notes),
+            merge_notes(planned.notes),
         )
 
     try:
-        for run in tqdm(comparing.runs, unit="run", disable=not verbose):
+        for run in tqdm(planned.runs, unit="run", disable=not verbose):
             records.extend(run())
     except KeyboardInterrupt:
         if on_interrupt is not None:

@@ -40,7 +40,7 @@ def forecast_table(comparison: ForecastComparison) -> str:
         "NRMSE, 1 step",
         f"{AHEAD} steps",
         f"valid, {comparison.unit}",
-        "trained numbers",
+        "trained parameters",
         "stored bytes",
         "seconds",
     ]

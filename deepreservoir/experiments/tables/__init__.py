@@ -1,1 +1,1 @@
-"""Models and minimum sufficient ranks of a table of one's own."""
+"""Models and minimum sufficient ranks for a user's own table."""

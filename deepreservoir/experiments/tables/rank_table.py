@@ -1,4 +1,4 @@
-"""How many trained numbers a data set needs: the minimum sufficient rank, as plain results."""
+"""The minimum sufficient rank of a data set, as plain results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SEED_BYTES = 8
 
 @dataclass(frozen=True)
 class RankRow:
-    """One rank, or the fully trained network: losses are on held-out rows.
+    """The losses of one rank, or of the fully trained network, on held-out rows.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class RankRow:
     loss, spread : float
         Mean and standard deviation over folds and seeds.
     difference, low, high : float or None
-        Mean difference to the fully trained network's loss, and its confidence interval.
+        Mean difference from the fully trained network's loss, and its confidence interval.
     trained : int
-        Trained numbers, the output layer among them.
+        Number of trained parameters, including the output layer.
     stored_bytes : int
-        4 bytes a trained number, and 8 of seed where weights follow from one.
+        4 bytes per trained parameter, plus 8 bytes for the seed if there are frozen weights.
     """
 
     rank: int | None
@@ -58,29 +58,30 @@ class RankTable:
     task : {"classification", "regression"}
     eps : float
     rank : int
-        The smallest that is good enough; if none is, the one of the smallest loss.
+        The smallest sufficient rank; if there is none, the rank with the smallest loss.
     reached : bool
-        Whether it is good enough.
+        Whether `rank` is sufficient.
     rows : tuple of RankRow
-        The ranks that were tried, in order.
+        The tested ranks, in ascending order.
     baseline : RankRow
         The fully trained network.
     score : float
-        Accuracy, or R^2, at `rank` on the rows of the data set that no search saw.
+        Accuracy, or R^2, at `rank` on the rows that the search did not use.
     held_out : int
         Number of these rows.
     pca_components : int
-        Principal components that hold 95 % of the variance of the rows searched on.
+        Number of principal components that explain 95 % of the variance of the training rows.
     subspace_dimension : int or None
+        None if no dimension was sufficient, or if it was not determined.
     with_subspace : bool
-        Whether it was asked for.
+        Whether the subspace dimension was determined.
     confidence : float
     seeds, folds : int
     protocol : Protocol
     date : str
-        When the search began, ISO 8601, UTC.
+        Start of the search, ISO 8601, UTC.
     losses : dict of str to list of list of float
-        Every single loss by rank, or "full": a list a fold, a loss a seed.
+        All losses by rank, or "full": one list per fold, with one loss per seed.
     """
 
     dataset: str
@@ -108,7 +109,7 @@ class RankTable:
         return next(row for row in self.rows if row.rank == self.rank)
 
     def to_json(self) -> str:
-        """Return all of it with machine and versions, as a JSON document."""
+        """Return the table with the machine and the versions, as a JSON document."""
         document = asdict(self) | {"machine": machine(), "versions": versions()}
         return json.dumps(finite(document), indent=1, allow_nan=False) + "\n"
 
@@ -127,20 +128,20 @@ def rank_table(
 ) -> RankTable:
     """Find the minimum sufficient rank of a data set.
 
-    The search is :class:`deepreservoir.RankSearch` on the training rows; the loss is log loss, or
-    for a regression the mean squared error in units of the target's variance over these rows.
+    :class:`deepreservoir.RankSearch` searches on the training rows. The loss is the log loss; for
+    a regression, it is the mean squared error divided by the variance of the training targets.
 
     Parameters
     ----------
     data : Dataset
     eps : float, default=0.01
     ranks : sequence of int, optional
-        All that fit unless given.
+        Candidate ranks. By default all valid ranks.
     seeds, folds : int, default=3
     subspace : bool, default=False
-        Find the random-subspace dimension too.
+        Also determine the random-subspace dimension.
     protocol : Protocol, optional
-        How networks are shaped and trained; that of the data set unless given.
+        Architecture and training parameters. By default the protocol of the data set.
     device : {"cpu", "cuda", "auto"}, default="cpu"
     verbose : bool, default=False
 
@@ -151,16 +152,16 @@ def rank_table(
     Raises
     ------
     ValueError
-        For a parameter out of range, before any training.
+        If a parameter is out of range. It is raised before any training.
 
     Examples
     --------
     >>> from deepreservoir import load_dataset
     >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=2)
-    >>> found = rank_table(
+    >>> result = rank_table(
     ...     load_dataset("digits"), eps=1.0, ranks=(4,), seeds=1, folds=2, protocol=quick
     ... )
-    >>> found.rank, found.reached, found.baseline.trained, found.chosen.trained
+    >>> result.rank, result.reached, result.baseline.trained, result.chosen.trained
     (4, True, 1210, 491)
     """
     protocol = protocol or protocol_for(data.name)
@@ -181,9 +182,9 @@ def rank_table(
     date = now()
     y_train, y_test = _targets(data)
     with warnings.catch_warnings():
-        # What the first two say, the table says; after the third there is none.
-        told = "none of the ranks|no subspace dimension|training was interrupted"
-        warnings.filterwarnings("ignore", told, UserWarning)
+        # The table reports the first two itself; after an interruption there is no table.
+        reported = "none of the ranks|no subspace dimension|training was interrupted"
+        warnings.filterwarnings("ignore", reported, UserWarning)
         search.fit(data.X_train, y_train)
     full, trained = search.baseline_, search.baseline_["n_trained"]
     baseline = RankRow(
@@ -199,7 +200,7 @@ def rank_table(
         baseline,
         search.score(data.X_test, y_test),
         len(y_test),
-        int(search.pca_components_ or 0),  # the rows of a data set are dense: it is a number
+        int(search.pca_components_ or 0),  # None only for sparse rows, which data sets never have
         search.subspace_dimension_ if subspace else None,
         subspace,
         search.confidence,
@@ -212,7 +213,7 @@ def rank_table(
 
 
 def _targets(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return targets, numbers in standard deviations of those trained on."""
+    """Return the targets; numeric ones are standardised by the training targets."""
     if data.task == "classification":
         return data.y_train, data.y_test
     mean, spread = data.y_train.mean(), data.y_train.std() or 1.0

@@ -1,4 +1,4 @@
-"""A user's own table: a model fitted on it, saved with its columns, used on other rows."""
+"""Models of a user's own table: fit, save with the columns, predict other rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 
 @dataclass(frozen=True)
 class FittedTable:
-    """A model of a table.
+    """A model fitted on a table.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class FittedTable:
     columns : Columns
     task : {"classification", "regression"}
     score : float
-        On the fifth of the rows that was held out: accuracy, or R^2.
+        Accuracy, or R^2, on the fifth of the rows that was held out.
     held_out : (ndarray, ndarray)
-        Those rows and their targets.
+        The held-out rows and their targets.
     """
 
     model: Pipeline
@@ -59,12 +59,12 @@ def fit_table(
     checkpoint : Path, optional
         As in the estimators' ``fit``.
     **params
-        Of the estimator.
+        Parameters of the estimator.
 
     Raises
     ------
     ValueError
-        If the file is not such a table, or a parameter is out of range.
+        If the table is invalid, or a parameter is out of range.
     """
     table = Table(path)
     y, task = table_target(table, target)
@@ -78,7 +78,7 @@ def fit_table(
 
 
 def save_fitted(fitted: FittedTable, path: Path, dtype: str | None = None) -> Contents:
-    """Save a model with the columns that it reads; return what was written."""
+    """Save a model with the columns that it reads; return the contents of the file."""
     held_out = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
     contents = pack(fitted.model, dtype=dtype, **held_out)
     contents.document["table"] = fitted.columns.to_dict()
@@ -89,17 +89,17 @@ def save_fitted(fitted: FittedTable, path: Path, dtype: str | None = None) -> Co
 def predict_table(
     model_path: Path, data: Path, device: str = "cpu", max_bytes: int = MAX_BYTES
 ) -> tuple[str, np.ndarray]:
-    """Return the name and the predictions of a saved model for the rows of a CSV file.
+    """Return the target's name and a saved model's predictions for the rows of a CSV file.
 
-    A model that was not fitted on a table reads the columns by its feature names, or all
-    columns in their order.
+    A model that was not fitted on a table selects the columns by its feature names; without
+    feature names, it reads all columns in order.
 
     Raises
     ------
     ArtifactError
         If the model's file is refused.
     ValueError
-        If the table does not go with the model.
+        If the table does not have the columns that the model reads.
     """
     contents = container.read(model_path, max_bytes)
     model = load_contents(contents, model_path, device, max_bytes)
@@ -119,12 +119,12 @@ def predict_table(
 
 def _columns_of(model: Any, table: Table) -> Columns:
     names = getattr(model, "feature_names_in_", None)
-    found = list(table.columns) if names is None else [str(name) for name in names]
-    return Columns("prediction", dict.fromkeys(found))
+    features = list(table.columns) if names is None else [str(name) for name in names]
+    return Columns("prediction", dict.fromkeys(features))
 
 
 def predictions_csv(name: str, values: np.ndarray) -> str:
-    """Return predictions as a CSV file, a row each."""
+    """Return predictions as the text of a CSV file, one row per prediction."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=os.linesep)
     several = values.ndim == 2 and values.shape[1] > 1
