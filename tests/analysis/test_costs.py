@@ -233,7 +233,7 @@ def test_an_unknown_layer_is_refused():
     class Other(Layer):
         pass
 
-    with pytest.raises(TypeError, match="products of a Other are not known"):
+    with pytest.raises(TypeError, match="Other does not define multiply_adds"):
         multiply_adds(Other(), (1, 2))
 
 
