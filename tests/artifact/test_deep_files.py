@@ -255,7 +255,10 @@ REFUSED = {
         set_at("fitted", "classes", "values", to=["a", "b"]),
         "targets of 1 outputs do not go with 3 outputs of the network",
     ),
-    "classes twice": (set_at("fitted", "classes", "values", to=["a", "a", "b"]), "in order"),
+    "classes twice": (
+        set_at("fitted", "classes", "values", to=["a", "a", "b"]),
+        "sorted and distinct",
+    ),
     "classes type": (set_at("fitted", "classes", "values", to=[1, 2, 3]), "must be a list of"),
     "classes dtype": (set_at("fitted", "classes", "dtype", to="(9,)i8"), "cannot be of dtype"),
     "seeds": (set_at("fitted", "seeds", to=[1, 2]), "three non-negative integers"),

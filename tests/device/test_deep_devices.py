@@ -118,7 +118,7 @@ def test_files_and_pickles_are_of_no_device(tmp_path, given):
 def test_a_model_of_a_device_is_used_where_there_is_none(monkeypatch):
     data = pickle.dumps(DeepReservoirClassifier(**PARAMS, device="cuda").fit(X, Y))
     wanted = DeepReservoirClassifier(**PARAMS).fit(X, Y).predict_proba(X)
-    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no CUDA device answers")
+    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no CUDA device responds")
     model = pickle.loads(data)
     np.testing.assert_allclose(model.predict_proba(X), wanted, atol=1e-8)
     with pytest.raises(ValueError, match=r"device='cuda' is not available"):
