@@ -85,7 +85,7 @@ def test_kinds_that_are_mixed_are_named(cupy):
     with pytest.raises(TypeError, match="but the estimator computes on the CPU"):
         DeepReservoirClassifier(**PARAMS).fit(cupy.asarray(X), cupy.asarray(Y))
     words = DeepReservoirClassifier(**PARAMS, device="cuda").fit(X, np.array(list("abc"))[Y])
-    with pytest.raises(TypeError, match=r"fit with numbers for classes"):
+    with pytest.raises(TypeError, match=r"fit with numbers as classes"):
         words.predict(cupy.asarray(X))
     for bad, message in ((np.full_like(X, np.nan), "contains NaN"), (X[:, 0], "must have 2 axes")):
         with pytest.raises(ValueError, match=message):
