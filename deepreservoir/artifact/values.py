@@ -1,4 +1,4 @@
-"""Values of parameters as plain JSON data, and back."""
+"""Conversion of parameter values to plain JSON data, and back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..esn.plasticity import IntrinsicPlasticity
 def plain(value: Any, what: str) -> Any:
     """Return a parameter's value as JSON data; tuples and dictionaries are marked as such.
 
-    A generator of random numbers becomes None: a fitted model has drawn what it needed.
+    A random number generator becomes None: a fitted model no longer needs it.
 
     Raises
     ------
     ArtifactError
-        For an object that only a pickle could hold.
+        For an object that only a pickle could store.
 
     Examples
     --------
@@ -46,18 +46,18 @@ def plain(value: Any, what: str) -> Any:
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
     raise ArtifactError(
-        f"{what} cannot be saved: a file holds numbers, words and lists of them, and no "
-        f"{type(value).__name__} (which would need a pickle)"
+        f"{what} cannot be saved: a file can hold numbers, strings and lists of them, but not a "
+        f"{type(value).__name__}, which would need a pickle"
     )
 
 
 def value_of(data: Any, what: str) -> Any:
-    """Return the value that :func:`plain` made `data` from.
+    """Return the value that :func:`plain` converted to `data`.
 
     Raises
     ------
     ArtifactError
-        If it made no such data.
+        If `data` does not have the form that it returns.
 
     Examples
     --------
