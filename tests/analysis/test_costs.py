@@ -311,7 +311,7 @@ def test_files_that_are_not_the_models_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'layers.0.A' of shape \(2, 6\); got \(3, 6\)"):
         cost_of(fitted, 60, 2, file=path)
     path = save(model(adapter="none"), tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"of another model: .* found none"):
+    with pytest.raises(ValueError, match=r"of another model: .* got none"):
         cost_of(fitted, 60, 2, file=path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
