@@ -83,14 +83,14 @@ class Contents:
 # Storing values in 16 bits -----------------------------------------------------------------
 
 
-def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarray:
+def encode(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarray:
     """Return `values` in their stored form under `dtype`, little-endian.
 
     Parameters
     ----------
     values : ndarray of float32 or float64
     dtype : {"float64", "float32", "float16", "bfloat16"}
-    what : str
+    label : str
         Name of the array in error messages.
 
     Raises
@@ -105,7 +105,7 @@ def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarra
     """
     if not np.isfinite(values).all():
         raise ArtifactError(
-            f"{what}: a value is not finite; only models with finite values can be saved"
+            f"{label}: a value is not finite; only models with finite values can be saved"
         )
     if dtype == "bfloat16":
         bits = values.astype("<f4").view("<u4")
@@ -117,7 +117,7 @@ def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarra
     if not np.isfinite(decode(stored, dtype)).all():
         largest = float(np.abs(values).max())
         raise ArtifactError(
-            f"{what}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
+            f"{label}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
             "dtype='bfloat16', which has the range of float32, or with the model's own dtype"
         )
     return stored
@@ -241,15 +241,15 @@ def from_bytes(data: bytes) -> Contents:
     return Contents(document, tensors, dtypes)
 
 
-def _json(text: bytes | str, what: str) -> dict[str, Any]:
+def _json(text: bytes | str, label: str) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
         if len(entries) != len(pairs):
-            raise ArtifactError(f"{what} has a duplicate entry")
+            raise ArtifactError(f"{label} has a duplicate entry")
         return entries
 
     def no_constant(name: str) -> NoReturn:
-        raise ArtifactError(f"{what} contains {name}; all numbers in a file must be finite")
+        raise ArtifactError(f"{label} contains {name}; all numbers in a file must be finite")
 
     def finite(digits: str) -> float:
         number = float(digits)
@@ -262,14 +262,14 @@ def _json(text: bytes | str, what: str) -> dict[str, Any]:
     except ArtifactError:
         raise
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{what} is not JSON: {error}") from None
+        raise ArtifactError(f"{label} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ArtifactError(f"{what} must be a JSON object; got {type(value).__name__}")
-    _check_depth(value, what)
+        raise ArtifactError(f"{label} must be a JSON object; got {type(value).__name__}")
+    _check_depth(value, label)
     return value
 
 
-def _check_depth(value: dict[str, Any], what: str) -> None:
+def _check_depth(value: dict[str, Any], label: str) -> None:
     """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
@@ -277,7 +277,7 @@ def _check_depth(value: dict[str, Any], what: str) -> None:
         level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
         if not level:
             return
-    raise ArtifactError(f"{what} is nested more than {MAX_DEPTH} levels deep")
+    raise ArtifactError(f"{label} is nested more than {MAX_DEPTH} levels deep")
 
 
 def _document(metadata: object) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _dtype_of(name: str) -> np.dtype[Any]:
 
 
 @contextmanager
-def checked(what: str) -> Iterator[None]:
+def checked(label: str) -> Iterator[None]:
     """Raise an ArtifactError if a check of parameters rejects a value from a file.
 
     Only calls of such checks belong in the block: they raise a ValueError, or a TypeError for a
@@ -86,34 +86,34 @@ def checked(what: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise ArtifactError(f"{what}: {error}") from error
+        raise ArtifactError(f"{label}: {error}") from error
 
 
-def entry(data: Any, what: str, name: str, *kinds: type) -> Any:
+def entry(data: Any, label: str, name: str, *kinds: type) -> Any:
     """Return an entry of a dict after checking that it has one of these types.
 
     Raises
     ------
     ArtifactError
-        If `data` is not a dict with such an entry; the message calls it `what`.
+        If `data` is not a dict with such an entry; the message calls it `label`.
     """
     if not isinstance(data, dict) or name not in data:
-        raise ArtifactError(f"{what} must have the entry {name!r}")
+        raise ArtifactError(f"{label} must have the entry {name!r}")
     if type(data[name]) not in kinds:
         names = " or ".join(kind.__name__ for kind in kinds)
-        raise ArtifactError(f"{what}, {name}: expected {names}; got {data[name]!r:.80}")
+        raise ArtifactError(f"{label}, {name}: expected {names}; got {data[name]!r:.80}")
     return data[name]
 
 
 def entries(
-    data: Any, what: str, types: dict[str, Any], absent: Mapping[str, Any] | None = None
+    data: Any, label: str, types: dict[str, Any], absent: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return `data` after checking that it is a dict with exactly these entries and types.
 
     Parameters
     ----------
     data : object
-    what : str
+    label : str
         Name of `data` in error messages.
     types : dict of str to type or tuple of type
         Integers are not accepted as booleans, nor booleans as integers.
@@ -127,22 +127,22 @@ def entries(
     """
     if not isinstance(data, dict):
         raise ArtifactError(
-            f"{what} must have the entries {sorted(types)}; got {type(data).__name__}"
+            f"{label} must have the entries {sorted(types)}; got {type(data).__name__}"
         )
     data = {**(absent or {}), **data}
     unknown, missing = sorted(data.keys() - types.keys()), sorted(types.keys() - data.keys())
     if unknown or missing:
         wrong = f"{unknown[0]!r:.60} is unknown" if unknown else f"{missing[0]!r} is missing"
-        raise ArtifactError(f"{what} must have the entries {sorted(types)}; {wrong}")
+        raise ArtifactError(f"{label} must have the entries {sorted(types)}; {wrong}")
     for name, kinds in types.items():
-        entry(data, what, name, *(kinds if isinstance(kinds, tuple) else (kinds,)))
+        entry(data, label, name, *(kinds if isinstance(kinds, tuple) else (kinds,)))
     return data
 
 
-def names_of(data: Any, what: str) -> np.ndarray | None:
+def names_of(data: Any, label: str) -> np.ndarray | None:
     """Return feature names, (n_features,) of objects, or None if there are none."""
     if data is None:
         return None
     if not isinstance(data, list) or not all(type(name) is str for name in data):
-        raise ArtifactError(f"{what} must be a list of names")
+        raise ArtifactError(f"{label} must be a list of names")
     return np.array(data, dtype=object)

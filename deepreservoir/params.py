@@ -116,11 +116,11 @@ class ParamSet:
         return xp.asarray(mask)
 
 
-def check_paths(what: str, paths: list[str]) -> None:
+def check_paths(kind: str, paths: list[str]) -> None:
     """Raise a ValueError that names the paths used more than once."""
     if len(set(paths)) != len(paths):
         twice = sorted({path for path in paths if paths.count(path) > 1})
         raise ValueError(
-            f"every {what} needs a path of its own; used more than once: "
+            f"every {kind} needs a path of its own; used more than once: "
             f"{', '.join(map(repr, twice))}. Give each layer its own path"
         )

@@ -176,7 +176,7 @@ def cost_of(
     batch = min(_whole("batch_size", batch_size, 1), rows)
     moments = _whole("moments", moments, 0)
     twin = _twin(network)
-    kept = network.body.frozen_widths() if projected and epochs > 1 else {}
+    widths = network.body.frozen_widths() if projected and epochs > 1 else {}
     n_trained, n_frozen = network.n_trained, network.n_scaffold
     n_dense, theta_bytes = ParamSet(twin.slots()).size, int(network.theta.nbytes)
     return Cost(
@@ -184,13 +184,13 @@ def cost_of(
         n_frozen=n_frozen,
         n_dense=n_dense,
         paper=paper_cost(rows * epochs, n_trained, n_frozen, n_dense),
-        counted=_counted(network, twin, list(kept), rows, epochs, batch),
+        counted=_counted(network, twin, list(widths), rows, epochs, batch),
         held=HeldBytes(
             theta=theta_bytes,
             grad=int(network.grad.nbytes),
             scaffold=sum(scaffold.nbytes for scaffold in network.scaffolds.values()),
             moments=moments * theta_bytes,
-            projection=rows * sum(kept.values()) * network.dtype.itemsize,
+            projection=rows * sum(widths.values()) * network.dtype.itemsize,
         ),
         stored=theta_bytes + (SEED_BYTES if n_frozen else 0),
         file=None if file is None else _file_bytes(network, Path(file)),
@@ -210,13 +210,13 @@ def _twin(network: Network) -> Layer:
 
 
 def _counted(
-    network: Network, twin: Layer, kept: list[str], rows: int, epochs: int, batch: int
+    network: Network, twin: Layer, paths: list[str], rows: int, epochs: int, batch: int
 ) -> CountedWork:
     sample = (1, *network.config.sample_shape)
     count, full = multiply_adds(network.root, sample), multiply_adds(twin, sample)
     steps = epochs * -(-rows // batch)
     scaffolds = network.scaffolds  # products of other paths are sums, not products with a scaffold
-    saved = sum(scaffolds[path].multiply_adds() for path in kept if path in scaffolds)
+    saved = sum(scaffolds[path].multiply_adds() for path in paths if path in scaffolds)
     return CountedWork(
         step=count.training(batch) - batch * saved,
         full_step=full.training(batch),

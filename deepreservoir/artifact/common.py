@@ -51,7 +51,7 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def restore_common(
-    cls: Any, document: dict[str, Any], own: dict[str, Any], device: str
+    cls: Any, document: dict[str, Any], class_types: dict[str, Any], device: str
 ) -> tuple[Any, dict[str, Any]]:
     """Return an estimator with its parameters, and the entry ``fitted`` of the document.
 
@@ -59,7 +59,7 @@ def restore_common(
     ----------
     cls : type
     document : dict
-    own : dict of str to type
+    class_types : dict of str to type
         Entries of ``fitted``, and their types, that are specific to this class.
     device : str
     """
@@ -84,7 +84,7 @@ def restore_common(
         params[name] = absent[name]
     model = cls(**params, device=device)
     check_params(model)
-    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **own}
+    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **class_types}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
     if fitted["n_features"] is not None:
@@ -129,19 +129,19 @@ def check_tensors(
             )
 
 
-def check_bytes(needed: int, max_bytes: int, what: str) -> None:
+def check_bytes(needed: int, max_bytes: int, part: str) -> None:
     """Raise an ArtifactError if a model needs more bytes than are allowed."""
     if needed > max_bytes:
         raise ArtifactError(
-            f"the model needs {needed:,} bytes for {what}; max_bytes allows {max_bytes:,}. "
+            f"the model needs {needed:,} bytes for {part}; max_bytes allows {max_bytes:,}. "
             "Raise max_bytes for a file that you trust"
         )
 
 
-def digest_differs(what: str, expected: str, actual: str) -> ArtifactError:
+def digest_differs(part: str, expected: str, actual: str) -> ArtifactError:
     """Return the error for frozen weights that differ from those of the saved model."""
     return ArtifactError(
-        f"the frozen weights of {what} are not those of the saved model: expected digest "
+        f"the frozen weights of {part} are not those of the saved model: expected digest "
         f"{expected:.64}, got {actual}. They were drawn by another version of deepreservoir, or "
         "with linear algebra whose last digits differ here"
     )

@@ -139,7 +139,7 @@ def rebuild(
 
 
 def restore_estimator(
-    cls: type[DeepEstimator], contents: Contents, own: dict[str, Any], device: Device
+    cls: type[DeepEstimator], contents: Contents, class_types: dict[str, Any], device: Device
 ) -> tuple[Any, dict[str, Any], NetworkConfig]:
     """Return an estimator with its reader and targets, its ``fitted``, and its configuration.
 
@@ -147,13 +147,13 @@ def restore_estimator(
     ----------
     cls : type
     contents : Contents
-    own : dict of str to type
+    class_types : dict of str to type
         Entries of ``fitted``, and their types, that are specific to this class.
     device : {"cpu", "cuda"}
     """
     document = contents.document
     probe = cls().new_targets()
-    types = {**FITTED, **probe.state_types, **own}
+    types = {**FITTED, **probe.state_types, **class_types}
     model, fitted = restore_common(cls, document, types, device)
     with checked("config"):
         config = from_plain(_mapping(document["config"], "config"))
@@ -198,9 +198,9 @@ def _check_config(model: Any, config: NetworkConfig) -> None:
             )
 
 
-def _mapping(data: Any, what: str) -> dict[str, Any]:
+def _mapping(data: Any, label: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise ArtifactError(f"{what} must be an object; got {data!r:.60}")
+        raise ArtifactError(f"{label} must be an object; got {data!r:.60}")
     return data
 
 

@@ -171,13 +171,18 @@ def rebuild(
     """
     document = contents.document
     cls = CLASSES[document["estimator"]]
-    own: dict[str, Any] = dict(_FITTED)
+    class_types: dict[str, Any] = dict(_FITTED)
     if cls is EchoStateClassifier:
-        own |= {"classes": dict, "rows_are_series": bool, "n_variables": int, "washout": int}
-        own |= {"features": (str, dict), "feature_penalty": float}
+        class_types |= {
+            "classes": dict,
+            "rows_are_series": bool,
+            "n_variables": int,
+            "washout": int,
+        }
+        class_types |= {"features": (str, dict), "feature_penalty": float}
     else:
-        own |= {"n_outputs": int, "flat": bool}
-    model, fitted = restore_common(cls, document, own, device)
+        class_types |= {"n_outputs": int, "flat": bool}
+    model, fitted = restore_common(cls, document, class_types, device)
     config = entries(document["config"], "config", _CONFIG)
     layers = _checked_layers(document["scaffold"], config, max_bytes)
     units = sum(layer["units"] for layer in layers)

@@ -39,7 +39,8 @@ def contents_of(model: SeedGated) -> Contents:
     contents.document["fitted"] |= {
         "tasks": plain_labels(model.tasks_),
         "task_classes": [
-            np.searchsorted(model.classes_, own).tolist() for own in model.task_classes_.values()
+            np.searchsorted(model.classes_, classes).tolist()
+            for classes in model.task_classes_.values()
         ],
         "other_scaffolds": [deep.plain_scaffold(network) for network in others],
     }

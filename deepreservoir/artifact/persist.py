@@ -227,8 +227,8 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
 def _digests(document: dict[str, Any]) -> dict[str, str]:
     scaffold = entry(document, "the document", "scaffold", dict)
     layers = entry(scaffold, "scaffold", "layers", list)
-    what = "a layer of the scaffold"
-    return {entry(la, what, "path", str): entry(la, what, "digest", str) for la in layers}
+    label = "a layer of the scaffold"
+    return {entry(la, label, "path", str): entry(la, label, "digest", str) for la in layers}
 
 
 def unpack(

@@ -60,11 +60,11 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
             raise ArtifactError("table, columns: expected a list of pairs of name and words")
         target = entry(table, "table", "target", str)
         yield "predicts", f"{target} from " + ", ".join(str(name) for name, _ in columns)
-    for what in ("classes", "tasks"):
-        if what in fitted:
-            values = entry(fitted[what], what, "values", list)
+    for name in ("classes", "tasks"):
+        if name in fitted:
+            values = entry(fitted[name], name, "values", list)
             more = ", ..." if len(values) > 12 else ""
-            yield what, ", ".join(map(str, values[:12])) + more
+            yield name, ", ".join(map(str, values[:12])) + more
     versions = entry(document, "the document", "versions", dict)
     yield "made with", ", ".join(f"{k} {v}" for k, v in versions.items())
 

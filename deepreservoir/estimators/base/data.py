@@ -71,8 +71,8 @@ def merged(data: Data) -> Data:
 def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data, Data]:
     """Split off a validation set, by class if `stratify`; see :func:`split_rows`."""
     labels = data.y if stratify else None
-    kept, held_out = split_rows(len(data), fraction, seed, labels)
-    return data.take(kept), data.take(held_out)
+    trained_on, held_out = split_rows(len(data), fraction, seed, labels)
+    return data.take(trained_on), data.take(held_out)
 
 
 def split_rows(
@@ -86,7 +86,7 @@ def split_rows(
         If the fraction leaves one side empty, or a label has too few samples to be split.
     """
     try:
-        kept, held_out = train_test_split(
+        trained_on, held_out = train_test_split(
             np.arange(n), test_size=fraction, random_state=seed, stratify=labels
         )
     except ValueError as error:
@@ -95,7 +95,7 @@ def split_rows(
             f"samples: {error}. Give more samples, another validation_fraction, or "
             "early_stopping=False"
         ) from None
-    return np.sort(kept), np.sort(held_out)
+    return np.sort(trained_on), np.sort(held_out)
 
 
 def normalised_weights(weights: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:
