@@ -1,8 +1,8 @@
-"""Which array module an array belongs to, which device to use, and moves between the two.
+"""Array modules, devices, and copies between host and device.
 
-Layers never ask for a device: they take the module from their arrays
-(:func:`array_module`), so one line of code serves NumPy and CuPy. Nothing moves
-implicitly; :func:`to_device` and :func:`to_host` are the only ways across.
+Layers do not choose a device: they take the module from their arrays
+(:func:`array_module`), so the same code runs on NumPy and CuPy. Arrays are never moved
+implicitly; only :func:`to_device` and :func:`to_host` move them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _is_host(array: Array) -> bool:
 
 
 def is_on_device(array: object) -> bool:
-    """Say whether `array` is a device array. CuPy is not imported for it: whoever has one, has."""
+    """Return whether `array` is a device array; if CuPy is not imported, it cannot be one."""
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(array, cupy.ndarray)
 
@@ -46,7 +46,7 @@ def array_module(*arrays: Array) -> ModuleType:
     Raises
     ------
     TypeError
-        If host and device arrays are mixed: nothing moves implicitly.
+        If host and device arrays are mixed; arrays are never moved implicitly.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def array_module(*arrays: Array) -> ModuleType:
     >>> array_module(np.zeros(3)).__name__
     'numpy'
     """
-    for array in arrays:  # the common case first: this is asked many times a training step
+    for array in arrays:  # the common case first: this runs many times per training step
         if type(array) is not np.ndarray:
             break
     else:
@@ -77,7 +77,7 @@ def device_module(device: Device) -> ModuleType:
 
 
 def cuda_problem() -> str | None:
-    """Say why ``device="cuda"`` cannot be used here, or return None where it can."""
+    """Return the reason why ``device="cuda"`` cannot be used, or None if it can."""
     try:
         cupy = _cupy()
     except ImportError:
@@ -86,21 +86,21 @@ def cuda_problem() -> str | None:
             "pip install 'deepreservoir[cuda12]' or 'deepreservoir[cuda13]'"
         )
     try:
-        found = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # the CUDA runtime has many ways to say that it is not there
-        return f"CuPy is installed but no CUDA device answers ({error})"
-    return None if found else "CuPy is installed but it finds no CUDA device"
+        n_devices = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # without a usable driver, the CUDA runtime raises many types
+        return f"CuPy is installed, but no CUDA device responds ({error})"
+    return None if n_devices else "CuPy is installed, but it finds no CUDA device"
 
 
 def resolve_device(device: str) -> Device:
     """Turn ``"cpu"``, ``"cuda"`` or ``"auto"`` into the device to use.
 
-    ``"auto"`` is the GPU where one can be used and the CPU elsewhere.
+    ``"auto"`` is the GPU if one can be used, and the CPU otherwise.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the device is not there.
+        If the name is unknown, or the device is not available.
 
     Examples
     --------
@@ -120,24 +120,25 @@ def resolve_device(device: str) -> Device:
 
 
 def present_device(device: str) -> Device:
-    """Return the device that `device` names where it is there, and the CPU where it is not.
+    """Return the device that `device` names if it is available, and the CPU otherwise.
 
-    For what is fitted and loaded again: it may have been fitted on another machine.
+    This is for models that are loaded: they may have been fitted on another machine.
     """
     return resolve_device(device if device == "cpu" or cuda_problem() is None else "cpu")
 
 
 def to_device(array: Array, device: Device) -> Array:
-    """Return `array` on `device`, copying only if it is elsewhere."""
+    """Return `array` on `device`, copying it only if it is elsewhere."""
     if device == "cuda":
         return _cupy().asarray(array)
     return to_host(array)
 
 
 def moved(value: Any, device: Device) -> Any:
-    """Return `value` with all arrays in it on `device`; what is neither is returned as it is.
+    """Return `value` with all of its arrays on `device`.
 
-    Arrays, tuples, lists and dicts of them, and what has a method ``to(device)``.
+    Handles arrays, :class:`Movable` objects, and tuples, lists and dicts of them; any other value
+    is returned unchanged.
     """
     if isinstance(value, np.ndarray) or is_on_device(value):
         return to_device(value, device)
@@ -149,11 +150,11 @@ def moved(value: Any, device: Device) -> Any:
 
 
 class Movable:
-    """What holds arrays, and goes where they go. A pickle holds arrays of the host."""
+    """An object whose arrays can be moved to a device together; its pickle has host arrays."""
 
     def to(self, device: Device) -> Self:
-        """Return this on `device`; arrays that are there are shared."""
-        new = object.__new__(type(self))  # copy() would go by way of the host, as a pickle does
+        """Return a copy on `device`, which shares the arrays that are already there."""
+        new = object.__new__(type(self))  # copy() would go through the host, as pickling does
         vars(new).update({name: moved(value, device) for name, value in vars(self).items()})
         return new
 
@@ -162,7 +163,7 @@ class Movable:
 
 
 def to_host(array: Array) -> np.ndarray:
-    """Return `array` as a NumPy array, copying only if it is on a device."""
+    """Return `array` as a NumPy array, copying it only if it is on a device."""
     if _is_host(array):
         return np.asarray(array)
     return _cupy().asnumpy(array)

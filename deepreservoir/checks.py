@@ -1,4 +1,4 @@
-"""Checks of single values, with errors that say what was expected and what came."""
+"""Checks of single values, with errors that say what was expected and what was given."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_dropped_share(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a share that dropout can drop, in [0, 1)."""
-    # Masks are drawn in steps of 1/65,536: a share that rounds to 1 would keep nothing.
+    """Raise a ValueError unless `value` is a fraction that dropout can drop, in [0, 1)."""
+    # Masks have a resolution of 1/65,536: a fraction that rounds to 1 would drop everything.
     if not is_finite_number(value) or not 0 <= value < 1 - 2**-17:  # type: ignore[operator]
         raise ValueError(f"{name} must be in [0, 1); got {value!r}")
 
 
 def python_value(value: Any) -> Any:
-    """Return NumPy's scalars, which searches over arrays hand in, as Python's."""
+    """Return a NumPy scalar, as searches over arrays pass, as a Python scalar."""
     return value.item() if isinstance(value, np.generic) else value
 
 

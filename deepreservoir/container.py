@@ -1,12 +1,12 @@
-"""What a file may hold, checked before anything is allocated for it.
+"""The file format; everything in a file is checked before memory is allocated for it.
 
-A file is in the safetensors layout, so that any safetensors reader opens it: eight bytes of
-header length, a JSON header that says where each tensor lies, the tensors. Its metadata has one
+A file has the safetensors layout, so that any safetensors reader can open it: eight bytes of
+header length, a JSON header that says where each tensor is, and the tensors. Its metadata has one
 entry, ``deepreservoir``, which is a JSON document. The document's ``sha256`` is that of the whole
-file, computed with 64 zeros in its own place: one flipped bit anywhere, and the file is refused.
+file, computed with 64 zeros in its own place: a file with a single flipped bit is rejected.
 
-The container is written here and not by the safetensors package, whose NumPy face has no
-bfloat16; reading must check more than that package does in any case.
+The container is written here and not by the safetensors package, because that package's NumPy
+interface has no bfloat16; reading has to check more than the package does in any case.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ import numpy as np
 
 from .files import write_whole
 
-#: Version of the document; a reader refuses any other.
+#: Version of the document; a reader rejects any other.
 FORMAT = 1
-#: What a file may ask for, in bytes, unless the caller says otherwise.
+#: Maximum size of a file in bytes, unless the caller sets another.
 MAX_BYTES = 2 << 30
-#: Levels of lists and objects in a document.
+#: Maximum number of nested lists and objects in a document.
 MAX_DEPTH = 32
-#: Bytes of the header: names, shapes and the document.
+#: Maximum size in bytes of the header: names, shapes and the document.
 MAX_HEADER = 8 << 20
 
 _KEY = "deepreservoir"
 _NO_HASH = "0" * 64
 
-# Name in a file -> how its numbers are kept; bfloat16 is kept as the upper half of a float32.
+# Name in a file -> stored type; bfloat16 is stored as the upper half of a float32.
 _STORED: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -45,7 +45,7 @@ _STORED: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
-#: Further types in which trained parameters may be stored.
+#: Types in which trained parameters may be stored besides their own.
 SHORT_DTYPES = ("float16", "bfloat16")
 
 
@@ -55,16 +55,16 @@ class ArtifactError(ValueError):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes
     ----------
     document : dict
         Plain JSON data.
     tensors : dict of str to ndarray
-        Numbers in float32 or float64; what is kept in 16 bits is widened when it is read.
+        Arrays of float32 or float64; values stored in 16 bits are widened when they are read.
     dtypes : dict of str to str
-        Type that a tensor is kept in, where that is not its own.
+        Stored type of each tensor that is not stored in its own type.
     """
 
     document: dict[str, Any]
@@ -72,26 +72,26 @@ class Contents:
     dtypes: dict[str, str]
 
     def kept_as(self, name: str) -> str:
-        """Return the type that a tensor is kept in: float64, float32, float16 or bfloat16."""
+        """Return the stored type of a tensor: float64, float32, float16 or bfloat16."""
         return self.dtypes.get(name, self.tensors[name].dtype.name)
 
     def nbytes(self, name: str) -> int:
-        """Return the bytes that a tensor takes in the file."""
+        """Return the number of bytes of a tensor in the file."""
         return self.tensors[name].size * _STORED[_NAMES[self.kept_as(name)]].itemsize
 
 
-# Numbers in 16 bits ------------------------------------------------------------------------
+# Storing values in 16 bits -----------------------------------------------------------------
 
 
-def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarray:
-    """Return `values` as they are kept under `dtype`, little end first.
+def encode(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarray:
+    """Return `values` in their stored form under `dtype`, little-endian.
 
     Parameters
     ----------
     values : ndarray of float32 or float64
     dtype : {"float64", "float32", "float16", "bfloat16"}
-    what : str
-        What it is called in an error.
+    label : str
+        Name of the array in error messages.
 
     Raises
     ------
@@ -105,26 +105,26 @@ def encode(values: np.ndarray, dtype: str, what: str = "the array") -> np.ndarra
     """
     if not np.isfinite(values).all():
         raise ArtifactError(
-            f"{what}: a value is not finite; a model that is saved must be of numbers"
+            f"{label}: a value is not finite; only models with finite values can be saved"
         )
     if dtype == "bfloat16":
         bits = values.astype("<f4").view("<u4")
-        # To the nearest, ties to even: as hardware rounds.
-        kept = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+        # Round to nearest, ties to even, as hardware does.
+        stored = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
     else:
-        with np.errstate(over="ignore"):  # found below
-            kept = values.astype(_STORED[_NAMES[dtype]])
-    if not np.isfinite(decode(kept, dtype)).all():
+        with np.errstate(over="ignore"):  # detected below
+            stored = values.astype(_STORED[_NAMES[dtype]])
+    if not np.isfinite(decode(stored, dtype)).all():
         largest = float(np.abs(values).max())
         raise ArtifactError(
-            f"{what}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
+            f"{label}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
             "dtype='bfloat16', which has the range of float32, or with the model's own dtype"
         )
-    return kept
+    return stored
 
 
-def decode(kept: np.ndarray, dtype: str) -> np.ndarray:
-    """Return numbers that were kept under `dtype`: float64 from float64, else float32.
+def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
+    """Return values that were stored under `dtype`: float64 from float64, otherwise float32.
 
     Examples
     --------
@@ -132,8 +132,8 @@ def decode(kept: np.ndarray, dtype: str) -> np.ndarray:
     array([0.09997559], dtype=float32)
     """
     if dtype == "bfloat16":
-        return (kept.astype(np.uint32) << 16).view(np.float32)
-    return kept.astype(np.float64 if dtype == "float64" else np.float32)
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(np.float64 if dtype == "float64" else np.float32)
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -144,32 +144,32 @@ def to_bytes(contents: Contents) -> bytes:
     tensors, header, start = [], {}, 0
     for name, values in sorted(contents.tensors.items()):
         dtype = contents.kept_as(name)
-        kept = encode(np.asarray(values), dtype, f"tensor {name!r}")
-        entry = {"dtype": _NAMES[dtype], "shape": list(kept.shape)}
-        header[name] = {**entry, "data_offsets": [start, start + kept.nbytes]}
-        start += kept.nbytes
-        tensors.append(kept.tobytes())
-    # The hash stands first, so that the first 64 zeros of the file are its place.
+        stored = encode(np.asarray(values), dtype, f"tensor {name!r}")
+        entry = {"dtype": _NAMES[dtype], "shape": list(stored.shape)}
+        header[name] = {**entry, "data_offsets": [start, start + stored.nbytes]}
+        start += stored.nbytes
+        tensors.append(stored.tobytes())
+    # The hash comes first, so that its place is the first run of 64 zeros in the file.
     document = {"sha256": _NO_HASH, "format": FORMAT, **contents.document}
     text = json.dumps(document, allow_nan=False)
     head = json.dumps({"__metadata__": {_KEY: text}, **header}).encode()
-    head += b" " * (-len(head) % 8)  # as the layout has it: tensors begin on eight bytes
+    head += b" " * (-len(head) % 8)  # the layout aligns tensors to eight bytes
     if len(head) > MAX_HEADER:
         raise ArtifactError(
-            f"the model's description takes {len(head):,} bytes; a file holds at most "
-            f"{MAX_HEADER:,} beside its tensors"
+            f"the description of the model takes {len(head):,} bytes; a file can hold at most "
+            f"{MAX_HEADER:,} in addition to its tensors"
         )
     data = b"".join([len(head).to_bytes(8, "little"), head, *tensors])
     digest = hashlib.sha256(data).hexdigest()
-    where = data.index(_NO_HASH.encode())
-    return data[:where] + digest.encode() + data[where + 64 :]
+    offset = data.index(_NO_HASH.encode())
+    return data[:offset] + digest.encode() + data[offset + 64 :]
 
 
 def write(path: str | os.PathLike[str], contents: Contents) -> Path:
     """Write a file, whole or not at all.
 
-    The bytes go to a file of another name in the same folder, which then takes the name: a full
-    disk or a kill leaves what was there before.
+    The bytes are written to a temporary file in the same folder, which is then renamed: a full
+    disk or a kill leaves the previous file as it was.
 
     Raises
     ------
@@ -187,18 +187,18 @@ def write(path: str | os.PathLike[str], contents: Contents) -> Path:
 
 
 def read(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Contents:
-    """Read a file, every byte of which is checked.
+    """Read a file, checking every byte.
 
     Parameters
     ----------
     path : str or path
     max_bytes : int, default=2 GiB
-        A larger file is refused unread.
+        A larger file is rejected without being read.
 
     Raises
     ------
     ArtifactError
-        If it is not a whole file of this format; says why.
+        If it is not a complete file of this format; the message says why.
     OSError
         If it cannot be opened.
     """
@@ -218,38 +218,38 @@ def read(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Contents:
 
 
 def from_bytes(data: bytes) -> Contents:
-    """Return what the bytes of a file hold; see :func:`read`."""
+    """Return the contents of a file, given its bytes; see :func:`read`."""
     size = len(data)
     if size < 8:
         raise ArtifactError(f"a file has at least 8 bytes; this one has {size}")
     n = int.from_bytes(data[:8], "little")
     if n > MAX_HEADER or 8 + n > size:
         raise ArtifactError(
-            f"the header is said to take {n:,} bytes of a file of {size:,}; it is cut off, or "
+            f"the header should take {n:,} bytes of a file of {size:,}; the file is truncated, or "
             "not a safetensors file"
         )
     header = _json(data[8 : 8 + n], "the header")
     document = _document(header.pop("__metadata__", None))
     _check_hash(data, 8 + n, document.pop("sha256", None))
     tensors, dtypes = {}, {}
-    for name, dtype, shape, where in _layout(header, size - 8 - n):
-        raw = data[8 + n + where.start : 8 + n + where.stop]
+    for name, dtype, shape, span in _layout(header, size - 8 - n):
+        raw = data[8 + n + span.start : 8 + n + span.stop]
         values = decode(np.frombuffer(raw, _STORED[_NAMES[dtype]]), dtype).reshape(shape)
         if not np.isfinite(values).all():
-            raise ArtifactError(f"tensor {name!r} holds a value that is not finite")
+            raise ArtifactError(f"tensor {name!r} contains a value that is not finite")
         tensors[name], dtypes[name] = values, dtype
     return Contents(document, tensors, dtypes)
 
 
-def _json(text: bytes | str, what: str) -> dict[str, Any]:
+def _json(text: bytes | str, label: str) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ArtifactError(f"{what} names an entry twice")
-        return found
+        entries = dict(pairs)
+        if len(entries) != len(pairs):
+            raise ArtifactError(f"{label} has a duplicate entry")
+        return entries
 
     def no_constant(name: str) -> NoReturn:
-        raise ArtifactError(f"{what} holds {name}, which is no number that a file may hold")
+        raise ArtifactError(f"{label} contains {name}; all numbers in a file must be finite")
 
     def finite(digits: str) -> float:
         number = float(digits)
@@ -262,22 +262,22 @@ def _json(text: bytes | str, what: str) -> dict[str, Any]:
     except ArtifactError:
         raise
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{what} is not JSON: {error}") from None
+        raise ArtifactError(f"{label} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ArtifactError(f"{what} must be a JSON object; got {type(value).__name__}")
-    _check_depth(value, what)
+        raise ArtifactError(f"{label} must be a JSON object; got {type(value).__name__}")
+    _check_depth(value, label)
     return value
 
 
-def _check_depth(value: dict[str, Any], what: str) -> None:
+def _check_depth(value: dict[str, Any], label: str) -> None:
     """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
-        items = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [inner for some in items for inner in some if isinstance(inner, dict | list)]
+        parts = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
         if not level:
             return
-    raise ArtifactError(f"{what} is nested more than {MAX_DEPTH} levels deep")
+    raise ArtifactError(f"{label} is nested more than {MAX_DEPTH} levels deep")
 
 
 def _document(metadata: object) -> dict[str, Any]:
@@ -299,32 +299,32 @@ def _document(metadata: object) -> dict[str, Any]:
 def _check_hash(data: bytes, tensors: int, expected: object) -> None:
     if not isinstance(expected, str) or len(expected) != 64 or not expected.isascii():
         raise ArtifactError("the document has no SHA-256 of the file")
-    where = data.find(expected.encode(), 8, tensors)
-    sha = hashlib.sha256(data[: max(where, 0)])
+    offset = data.find(expected.encode(), 8, tensors)
+    sha = hashlib.sha256(data[: max(offset, 0)])
     sha.update(_NO_HASH.encode())
-    sha.update(memoryview(data)[where + 64 :])
-    found = sha.hexdigest()
-    if where < 0 or found != expected:
+    sha.update(memoryview(data)[offset + 64 :])
+    actual = sha.hexdigest()
+    if offset < 0 or actual != expected:
         raise ArtifactError(
-            f"the file is damaged or was changed: its SHA-256 is {found}, the document says "
+            f"the file is damaged or was changed: its SHA-256 is {actual}, but its document says "
             f"{expected}"
         )
 
 
 def _layout(header: Mapping[str, Any], size: int) -> list[tuple[str, str, tuple[int, ...], range]]:
-    """Return (name, dtype, shape, bytes) of each tensor; together they are all of the data."""
+    """Return (name, dtype, shape, bytes) of each tensor, which together cover all of the data."""
     entries = [_entry(name, entry) for name, entry in header.items()]
     entries.sort(key=lambda entry: entry[3].start)
     end = 0
-    for name, dtype, shape, where in entries:
+    for name, dtype, shape, span in entries:
         width = _STORED[_NAMES[dtype]].itemsize
-        if where.start != end or len(where) != width * math.prod(shape):
+        if span.start != end or len(span) != width * math.prod(shape):
             raise ArtifactError(
-                f"tensor {name!r}, {dtype} of shape {shape}, must take the bytes from {end} on "
-                f"and {width * math.prod(shape):,} of them; the header says {where.start} to "
-                f"{where.stop}"
+                f"tensor {name!r}, {dtype} of shape {shape}, must take "
+                f"{width * math.prod(shape):,} bytes from offset {end}; the header says "
+                f"{span.start} to {span.stop}"
             )
-        end = where.stop
+        end = span.stop
     if end != size:
         raise ArtifactError(f"the tensors take {end:,} bytes; the file has {size:,}")
     return entries
@@ -332,21 +332,23 @@ def _layout(header: Mapping[str, Any], size: int) -> list[tuple[str, str, tuple[
 
 def _entry(name: str, entry: object) -> tuple[str, str, tuple[int, ...], range]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ArtifactError(f"tensor {name!r} must have dtype, shape and data_offsets, no more")
+        raise ArtifactError(
+            f"tensor {name!r} must have the entries dtype, shape and data_offsets, and no others"
+        )
     names = {code: dtype for dtype, code in _NAMES.items()}
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in names:
         raise ArtifactError(f"tensor {name!r} must be one of {', '.join(names)}; got {dtype!r}")
-    if not _whole_numbers(shape, 1, 8) or not _whole_numbers(offsets, 0, 2) or len(offsets) != 2:
+    if not _are_integers(shape, 1, 8) or not _are_integers(offsets, 0, 2) or len(offsets) != 2:
         raise ArtifactError(
-            f"tensor {name!r} must have a shape of at most 8 positive whole numbers, and two "
-            "offsets, each below 2^62"
+            f"tensor {name!r} must have a shape of at most 8 positive integers, and two "
+            "non-negative offsets, each below 2^62"
         )
     return name, names[dtype], tuple(shape), range(*offsets)
 
 
-def _whole_numbers(values: object, least: int, most: int) -> bool:
-    """Say whether `values` is a list of at most `most` whole numbers of at least `least`."""
+def _are_integers(values: object, least: int, most: int) -> bool:
+    """Return whether `values` is a list of at most `most` integers of at least `least`."""
     return (
         isinstance(values, list)
         and len(values) <= most

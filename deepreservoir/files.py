@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Put `data` in the place of `path`, whole or not at all.
+    """Write `data` to `path`, completely or not at all.
 
     The bytes are written to a temporary file in the same folder, which is then renamed: a full
     disk or a kill leaves the previous file as it was. The file gets the permissions of any new
@@ -59,7 +59,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def temporary_prefix(name: str) -> str:
-    """Return how the names of temporary files begin while `name` is written."""
+    """Return the prefix of the temporary files that are created while `name` is written."""
     return f".{name}."
 
 
@@ -94,4 +94,4 @@ def _created(path: Path, create: Callable[[Path], T]) -> tuple[Path, T]:
             return temporary, create(temporary)
         except FileExistsError:
             continue
-    raise FileExistsError(errno.EEXIST, "no name for a temporary file is free", str(folder))
+    raise FileExistsError(errno.EEXIST, "cannot find a free name for a temporary file", str(folder))

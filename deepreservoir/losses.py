@@ -1,10 +1,10 @@
-"""Losses: a value and its gradient in the outputs, by hand.
+"""Losses: a value and its hand-written gradient with respect to the outputs.
 
     value, doutputs = loss(outputs, targets, weights, n)
 
-The value is ``sum_i weights_i loss_i / n``, a scalar of the outputs' array module (on a device it
-stays there). Weights are ones and n is the number of rows unless given: it is larger where the
-rows are a block of those that the loss averages over. A loss holds no trained parameters.
+The value is ``sum_i weights_i loss_i / n``, a scalar of the outputs' array module; on a device it
+stays there. By default, weights are ones and n is the number of rows; n is larger if the rows are a
+block of those that the loss averages over. A loss has no trained parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .kernels import average_rows, sigmoid, softmax_cross_entropy, softplus
 
 
 class Loss(Protocol):
-    """What training needs of a loss."""
+    """The interface of losses."""
 
     def __call__(
         self,
@@ -32,7 +32,7 @@ class Loss(Protocol):
     ) -> tuple[Array, Array]: ...
 
 
-@lru_cache(maxsize=16)  # on a device it would be moved there every step
+@lru_cache(maxsize=16)  # spares a copy to the device in every step
 def _class_factors(class_weight: tuple[float, ...], xp: ModuleType, dtype: np.dtype) -> Array:
     return xp.asarray(np.array(class_weight, dtype))
 
@@ -46,7 +46,7 @@ class SoftmaxCrossEntropy:
     label_smoothing : float, default=0
         Share of the target that is spread evenly over the classes (Szegedy et al., 2016).
     class_weight : tuple of float, optional
-        A factor for each class; with smoothing, each class's share has its own.
+        Factor of each class; with smoothing, of each class's share of the target.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class SoftmaxCrossEntropy:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """Cross-entropy of one logit an output, against targets 0 or 1.
+    """Cross-entropy of one logit per output, against targets 0 or 1.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Huber:
     Parameters
     ----------
     delta : float, default=1
-        Where it turns linear, in units of the outputs.
+        Error above which the loss is linear, in units of the outputs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A network: config + seed + adapter, bound on a device."""
+"""A network: a configuration, a seed and an adapter, bound on a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve
 
 
 def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
-    """Return what the layers of a configuration need drawn, without drawing it."""
+    """Return the specifications of the scaffolds that the layers need, without drawing them."""
     scale = config.scaffold_scale
     requests = root.scaffold_requests()
     check_paths("scaffold", [request.path for request in requests])
@@ -34,42 +34,43 @@ def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[Scaffo
 
 
 class Network(Passes):
-    """The three parts of a model, made to work together.
+    """A configuration, a seed and an adapter, bound into a network on a device.
 
     Parameters
     ----------
     config : NetworkConfig
-        Which layers, which widths.
+        The layers and their widths.
     seed : int
-        Seed of the scaffold: every frozen weight follows from it and the config.
+        Seed of the scaffold, which determines every frozen weight together with the config.
     init_seed : int, default=0
-        Seed of the start values of what is trained.
+        Seed of the initial values of the trained parameters.
     theta : ndarray, shape (n_trained,), optional
-        The adapter: all trained parameters. Drawn from `init_seed` if not given.
+        The adapter: all trained parameters. Drawn from `init_seed` by default.
     buffers : ndarray, shape (n_buffers,), optional
-        Running statistics. At their start values if not given.
+        Running statistics. At their initial values by default.
     device : {"cpu", "cuda"}
     scaffolds : mapping of str to Scaffold, optional
-        Frozen weights that are in memory already, by path; those that are the same as this
-        network's are shared and not drawn again.
+        Frozen weights that are already in memory, by path; those that match this network's are
+        shared instead of being drawn again.
 
     Attributes
     ----------
     body, head : Layer
-        The head reads the rows that the body gives.
+        The head reads the rows that the body outputs.
     theta, grad : array, shape (n_trained,)
         Trained parameters and their gradient.
     buffers : array, shape (n_buffers,)
-        What layers keep without training it, such as running statistics: of this scaffold alone.
+        Arrays that layers keep without training them, such as running statistics; they belong to
+        this scaffold alone.
     params, buffer_params : ParamSet
-        Where each named parameter, or buffer, lies in them.
+        Layout of the named parameters in `theta`, and of the named buffers in `buffers`.
     scaffolds : dict of str to Scaffold
         Frozen weights by path of the layer.
 
     Raises
     ------
     ValueError
-        If the seed is negative, `theta` does not fit the config, or two layers ask for one path.
+        If the seed is negative, `theta` does not fit the config, or two layers have the same path.
 
     Examples
     --------
@@ -99,19 +100,19 @@ class Network(Passes):
         self._build(scaffolds or {})
         flat = device_module(device).empty(self.params.size, self.dtype)
         self._bind(flat, device_module(device).zeros_like(flat))
-        # Buffers start at their declared values in any case; what is given comes on top.
+        # Buffers are always initialised first; given ones then overwrite the initial values.
         start = check_seed(init_seed, "init_seed")
         if theta is None:
             self.root.initialise(start)
         else:
-            self.params.views(theta)  # refuses a wrong length
+            self.params.views(theta)  # raises if the length is wrong
             self._initialise_buffers()
             flat[:] = to_device(theta, device)
         if buffers is not None:
             self.buffer_params.views(buffers)
             self.buffers[:] = to_device(buffers, device)
 
-    def _build(self, ready: Mapping[str, Scaffold]) -> None:
+    def _build(self, available: Mapping[str, Scaffold]) -> None:
         self.body, self.head = self.config.build()
         self.root = Sequential([self.body, self.head])
         slots = self.root.slots()
@@ -121,15 +122,15 @@ class Network(Passes):
         frozen = {request.path: request.frozen for request in self.root.scaffold_requests()}
         self.scaffolds: dict[str, Scaffold] = {}
         for spec in scaffold_specs(self.config, self.root, self.seed):
-            # Where W itself is trained, the scaffold is only its start: it is not kept.
+            # Where W itself is trained, the scaffold only initialises it and is not kept.
             read_once = not frozen[spec.path] and spec.addressable
             storage = resolve_storage(
                 spec.definition, "streamed" if read_once else self.config.storage
             )
-            known = ready.get(spec.path)
-            if known is None or not known.serves(spec, storage, self.dtype, self.device):
-                known = make_scaffold(spec, storage, self.dtype, self.device)
-            self.scaffolds[spec.path] = known
+            scaffold = available.get(spec.path)
+            if scaffold is None or not scaffold.serves(spec, storage, self.dtype, self.device):
+                scaffold = make_scaffold(spec, storage, self.dtype, self.device)
+            self.scaffolds[spec.path] = scaffold
         self._frozen = [path for path in self.scaffolds if frozen[path]]
 
     def _bind(self, theta: Array, grad: Array) -> None:
@@ -144,7 +145,7 @@ class Network(Passes):
             views[slot.path][...] = 0.0 if slot.init is None else slot.init
 
     def to(self, device: Device) -> Network:
-        """Return this network on a device; itself, if it is there."""
+        """Return this network on a device: the network itself if it is already there."""
         if device == self.device:
             return self
         theta, buffers = to_host(self.theta), to_host(self.buffers)
@@ -153,19 +154,19 @@ class Network(Passes):
     def with_scaffold(self, seed: int, scaffolds: Mapping[str, Scaffold] | None = None) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
 
-        The two share `theta` and `grad`, without a copy: training one trains the other. Buffers
-        are statistics of one scaffold: the other's begin as a copy of this one's.
+        The two share `theta` and `grad` without a copy: training one trains the other. Buffers
+        are statistics of one scaffold, so the new network starts with a copy of them.
 
         Parameters
         ----------
         seed : int
         scaffolds : mapping of str to Scaffold, optional
-            Frozen weights of that seed that are in memory already, by path.
+            Frozen weights of that seed that are already in memory, by path.
         """
         return self._sharing(self.config, seed, scaffolds or {})
 
     def without_scaffold(self) -> Network:
-        """Return a network of the same adapter on frozen weights of zero, sharing `theta`."""
+        """Return a network with the same adapter on frozen weights of zero, sharing `theta`."""
         return self._sharing(self.config.on_zero_scaffold(), self.seed, {})
 
     def _sharing(
@@ -179,7 +180,7 @@ class Network(Passes):
         other.buffers[:] = self.buffers
         return other
 
-    # What it is ------------------------------------------------------------------------
+    # Properties ------------------------------------------------------------------------
 
     @property
     def hidden_scaffolds(self) -> dict[str, Scaffold]:
@@ -199,7 +200,7 @@ class Network(Passes):
 
     @property
     def n_scaffold(self) -> int:
-        """Number of frozen weights in use: zero where every weight is trained."""
+        """Number of frozen weights in use; zero if every weight is trained."""
         shapes = [self.scaffolds[path].shape for path in self._frozen]
         return sum(d_out * d_in for d_out, d_in in shapes)
 
@@ -230,7 +231,7 @@ class Network(Passes):
         return {path: self.scaffolds[path].digest() for path in self._frozen}
 
     def check_inputs(self, inputs: Inputs) -> None:
-        """Refuse inputs without the side arrays that the layers read.
+        """Raise if the inputs lack side arrays that the layers read.
 
         Raises
         ------
@@ -239,7 +240,7 @@ class Network(Passes):
         """
         _check_reads(self.root, inputs.side_names, type(inputs).__name__)
 
-    # Pickling: views would lose their aliasing, and frozen weights need not travel -------
+    # Pickling: views would lose their aliasing, and frozen weights can be drawn again ----
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -257,26 +258,26 @@ class Network(Passes):
         self.check_digests(state["digests"])
 
     def check_digests(self, digests: Mapping[str, str]) -> None:
-        """Refuse frozen weights that are not those of `digests`, which a pickle came with.
+        """Raise if the frozen weights do not match `digests`, which were stored in a pickle.
 
         Parameters
         ----------
         digests : mapping of str to str
-            What :meth:`digests` returned where the pickle was made.
+            What :meth:`digests` returned when the pickle was made.
 
         Raises
         ------
         ValueError
-            If a scaffold has another digest here.
+            If the digest of a scaffold differs.
         """
         for path, expected in digests.items():
-            found = self.scaffolds[path].digest()
-            if found != expected:
+            actual = self.scaffolds[path].digest()
+            if actual != expected:
                 raise ValueError(
                     f"the scaffold of {path} cannot be rebuilt here: expected digest {expected}, "
-                    f"found {found}. It was drawn by another version of deepreservoir"
+                    f"got {actual}. It was drawn by another version of deepreservoir"
                     + (
-                        ", or by another LAPACK"
+                        ", or with another LAPACK"
                         if self.scaffolds[path].spec.construction.needs_linear_algebra
                         else ""
                     )
@@ -288,7 +289,7 @@ def _check_reads(layer: Layer, names: Sequence[str], source: str) -> None:
         if name not in names:
             raise ValueError(
                 f"layer {layer.path!r} ({type(layer).__name__}) reads the side array {name!r}; "
-                f"{source} gives {', '.join(map(repr, names)) or 'none'}"
+                f"{source} provides {', '.join(map(repr, names)) or 'none'}"
             )
     for child in layer.children:
         _check_reads(child, (*names, *layer.gives), source)

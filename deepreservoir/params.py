@@ -1,7 +1,7 @@
 """Trained parameters: named views on one flat vector, and on one flat gradient.
 
-An optimiser sees two vectors and a mask; a file holds one vector; a layer sees arrays with
-names and shapes. Buffers, such as running statistics, are a second flat vector without a gradient.
+An optimiser works on two vectors and a mask, a file stores one vector, and a layer works on named
+arrays. Buffers, such as running statistics, are another flat vector, which has no gradient.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ class Slot:
         Path of the layer and name of the array, such as ``"layers.0.A"``.
     shape : tuple of int
     group : {"weight", "adapter", "scale", "bias", "norm", "embedding", "buffer"}
-        What kind of array it is; weight decay applies to some groups only. A buffer is not
-        trained.
+        Kind of array; weight decay applies to some groups only. A buffer is not trained.
     init : float, optional
-        Start value. Without one the array starts Kaiming uniform over its last axis, drawn from
-        the network's `init_seed`.
+        Initial value. By default the array is drawn from the network's `init_seed`, Kaiming
+        uniform over its last axis.
     """
 
     path: str
@@ -50,7 +49,7 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """The last part of the path, under which the layer has the array."""
+        """The last part of the path, which names the layer's attribute."""
         return self.path.rpartition(".")[2]
 
     @property
@@ -88,7 +87,7 @@ class ParamSet:
         self.size = sum(slot.size for slot in self.slots)
 
     def views(self, flat: Array) -> dict[str, Array]:
-        """Return the named views on `flat`, a vector of length `size`."""
+        """Return the named views on `flat`, a vector of length :attr:`size`."""
         if flat.shape != (self.size,):
             raise ValueError(
                 f"the flat vector must have shape ({self.size},), the number of trained "
@@ -101,7 +100,7 @@ class ParamSet:
         return views
 
     def decay_mask(self, like: Array, decayed: Collection[str] = DECAYED) -> Array:
-        """Return ones where weight decay applies and zeros elsewhere, in the kind of `like`.
+        """Return ones where weight decay applies and zeros elsewhere, as an array like `like`.
 
         Parameters
         ----------
@@ -117,11 +116,11 @@ class ParamSet:
         return xp.asarray(mask)
 
 
-def check_paths(what: str, paths: list[str]) -> None:
-    """Raise a ValueError that names the paths that are used more than once."""
+def check_paths(kind: str, paths: list[str]) -> None:
+    """Raise a ValueError that names the paths used more than once."""
     if len(set(paths)) != len(paths):
         twice = sorted({path for path in paths if paths.count(path) > 1})
         raise ValueError(
-            f"every {what} needs a path of its own; used twice: {', '.join(map(repr, twice))}. "
-            "Give each layer its own path"
+            f"every {kind} needs a path of its own; used more than once: "
+            f"{', '.join(map(repr, twice))}. Give each layer its own path"
         )

@@ -1,4 +1,4 @@
-"""What a network computes: outputs, gradients, products that no step changes."""
+"""The computations of a network: outputs, gradients, and products that no step changes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .layers.base import Cache
 from .losses import Loss
 from .models import NetworkConfig
 
-#: Bytes of outputs that the head and the loss make at a time: logits over a vocabulary are large.
+#: Bytes of outputs that head and loss process at a time: logits over a vocabulary are large.
 HEAD_BYTES = 64 << 20
 
 
-#: What a chunk of outputs is decoded by: (outputs, index, batch) -> array, first axis kept.
+#: Decodes a chunk of outputs: (outputs, index, batch) -> array with the same first axis.
 Decode = Callable[[Array, Any, Batch], Array]
 
 
-def _whole(outputs: Array, index: Any, batch: Batch) -> Array:
+def _undecoded(outputs: Array, index: Any, batch: Batch) -> Array:
     return outputs
 
 
@@ -34,9 +34,9 @@ class Passes:
     ----------
     config : NetworkConfig
     body, head : Layer
-        The head reads the rows that the body gives.
+        The head reads the rows that the body outputs.
     root : Sequential
-        Both, one after the other.
+        Body and head, one after the other.
     dtype : numpy dtype
     device : {"cpu", "cuda"}
     """
@@ -49,7 +49,7 @@ class Passes:
     device: Device
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        """Return outputs (..., n_outputs) and, in training, the cache for `backward`."""
+        """Return outputs (..., n_outputs) and, during training, the cache for `backward`."""
         return self.root.forward(x, on)
 
     def backward(self, doutputs: Array, cache: Cache) -> None:
@@ -59,8 +59,8 @@ class Passes:
     def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
         """Add the gradient of a loss into `grad`, and return the loss.
 
-        The head and the loss are run over blocks of rows, so that outputs never lie in memory as
-        a whole where they are wide.
+        The head and the loss are run over blocks of rows, so that wide outputs are never in memory
+        as a whole.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Passes:
         target : Target
         loss : Loss
         on : Pass
-            With the step; the batch's side arrays are added to it.
+            Has the training step; the side arrays of the batch are added to it.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class Passes:
         value, parts = 0.0, []
         for i, start in enumerate(range(0, len(rows), size)):
             part = slice(start, start + size)
-            # Each block is a call of its own, and so has dropout masks of its own.
+            # Each block is a separate call, with its own dropout masks.
             outputs, cache = self.head.forward(rows[part], on.at(i) if i else on)
             share, doutputs = loss(
                 outputs, y[part], None if weights is None else weights[part], target.n
@@ -122,14 +122,14 @@ class Passes:
         Parameters
         ----------
         inputs : Inputs
-            On the network's device, and in the type to compute in.
+            On the network's device, in the type to compute in.
         products : mapping of str to array, optional
-            Products of :meth:`frozen_products` with these inputs.
+            The :meth:`frozen_products` of these inputs.
         """
         for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
-            rows = self._where(inputs.product_rows(index))
-            own = {path: product[rows] for path, product in (products or {}).items()}
-            on = Pass(side=batch.side, products=own, dtype=inputs.dtype)
+            rows = self._device_index(inputs.product_rows(index))
+            chunk_products = {path: product[rows] for path, product in (products or {}).items()}
+            on = Pass(side=batch.side, products=chunk_products, dtype=inputs.dtype)
             yield index, batch, self.forward(batch.x, on)[0]
 
     def outputs(
@@ -144,10 +144,10 @@ class Passes:
         ----------
         X : Inputs, or array or CSR matrix of shape (n, n_features)
         dtype : numpy dtype, optional
-            Type to compute in; the network's own unless given. In float64 a row's outputs do
-            not show, in float32 digits, which rows it was computed with.
+            Type to compute in; the network's own by default. In float64, a row's outputs do not
+            depend, to float32 precision, on the rows that are computed with it.
         products : mapping of str to array, optional
-            Products of :meth:`frozen_products` with X.
+            The :meth:`frozen_products` of X.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class Passes:
         inputs = X
         if not isinstance(X, Inputs):
             inputs = Table(X, self.dtype if dtype is None else np.dtype(dtype), self.device)
-        return self.evaluate(inputs, _whole, products)
+        return self.evaluate(inputs, _undecoded, products)
 
     def evaluate(
         self,
@@ -164,9 +164,9 @@ class Passes:
         decode: Decode,
         products: Mapping[str, Array] | None = None,
     ) -> Array:
-        """Return what `decode` makes of the outputs of each chunk, in the order of the samples.
+        """Return the decoded outputs of all samples, in the order of the samples.
 
-        Outputs are decoded a chunk at a time, so that they never lie in memory as a whole.
+        Outputs are decoded one chunk at a time, so that they are never in memory as a whole.
 
         Parameters
         ----------
@@ -181,8 +181,8 @@ class Passes:
             if decoded is None:
                 shape = (len(inputs), *part.shape[1:])
                 decoded = array_module(part).empty(shape, part.dtype)
-            where = index if isinstance(index, slice) else array_module(part).asarray(index)
-            decoded[where] = part
+            rows = index if isinstance(index, slice) else array_module(part).asarray(index)
+            decoded[rows] = part
         if decoded is None:  # no samples at all
             return device_module(self.device).empty((0, self.config.n_outputs), inputs.dtype)
         return decoded
@@ -190,12 +190,12 @@ class Passes:
     # Products that no step changes -------------------------------------------------------
 
     def product_bytes(self, inputs: Inputs) -> int:
-        """Return the bytes of :meth:`frozen_products`: 0 where there are none."""
+        """Return the number of bytes of :meth:`frozen_products`; 0 if there are none."""
         widths = self.body.frozen_widths().values()
         return len(inputs) * sum(widths) * self.dtype.itemsize
 
     def frozen_products(self, inputs: Inputs) -> dict[str, Array]:
-        """Return the products of all inputs with frozen weights that read them, by path.
+        """Return the products of all inputs with the frozen weights that read them, by path.
 
         Parameters
         ----------
@@ -214,39 +214,39 @@ class Passes:
             for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
                 on = Pass(side=batch.side, dtype=self.dtype)
                 for path, part in self.body.frozen(batch.x, on).items():
-                    products[path][self._where(inputs.product_rows(index))] = part
+                    products[path][self._device_index(inputs.product_rows(index))] = part
         return products
 
-    def _where(self, index: Index) -> Any:
-        """Return an index with which arrays on the network's device can be indexed."""
+    def _device_index(self, index: Index) -> Any:
+        """Return an index into arrays on the network's device."""
         return index if isinstance(index, slice) else to_device(index, self.device)
 
 
 def check_leading_axes(hidden: Array, target: Target, batch: Batch) -> None:
-    """Refuse a target, or weights, whose leading axes are not those of the rows of the network."""
+    """Raise if the leading axes of the target or its weights are not those of the outputs."""
     leading = hidden.shape[:-1]
     for name, array in (("target", target.y), ("weights", target.weights)):
         if array is not None and array.shape[: len(leading)] != leading:
             raise ValueError(
-                f"the network gives rows of shape {leading} for a batch of shape "
-                f"{batch.x.shape}, and the {name} has shape {array.shape}: their leading axes "
-                "must be the same"
+                f"the network outputs rows of shape {leading} for a batch of shape "
+                f"{batch.x.shape}, but the shape of the {name} is {array.shape}: their leading "
+                "axes must be the same"
             )
 
 
 def outputs_side_by_side(
     networks: Sequence[Passes], x: Array, parts: Sequence[slice]
 ) -> list[Array]:
-    """Return the outputs of several networks, each for rows of its own.
+    """Return the outputs of several networks, each applied to its own rows.
 
-    Products with frozen weights that all have in common are made once, for all rows.
+    Products with frozen weights that the networks share are computed once, for all rows.
 
     Parameters
     ----------
     networks : sequence of Network
     x : array, shape (n, n_features)
     parts : sequence of slice
-        The rows of each network, which together are all.
+        The rows of each network; together they cover `x`.
 
     Returns
     -------

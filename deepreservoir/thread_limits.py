@@ -1,9 +1,10 @@
-"""Limits of the threads of BLAS and OpenMP, counted so that the last one to end restores them.
+"""Limits on BLAS and OpenMP threads, counted so that the last one to end restores the original.
 
-The threads of a BLAS mostly belong to the whole process. A limit that saves the number it finds and
-restores it later may end while another is in force, which was begun in another thread or in a
-generator: then the process keeps a limit that nobody asked for. Here the first limit lowers the
-number of threads, the strictest in force decides, and the last one restores what the first found.
+The number of threads of a BLAS mostly belongs to the whole process. A limit that saves the number
+at its start and restores it at its end may overlap with another limit, started in another thread or
+in a generator: the process may then keep a limit that nobody requested. Here the first limit lowers
+the number of threads, the strictest limit in force applies, and the last one restores the number
+from before the first.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ class _Limit(NamedTuple):
 
 @cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looking through the loaded libraries takes milliseconds
+    return ThreadpoolController()  # scanning the loaded libraries takes milliseconds
 
 
 def _is_per_thread(library: Any) -> bool:
-    """Return whether each thread has its own number: since threadpoolctl 3.6 where OpenMP has."""
+    """Return whether each thread has its own limit: with OpenMP, since threadpoolctl 3.6."""
     new = hasattr(library, "clear_controlling_thread")
     return new and getattr(library, "threading_layer", "") == "openmp"
 
 
 def _set_number(library: Any, n: int) -> None:
-    """Set the number of threads, from whichever thread this is.
+    """Set the number of threads, from any thread.
 
-    Since version 3.6, threadpoolctl ignores all threads but the first that has set a number.
+    Since version 3.6, threadpoolctl ignores every thread except the first that has set a number.
     """
     release = getattr(library, "clear_controlling_thread", None)
     if release is not None:
@@ -47,7 +48,7 @@ def _set_number(library: Any, n: int) -> None:
 
 
 class _Limits:
-    """Limits in force of the libraries whose numbers belong to the process, or to one thread."""
+    """Limits in force on libraries whose thread counts belong to the process, or to a thread."""
 
     # Reentrant, because the garbage collector may end a limit while this thread changes another.
     lock = threading.RLock()
@@ -56,23 +57,23 @@ class _Limits:
         self.per_thread = per_thread
         self.thread = threading.get_ident()
         self.in_force: list[_Limit] = []
-        self.before: list[tuple[Any, int]] = []  # libraries, with their threads before the first
+        self.before: list[tuple[Any, int]] = []  # libraries and their threads before the first
 
     def now(self) -> list[tuple[Any, int]]:
         """Return each BLAS of this kind, with the number of threads that it may use now."""
         libraries = _controller().select(user_api="blas").lib_controllers
-        mine = [each for each in libraries if _is_per_thread(each) is self.per_thread]
-        return [(each, n) for each in mine if (n := each.num_threads) is not None]
+        of_this_kind = [each for each in libraries if _is_per_thread(each) is self.per_thread]
+        return [(each, n) for each in of_this_kind if (n := each.num_threads) is not None]
 
     def numbers(self) -> list[int]:
-        """Return the numbers of threads of the libraries, those that are lent among them."""
+        """Return the number of threads of each library, including threads that are lent."""
         while True:
             libraries = tuple(self.before)
             limits = [limit.n_threads for limit in tuple(self.in_force) if not limit.lent]
             if libraries:
                 return [min([n, *limits]) for _, n in libraries]
             numbers = [n for _, n in self.now()]
-            if not self.before:  # else a limit has begun meanwhile, which may have lowered them
+            if not self.before:  # otherwise a limit has started, which may have lowered them
                 return numbers
 
     def begin(self, limit: _Limit) -> None:
@@ -85,7 +86,7 @@ class _Limits:
     def end(self, limit: _Limit) -> None:
         with self.lock:
             self.in_force.remove(limit)
-            # Of a thread that is not this one, nothing can be set; its next limit will.
+            # Another thread's number cannot be set from here; that thread's next limit sets it.
             if not self.per_thread or self.thread == threading.get_ident():
                 self._apply()
 
@@ -95,23 +96,23 @@ class _Limits:
             limits = tuple(self.in_force)
             for library, n in libraries:
                 _set_number(library, min([n, *(limit.n_threads for limit in limits)]))
-            if tuple(self.in_force) == limits:  # else the garbage collector has ended one
+            if tuple(self.in_force) == limits:  # otherwise the garbage collector has ended one
                 break
         if not limits:
             self.before.clear()
 
 
-class _OfThread(threading.local):
+class _ThreadLimits(threading.local):
     def __init__(self) -> None:
         self.limits = _Limits(per_thread=True)
 
 
 _process = _Limits(per_thread=False)
-_thread = _OfThread()
+_thread = _ThreadLimits()
 
 
 def n_threads() -> int:
-    """Return the number of threads that the BLAS may use, those that are lent among them."""
+    """Return the number of threads that the BLAS may use, including those that are lent."""
     return max([*_process.numbers(), *_thread.limits.numbers()], default=1)
 
 
@@ -136,20 +137,20 @@ def blas_limited(limit: int, *, lent: bool = False) -> Iterator[None]:
     >>> n_threads() == before
     True
     """
-    own, scopes = _Limit(limit, lent), (_process, _thread.limits)
+    new, scopes = _Limit(limit, lent), (_process, _thread.limits)
     for scope in scopes:
-        scope.begin(own)
+        scope.begin(new)
     try:
         yield
     finally:
         for scope in scopes:
-            scope.end(own)
+            scope.end(new)
 
 
 @contextmanager
 def limited(limit: int) -> Iterator[None]:
-    """Let BLAS and OpenMP use at most `limit` threads; OpenMP in this thread alone."""
+    """Let BLAS and OpenMP use at most `limit` threads; OpenMP in this thread only."""
     _controller.cache_clear()  # libraries may have been loaded since
-    # A with statement begins and ends in one thread, as OpenMP's own limits have to.
+    # A with statement starts and ends in one thread, as limits on OpenMP must.
     with blas_limited(limit), _controller().select(user_api="openmp").limit(limits=limit):
         yield

@@ -10,7 +10,7 @@ from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
-# Packages that call ours for the user: a warning is not about a line of theirs.
+# Packages that call this one on the user's behalf; a warning should not point at their lines.
 _CALLERS = frozenset(
     {
         "click",
@@ -26,10 +26,10 @@ _CALLERS = frozenset(
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, and point at the line outside this package that led to the call.
+    """Issue a warning that points at the line outside this package that led to the call.
 
     Lines of scikit-learn, joblib, click and of the standard library's threads and processes are
-    passed over as well. If there is no other line, the outermost one is pointed at.
+    skipped as well. If there is no other line, the warning points at the outermost one.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     'the loss is high'
     """
     level, frame = 1, sys._getframe()
-    while _is_passed_over(frame) and frame.f_back is not None:
+    while _is_skipped(frame) and frame.f_back is not None:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 
 
-def _is_passed_over(frame: FrameType) -> bool:
+def _is_skipped(frame: FrameType) -> bool:
     if frame.f_code.co_filename.startswith(_PACKAGE):
         return True
     return str(frame.f_globals.get("__name__")).partition(".")[0] in _CALLERS

@@ -1,4 +1,4 @@
-"""What a model costs: by the paper's formulas, and as this library does it."""
+"""The cost of a model: by the paper's formulas, and as counted for this library."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .subject import network_of
 
 @dataclass(frozen=True)
 class CountedWork:
-    """Multiply-adds of the matrix products that this library makes, and the twin's.
+    """Multiply-adds of this library's matrix products, for a model and its twin.
 
-    A multiply-add is two floating-point operations. What is done entry by entry (activations,
-    biases, norms, scales, losses, the optimiser) is left out, and so is validation.
+    A multiply-add is two floating-point operations. Elementwise work (activations, biases, norms,
+    scales, losses, the optimiser) and validation are not counted.
 
     Attributes
     ----------
     step, full_step : int
-        A training step of a whole batch.
+        One training step of a full batch.
     projection : int
-        The first frozen product with all rows, made once a training; 0 where it is not kept.
+        The first frozen product with all rows, computed once per training; 0 if it is not kept.
     training, full_training : int
-        The whole training, the projection among it.
+        The whole training, including the projection.
     prediction, full_prediction : int
         The outputs of all rows, once.
     """
@@ -57,11 +57,11 @@ class HeldBytes:
     grad : int
         Their gradient.
     scaffold : int
-        The frozen weights, as their storage keeps them.
+        The frozen weights, in their storage.
     moments : int
-        Of the optimiser, while training.
+        The moments of the optimiser, during training.
     projection : int
-        The first frozen product with all rows, while training; 0 where it is not kept.
+        The first frozen product with all rows, during training; 0 if it is not kept.
     """
 
     theta: int
@@ -72,18 +72,18 @@ class HeldBytes:
 
     @property
     def network(self) -> int:
-        """What stays when training has ended: theta, its gradient, the scaffold."""
+        """Bytes that remain after training: theta, its gradient and the scaffold."""
         return self.theta + self.grad + self.scaffold
 
     @property
     def training(self) -> int:
-        """All of them."""
+        """Total bytes during training."""
         return self.network + self.moments + self.projection
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model costs.
+    """The cost of a model.
 
     Attributes
     ----------
@@ -95,10 +95,10 @@ class Cost:
     counted : CountedWork
     held : HeldBytes
     stored : int
-        Bytes needed to store the model: 8 for the seed, if there is one, and the trained
-        parameters in the network's type.
+        Bytes that a file needs: 8 for the seed, if there is one, and the trained parameters in
+        the network's type.
     file : int or None
-        Bytes of the saved file, where one was named.
+        Size of the saved file in bytes, if one was given.
     """
 
     n_trained: int
@@ -121,28 +121,28 @@ def cost_of(
     moments: int = 2,
     file: str | os.PathLike[str] | None = None,
 ) -> Cost:
-    """Return what a model costs, beside its fully trained twin.
+    """Return the cost of a model and of its fully trained twin.
 
     Work is counted and memory is added up; nothing is trained or timed. A step is one pass of a
-    batch on one scaffold, alone.
+    batch on a single scaffold.
 
-    The twin has the same layers with every weight trained, and hidden biases, as estimators give
-    it. A model without frozen weights is its own twin.
+    The twin has the same layers with every weight trained and with hidden biases, as in the
+    estimators. A model without frozen weights is its own twin.
 
     Parameters
     ----------
     model : Network, fitted deep estimator, or pipeline that ends in one
     rows, epochs : int
-        Of the training to count.
+        Number of rows and of epochs of the training that is counted.
     batch_size : int, default=128
-        Rows a step; the last step of an epoch takes what is left.
+        Rows per step; the last step of an epoch takes the remainder.
     projected : bool, default=True
         Whether the first frozen product with all rows is kept, as estimators do up to 1 GiB
-        (``projection_cache``). It never is for a single epoch, nor where scaffolds are resampled.
+        (``projection_cache``). It is never kept for a single epoch, or if scaffolds are resampled.
     moments : int, default=2
-        Vectors that the optimiser keeps: 2 for Adam and AdamW, 1 for SGD.
+        Number of vectors that the optimiser keeps: 2 for Adam and AdamW, 1 for SGD.
     file : str or path, optional
-        Where the model was saved, to learn its size.
+        File of the saved model, whose size is reported.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def cost_of(
     TypeError
         If the model has no network.
     ValueError
-        If a number is out of its range, or the file is that of another model.
+        If a number is out of range, or the file belongs to another model.
     ArtifactError
         If the file is damaged.
     OSError
@@ -176,23 +176,23 @@ def cost_of(
     batch = min(_whole("batch_size", batch_size, 1), rows)
     moments = _whole("moments", moments, 0)
     twin = _twin(network)
-    kept = network.body.frozen_widths() if projected and epochs > 1 else {}
+    widths = network.body.frozen_widths() if projected and epochs > 1 else {}
     n_trained, n_frozen = network.n_trained, network.n_scaffold
-    n_dense, own = ParamSet(twin.slots()).size, int(network.theta.nbytes)
+    n_dense, theta_bytes = ParamSet(twin.slots()).size, int(network.theta.nbytes)
     return Cost(
         n_trained=n_trained,
         n_frozen=n_frozen,
         n_dense=n_dense,
         paper=paper_cost(rows * epochs, n_trained, n_frozen, n_dense),
-        counted=_counted(network, twin, list(kept), rows, epochs, batch),
+        counted=_counted(network, twin, list(widths), rows, epochs, batch),
         held=HeldBytes(
-            theta=own,
+            theta=theta_bytes,
             grad=int(network.grad.nbytes),
             scaffold=sum(scaffold.nbytes for scaffold in network.scaffolds.values()),
-            moments=moments * own,
-            projection=rows * sum(kept.values()) * network.dtype.itemsize,
+            moments=moments * theta_bytes,
+            projection=rows * sum(widths.values()) * network.dtype.itemsize,
         ),
-        stored=own + (SEED_BYTES if n_frozen else 0),
+        stored=theta_bytes + (SEED_BYTES if n_frozen else 0),
         file=None if file is None else _file_bytes(network, Path(file)),
     )
 
@@ -204,26 +204,26 @@ def _whole(name: str, value: Any, at_least: int) -> int:
 
 
 def _twin(network: Network) -> Layer:
-    """Return the layers of the fully trained twin, bound to nothing."""
+    """Return the layers of the fully trained twin, not bound to parameters."""
     config = network.config.fully_trained() if network.n_scaffold else network.config
     return Sequential(config.build())
 
 
 def _counted(
-    network: Network, twin: Layer, kept: list[str], rows: int, epochs: int, batch: int
+    network: Network, twin: Layer, paths: list[str], rows: int, epochs: int, batch: int
 ) -> CountedWork:
     sample = (1, *network.config.sample_shape)
-    own, full = multiply_adds(network.root, sample), multiply_adds(twin, sample)
+    count, full = multiply_adds(network.root, sample), multiply_adds(twin, sample)
     steps = epochs * -(-rows // batch)
-    scaffolds = network.scaffolds  # products by other paths are sums, not of a scaffold
-    spared = sum(scaffolds[path].multiply_adds() for path in kept if path in scaffolds)
+    scaffolds = network.scaffolds  # products of other paths are sums, not products with a scaffold
+    saved = sum(scaffolds[path].multiply_adds() for path in paths if path in scaffolds)
     return CountedWork(
-        step=own.training(batch) - batch * spared,
+        step=count.training(batch) - batch * saved,
         full_step=full.training(batch),
-        projection=rows * spared,
-        training=own.training(epochs * rows, steps) - (epochs - 1) * rows * spared,
+        projection=rows * saved,
+        training=count.training(epochs * rows, steps) - (epochs - 1) * rows * saved,
         full_training=full.training(epochs * rows),
-        prediction=own.prediction(rows, -(-rows // CHUNK_ROWS)),
+        prediction=count.prediction(rows, -(-rows // CHUNK_ROWS)),
         full_prediction=full.prediction(rows),
     )
 
@@ -231,10 +231,10 @@ def _counted(
 def _file_bytes(network: Network, path: Path) -> int:
     tensors = read(path).tensors
     for slot in network.params.slots:
-        found = tensors[slot.path].shape if slot.path in tensors else "none"
-        if found != slot.shape:
+        shape = tensors[slot.path].shape if slot.path in tensors else "none"
+        if shape != slot.shape:
             raise ValueError(
                 f"{path} is the file of another model: expected a tensor {slot.path!r} of shape "
-                f"{slot.shape}; found {found}"
+                f"{slot.shape}; got {shape}"
             )
     return path.stat().st_size

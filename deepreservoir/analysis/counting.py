@@ -1,4 +1,4 @@
-"""Multiply-adds of the matrix products that layers make, counted as they make them."""
+"""Counts of the multiply-adds of the matrix products in layers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from ..layers import Layer, MultiplyAdds
 
 
 def multiply_adds(layer: Layer, shape: tuple[int, ...]) -> MultiplyAdds:
-    """Return the multiply-adds of a layer and those inside it, without products made in advance.
+    """Return the multiply-adds of a layer and of those inside it, without precomputed products.
 
     Parameters
     ----------
     layer : Layer
-        Bound, unless every weight in it is trained.
+        Must be bound, unless every weight in it is trained.
     shape : tuple of int
-        Of its input.
+        Shape of its input.
 
     Raises
     ------
     TypeError
-        For a kind of layer that does not define the count of its products.
+        If a layer does not define the count of its products.
 
     Examples
     --------

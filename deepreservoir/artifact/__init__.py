@@ -1,1 +1,1 @@
-"""Models as files: a seed, what was trained, and nothing that runs when it is read."""
+"""Saving models as files: seeds and trained parameters, and no code that reading would run."""

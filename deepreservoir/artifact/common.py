@@ -1,4 +1,4 @@
-"""What files of all estimators have in common: parameters, names, tensors, sizes."""
+"""The common parts of the files of all estimators: parameters, names, tensors, sizes."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ..estimators.echo.base import BaseEchoState
 from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
-#: What a document may hold besides.
+#: Optional entries of a document.
 OPTIONAL = {"precision", "preprocessing", "reader", "table"}
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a model was made with."""
+    """Return the versions of the software that a model was made with."""
     packages = ("numpy", "scipy", "scikit-learn")
-    own = {"deepreservoir": __version__, "python": platform.python_version()}
-    return own | {name: version(name) for name in packages}
+    first = {"deepreservoir": __version__, "python": platform.python_version()}
+    return first | {name: version(name) for name in packages}
 
 
 def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the beginnings of a model's document, and of what it says was learned.
+    """Return the common part of a model's document, and of its entry ``fitted``.
 
-    The device is left out: a file belongs to none.
+    The device is left out, since a file does not depend on one.
     """
     params = {
         name: plain(value, name)
         for name, value in model.get_params(deep=False).items()
         if name != "device"
     }
-    # What could not be loaded is not saved either. The device may be one that is not here.
+    # A model that could not be loaded is not saved. Its device may not be available here.
     check_params(type(model)(**{**model.get_params(deep=False), "device": "cpu"}))
     names = getattr(model, "feature_names_in_", None)
     fitted = {
@@ -51,16 +51,16 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def restore_common(
-    cls: Any, document: dict[str, Any], own: dict[str, Any], device: str
+    cls: Any, document: dict[str, Any], class_types: dict[str, Any], device: str
 ) -> tuple[Any, dict[str, Any]]:
-    """Return an estimator with its parameters, and what the document says was learned.
+    """Return an estimator with its parameters, and the entry ``fitted`` of the document.
 
     Parameters
     ----------
     cls : type
     document : dict
-    own : dict of str to type
-        What an estimator of this class has learned besides the features.
+    class_types : dict of str to type
+        Entries of ``fitted``, and their types, that are specific to this class.
     device : str
     """
     if not set(document) - OPTIONAL == _DOCUMENT:
@@ -68,13 +68,13 @@ def restore_common(
             f"the document must have the entries {sorted(_DOCUMENT)}; got {sorted(document)}"
         )
     if not isinstance(document["params"], dict):
-        raise ArtifactError("params must be the parameters by name")
+        raise ArtifactError("params must be an object with the parameters by name")
     known = set(cls().get_params(deep=False)) - {"device"}
     unknown = sorted(set(document["params"]) - known)
     if unknown:
         raise ArtifactError(
-            f"{cls.__name__} has no parameter {unknown[0]!r:.60}; it was added by a later version, "
-            "or the file is not one of ours"
+            f"{cls.__name__} has no parameter {unknown[0]!r:.60}; the file was written by a later "
+            "version, or not by deepreservoir"
         )
     params = {name: value_of(value, name) for name, value in document["params"].items()}
     absent = getattr(cls, "absent_parameters", {})
@@ -84,7 +84,7 @@ def restore_common(
         params[name] = absent[name]
     model = cls(**params, device=device)
     check_params(model)
-    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **own}
+    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **class_types}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
     if fitted["n_features"] is not None:
@@ -99,7 +99,7 @@ def restore_common(
 
 
 def check_params(model: Any) -> None:
-    """Raise an ArtifactError for a parameter that `fit` would refuse."""
+    """Raise an ArtifactError for a parameter that `fit` would reject."""
     with checked("params"):
         if isinstance(model, BaseEchoState):
             model._check_params()
@@ -117,31 +117,31 @@ def check_tensors(
     names = {name for name in contents.tensors if not name.startswith(others)}
     missing, extra = sorted(set(shapes) - names), sorted(names - set(shapes))
     if missing or extra:
-        what = f"has no tensor {missing[0]!r}" if missing else f"has a tensor {extra[0]!r} too many"
-        raise ArtifactError(f"the file {what}; expected {', '.join(sorted(shapes))}"[:600])
+        problem = f"no tensor {missing[0]!r}" if missing else f"an extra tensor {extra[0]!r}"
+        raise ArtifactError(f"the file has {problem}; expected {', '.join(sorted(shapes))}"[:600])
     for name, shape in shapes.items():
-        found = contents.tensors[name].shape
-        if found != tuple(shape):
-            raise ArtifactError(f"tensor {name!r} must have shape {tuple(shape)}; got {found}")
+        actual = contents.tensors[name].shape
+        if actual != tuple(shape):
+            raise ArtifactError(f"tensor {name!r} must have shape {tuple(shape)}; got {actual}")
         if contents.kept_as(name) not in dtypes[name]:
             raise ArtifactError(
                 f"tensor {name!r} must be {' or '.join(dtypes[name])}; got {contents.kept_as(name)}"
             )
 
 
-def check_bytes(needed: int, max_bytes: int, what: str) -> None:
-    """Raise an ArtifactError if more bytes are asked for than are allowed."""
+def check_bytes(needed: int, max_bytes: int, part: str) -> None:
+    """Raise an ArtifactError if a model needs more bytes than are allowed."""
     if needed > max_bytes:
         raise ArtifactError(
-            f"the model asks for {needed:,} bytes for {what}; max_bytes allows {max_bytes:,}. "
+            f"the model needs {needed:,} bytes for {part}; max_bytes allows {max_bytes:,}. "
             "Raise max_bytes for a file that you trust"
         )
 
 
-def digest_differs(what: str, expected: str, found: str) -> ArtifactError:
-    """Return the error for frozen weights that are not those of the saved model."""
+def digest_differs(part: str, expected: str, actual: str) -> ArtifactError:
+    """Return the error for frozen weights that differ from those of the saved model."""
     return ArtifactError(
-        f"the frozen weights of {what} are not those of the saved model: expected digest "
-        f"{expected:.64}, found {found}. They were drawn by another version of deepreservoir, or "
-        "need linear algebra that differs here in its last digit"
+        f"the frozen weights of {part} are not those of the saved model: expected digest "
+        f"{expected:.64}, got {actual}. They were drawn by another version of deepreservoir, or "
+        "with linear algebra whose last digits differ here"
     )

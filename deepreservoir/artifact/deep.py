@@ -1,4 +1,4 @@
-"""Deep estimators of any architecture as the contents of a file, and back."""
+"""Conversion of deep estimators of any architecture to the contents of a file, and back."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 
-#: What every deep estimator has learned besides the features.
+#: Entries of ``fitted``, and their types, that are common to all deep estimators.
 FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
 
-# What a layer costs besides its parameters, as far as a limit in bytes is concerned.
+# Bytes of a layer in addition to its parameters, as counted towards a limit.
 _LAYER_BYTES = 10_000
 
 _LAYER = {
@@ -37,7 +37,7 @@ _LAYER = {
 
 
 def contents_of(model: DeepEstimator) -> Contents:
-    """Return the contents of a file that holds a fitted model.
+    """Return the contents of a file for a fitted model.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def contents_of(model: DeepEstimator) -> Contents:
 
 
 def plain_scaffold(network: Network) -> dict[str, Any]:
-    """Return seed and layers of a network's frozen weights, as JSON data."""
+    """Return the seed and the layers of a network's frozen weights as JSON data."""
     return {
         "stream": FORMAT_VERSION,
         "seed": network.seed,
@@ -82,9 +82,9 @@ def plain_scaffold(network: Network) -> dict[str, Any]:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the tensors that are trained, which may be kept in 16 bits.
+    """Return the names of the trained tensors, which may be stored in 16 bits.
 
-    Buffers are not among them: a running variance in 16 bits would change every output.
+    Buffers are not included: a running variance in 16 bits would change every output.
     """
     parts = from_plain(contents.document["config"]).build()
     return [slot.path for part in parts for slot in part.slots() if slot.trained]
@@ -97,7 +97,7 @@ def _layer(spec: ScaffoldSpec, digest: str) -> dict[str, Any]:
         "shape": list(spec.shape),
         "scale": spec.scale if isinstance(spec.scale, str) else float(spec.scale),
         "digest": digest,
-        # Eigenvalues differ between machines in their last digit; the weights must not.
+        # The last digits of eigenvalues differ between machines; those of the weights must not.
         "factor": float(spec.factor) if spec.construction.has_saved_factor else None,
     }
 
@@ -109,23 +109,23 @@ def rebuild(
     max_bytes: int,
     ready: Mapping[str, Scaffold] | None = None,
 ) -> Any:
-    """Return the estimator that contents describe, its scaffold drawn again and checked.
+    """Return the estimator that the contents describe; its scaffold is redrawn and checked.
 
     Parameters
     ----------
     cls : type
-        Of the estimator.
+        Class of the estimator.
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int
-        What drawing the scaffold may take.
+        Maximum number of bytes for drawing the scaffold.
     ready : mapping of str to Scaffold, optional
-        Frozen weights that are in memory already.
+        Frozen weights that are already in memory.
 
     Raises
     ------
     ArtifactError
-        If the contents describe no such estimator, or the scaffold drawn is another.
+        If the contents do not describe such an estimator, or the redrawn scaffold differs.
     """
     document = contents.document
     model, fitted, config = restore_estimator(cls, contents, {}, device)
@@ -139,26 +139,26 @@ def rebuild(
 
 
 def restore_estimator(
-    cls: type[DeepEstimator], contents: Contents, own: dict[str, Any], device: Device
+    cls: type[DeepEstimator], contents: Contents, class_types: dict[str, Any], device: Device
 ) -> tuple[Any, dict[str, Any], NetworkConfig]:
-    """Return an estimator with its reader and targets, what was fitted, and its configuration.
+    """Return an estimator with its reader and targets, its ``fitted``, and its configuration.
 
     Parameters
     ----------
     cls : type
     contents : Contents
-    own : dict of str to type
-        What an estimator of this class has learned besides.
+    class_types : dict of str to type
+        Entries of ``fitted``, and their types, that are specific to this class.
     device : {"cpu", "cuda"}
     """
     document = contents.document
     probe = cls().new_targets()
-    types = {**FITTED, **probe.state_types, **own}
+    types = {**FITTED, **probe.state_types, **class_types}
     model, fitted = restore_common(cls, document, types, device)
     with checked("config"):
         config = from_plain(_mapping(document["config"], "config"))
     try:
-        # Files without a reader are of tables: there was nothing else.
+        # Files without a reader are for tables: at first there were no other inputs.
         state = document.get("reader", {"n_features": fitted["n_features"]})
         arrays = _under(contents, "reader.")
         model._reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
@@ -171,36 +171,36 @@ def restore_estimator(
         raise ArtifactError(str(error)) from None
     if targets.n_outputs != config.n_outputs:
         raise ArtifactError(
-            f"targets of {targets.n_outputs} outputs do not go with {config.n_outputs} outputs of "
-            "the network"
+            f"targets with {targets.n_outputs} outputs do not match the {config.n_outputs} outputs "
+            "of the network"
         )
     _check_config(model, config)
     n_features, read = fitted["n_features"], model._reader.sizes().get("n_features")
     if None not in (n_features, read) and n_features != read:
-        raise ArtifactError(f"the network reads {read} features, the model {n_features}")
+        raise ArtifactError(f"the network reads {read} features, but the model {n_features}")
     return model, fitted, config
 
 
 def _check_config(model: Any, config: NetworkConfig) -> None:
-    """Refuse a configuration that is not one of the estimator's architecture and inputs."""
+    """Raise if a configuration does not match the estimator's architecture and inputs."""
     sizes = model._reader.sizes()
     with checked("params"):
         expected = model.network_config(n_outputs=config.n_outputs, **sizes)
     if type(expected) is not type(config):
         raise ArtifactError(
             f"a {type(model).__name__} has a network of the architecture {expected.name!r}; the "
-            f"file has {config.name!r}"
+            f"network in the file is of the architecture {config.name!r}"
         )
     for name, size in sizes.items():
         if getattr(config, name, size) != size:
             raise ArtifactError(
-                f"the network reads {name}={getattr(config, name)!r}, the model {size!r}"
+                f"the network reads {name}={getattr(config, name)!r}, but the model {size!r}"
             )
 
 
-def _mapping(data: Any, what: str) -> dict[str, Any]:
+def _mapping(data: Any, label: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise ArtifactError(f"{what} must be an object; got {data!r:.60}")
+        raise ArtifactError(f"{label} must be an object; got {data!r:.60}")
     return data
 
 
@@ -208,7 +208,7 @@ def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
     """Return the tensors whose names begin with `prefix`, without it."""
     for name in contents.tensors:
         if name.startswith(prefix) and contents.kept_as(name) in SHORT_DTYPES:
-            raise ArtifactError(f"tensor {name!r} must not be kept as {contents.kept_as(name)}")
+            raise ArtifactError(f"tensor {name!r} must not be stored as {contents.kept_as(name)}")
     return {
         name.removeprefix(prefix): array
         for name, array in contents.tensors.items()
@@ -219,13 +219,13 @@ def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
 def _check_state(
     prefix: str, expected: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Refuse arrays that are not those that were taken."""
+    """Raise if there are arrays that were not used."""
     for name in sorted(arrays.keys() - expected.keys()):
-        raise ArtifactError(f"the file has a tensor {prefix + name!r} too many")
+        raise ArtifactError(f"the file has an extra tensor {prefix + name!r}")
 
 
 def take_network(model: Any, network: Network, fitted: dict[str, Any]) -> None:
-    """Give an estimator its network, and what is known of its training."""
+    """Set the network of an estimator, and the attributes that describe its training."""
     model._drawn = _seeds(fitted["seeds"])
     model._adopt(network)
     model.n_iter_, model.stop_reason_ = fitted["epochs"], fitted["stop_reason"]
@@ -239,17 +239,17 @@ def _seeds(data: list[Any]) -> tuple[int, int, int]:
 
 
 class Drawn:
-    """A scaffold that a document asks for, checked before anything is drawn.
+    """A scaffold that a document describes, checked before anything is drawn.
 
     Parameters
     ----------
     data : dict
-        What :func:`plain_scaffold` returned.
+        As returned by :func:`plain_scaffold`.
     config : NetworkConfig
     max_bytes : int
-        What drawing may take.
+        Maximum number of bytes for drawing.
     times : int, default=1
-        How many such scaffolds are drawn in all.
+        Total number of such scaffolds that are drawn.
     """
 
     def __init__(self, data: Any, config: NetworkConfig, max_bytes: int, times: int = 1) -> None:
@@ -257,11 +257,11 @@ class Drawn:
         if fields["stream"] != FORMAT_VERSION:
             raise ArtifactError(
                 f"the scaffold is drawn from streams of version {fields['stream']}; this version "
-                f"of deepreservoir has version {FORMAT_VERSION}"
+                f"of deepreservoir has streams of version {FORMAT_VERSION}"
             )
         self.seed: int = fields["seed"]
         if self.seed < 0:
-            raise ArtifactError(f"the seed of a scaffold is not negative; got {self.seed}")
+            raise ArtifactError(f"the seed of a scaffold must not be negative; got {self.seed}")
         check_bytes(times * _LAYER_BYTES * config.n_layers, max_bytes, "its layers")
         root = Sequential(config.build())
         slots = root.slots()
@@ -282,14 +282,13 @@ class Drawn:
             self._factors[spec.path] = layer["factor"]
             if _layer(_known(spec, layer["factor"]), layer["digest"]) != layer:
                 raise ArtifactError(
-                    f"layer {spec.path!r} of the scaffold does not go with the configuration: "
-                    f"{layer}"
+                    f"layer {spec.path!r} of the scaffold does not match the configuration: {layer}"
                 )
 
     def tensors(
         self, config: NetworkConfig
     ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[str, ...]]]:
-        """Return shape and allowed types of each parameter and buffer, by path."""
+        """Return the shape and the allowed types of each parameter and buffer, by path."""
         shapes = {s.path: s.shape for s in (*self.params.slots, *self.buffers.slots)}
         types: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
         return shapes, types | {slot.path: (config.dtype,) for slot in self.buffers.slots}
@@ -301,7 +300,7 @@ class Drawn:
         device: Device,
         ready: Mapping[str, Scaffold],
     ) -> Network:
-        """Return the network, its scaffold drawn, or taken from what is ready, and checked."""
+        """Return the network; its scaffold is drawn, or taken from `ready`, and checked."""
         dtype = np.dtype(config.dtype)
         scaffolds = {**self._of_known_factor(config, device, ready), **ready}
         network = Network(
@@ -315,7 +314,7 @@ class Drawn:
         return self._checked(network)
 
     def beside(self, network: Network) -> Network:
-        """Return a network that shares the adapter of another, on this scaffold, checked."""
+        """Return a network on this scaffold, checked, that shares the adapter of another."""
         known = self._of_known_factor(network.config, network.device, {})
         return self._checked(network.with_scaffold(self.seed, known))
 
@@ -347,6 +346,6 @@ def _known(spec: ScaffoldSpec, factor: float | None) -> ScaffoldSpec:
         if spec.construction.has_saved_factor:
             raise ArtifactError(f"layer {spec.path!r} of the scaffold has no factor")
         return spec
-    # A factor beyond float32 is refused.
+    # A factor that overflows float32 is rejected.
     with np.errstate(over="ignore"), checked(f"layer {spec.path!r} of the scaffold"):
         return ScaffoldSpec(spec.family, spec.shape, spec.seed, spec.path, spec.scale, factor)

@@ -1,4 +1,4 @@
-"""Ordinary weights: what scaffold and adapter amount to, for those who run them elsewhere."""
+"""Ordinary weights, in which scaffold and adapter are combined, for use in other software."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..models import MLPConfig
 
 @dataclass(frozen=True)
 class PlainLayer:
-    """One layer with nothing frozen: ``act(norm(W x + b) )``, plus x where it is residual.
+    """One layer without frozen weights: ``act(norm(W x + b))``, plus x if it is residual.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ def check_deep(model: Any) -> None:
     """Raise an ArtifactError unless `model` is a fitted perceptron on one scaffold."""
     if not isinstance(model, DeepEstimator) or hasattr(model, "tasks_"):
         raise ArtifactError(
-            f"this is for deep estimators on one scaffold; got {type(model).__name__}. Of a "
-            "pipeline, take the last step"
+            f"this is for deep estimators on one scaffold; got {type(model).__name__}. For a "
+            "pipeline, pass its last step"
         )
     check_is_fitted(model, "network_")
     config = model.network_.config
@@ -54,9 +54,9 @@ def check_deep(model: Any) -> None:
 
 
 def plain_layers(model: Any) -> list[PlainLayer]:
-    """Return the layers of a fitted deep estimator, hidden ones and head, as ordinary ones.
+    """Return the hidden layers and the head of a fitted deep estimator as ordinary layers.
 
-    The head of a regressor gives targets in their own units.
+    The head of a regressor outputs targets in their original units.
     """
     check_deep(model)
     network = model.network_
@@ -91,7 +91,7 @@ def plain_layers(model: Any) -> list[PlainLayer]:
 
 
 def materialise(model: Any) -> dict[str, np.ndarray]:
-    """Return ordinary weights: ``beta W_seed + s B A`` written out, by name.
+    """Return the ordinary weights ``beta W_seed + s B A`` of each layer, by name.
 
     Parameters
     ----------
@@ -101,14 +101,15 @@ def materialise(model: Any) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray, in the model's dtype
-        ``layers.0.weight`` (d_out, d_in), as PyTorch names and lays them out, ``layers.0.bias``
-        and ``layers.0.norm.weight`` where there are any, to ``head.weight`` and ``head.bias``.
-        A classifier's head gives logits, a regressor's the targets in their own units.
+        From ``layers.0.weight`` (d_out, d_in), with the names and layout of PyTorch, and
+        ``layers.0.bias`` and ``layers.0.norm.weight`` if present, to ``head.weight`` and
+        ``head.bias``. A classifier's head outputs logits, a regressor's head targets in their
+        original units.
 
     Raises
     ------
     ArtifactError
-        If the model is no deep estimator.
+        If the model is not a deep estimator.
     NotFittedError
         If it is not fitted.
 
@@ -126,11 +127,11 @@ def materialise(model: Any) -> dict[str, np.ndarray]:
     >>> bool(np.allclose(y[:, 0], model.predict(X), atol=1e-5))
     True
     """
-    found: dict[str, np.ndarray] = {}
+    weights: dict[str, np.ndarray] = {}
     for layer in plain_layers(model):
-        found[f"{layer.path}.weight"] = layer.weight
+        weights[f"{layer.path}.weight"] = layer.weight
         if layer.bias is not None:
-            found[f"{layer.path}.bias"] = layer.bias
+            weights[f"{layer.path}.bias"] = layer.bias
         if layer.norm is not None:
-            found[f"{layer.path}.norm.weight"], found[f"{layer.path}.norm.bias"] = layer.norm
-    return {name: array.astype(model.network_.dtype) for name, array in found.items()}
+            weights[f"{layer.path}.norm.weight"], weights[f"{layer.path}.norm.bias"] = layer.norm
+    return {name: array.astype(model.network_.dtype) for name, array in weights.items()}

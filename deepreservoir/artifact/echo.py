@@ -1,4 +1,4 @@
-"""Echo-state estimators as the contents of a file, and back."""
+"""Conversion of echo-state estimators to the contents of a file, and back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LAYER = {
     "tuned": bool,
     "digest": str,
 }
-# Of a layer, what goes into its specification under the same name.
+# Entries of a layer that its specification has under the same name.
 _SPEC = (
     "leak_rate",
     "input_scaling",
@@ -63,7 +63,7 @@ _FITTED = {"penalty": float, "noisy_runs": int}
 
 
 def contents_of(model: Echo) -> Contents:
-    """Return the contents of a file that holds a fitted model.
+    """Return the contents of a file for a fitted model.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def contents_of(model: Echo) -> Contents:
     check_is_fitted(model, "readout_")
     if not isinstance(model.readout_, RidgeFit):
         raise ArtifactError(
-            f"a {type(model.readout_).__name__} as readout cannot be saved: it would need a "
+            f"a {type(model.readout_).__name__} as readout cannot be saved, since it would need a "
             "pickle. Use readout='ridge', 'rls' or 'lms'"
         )
     document, fitted = common_of(model)
@@ -120,7 +120,7 @@ def contents_of(model: Echo) -> Contents:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the tensors that are trained, which may be kept in 16 bits."""
+    """Return the names of the trained tensors, which may be stored in 16 bits."""
     return list(_READOUT)
 
 
@@ -139,7 +139,7 @@ def _layer(part: Reservoir) -> dict[str, Any]:
         "bias_scaling": float(spec.bias_scaling),
         "activation": spec.activation,
         "noise": float(spec.noise),
-        # Eigenvalues differ between machines in their last digit; the weights must not.
+        # The last digits of eigenvalues differ between machines; those of the weights must not.
         "factor": float(part.recurrent.factor),
         "tuned": part.tuning is not None,
         "digest": part.digest(),
@@ -153,7 +153,7 @@ def rebuild(
     max_bytes: int,
     ready: Mapping[str, Any] | None = None,
 ) -> Echo:
-    """Return the estimator that contents describe, its reservoir drawn again and checked.
+    """Return the estimator that the contents describe; its reservoir is redrawn and checked.
 
     Parameters
     ----------
@@ -161,24 +161,29 @@ def rebuild(
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int
-        What drawing the reservoir may take.
+        Maximum number of bytes for drawing the reservoir.
     ready : None
-        Reservoirs are not shared.
+        Not used: reservoirs are not shared.
 
     Raises
     ------
     ArtifactError
-        If the contents describe no such estimator, or the reservoir drawn is another.
+        If the contents do not describe such an estimator, or the redrawn reservoir differs.
     """
     document = contents.document
     cls = CLASSES[document["estimator"]]
-    own: dict[str, Any] = dict(_FITTED)
+    class_types: dict[str, Any] = dict(_FITTED)
     if cls is EchoStateClassifier:
-        own |= {"classes": dict, "rows_are_series": bool, "n_variables": int, "washout": int}
-        own |= {"features": (str, dict), "feature_penalty": float}
+        class_types |= {
+            "classes": dict,
+            "rows_are_series": bool,
+            "n_variables": int,
+            "washout": int,
+        }
+        class_types |= {"features": (str, dict), "feature_penalty": float}
     else:
-        own |= {"n_outputs": int, "flat": bool}
-    model, fitted = restore_common(cls, document, own, device)
+        class_types |= {"n_outputs": int, "flat": bool}
+    model, fitted = restore_common(cls, document, class_types, device)
     config = entries(document["config"], "config", _CONFIG)
     layers = _checked_layers(document["scaffold"], config, max_bytes)
     units = sum(layer["units"] for layer in layers)
@@ -213,7 +218,7 @@ def _take_outputs(
 ) -> None:
     n = fitted["n_outputs"]
     if n < 1 or (fitted["flat"] and n > 1) or config["n_feedback"] not in (0, n):
-        raise ArtifactError(f"{n} outputs do not go with the rest of the model")
+        raise ArtifactError(f"{n} outputs do not match the rest of the model")
     if config["n_inputs"] != model.n_features_in_ or bool(model.feedback) != bool(
         config["n_feedback"]
     ):
@@ -234,13 +239,13 @@ def _take_classes(
     variables = fitted["n_variables"]
     rows = fitted["rows_are_series"]
     if len(model.classes_) < 2 or config["n_feedback"] or config["n_inputs"] != variables:
-        raise ArtifactError("classes, variables and the reservoir's inputs do not go together")
+        raise ArtifactError("classes, variables and the reservoir's inputs do not match")
     if variables != (1 if rows else model.n_features_in_):
         raise ArtifactError(f"series of {variables} variables are not those of the model")
     model._rows_are_series, model.n_variables_ = rows, variables
     kind = value_of(fitted["features"], "features")
-    shares = isinstance(kind, tuple) and all(type(s) is float and 0 < s <= 1 for s in kind)
-    if not shares and kind not in ("last", "mean", "output_model", "reservoir_model"):
+    are_shares = isinstance(kind, tuple) and all(type(s) is float and 0 < s <= 1 for s in kind)
+    if not are_shares and kind not in ("last", "mean", "output_model", "reservoir_model"):
         raise ArtifactError(f"features cannot be {kind!r:.60}")
     with checked("fitted"):
         check_integer("washout", fitted["washout"], 0)
@@ -261,7 +266,7 @@ def _take_classes(
 def _take_tensors(
     model: Echo, tensors: dict[str, np.ndarray], fitted: dict[str, Any], device: Device
 ) -> None:
-    """Take what was trained, on the device: readout, features, the end of training."""
+    """Set what was trained, on the device: readout, features, the final state of training."""
     coef, intercept = (tensors[name].astype(np.float64) for name in _READOUT)
     model.readout_ = moved(RidgeFit(coef, intercept, fitted["penalty"], {}), device)
     if isinstance(model, EchoStateRegressor):
@@ -276,19 +281,19 @@ def _take_tensors(
 
 
 def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[dict[str, Any]]:
-    """Return the reservoirs of a document, checked before anything is drawn."""
+    """Return the reservoirs of a document after checking them, before anything is drawn."""
     fields = entries(data, "scaffold", {"stream": int, "seed": int, "layers": list})
     if fields["stream"] != FORMAT_VERSION:
         raise ArtifactError(
             f"the reservoir is drawn from streams of version {fields['stream']}; this version of "
-            f"deepreservoir has version {FORMAT_VERSION}"
+            f"deepreservoir has streams of version {FORMAT_VERSION}"
         )
     if config["arrangement"] not in ARRANGEMENTS or config["dtype"] not in ("float32", "float64"):
         raise ArtifactError(f"config cannot be {config}")
     if config["n_inputs"] < 1 or config["n_feedback"] < 0:
         raise ArtifactError("a reservoir has at least one input")
     if fields["seed"] < 0:
-        raise ArtifactError(f"the seed of a scaffold is not negative; got {fields['seed']}")
+        raise ArtifactError(f"the seed of a scaffold must not be negative; got {fields['seed']}")
     layers = [entries(layer, "a reservoir", _LAYER) for layer in fields["layers"]]
     if not layers:
         raise ArtifactError("a model has at least one reservoir")
@@ -305,7 +310,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
             raise ArtifactError(f"activation cannot be {layer['activation']!r:.40}")
         if layer["path"] != f"reservoir.{i}":
             raise ArtifactError(f"reservoir {i} must have the path 'reservoir.{i}'")
-        # Before the links are counted, which takes numbers that a float can hold.
+        # Checked before the links are counted, which needs numbers that fit into a float.
         needed += 64 * layer["units"] * (width + config["n_feedback"] + 2)
         check_bytes(needed, max_bytes, "its reservoirs")
         with checked(f"reservoir {i}"):
@@ -352,8 +357,8 @@ def _stack(
             tuning,
             device,
         )
-        found = part.digest()
-        if found != layer["digest"]:
-            raise digest_differs(f"reservoir {i}", layer["digest"], found)
+        actual = part.digest()
+        if actual != layer["digest"]:
+            raise digest_differs(f"reservoir {i}", layer["digest"], actual)
         parts.append(part)
     return ReservoirStack.of(parts, config["arrangement"])

@@ -1,4 +1,4 @@
-"""Seed-gated classifiers as the contents of a file, and back: one adapter, a seed per task."""
+"""Conversion of seed-gated classifiers to the contents of a file, and back."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _FITTED = {"tasks": dict, "task_classes": list, "other_scaffolds": list}
 
 
 def contents_of(model: SeedGated) -> Contents:
-    """Return the contents of a file that holds a fitted model.
+    """Return the contents of a file for a fitted model.
 
-    The scaffold in the document is that of the first task; those of the others are listed with it.
-    Buffers are statistics of one scaffold: those of the other tasks have names of their own.
+    The scaffold in the document is that of the first task; those of the other tasks are in its
+    entry ``fitted``. Since buffers are statistics of one scaffold, those of the other tasks are
+    stored under names of their own.
 
     Raises
     ------
@@ -38,7 +39,8 @@ def contents_of(model: SeedGated) -> Contents:
     contents.document["fitted"] |= {
         "tasks": plain_labels(model.tasks_),
         "task_classes": [
-            np.searchsorted(model.classes_, own).tolist() for own in model.task_classes_.values()
+            np.searchsorted(model.classes_, classes).tolist()
+            for classes in model.task_classes_.values()
         ],
         "other_scaffolds": [deep.plain_scaffold(network) for network in others],
     }
@@ -55,7 +57,7 @@ def rebuild(
     max_bytes: int,
     ready: Mapping[str, Scaffold] | None = None,
 ) -> SeedGated:
-    """Return the estimator that contents describe, its scaffolds drawn again and checked.
+    """Return the estimator that the contents describe; its scaffolds are redrawn and checked.
 
     Parameters
     ----------
@@ -63,18 +65,18 @@ def rebuild(
     contents : Contents
     device : {"cpu", "cuda"}
     max_bytes : int
-        What drawing the scaffolds may take, all together.
+        Maximum number of bytes for drawing all scaffolds.
     ready : mapping of str to Scaffold, optional
-        There must be none: its tasks have several scaffolds.
+        Must be None, since the tasks have different scaffolds.
 
     Raises
     ------
     ArtifactError
-        If the contents describe no such estimator, or a scaffold drawn is another.
+        If the contents do not describe such an estimator, or a redrawn scaffold differs.
     """
     if ready is not None:
         raise ArtifactError(
-            f"a {cls.__name__} has one scaffold per task, and is not attached to one; load it"
+            f"a {cls.__name__} has one scaffold per task, so it cannot be attached to one; load it"
         )
     document = contents.document
     model, fitted, config = deep.restore_estimator(cls, contents, _FITTED, device)
@@ -83,10 +85,10 @@ def rebuild(
     if len(scaffolds) != n:
         raise ArtifactError(f"{n} tasks must have as many scaffolds; got {len(scaffolds)}")
     drawn = [deep.Drawn(data, config, max_bytes, times=n) for data in scaffolds]
-    if len({one.seed for one in drawn}) < n:
+    if len({scaffold.seed for scaffold in drawn}) < n:
         raise ArtifactError("each task must have a seed of its own")
     if n > 1 and (not drawn[0].frozen or not get_family(config.scaffold).random):
-        raise ArtifactError("the model has tasks, and no frozen weights to tell them apart by")
+        raise ArtifactError("the model has tasks, but no frozen weights to distinguish them by")
     shapes, types = drawn[0].tensors(config)
     for i in range(1, n):
         for slot in drawn[0].buffers.slots:
@@ -95,7 +97,7 @@ def rebuild(
     check_tensors(contents, shapes, types)
     _take_task_classes(model, fitted["task_classes"])
     first = drawn[0].network(config, contents.tensors, device, {})
-    networks = [first, *(one.beside(first) for one in drawn[1:])]
+    networks = [first, *(scaffold.beside(first) for scaffold in drawn[1:])]
     for i, network in enumerate(networks[1:], 1):
         for path, view in network.named_buffers().items():
             view[...] = network.on_device(contents.tensors[f"task.{i}.{path}"])
@@ -109,12 +111,12 @@ def _take_task_classes(model: Any, data: list[Any]) -> None:
     n = len(classes)
     if len(data) != len(names):
         raise ArtifactError(f"task_classes must be those of {len(names)} tasks; got {len(data)}")
-    for own in data:
-        known = isinstance(own, list) and all(type(i) is int and 0 <= i < n for i in own)
-        if not known or not own or own != sorted(set(own)):
+    for codes in data:
+        known = isinstance(codes, list) and all(type(i) is int and 0 <= i < n for i in codes)
+        if not known or not codes or codes != sorted(set(codes)):
             raise ArtifactError(
-                f"the classes of a task must be some of the model's {n}, in order; got {own!r:.80}"
+                f"the classes of a task must be some of the model's {n}, sorted; got {codes!r:.80}"
             )
     model.task_classes_ = {
-        name: classes[np.array(own)] for name, own in zip(names, data, strict=True)
+        name: classes[np.array(codes)] for name, codes in zip(names, data, strict=True)
     }

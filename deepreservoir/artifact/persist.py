@@ -1,4 +1,4 @@
-"""Save, load and attach: estimators to files, and back."""
+"""Saving, loading and attaching estimators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .pipelines import pipeline_of, steps_of
 
 
 def _kind_of(name: Any) -> tuple[ModuleType, Any] | None:
-    """Return what reads and writes estimators of a name, and their class; None if unknown."""
+    """Return the module that converts estimators of a name, and their class; None if unknown."""
     if not isinstance(name, str):
         return None
     if name in echo.CLASSES:
@@ -44,9 +44,9 @@ def save(
     X: Any = None,
     y: Any = None,
 ) -> Path:
-    """Save a fitted model as a seed and what was trained: a few kilobytes, and no pickle.
+    """Save a fitted model as a seed and its trained parameters: a few kilobytes, and no pickle.
 
-    The file is in the safetensors layout. It is written whole or not at all.
+    The file has the safetensors layout. It is written completely or not at all.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ def save(
         A fitted estimator of deepreservoir, or a pipeline of StandardScalers that ends in one.
     path : str or path
     dtype : {"float16", "bfloat16"} or None, default=None
-        Keep the trained numbers in 16 bits. None keeps them as they are, so that the loaded
-        model predicts the same, bit for bit.
+        Store the trained parameters in 16 bits. None keeps their own type, so that the
+        predictions of the loaded model are the same, bit for bit.
     X, y : array-like, optional
-        Rows on which the cost of `dtype` is measured: the file says the model's score before
-        and after, and ``deepreservoir inspect`` shows it. Not for a model of several tasks.
+        Rows on which the cost of `dtype` is measured: the file records the model's score before
+        and after, and ``deepreservoir inspect`` shows it. Not for a model with several tasks.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def save(
     Raises
     ------
     ArtifactError
-        If the model is none of deepreservoir's, or holds what only a pickle could hold.
+        If the model is not one of deepreservoir's, or contains objects that only a pickle can
+        store.
     NotFittedError
         If it is not fitted.
 
@@ -80,35 +81,35 @@ def save(
     >>> model = DeepReservoirClassifier(max_iter=3, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save(model, f"{folder}/digits.safetensors")
-    ...     again = load(path)
-    >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
+    ...     loaded = load(path)
+    >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
     return container.write(path, pack(model, dtype=dtype, X=X, y=y))
 
 
 def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) -> Contents:
-    """Return what :func:`save` writes."""
+    """Return the contents that :func:`save` writes."""
     if dtype is not None and dtype not in SHORT_DTYPES:
         raise ArtifactError(
             f"dtype must be one of {', '.join(SHORT_DTYPES)} or None; got {dtype!r}"
         )
     if (X is None) != (y is None):
-        raise ArtifactError("X and y go together: rows and their targets")
+        raise ArtifactError("X and y must be passed together: rows and their targets")
     estimator, steps, tensors = steps_of(model)
     known = _kind_of(type(estimator).__name__)
     if known is None or type(estimator) is not known[1]:
         raise ArtifactError(
             f"a model to save must be one of {_known_names()}, or a pipeline that ends in one; got "
-            f"{type(estimator).__name__}. A deep estimator of your own is registered by the "
-            "decorator deepreservoir.register_estimator"
+            f"{type(estimator).__name__}. Register a deep estimator of your own with the decorator "
+            "deepreservoir.register_estimator"
         )
     kind, _ = known
     contents: Contents = kind.contents_of(estimator)
     if X is not None and len(getattr(estimator, "tasks_", ())) > 1:
         raise ArtifactError(
-            "what dtype costs is measured on rows of one task, and the model has several; leave X "
-            "and y out, and compare score(X, y, task) of the model and of the loaded one"
+            "the cost of dtype is measured on rows of one task, but the model has several; omit X "
+            "and y, and compare score(X, y, task) of the model and of the loaded model"
         )
     if isinstance(model, Pipeline):
         contents.document["preprocessing"] = {"steps": steps, "estimator": model.steps[-1][0]}
@@ -120,7 +121,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
 
 
 def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> dict[str, Any]:
-    """Return what keeping trained numbers in 16 bits costs."""
+    """Return the cost of storing the trained parameters in 16 bits."""
     rounded, error = dict(contents.tensors), 0.0
     for name in contents.dtypes:
         values = contents.tensors[name]
@@ -131,36 +132,37 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     cost: dict[str, Any] = {"dtype": dtype, "largest_error": error}
     if X is None:
         return cost
-    again = unpack(Contents(contents.document, rounded, contents.dtypes))
+    loaded = unpack(Contents(contents.document, rounded, contents.dtypes))
     return cost | {
         "rows": len(X),
         "score": float(model.score(X, y)),
-        "score_rounded": float(again.score(X, y)),
+        "score_rounded": float(loaded.score(X, y)),
     }
 
 
 def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = MAX_BYTES) -> Any:
-    """Load a saved model: its scaffold is drawn again from the seed and checked.
+    """Load a saved model; its scaffold is redrawn from the seed and checked.
 
     Parameters
     ----------
     path : str or path
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where the model is to run; the file belongs to no device.
+        Where the model will run; the file does not depend on a device.
     max_bytes : int, default=2 GiB
-        Limit of the file's size, and of what drawing its scaffold may take.
+        Limit on the size of the file, and on the bytes for drawing its scaffold.
 
     Returns
     -------
     estimator or Pipeline
-        As it was saved. The history of training and what ``partial_fit`` of an echo-state
-        network has gathered are not in the file.
+        As it was saved. The training history, and the statistics that ``partial_fit`` of an
+        echo-state network has accumulated, are not in the file.
 
     Raises
     ------
     ArtifactError
-        If the file is damaged, of another version, asks for more than `max_bytes`, describes no
-        model of deepreservoir, or if the scaffold drawn here is not that of the saved model.
+        If the file is damaged, is of another version, needs more than `max_bytes`, does not
+        describe a model of deepreservoir, or if the redrawn scaffold is not that of the saved
+        model.
     OSError
         If the file cannot be opened.
     """
@@ -170,25 +172,25 @@ def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = 
 def load_contents(
     contents: Contents, path: str | os.PathLike[str], device: str, max_bytes: int
 ) -> Any:
-    """Return the model of a file that has been read: see :func:`load`."""
-    where = resolve_device(device)
-    return _named(path, lambda: unpack(contents, where, max_bytes))
+    """Return the model of a file that has been read; see :func:`load`."""
+    resolved = resolve_device(device)
+    return _named(path, lambda: unpack(contents, resolved, max_bytes))
 
 
 def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:
-    """Return the model of a file on the scaffold of `model`, which is in memory already.
+    """Load a model onto the scaffold of `model`, which is already in memory.
 
-    Nothing is drawn and no frozen weight is copied: many models can stand on one scaffold. See
-    :func:`deepreservoir.predict_many` to serve them together.
+    Nothing is drawn and no frozen weight is copied, so many models can share one scaffold. See
+    :func:`deepreservoir.predict_many` for predicting with all of them together.
 
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted deep estimator; it is not changed.
+        A fitted deep estimator; it is not modified.
     path : str or path
         A file of a model with the same scaffold: seed, family, scale and hidden layers.
     max_bytes : int, default=2 GiB
-        Limit of the file's size.
+        Limit on the size of the file.
 
     Returns
     -------
@@ -198,7 +200,7 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
     Raises
     ------
     ArtifactError
-        As :func:`load`, and if the file's scaffold is another than the model's.
+        As in :func:`load`, and if the scaffold of the file is not that of `model`.
     """
     estimator = model.steps[-1][1] if isinstance(model, Pipeline) else model
     network = getattr(estimator, "network_", None)
@@ -206,16 +208,16 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
         raise ArtifactError(
             f"a model to attach to must be a fitted deep estimator; got {type(estimator).__name__}"
         )
-    mine = network.digests()
+    in_memory = network.digests()
 
     def work() -> Any:
         contents = container.read(path, max_bytes)
-        theirs = _digests(contents.document)
-        for layer in sorted(mine.keys() | theirs.keys()):
-            if mine.get(layer) != theirs.get(layer):
+        in_file = _digests(contents.document)
+        for layer in sorted(in_memory.keys() | in_file.keys()):
+            if in_memory.get(layer) != in_file.get(layer):
                 raise ArtifactError(
-                    f"the adapter stands on other frozen weights: layer {layer!r} has digest "
-                    f"{theirs.get(layer)}, that in memory {mine.get(layer)}"
+                    f"the adapter belongs to other frozen weights: layer {layer!r} has digest "
+                    f"{in_file.get(layer)}, the one in memory {in_memory.get(layer)}"
                 )
         return unpack(contents, network.device, max_bytes, network.scaffolds)
 
@@ -225,8 +227,8 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
 def _digests(document: dict[str, Any]) -> dict[str, str]:
     scaffold = entry(document, "the document", "scaffold", dict)
     layers = entry(scaffold, "scaffold", "layers", list)
-    what = "a layer of the scaffold"
-    return {entry(la, what, "path", str): entry(la, what, "digest", str) for la in layers}
+    label = "a layer of the scaffold"
+    return {entry(la, label, "path", str): entry(la, label, "digest", str) for la in layers}
 
 
 def unpack(
@@ -235,14 +237,14 @@ def unpack(
     max_bytes: int = MAX_BYTES,
     ready: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return the model that contents describe; see :func:`load`."""
+    """Return the model that the contents describe; see :func:`load`."""
     name = contents.document.get("estimator")
     known = _kind_of(name)
     if known is None:
         raise ArtifactError(
-            f"the file holds a {name!r:.60}, which is not registered here, where there are "
+            f"the file contains a {name!r:.60}, which is not registered; the registered ones are "
             f"{_known_names()}. Import the package that defines it, with "
-            "@deepreservoir.register_estimator above the class, before the file is loaded"
+            "@deepreservoir.register_estimator on the class, before loading the file"
         )
     kind, cls = known
     model = kind.rebuild(cls, contents, device, max_bytes, ready)
@@ -252,7 +254,7 @@ def unpack(
 
 
 def _named(path: str | os.PathLike[str], work: Callable[[], Any]) -> Any:
-    """Do the work of reading a file; any refusal of its contents names the file."""
+    """Call `work`, which reads a file, and add the name of the file to its errors."""
     try:
         return work()
     except ArtifactError as error:

@@ -1,4 +1,4 @@
-"""Steps of a pipeline before its estimator, as the contents of a file."""
+"""Conversion of a pipeline's steps before its estimator to the contents of a file, and back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _passes(step: Any) -> bool:
 def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarray]]:
     """Return the estimator at the end of a pipeline, and the steps before it.
 
-    A model that is no pipeline has no steps.
+    A model that is not a pipeline has no steps.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarra
     Raises
     ------
     ArtifactError
-        For a step that is not a StandardScaler.
+        If a step is not a StandardScaler.
     """
     if not isinstance(model, Pipeline):
         return model, [], {}
@@ -53,12 +53,14 @@ def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarra
             continue
         if type(step) is not StandardScaler:
             raise ArtifactError(
-                f"step {name!r} of the pipeline is a {type(step).__name__}; a file holds "
-                "StandardScaler alone. Apply the others before, and save the rest"
+                f"step {name!r} of the pipeline is a {type(step).__name__}; only StandardScaler "
+                "can be saved. Apply other steps beforehand, and save the rest"
             )
         check_is_fitted(step)
         if np.ndim(step.n_samples_seen_):
-            raise ArtifactError(f"step {name!r} was fitted on missing values; fill them in before")
+            raise ArtifactError(
+                f"step {name!r} was fitted on missing values; impute them before fitting"
+            )
         names = getattr(step, "feature_names_in_", None)
         for statistic in _STATISTICS:
             values = getattr(step, f"{statistic}_")
@@ -79,24 +81,24 @@ def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarra
 
 
 def pipeline_of(estimator: Any, data: Any, tensors: dict[str, np.ndarray]) -> Any:
-    """Return the pipeline whose steps are `data`, with the estimator at its end.
+    """Return the pipeline with the steps in `data` and the estimator at its end.
 
     Parameters
     ----------
     estimator : estimator
     data : dict
-        The ``steps``, and the name of the ``estimator`` among them.
+        The ``steps``, and the name of the ``estimator`` step.
     tensors : dict of str to ndarray
-        Of the whole file.
+        All tensors of the file.
 
     Raises
     ------
     ArtifactError
-        If the data are not such steps.
+        If the data do not describe such steps.
     """
     outer = entries(data, "preprocessing", {"steps": list, "estimator": str})
     name = outer["estimator"]
-    left = {tensor for tensor in tensors if tensor.startswith("preprocessing.")}
+    unused = {tensor for tensor in tensors if tensor.startswith("preprocessing.")}
     steps: list[tuple[str, Any]] = []
     for i, step in enumerate(outer["steps"]):
         fields = entries(step, f"preprocessing, step {i}", _STEP)
@@ -113,22 +115,22 @@ def pipeline_of(estimator: Any, data: Any, tensors: dict[str, np.ndarray]) -> An
             needed = fields["with_std"] or (statistic == "mean" and fields["with_mean"])
             values = tensors.get(tensor)
             if needed != (values is not None):
-                raise ArtifactError(f"tensor {tensor!r} is missing, or one too many")
+                raise ArtifactError(f"tensor {tensor!r} is missing, or should not be there")
             if values is not None and values.shape != (fields["n_features"],):
                 raise ArtifactError(
                     f"tensor {tensor!r} must have shape ({fields['n_features']},); got "
                     f"{values.shape}"
                 )
             setattr(scaler, f"{statistic}_", values)
-            left.discard(tensor)
+            unused.discard(tensor)
         if fields["n_features"] != estimator.n_features_in_ or fields["n_samples"] < 1:
             raise ArtifactError(
-                f"step {fields['name']!r} is for {fields['n_features']} features, the model for "
-                f"{estimator.n_features_in_}"
+                f"step {fields['name']!r} is for {fields['n_features']} features, but the model "
+                f"for {estimator.n_features_in_}"
             )
         steps.append((fields["name"], scaler))
-    if left:
-        raise ArtifactError(f"the file has a tensor {min(left)!r} too many")
+    if unused:
+        raise ArtifactError(f"the file has an extra tensor {min(unused)!r}")
     if len({*(step for step, _ in steps), name}) != len(steps) + 1:
-        raise ArtifactError("steps of a pipeline need names of their own")
+        raise ArtifactError("steps of a pipeline must have different names")
     return Pipeline([*steps, (name, estimator)])

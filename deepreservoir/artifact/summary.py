@@ -1,4 +1,4 @@
-"""What a file holds, for a reader: without drawing a weight."""
+"""Human-readable summary of a file, made without drawing any weights."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..container import MAX_BYTES, ArtifactError, Contents, read
 from ..document import entry
 from ..models.base import FIRST_ARCHITECTURE, NetworkConfig
 
-# What an entry of a scaffold's layers is called in an error.
+# Name of an entry of a scaffold's layers in error messages.
 _LAYER = "a layer of the scaffold"
 
 
 def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
-    """Return (what, how much) of a saved model, from its file alone.
+    """Return (label, description) pairs for a saved model, from its file alone.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     Raises
     ------
     ArtifactError
-        If the file is damaged, or describes no model.
+        If the file is damaged, or does not describe a model.
     """
     contents = read(path, max_bytes)
     try:
@@ -57,20 +57,20 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
         table = document["table"]
         columns = entry(table, "table", "columns", list)
         if not all(isinstance(pair, list) and len(pair) == 2 for pair in columns):
-            raise ArtifactError("table, columns: expected a list of names and words")
+            raise ArtifactError("table, columns: expected a list of pairs of name and words")
         target = entry(table, "table", "target", str)
         yield "predicts", f"{target} from " + ", ".join(str(name) for name, _ in columns)
-    for what in ("classes", "tasks"):
-        if what in fitted:
-            values = entry(fitted[what], what, "values", list)
+    for name in ("classes", "tasks"):
+        if name in fitted:
+            values = entry(fitted[name], name, "values", list)
             more = ", ..." if len(values) > 12 else ""
-            yield what, ", ".join(map(str, values[:12])) + more
+            yield name, ", ".join(map(str, values[:12])) + more
     versions = entry(document, "the document", "versions", dict)
     yield "made with", ", ".join(f"{k} {v}" for k, v in versions.items())
 
 
 def _architecture(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Describe a configuration, also of an architecture that is not registered here."""
+    """Describe a configuration, even of an architecture that is not registered."""
     name = config.get("architecture", FIRST_ARCHITECTURE)
     if name == FIRST_ARCHITECTURE:
         hidden = entry(config, "config", "hidden_layer_sizes", list)
@@ -89,9 +89,10 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
         for layer in _layers(scaffold):
             d_out, d_in = _shape_of(layer)
             frozen += d_out * d_in
-    own = [name for name in contents.tensors if not name.startswith(("target.", "preprocessing."))]
-    trained = sum(contents.tensors[name].size for name in own)
-    yield "numbers", f"{trained:,} in the file, {frozen:,} frozen weights from the seed"
+    others = ("target.", "preprocessing.")
+    names = [name for name in contents.tensors if not name.startswith(others)]
+    trained = sum(contents.tensors[name].size for name in names)
+    yield "trained", f"{trained:,} parameters in the file, {frozen:,} frozen weights from the seed"
     bytes_of: dict[str, int] = {}
     for name in contents.tensors:
         part, _, kind = name.rpartition(".")
@@ -115,7 +116,7 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
 
 
 def _scaffolds(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (what it is of, scaffold) for a model: one, or one per task."""
+    """Return (suffix of its label, scaffold) for a model: one, or one per task."""
     fitted, first = document["fitted"], entry(document, "the document", "scaffold", dict)
     if "tasks" not in fitted:
         return [("", first)]
@@ -143,7 +144,7 @@ def _shape_of(layer: dict[str, Any]) -> tuple[int, int]:
         return units, units
     shape = entry(layer, _LAYER, "shape", list)
     if len(shape) != 2 or not all(type(n) is int for n in shape):
-        raise ArtifactError(f"{_LAYER}, shape: expected two whole numbers; got {shape!r:.80}")
+        raise ArtifactError(f"{_LAYER}, shape: expected two integers; got {shape!r:.80}")
     return shape[0], shape[1]
 
 
@@ -155,6 +156,6 @@ def _scaffold(contents: Contents) -> Iterator[tuple[str, str]]:
             path, digest = (entry(layer, _LAYER, name, str) for name in ("path", "digest"))
             beta = contents.tensors.get(f"{path}.beta")
             if beta is not None and beta.size != 1:
-                raise ArtifactError(f"tensor {path + '.beta'!r} must hold one number")
+                raise ArtifactError(f"tensor {path + '.beta'!r} must have one entry")
             scale = "" if beta is None else f", beta {beta.item():.4f}"
             yield path, f"{_kind_of(layer)}{scale}, SHA-256 {digest}"

@@ -1,4 +1,4 @@
-"""Models as ONNX graphs of ordinary layers."""
+"""Export of models as ONNX graphs of ordinary layers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..files import write_whole
 from .dense_weights import PlainLayer, plain_layers
 from .pipelines import steps_of
 
-# The first with LayerNormalization; old enough for runtimes of some years ago.
+# The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
 _IR_VERSION = 8
 _NORM_EPS = 1e-5
 
 
 def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a model as an ONNX graph, scaffold and adapter made one matrix a layer.
+    """Write a model as an ONNX graph, with scaffold and adapter combined into one matrix per layer.
 
-    The file is as large as the dense network: for a few kilobytes use
-    :func:`deepreservoir.save`. Needs the extra ``onnx``.
+    The file is as large as the dense network; for a file of a few kilobytes use
+    :func:`deepreservoir.save`. This needs the extra ``onnx``.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Returns
     -------
     Path
-        The graph reads ``X``, float32, (rows, n_features). A classifier's gives ``label`` and
-        ``probabilities`` (rows, n_classes), in order of ``classes_``; a regressor's
-        ``prediction`` (rows, n_outputs).
+        The path of the file. The graph reads ``X``, float32, (rows, n_features). For a classifier
+        it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``; for
+        a regressor ``prediction`` (rows, n_outputs).
 
     Raises
     ------
     ArtifactError
-        If the model is no deep estimator, or onnx is not installed.
+        If the model is not a deep estimator, or onnx is not installed.
     """
     if find_spec("onnx") is None:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")
@@ -54,7 +54,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     for i in range(len(steps)):
         for operator, statistic in (("Sub", "mean"), ("Div", "scale")):
             values = tensors.get(f"preprocessing.{i}.{statistic}")
-            # A scaler that is told not to centre has a mean all the same.
+            # A scaler with with_mean=False still has a mean.
             if values is not None and (statistic == "scale" or steps[i]["with_mean"]):
                 x = graph.add(operator, [x, graph.constant(values)])
     for layer in layers:
@@ -94,7 +94,7 @@ def _activation(graph: _Graph, name: str, x: str) -> str:
 
 
 def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
-    """Turn logits into a label and probabilities."""
+    """Add a label and probabilities, computed from logits, and return the outputs."""
     n = len(model.classes_)
     if n == 2:  # one logit, of the second class
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
@@ -109,7 +109,7 @@ def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
 
 
 class _Graph:
-    """A graph as it grows: its nodes and constants."""
+    """A graph under construction: its nodes and constants."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -119,7 +119,7 @@ class _Graph:
         return f"v{len(self.nodes) + len(self.constants)}"
 
     def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
-        """Add a node, and return the name of what it gives."""
+        """Add a node, and return the name of its output."""
         from onnx import helper
 
         name = self._name()
@@ -127,7 +127,7 @@ class _Graph:
         return name
 
     def constant(self, values: np.ndarray) -> str:
-        """Add an array in float32, and return its name."""
+        """Add an array as float32, and return its name."""
         from onnx import numpy_helper
 
         name = self._name()
@@ -135,7 +135,7 @@ class _Graph:
         return name
 
     def labels(self, classes: np.ndarray) -> str:
-        """Add class labels, as whole numbers or words."""
+        """Add class labels as integers, floats or strings, and return their name."""
         from onnx import numpy_helper
 
         name = self._name()
@@ -151,7 +151,7 @@ class _Graph:
     def output(
         self, x: str, name: str, shape: list[int | None], classes: np.ndarray | None = None
     ) -> Any:
-        """Give `x` out under `name`."""
+        """Make `x` an output with the name `name`, and return its description."""
         from onnx import TensorProto, helper
 
         self.nodes.append(helper.make_node("Identity", [x], [name]))

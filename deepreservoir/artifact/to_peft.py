@@ -1,4 +1,4 @@
-"""Adapters in the layout that adapter libraries read, over the materialised base."""
+"""Export of adapters in the layout of adapter libraries, with the base network written out."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     model : estimator
         A fitted deep estimator with ``adapter="lora"`` or ``"dora"``.
     folder : str or path
-        Made; if it is there it must be empty.
+        It is created; an existing folder must be empty.
 
     Returns
     -------
     Path
-        The folder. Its ``base`` holds the frozen network the adapters belong to, beta times the
-        scaffold written out: ``model.safetensors`` with ``layers.0.weight`` (d_out, d_in) and so
-        on, biases and ``norms.0.weight`` where there are any, and ``config.json``. A head that
-        is trained whole is among the adapters, as ``modules_to_save``. A regressor's head gives
-        targets in their own units.
+        The folder. Its subfolder ``base`` contains the frozen network that the adapters belong
+        to, which is beta times the scaffold: ``model.safetensors`` with ``layers.0.weight``
+        (d_out, d_in) and so on, biases and ``norms.0.weight`` if present, and ``config.json``. A
+        fully trained head is stored with the adapters, as ``modules_to_save``. A regressor's head
+        outputs targets in their original units.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         )
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ArtifactError(f"{folder} is there and not an empty folder; name another")
+        raise ArtifactError(f"{folder} exists and is not an empty folder; choose another path")
     base, adapters = _tensors(model)
     scratch = temporary_folder(folder)
     try:
@@ -77,17 +77,17 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the tensors of the base, and of the adapters."""
+    """Return the tensors of the base, and those of the adapters."""
     adapted = model.network_.adapted
     base: dict[str, np.ndarray] = {}
     adapters: dict[str, np.ndarray] = {}
     for layer in plain_layers(model):
-        whole = layer.path not in adapted  # a head that is trained as it is
+        fully_trained = layer.path not in adapted  # only the head can be
         # A regressor's head is in the units of its targets.
         unit = np.ones(len(layer.weight))
         if layer.path == "head" and isinstance(model._targets, Numbers):
             unit = model.y_scale_
-        if whole:
+        if fully_trained:
             adapters[f"{_PREFIX}.head.weight"] = layer.weight
             if layer.bias is not None:
                 adapters[f"{_PREFIX}.head.bias"] = layer.bias

@@ -1,4 +1,4 @@
-"""Values of parameters as plain JSON data, and back."""
+"""Conversion of parameter values to plain JSON data, and back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..document import checked
 from ..esn.plasticity import IntrinsicPlasticity
 
 
-def plain(value: Any, what: str) -> Any:
+def plain(value: Any, label: str) -> Any:
     """Return a parameter's value as JSON data; tuples and dictionaries are marked as such.
 
-    A generator of random numbers becomes None: a fitted model has drawn what it needed.
+    A random number generator becomes None: a fitted model no longer needs it.
 
     Raises
     ------
     ArtifactError
-        For an object that only a pickle could hold.
+        For an object that only a pickle could store.
 
     Examples
     --------
@@ -33,31 +33,31 @@ def plain(value: Any, what: str) -> Any:
         return value
     if isinstance(value, float):
         if not np.isfinite(value):
-            raise ArtifactError(f"{what} must be finite to be saved; got {value!r}")
+            raise ArtifactError(f"{label} must be finite to be saved; got {value!r}")
         return value
     if isinstance(value, tuple):
-        return {"tuple": [plain(part, what) for part in value]}
+        return {"tuple": [plain(part, label) for part in value]}
     if isinstance(value, list | np.ndarray):
-        return [plain(part, what) for part in value]
+        return [plain(part, label) for part in value]
     if isinstance(value, dict):
-        return {"dict": [[plain(k, what), plain(v, what)] for k, v in value.items()]}
+        return {"dict": [[plain(k, label), plain(v, label)] for k, v in value.items()]}
     if type(value) is IntrinsicPlasticity:
-        return {"plasticity": plain(list(asdict(value).values()), what)}
+        return {"plasticity": plain(list(asdict(value).values()), label)}
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
     raise ArtifactError(
-        f"{what} cannot be saved: a file holds numbers, words and lists of them, and no "
-        f"{type(value).__name__} (which would need a pickle)"
+        f"{label} cannot be saved: a file can hold numbers, strings and lists of them, but not a "
+        f"{type(value).__name__}, which would need a pickle"
     )
 
 
-def value_of(data: Any, what: str) -> Any:
-    """Return the value that :func:`plain` made `data` from.
+def value_of(data: Any, label: str) -> Any:
+    """Return the value that :func:`plain` converted to `data`.
 
     Raises
     ------
     ArtifactError
-        If it made no such data.
+        If `data` does not have the form that it returns.
 
     Examples
     --------
@@ -65,20 +65,20 @@ def value_of(data: Any, what: str) -> Any:
     (256, 128)
     """
     if isinstance(data, list):
-        return [value_of(part, what) for part in data]
+        return [value_of(part, label) for part in data]
     if not isinstance(data, dict):
         return data
     if len(data) == 1:
         ((kind, parts),) = data.items()
         if kind == "tuple" and isinstance(parts, list):
-            return tuple(value_of(part, what) for part in parts)
+            return tuple(value_of(part, label) for part in parts)
         if kind == "plasticity" and isinstance(parts, list) and len(parts) == 4:
-            with checked(what):
+            with checked(label):
                 return IntrinsicPlasticity(*parts)
         if kind == "dict" and isinstance(parts, list):
-            pairs = [value_of(part, what) for part in parts]
+            pairs = [value_of(part, label) for part in parts]
             if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs) and all(
                 isinstance(key, bool | int | float | str) for key, _ in pairs
             ):
                 return dict(pairs)
-    raise ArtifactError(f"{what} must be a value, a list, a tuple or a dict; got {data!r:.80}")
+    raise ArtifactError(f"{label} must be a value, a list, a tuple or a dict; got {data!r:.80}")

@@ -1,4 +1,4 @@
-"""The scikit-learn face."""
+"""Estimators with the interface of scikit-learn."""
 
 from .base.classifier import DeepClassifier
 from .base.fitting import DeepEstimator

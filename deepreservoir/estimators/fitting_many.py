@@ -1,4 +1,4 @@
-"""Many models fitted side by side on one scaffold."""
+"""Fitting many models side by side on one scaffold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator, Fit
 
-#: Parameters that decide the rows, their order and the scaffold, and so have to be the same.
+#: Parameters that determine the rows, their order and the scaffold, and so must be the same.
 SHARED = (
     "scaffold",
     "scaffold_scale",
@@ -31,15 +31,15 @@ SHARED = (
 def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -> list[Any]:
     """Fit several deep estimators on one training set and one scaffold, side by side.
 
-    Each comes out with the bits that its own ``fit`` would have given it, sooner: the frozen
-    product of the first layer, the rows of a batch and the dropout masks are made once for all.
+    Each model gets the same bits as from its own ``fit``, in less time: the frozen product of the
+    first layer, the rows of a batch and the dropout masks are computed once for all models.
 
     Parameters
     ----------
     models : iterable of estimator
-        Deep estimators of one kind that differ in what they train and how: rank, adapter,
-        scaling, head, learning rate. What decides rows, order and frozen weights is the same
-        in all, and `random_state` is an integer.
+        Deep estimators of one class. They may differ in what they train and how: rank, adapter,
+        scaling, head, learning rate. The parameters that determine rows, order and frozen weights
+        must be the same in all, and `random_state` must be an integer.
     X, y, sample_weight : as in fit
 
     Returns
@@ -50,9 +50,9 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     Raises
     ------
     ValueError
-        If the models differ in what has to be the same, or as in ``fit``.
+        If the models differ in parameters that must be the same, or as in ``fit``.
     TrainingDiverged
-        If one model's loss is not finite; none is fitted then.
+        If the loss of any model is not finite; in that case none is fitted.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
         fit = model._fit_of(X, y, sample_weight, scaffolds=scaffolds)
         if not fits:
             scaffolds = fit.network.scaffolds
-        else:  # the same samples: one copy serves all
+        else:  # the samples are the same: all models share one copy
             fit = fit._replace(data=fits[0].data, held_out=fits[0].held_out)
         fits.append(fit)
     _check_networks(fits)
@@ -84,7 +84,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
 
 
 def _check(models: list[Any]) -> None:
-    """Refuse models that do not go side by side, before any of them is touched."""
+    """Raise if the models cannot be fitted side by side, before any of them is modified."""
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
     for model in models:
@@ -95,12 +95,12 @@ def _check(models: list[Any]) -> None:
             )
         if model.warm_start or model.resample is not None:
             raise ValueError(
-                "models that are fitted side by side begin anew, on one scaffold: set "
+                "models that are fitted side by side start afresh, on one scaffold: set "
                 "warm_start=False and resample=None"
             )
     kinds = {type(model).__name__ for model in models}
     if len(kinds) > 1:
-        raise ValueError(f"models must be all of one kind; got {' and '.join(sorted(kinds))}")
+        raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
     first = models[0]
     for name in SHARED:
         values = [getattr(model, name, None) for model in models]
@@ -118,10 +118,10 @@ def _check(models: list[Any]) -> None:
 
 
 def _check_networks(fits: list[Fit]) -> None:
-    """Refuse networks that do not read their inputs with the same frozen weights."""
+    """Raise if the networks do not read their inputs with the same frozen weights."""
     widths = [fit.network.body.frozen_widths() for fit in fits]
     if any(width != widths[0] for width in widths[1:]):
         raise ValueError(
             "models that are fitted side by side must share their first layer's frozen weights: "
-            'its width, and adapter="full" in all or none'
+            'its width must be the same, and adapter="full" must be set in all or in none'
         )

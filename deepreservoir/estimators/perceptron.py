@@ -1,4 +1,4 @@
-"""The multilayer perceptron as classifier and regressor."""
+"""The multilayer perceptron as a classifier and as a regressor."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Perceptron(AdaptationParameters):
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
 
     def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
-        """Return the configuration of the network that the parameters ask for.
+        """Return the configuration of the network that the parameters describe.
 
         Parameters
         ----------
         n_features, n_outputs : int
-            Widths at the two ends.
+            Widths of the input and the output.
 
         Raises
         ------
@@ -87,8 +87,8 @@ class DeepReservoirClassifier(Perceptron, DeepClassifier):
     Raises
     ------
     ValueError
-        From `fit`, before training starts, for a parameter or data out of range; the
-        message names it, what was expected and what came.
+        From `fit`, before training starts, if a parameter or the data are out of range; the
+        message names them, what was expected and what was given.
     TrainingDiverged
         From `fit`, if the loss is not finite.
 
@@ -119,16 +119,16 @@ class DeepReservoirRegressor(Perceptron, DeepRegressor):
 
     Only low-rank adapters, one scale per layer and the output layer are trained:
     ``h_out = beta W_seed h_in + s B A h_in`` (LottaLoRA, arXiv 2604.08749, section 3).
-    Targets are standardised inside; scale the features yourself, for example with
+    Targets are standardised internally; scale the features yourself, for example with
     :class:`sklearn.preprocessing.StandardScaler`.
 
     Parameters
     ----------
     {parameters:
     loss : {"squared_error", "huber"}, default="squared_error"
-        What is minimised, on standardised targets.
+        Loss to be minimised, on standardised targets.
     huber_delta : float, default=1.0
-        Where Huber's loss turns linear, in standard deviations of the target.
+        Error above which Huber's loss is linear, in standard deviations of the target.
     }
 
     Attributes
@@ -140,8 +140,8 @@ class DeepReservoirRegressor(Perceptron, DeepRegressor):
     Raises
     ------
     ValueError
-        From `fit`, before training starts, for a parameter or data out of range; the
-        message names it, what was expected and what came.
+        From `fit`, before training starts, if a parameter or the data are out of range; the
+        message names them, what was expected and what was given.
     TrainingDiverged
         From `fit`, if the loss is not finite.
 

@@ -1,4 +1,4 @@
-"""Many models on one scaffold, serving rows side by side."""
+"""Predicting with many models on one scaffold, side by side."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from .base.fitting import DeepEstimator
 
 
 def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
-    """Predict rows that each name their model, all models standing on one scaffold.
+    """Predict each row with the model named for it, where all models share one scaffold.
 
-    The products with the frozen weights, which are most of the work, are made once for all rows;
-    each model adds its adapter to its own.
+    The products with the frozen weights, which are most of the work, are computed once for all
+    rows; each model adds its adapter for its own rows.
 
     Parameters
     ----------
     models : mapping of name to estimator
-        Fitted deep estimators, all classifiers or all regressors, on the same frozen weights:
-        those of :func:`deepreservoir.attach`, say.
+        Fitted deep estimators, all classifiers or all regressors, on the same frozen weights, such
+        as those from :func:`deepreservoir.attach`.
     X : array-like or CSR matrix, shape (n_samples, n_features)
     names : array-like, shape (n_samples,)
-        Whose row each is: keys of `models`.
+        The model of each row: a key of `models`.
 
     Returns
     -------
     ndarray, shape (n_samples,) or (n_samples, n_outputs)
-        What the ``predict`` of each row's model returns for it.
+        The prediction for each row, as from the ``predict`` of its model.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or the models do not stand on one scaffold.
+        If a name is unknown, or the models do not share one scaffold.
 
     Examples
     --------
@@ -47,9 +47,9 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     >>> from sklearn.datasets import load_digits
     >>> from deepreservoir import DeepReservoirClassifier, predict_many
     >>> X, y = load_digits(return_X_y=True)
-    >>> def fitted(wanted, scaffold_seed=7):
+    >>> def fitted(labels):
     ...     model = DeepReservoirClassifier(max_iter=3, scaffold_seed=7, random_state=0)
-    ...     return model.fit(X, wanted)
+    ...     return model.fit(X, labels)
     >>> models = {"digit": fitted(y), "half": fitted(y // 5)}
     >>> predict_many(models, X[:4], ["digit", "half", "half", "digit"]).shape
     (4,)
@@ -82,7 +82,7 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
             host = to_host(out).astype(np.float64, copy=False)
             predictions.append(models[key]._predictions(host))
             order.append(rows)
-    if len({values.dtype.kind for values in predictions}) > 1:  # labels of words beside numbers
+    if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]
     return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
 
@@ -90,8 +90,8 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
 def _outputs(
     networks: Mapping[Any, Network], inputs: Inputs, chunk: list[tuple[Any, np.ndarray]]
 ) -> list[Array]:
-    """Return the outputs of each model of a chunk for its rows."""
-    if inputs.side_names:  # a batch with side arrays cannot be divided among models
+    """Return the outputs of each model in a chunk for its rows."""
+    if inputs.side_names:  # a batch with side arrays cannot be split between models
         return [networks[key].outputs(inputs.subset(rows)) for key, rows in chunk]
     index = np.concatenate([rows for _, rows in chunk])
     bounds = np.cumsum([0, *(len(rows) for _, rows in chunk)])
@@ -102,44 +102,44 @@ def _outputs(
 
 
 def _chunks(rows_of: dict[Any, list[int]]) -> list[list[tuple[Any, np.ndarray]]]:
-    """Return (model, its rows) in chunks of about as many rows as a prediction takes at a time."""
+    """Return (model, its rows) in chunks of at most as many rows as a prediction processes."""
     chunks: list[list[tuple[Any, np.ndarray]]] = [[]]
     room = CHUNK_ROWS
     for key, rows in rows_of.items():
         for start in range(0, len(rows), CHUNK_ROWS):
-            which = np.array(rows[start : start + CHUNK_ROWS])
-            if room < len(which):
+            part = np.array(rows[start : start + CHUNK_ROWS])
+            if room < len(part):
                 chunks.append([])
                 room = CHUNK_ROWS
-            chunks[-1].append((key, which))
-            room -= len(which)
+            chunks[-1].append((key, part))
+            room -= len(part)
     return [chunk for chunk in chunks if chunk]
 
 
 def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
-    """Return the models' networks, checked to share one scaffold."""
+    """Return the models' networks, after checking that they share one scaffold."""
     networks: dict[Any, Network] = {}
     kinds = set()
     for key, model in models.items():
         if not isinstance(model, DeepEstimator) or not model._one_scaffold:
             raise ValueError(
                 "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
-                f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. Of a pipeline, "
-                "take the last step, and scale the rows before"
+                f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. For a pipeline, "
+                "pass its last step, and transform the rows beforehand"
             )
         check_is_fitted(model, "network_")
-        model._move(present_device(model.device))  # all of them, or the inputs would be elsewhere
+        model._move(present_device(model.device))  # all models must be where the inputs are
         networks[key] = model.network_
         kinds.add(type(model).__name__)
     if len(kinds) > 1:
-        raise ValueError(f"models must be all of one kind; got {' and '.join(sorted(kinds))}")
+        raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
     first_key, first = next(iter(networks.items()))
     for key, network in networks.items():
         if not _same_scaffold(network, first):
             raise ValueError(
-                f"models must share their hidden layers' frozen weights; those of {key!r} are "
-                f"not those of {first_key!r}. Load them with attach, or fit them with one "
-                "scaffold_seed, scaffold and hidden_layer_sizes"
+                f"models must share the frozen weights of their hidden layers; those of {key!r} "
+                f"differ from those of {first_key!r}. Load them with attach, or fit them with the "
+                "same scaffold_seed, scaffold and hidden_layer_sizes"
             )
     return networks
 

@@ -1,4 +1,4 @@
-"""What a network reads: readers, inputs and their batches."""
+"""The data that networks read: readers, inputs and batches."""
 
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .table import CHUNK_ROWS, Table, TableReader, take_rows

@@ -1,8 +1,8 @@
-"""What a network reads: the contracts of batches, inputs and readers.
+"""The data that networks read: the interfaces of batches, inputs and readers.
 
-A reader turns a user's X into inputs; inputs hand out batches; a batch has one array that is
-differentiated and side arrays beside it. What is fitted of X (sizes, scaling, a vocabulary) lives
-in the reader, and is saved with the model.
+A reader turns a user's X into inputs, and inputs supply batches. A batch has one array that is
+differentiated, and any number of side arrays. Whatever is fitted to X (sizes, scaling, a
+vocabulary) belongs to the reader and is saved with the model.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import numpy as np
 
 from ..backend import Array, Device
 
-#: Which samples: their numbers, or a slice where they follow each other.
+#: Indices of samples, or a slice if the samples are consecutive.
 Index = np.ndarray | slice
 
-#: Bytes of inputs and outputs that a pass outside training takes at a time.
+#: Size in bytes, with inputs and outputs, of the chunks that are processed outside training.
 CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as a network reads them.
+    """A batch of samples, as a network reads it.
 
     Attributes
     ----------
     x : array
-        The one differentiated array, its features last; or integer codes.
+        The differentiated array, with the features on its last axis; or integer codes.
     side : mapping of str to array
-        Side arrays by name, of any lengths: a batch cannot be sliced.
+        Side arrays by name. Their lengths may differ, so a batch cannot be sliced.
     """
 
     x: Array
@@ -41,16 +41,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Target:
-    """What the outputs of a batch are compared with.
+    """The target of a batch.
 
     Attributes
     ----------
     y : array
         Its leading axes are those of the outputs.
     n : float
-        What the loss is divided by: usually the number of rows. It comes from the host.
+        Divisor of the loss, usually the number of rows; a number on the host.
     weights : array, optional
-        Of each row, with mean one over the training set.
+        Weight of each row, with mean one over the training set.
     """
 
     y: Array
@@ -59,14 +59,14 @@ class Target:
 
 
 class Inputs(ABC):
-    """Samples, handed out a batch at a time on the device of the network.
+    """Samples, supplied one batch at a time on the device of the network.
 
     Attributes
     ----------
     side_names : tuple of str
-        Names of the side arrays that its batches have.
+        Names of the side arrays in each batch.
     dtype : numpy dtype
-        Of floating-point arrays.
+        Type of floating-point arrays.
     device : {"cpu", "cuda"}
     """
 
@@ -85,50 +85,50 @@ class Inputs(ABC):
         Parameters
         ----------
         index : array of int, shape (n,)
-            On the host, or on the device of the inputs where :attr:`takes_device_index` says so.
+            On the host, or on the device of the inputs if :attr:`takes_device_index` is true.
         step : int, optional
-            Of training, which random augmentation is keyed by.
+            Training step, which random augmentation is keyed by.
         """
 
     @abstractmethod
     def subset(self, index: np.ndarray) -> Self:
-        """Return inputs of the samples at `index`."""
+        """Return inputs with only the samples at `index`."""
 
     @abstractmethod
     def chunks(self, nbytes: int, sample_bytes: int) -> Iterator[tuple[Index, Batch]]:
-        """Yield (index, batch) over all samples, each about `nbytes` at most.
+        """Yield (index, batch) over all samples, each of at most about `nbytes`.
 
         Parameters
         ----------
         nbytes : int
         sample_bytes : int
-            What one sample takes, its outputs included.
+            Bytes of one sample, including its outputs.
         """
 
     @abstractmethod
     def keys(self) -> list[bytes] | None:
-        """Return a key per sample, by which equal samples are merged; None: they never are."""
+        """Return one key per sample, by which equal samples are merged, or None to merge none."""
 
     @abstractmethod
     def digest(self) -> str:
-        """Return a SHA-256 of all samples: what a checkpoint is checked against."""
+        """Return a SHA-256 of all samples, by which a checkpoint recognises them."""
 
     @property
     def takes_device_index(self) -> bool:
-        """Whether `take` wants its index on the device."""
+        """Whether `take` expects its index on the device."""
         return True
 
     def product_rows(self, index: Any) -> Any:
-        """Return the rows that the samples at `index` have in a product with all inputs."""
+        """Return the rows of a product with all inputs that belong to the samples at `index`."""
         return index
 
 
 class Reader(ABC):
-    """From a user's X to inputs."""
+    """Turns a user's X into inputs."""
 
     @abstractmethod
     def fit(self, X: Any) -> Self:
-        """Learn what a configuration needs to know of X, which has been validated."""
+        """Learn the sizes of X, which has been validated, and whatever else reading it needs."""
 
     @abstractmethod
     def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> Inputs:
@@ -138,17 +138,17 @@ class Reader(ABC):
         ----------
         X : array-like
         dtype : numpy dtype
-            Of floating-point arrays.
+            Type of floating-point arrays.
         device : {"cpu", "cuda"}
         """
 
     @abstractmethod
     def sizes(self) -> dict[str, Any]:
-        """Return what a configuration is made of, such as ``{"n_features": 784}``."""
+        """Return the sizes that a configuration is built from, such as ``{"n_features": 784}``."""
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what was fitted as JSON data, and as arrays by name."""
+        """Return the fitted state: JSON data, and arrays by name."""
 
     @classmethod
     @abstractmethod
@@ -158,5 +158,5 @@ class Reader(ABC):
         Raises
         ------
         ValueError
-            If the state is not one of such a reader.
+            If the state does not belong to such a reader.
         """

@@ -12,14 +12,14 @@ import scipy.sparse
 from ..backend import Array, Device, array_module, to_device, to_host
 from .base import Batch, Index, Inputs, Reader
 
-#: Rows that a pass outside training takes at a time, at most.
+#: Maximum number of rows of the chunks that are processed outside training.
 CHUNK_ROWS = 1024
 
 
 class Table(Inputs):
-    """The rows of X, handed out as dense batches on the device of the network.
+    """The rows of X, supplied as dense batches on the device of the network.
 
-    A CSR matrix is made dense a batch at a time, never as a whole.
+    A CSR matrix is made dense one batch at a time, never as a whole.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Table(Inputs):
             yield slice(start, stop), Batch(dense)
 
     def keys(self) -> list[bytes]:
-        """Return the bytes of each row: equal rows have the same."""
+        """Return the bytes of each row; equal rows have equal bytes."""
         if not self.sparse:
             return [row.tobytes() for row in to_host(self._X)]
         X = self._X.copy()
@@ -87,7 +87,7 @@ class Table(Inputs):
 
 
 class TableReader(Reader):
-    """Reads a design matrix: only its number of features is fitted.
+    """The reader of design matrices; only the number of features is fitted.
 
     Parameters
     ----------
@@ -120,13 +120,16 @@ class TableReader(Reader):
     def from_state(cls, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
         n_features = plain.get("n_features")
         if set(plain) != {"n_features"} or type(n_features) is not int or tensors:
-            raise ValueError(f"a table is described by n_features, an integer; got {plain!r:.80}")
+            raise ValueError(
+                "the state of a table reader is n_features, an integer, without arrays; got "
+                f"{plain!r:.80}"
+            )
         return cls(n_features)
 
 
 def take_rows(array: Array, index: Array) -> Array:
-    """Return ``array[index]`` for an index that is in range."""
+    """Return ``array[index]`` for an index whose entries are in range."""
     xp = array_module(array)
     if xp is np:
-        return np.take(array, index, axis=0, mode="clip")  # spares the check of each index
+        return np.take(array, index, axis=0, mode="clip")  # skips the check of each index
     return xp.take(array, xp.asarray(index), axis=0)

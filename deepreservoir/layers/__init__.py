@@ -1,4 +1,4 @@
-"""Layers: forward and backward by hand, one idea per file."""
+"""Layers with hand-written forward and backward passes."""
 
 from ..kernels import ACTIVATIONS
 from .activation import Activation

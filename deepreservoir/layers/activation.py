@@ -1,4 +1,4 @@
-"""Nonlinearities, with the bias before and the dropout behind them."""
+"""Nonlinearities, fused with the bias before and the dropout after them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from .multiply_adds import MultiplyAdds
 
 
 class Activation(Layer):
-    """``y = f(x + bias)``; in training, a share of it is dropped and the rest scaled up.
+    """``y = f(x + bias)``, with dropout during training.
 
-    On a device all three are one kernel, forward and backward, and no mask takes memory.
+    On a device, bias, nonlinearity and dropout are one kernel in each direction, and the dropout
+    mask takes no memory.
 
     Parameters
     ----------
     name : str
-        f: relu, tanh, gelu (exact), silu or identity.
+        The nonlinearity f: relu, tanh, gelu (exact), silu or identity.
     path : str, default=""
-        Path of the layer whose outputs it reads; the bias and the masks are of that path.
+        Path of the layer whose outputs it reads; the bias and the dropout masks belong to it.
     bias_width : int, default=0
-        Width of the bias; 0 for no bias.
+        Width of the bias, or 0 for no bias.
     dropout : float, default=0
-        Share that is dropped, in [0, 1).
+        Fraction of the outputs that is dropped during training, in [0, 1).
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Activation(Layer):
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
         alike = all(isinstance(o, Activation) and o.name == self.name for o in others)
         if alike and not any(layer.own_slots() for layer in (self, *others)):
-            return self.forward(x)[0]  # nothing differs between them: all rows at once
+            return self.forward(x)[0]  # the same function for all rows
         return super().side_by_side(others, x, parts)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:

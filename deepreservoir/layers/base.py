@@ -1,15 +1,15 @@
-"""The layer contract: what a layer holds, computes and costs.
+"""The interface of layers: the arrays a layer has, what it computes and what it costs.
 
     y, cache = layer.forward(x, on)
     dx = layer.backward(dy, cache)
 
-`x` is the one differentiated array of a pass; `on`, a :class:`Pass`, carries everything else. The
-cache is a value: a layer keeps nothing between the two calls, so it may be called many times
-before its backward calls. Without a training step the cache is None. A backward adds into gradient
-views; all other arrays it writes are its own. A layer that is first in its network is built with
-``needs_dx=False`` and returns None for dx.
+`x` is the only array that a pass differentiates; `on`, a :class:`Pass`, carries everything else.
+The cache is a return value: a layer stores nothing between the two calls, so `forward` may be
+called several times before the matching calls of `backward`. Outside training the cache is None.
+`backward` adds into gradient views; it writes to no other array that it did not create. The first
+layer of a network is built with ``needs_dx=False`` and returns None for dx.
 
-All layers take one or more leading axes: (n, d), (n, time, d), (n, height, width, d).
+All layers accept one or more leading axes: (n, d), (n, time, d), (n, height, width, d).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Step:
     ----------
     seed, index : int
     masks : dict, optional
-        Where several networks that are trained in step share their masks.
+        Cache of dropout masks that networks share while they are trained side by side.
     """
 
     seed: int
@@ -44,7 +44,7 @@ class Step:
 
 
 class _Empty(Mapping[str, Any]):
-    """The empty mapping. Dataclasses refuse an unhashable default, such as a dict."""
+    """An empty, hashable mapping: dataclasses reject an unhashable default such as a dict."""
 
     __hash__ = object.__hash__
 
@@ -66,23 +66,24 @@ EMPTY: Mapping[str, Any] = _Empty()
 
 @dataclass(frozen=True)
 class Pass:
-    """What a forward pass is: everything beside the one differentiated array.
+    """The arguments of a forward pass, except the differentiated array.
 
     Attributes
     ----------
     step : Step, optional
-        The training step; None for inference, which keeps nothing for a backward.
+        The training step; None for inference, where no cache is kept for a backward pass.
     side : mapping of str to array
         Side arrays of the batch by name: masks, elapsed times, edges.
     products : mapping of str to array
-        Products of the inputs with frozen weights that were made in advance, by path.
+        Precomputed products of the inputs with frozen weights, by path.
     dtype : numpy dtype, optional
-        Type of floating-point arrays, where the input holds integer codes.
+        Type of floating-point arrays, for inputs that are integer codes.
     calls : tuple of int
-        Which call of a layer this is, where a layer is called several times per step: its dropout
-        masks are keyed by it.
+        Number of the call, for a layer that is called several times per step; its dropout masks
+        are keyed by it.
     replay : bool
-        Whether a forward is run a second time (:class:`Recompute`): buffers are not updated then.
+        Whether the forward pass is run a second time (:class:`Recompute`), in which case buffers
+        are not updated.
     """
 
     step: Step | None = None
@@ -94,15 +95,15 @@ class Pass:
 
     @property
     def training(self) -> bool:
-        """Whether a backward follows."""
+        """Whether a backward pass follows."""
         return self.step is not None
 
     def at(self, call: int) -> Pass:
-        """Return this pass as call number `call` of the layers that it is handed to."""
+        """Return this pass as call number `call` of the layers that receive it."""
         return replace(self, calls=(*self.calls, call))
 
     def within(self, **side: Any) -> Pass:
-        """Return this pass with other side arrays, for enclosed layers."""
+        """Return this pass with additional side arrays, for enclosed layers."""
         return replace(self, side={**self.side, **side})
 
 
@@ -112,7 +113,7 @@ Cache = Any
 
 
 class ScaffoldRequest(NamedTuple):
-    """The frozen weights that a layer asks for.
+    """The frozen weights that a layer needs.
 
     Attributes
     ----------
@@ -120,9 +121,9 @@ class ScaffoldRequest(NamedTuple):
     shape : (int, int)
         (d_out, d_in).
     gain : float
-        Factor of the configuration's scale.
+        Factor applied to the configuration's scale.
     frozen : bool
-        False where the weights are only the start values of trained ones.
+        False if the weights are only the initial values of trained ones.
     """
 
     path: str
@@ -132,12 +133,12 @@ class ScaffoldRequest(NamedTuple):
 
 
 class Layer:
-    """A step of the network, forward and backward by hand.
+    """A layer of a network, with hand-written forward and backward passes.
 
     A layer declares its arrays in :meth:`own_slots` and the layers inside it in `children`, and
-    defines `forward` and `backward`. Each array is then an attribute under the last part of its
-    path, and its gradient one under the same name with a ``d`` before it; frozen weights that it
-    asks for in :meth:`own_requests` are ``self.scaffold``.
+    defines `forward` and `backward`. Each array is bound to an attribute named after the last part
+    of its path, and its gradient to the same name with the prefix ``d``. The frozen weights that
+    the layer requests in :meth:`own_requests` are bound to ``self.scaffold``.
 
     Parameters
     ----------
@@ -147,9 +148,9 @@ class Layer:
     Attributes
     ----------
     reads : tuple of str
-        Names of the side arrays that it needs.
+        Names of the side arrays that the layer needs.
     gives : tuple of str
-        Names of the side arrays that it hands to the layers inside it, by :meth:`Pass.within`.
+        Names of the side arrays that it passes to the layers inside it, by :meth:`Pass.within`.
     """
 
     reads: tuple[str, ...] = ()
@@ -161,16 +162,16 @@ class Layer:
 
     @property
     def children(self) -> Sequence[Layer]:
-        """The layers inside this one; not those that another layer owns and this one only uses."""
+        """The layers that this one owns; a layer that it only uses is listed by its owner."""
         return ()
 
     def walk(self) -> Iterator[Layer]:
-        """Yield this layer and all inside it, first to last."""
+        """Yield this layer and all layers inside it, in order."""
         yield self
         for child in self.children:
             yield from child.walk()
 
-    # What it holds ----------------------------------------------------------------------
+    # Arrays and frozen weights ----------------------------------------------------------
 
     def own_slots(self) -> list[Slot]:
         """Return this layer's own arrays, in order."""
@@ -181,11 +182,11 @@ class Layer:
         return []
 
     def slots(self) -> list[Slot]:
-        """Return the arrays of this layer and all inside it, in order."""
+        """Return the arrays of this layer and of all layers inside it, in order."""
         return [slot for layer in self.walk() for slot in layer.own_slots()]
 
     def scaffold_requests(self) -> list[ScaffoldRequest]:
-        """Return the frozen weights that this layer and all inside it need."""
+        """Return the frozen weights that this layer and all layers inside it need."""
         return [request for layer in self.walk() for request in layer.own_requests()]
 
     def bind(
@@ -194,7 +195,7 @@ class Layer:
         grads: Mapping[str, Array],
         scaffolds: Mapping[str, Scaffold],
     ) -> None:
-        """Take views on arrays and gradients, and the scaffolds, by path."""
+        """Bind arrays, gradients and scaffolds to the layers, by path."""
         for layer in self.walk():
             for slot in layer.own_slots():
                 setattr(layer, slot.name, values[slot.path])
@@ -204,12 +205,12 @@ class Layer:
                 layer.scaffold = scaffolds[request.path]
 
     def initialise(self, seed: int) -> None:
-        """Write the start values, drawn from `seed`, into all bound arrays."""
+        """Write the initial values, drawn from `seed`, into all bound arrays."""
         for layer in self.walk():
             layer.initialise_own(seed)
 
     def initialise_own(self, seed: int) -> None:
-        """Write the start values of this layer's own arrays, as its slots declare them."""
+        """Write the initial values that this layer's own slots declare."""
         for slot in self.own_slots():
             view = getattr(self, slot.name)
             if slot.init is None and slot.trained:
@@ -218,48 +219,49 @@ class Layer:
             else:
                 view[...] = slot.init or 0.0
 
-    # What it computes -------------------------------------------------------------------
+    # Forward and backward ---------------------------------------------------------------
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        """Return the output and, in training, what `backward` needs."""
+        """Return the output and, during training, the cache for `backward`."""
         raise NotImplementedError
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
-        """Add the gradients of the trained arrays, and return that of the input."""
+        """Add the gradients of the trained arrays, and return the gradient of the input."""
         raise NotImplementedError
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
-        """Return the outputs of several layers, each for rows of its own.
+        """Return the outputs of several layers, each applied to its own rows.
 
-        A layer that shares work with the others, such as the product with frozen weights that all
-        have in common, overrides this. Each row's output is that of its own layer in any case.
+        A layer that can share work with the others, such as the product with common frozen
+        weights, overrides this method. Each row's output is that of its own layer in either case.
 
         Parameters
         ----------
         others : sequence of Layer
-            Those beside this one, which stand at the same place of other networks.
+            The layers at the same position in the other networks.
         x : array, shape (n, ...)
         parts : sequence of slice
-            The rows of each layer, this one's first, which together are all.
+            The rows of each layer, starting with this one; together they cover `x`.
         """
         layers = [self, *others]
-        found = [layer.forward(x[rows])[0] for layer, rows in zip(layers, parts, strict=True)]
-        return array_module(x).concatenate(found)
+        outputs = [layer.forward(x[rows])[0] for layer, rows in zip(layers, parts, strict=True)]
+        return array_module(x).concatenate(outputs)
 
-    # Work that can be spared ------------------------------------------------------------
+    # Products computed once per training ------------------------------------------------
 
     def frozen_widths(self) -> dict[str, int]:
-        """Return the width of each product of :meth:`frozen`, by path."""
+        """Return the width of each product in :meth:`frozen`, by path."""
         return {}
 
     def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
-        """Return products of raw inputs that no training step changes, by path.
+        """Return the products of the raw inputs with frozen weights, by path.
 
-        They are made once per training and handed back in `Pass.products`.
+        No training step changes them: they are computed once per training and passed back in
+        `Pass.products`.
         """
         return {}
 
-    # What it costs ----------------------------------------------------------------------
+    # Costs ------------------------------------------------------------------------------
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the output for an input of `shape`."""
@@ -271,21 +273,21 @@ class Layer:
         Raises
         ------
         TypeError
-            If the layer does not define them: a count of zero would pass unseen.
+            If the layer does not define them, since a count of zero would go unnoticed.
         """
         raise TypeError(
-            f"the products of a {type(self).__name__} are not known to the count of costs; define "
-            "multiply_adds in it"
+            f"{type(self).__name__} does not define multiply_adds, which is needed to count its "
+            "costs; define it in the class"
         )
 
 
 def as_rows(x: Array) -> Array:
-    """Return x with all leading axes as one: (..., d) -> (n, d)."""
+    """Return x with its leading axes flattened: (..., d) -> (n, d)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def like_rows(y: Array, x: Array) -> Array:
-    """Return rows (n, d) with the leading axes of x."""
+    """Return rows (n, d) reshaped to the leading axes of x."""
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
 
 

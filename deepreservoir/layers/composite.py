@@ -1,4 +1,4 @@
-"""The layers that hold others: Sequential, Residual, Recompute."""
+"""Layers that contain other layers: Sequential, Residual, Recompute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .multiply_adds import MultiplyAdds
 
 
 class Sequential(Layer):
-    """Layers one after another.
+    """Layers applied one after another.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Sequential(Layer):
 
 
 class _Around(Layer):
-    """A layer around one other, whose shapes, products and costs are that one's."""
+    """A wrapper around one layer, with the shapes, products and costs of that layer."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__(layer.path)
@@ -91,7 +91,7 @@ class _Around(Layer):
 
 
 class Residual(_Around):
-    """``y = x + layer(x)``, for a layer that keeps the shape."""
+    """``y = x + layer(x)``, for a layer that preserves the shape."""
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         y, cache = self.layer.forward(x, on)
@@ -109,10 +109,11 @@ class Residual(_Around):
 
 
 class Recompute(_Around):
-    """A layer whose activations are not kept: its backward runs its forward again.
+    """A layer whose activations are not kept: the backward pass runs the forward pass again.
 
-    Memory is that of its input alone, for one more forward; the gradients have the same bits. The
-    second forward is marked as a replay, in which buffers are not updated.
+    Only the input is kept in memory, at the cost of one more forward pass; the gradients are
+    identical, bit for bit. The second forward pass is marked as a replay, in which buffers are not
+    updated.
     """
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
@@ -121,8 +122,8 @@ class Recompute(_Around):
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         x, on = cache
-        _, again = self.layer.forward(x, replace(on, replay=True))
-        return self.layer.backward(dy, again)
+        _, layer_cache = self.layer.forward(x, replace(on, replay=True))
+        return self.layer.backward(dy, layer_cache)
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
         inner = [other.layer if isinstance(other, Recompute) else other for other in others]

@@ -1,4 +1,4 @@
-"""Frozen weights with a trained low-rank path, and the plain dense layer.
+"""A dense layer of frozen weights with a trained low-rank path, and a plain dense layer.
 
 ``y = beta x W^T + s (x A^T) B^T + b`` with W frozen (paper, arXiv 2604.08749, section 3).
 A training step takes two products with W, where full training needs three.
@@ -32,7 +32,7 @@ from .multiply_adds import MultiplyAdds, trained_product
 
 Mode = Literal["lora", "dora", "full", "none"]
 
-# Keeps DoRA's norm away from zero, where scaffold and injection both vanish.
+# Keeps DoRA's norm away from zero where both scaffold and injection vanish.
 _NORM_EPS = 1e-12
 
 
@@ -43,18 +43,18 @@ class Adapter:
     Attributes
     ----------
     mode : {"lora", "dora", "full", "none"}
-        A low-rank path; the same, weight-decomposed; W itself trained, from the scaffold's
-        values on; or nothing trained.
+        A low-rank path; the same, weight-decomposed; W itself, trained from the scaffold's
+        values; or nothing trained.
     rank : int
     scaling : float
         s, the factor of the low-rank path.
     beta : float
-        Start value of the scaffold's scale.
+        Initial scale of the scaffold.
     learn_beta : bool
     b_init : {"zeros", "kaiming"}
-        Start of the injection B.
+        Initialisation of the injection B.
     dropout : float
-        Share of the read-in's input that is dropped while training.
+        Fraction of the read-in's input that is dropped during training.
     """
 
     mode: Mode = "lora"
@@ -73,7 +73,8 @@ class Adapter:
 class AdaptedDense(Layer):
     """A dense layer on a scaffold W, adapted in one of four modes.
 
-    The matrix product of every architecture: what surrounds it only rearranges its inputs.
+    Every architecture uses it for its adapted matrix products; the layers around it only
+    rearrange the inputs.
 
     Parameters
     ----------
@@ -82,9 +83,9 @@ class AdaptedDense(Layer):
     adapter : Adapter
     bias : bool
     needs_dx : bool, default=True
-        False for the first layer of a network, which skips its input gradient.
+        False for the first layer of a network, whose input gradient is not computed.
     gain : float, default=1.0
-        Factor of the scale that the configuration gives the scaffold.
+        Factor applied to the scale that the configuration gives the scaffold.
     """
 
     weight: Array  # (d_out, d_in)
@@ -153,10 +154,9 @@ class AdaptedDense(Layer):
         return float(self.beta[0]) if self.learns_beta else float(self.adapter.beta)
 
     def effective_weight(self) -> np.ndarray:
-        """Return the one matrix that scaffold and adapter amount to: float64, on the host.
+        """Return the single matrix equivalent to scaffold and adapter: float64, on the host.
 
-        ``W_eff = beta W + s B A``, (d_out, d_in); under DoRA its rows have the lengths that were
-        trained.
+        ``W_eff = beta W + s B A``, (d_out, d_in); under DoRA its rows have the trained norms.
         """
         if self.adapter.mode == "full":
             return to_host(self.weight).astype(np.float64)
@@ -201,8 +201,8 @@ class AdaptedDense(Layer):
             y += self.bias
         if not training:
             return y, None
-        kept = base if self.learns_beta and not self.needs_dx else None
-        return y, (x, z, mask, kept, norms, v)
+        base_for_beta = base if self.learns_beta and not self.needs_dx else None
+        return y, (x, z, mask, base_for_beta, norms, v)
 
     # Backward ------------------------------------------------------------------------
 
@@ -229,14 +229,14 @@ class AdaptedDense(Layer):
             self.dB += dy.T @ z
         if g is None:
             return None
-        dx = g  # ours to write to: the product has just been made
+        dx = g  # may be overwritten: rmatmul has returned a new array
         dx *= self.beta
         if u is not None:
             low = u @ self.A  # (n, d_in)
             dx += low if mask is None else kernels.masked(low, mask)
         return dx
 
-    # Shared and spared products ---------------------------------------------------------
+    # Shared and precomputed products ----------------------------------------------------
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
         alike = [o for o in others if isinstance(o, AdaptedDense) and o._shares(self)]
@@ -251,7 +251,7 @@ class AdaptedDense(Layer):
         )
 
     def _shares(self, other: AdaptedDense) -> bool:
-        """Return whether the frozen weights are those of another layer."""
+        """Return whether this layer has the same frozen weights as another."""
         if self.adapter.mode == "full":
             return False
         return self.scaffold is other.scaffold or self.scaffold.spec == other.scaffold.spec
@@ -264,7 +264,7 @@ class AdaptedDense(Layer):
             return {}
         return {self.path: like_rows(self.scaffold.matmul(as_rows(x)), x)}
 
-    # What it costs ------------------------------------------------------------------------
+    # Costs --------------------------------------------------------------------------------
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.d_out)
@@ -273,9 +273,10 @@ class AdaptedDense(Layer):
         rows, rank, d_in, d_out = count_rows(shape), self.adapter.rank, self.d_in, self.d_out
         if self.adapter.mode == "full":
             return trained_product(rows, d_in, d_out, self.needs_dx)
-        there, back = self.scaffold.multiply_adds(), self.scaffold.multiply_adds(backward=True)
+        forward = self.scaffold.multiply_adds()
+        backward = self.scaffold.multiply_adds(backward=True)
         # x W^T; g = dy W.
-        count = MultiplyAdds(rows * there, rows * back if self.needs_dx else 0)
+        count = MultiplyAdds(rows * forward, rows * backward if self.needs_dx else 0)
         if self.adapter.low_rank:
             read, inject = rows * rank * d_in, rows * rank * d_out
             # z = x A^T and z B^T; u = dy B, dA = u^T x, dB = dy^T z, and u A.
@@ -286,14 +287,14 @@ class AdaptedDense(Layer):
             # A W^T, A A^T and B (A A^T); (e B)^T W, B^T (e B) and its product with A.
             small = rank * rank * (d_in + d_out)
             count += MultiplyAdds(
-                forward_call=rank * there + small, backward_call=rank * back + small
+                forward_call=rank * forward + small, backward_call=rank * backward + small
             )
         return count
 
     # Weight decomposition (DoRA) ------------------------------------------------------
 
     def _norms(self) -> tuple[Array, Array, Array]:
-        """Return the row norms of V = beta W + s B A, without V, and what led to them.
+        """Return the row norms of V = beta W + s B A without forming V, W A^T and B (A A^T).
 
         ``|V_i|^2 = beta^2 |W_i|^2 + 2 beta s B_i . (A W^T)_i + s^2 B_i (A A^T) B_i^T``
         """
@@ -308,7 +309,7 @@ class AdaptedDense(Layer):
         return xp.sqrt(xp.maximum(squared, 0) + _NORM_EPS), cross, spread
 
     def _magnitude_backward(self, dy: Array, norms: tuple[Array, Array, Array], v: Array) -> Array:
-        """Add the gradients that pass through magnitude and norm; return that of v.
+        """Add the gradients that pass through magnitude and norm; return the gradient of v.
 
         The norm is differentiated too (Liu et al., 2024, treat it as a constant), so the
         gradient is exact.
@@ -317,15 +318,15 @@ class AdaptedDense(Layer):
         s, ratio = self.adapter.scaling, self.magnitude / norm
         along = (dy * v).sum(axis=0)  # (d_out,)
         self.dmagnitude += along / norm
-        # Gradient of half the squared norm of each row.
+        # Gradient with respect to half the squared norm of each row.
         e = -along * ratio / (norm * norm)  # (d_out,)
         eB = e[:, None] * self.B  # (d_out, rank)
         self.dB += e[:, None] * (s * self.beta * cross + s * s * spread)
         self.dA += s * self.beta * self.scaffold.rmatmul(eB.T)
         self.dA += s * s * ((self.B.T @ eB) @ self.A)
         if self.learns_beta:
-            own = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
-            self.dbeta += dot(e, own)
+            slope = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
+            self.dbeta += dot(e, slope)
         return dy * ratio
 
 
@@ -361,7 +362,7 @@ class Dense(Layer):
 
     def initialise_own(self, seed: int) -> None:
         super().initialise_own(seed)
-        if self.has_bias:  # uniform over the inputs, as PyTorch's
+        if self.has_bias:  # uniform with fan-in d_in, as in PyTorch
             bias = init_stream(seed, f"{self.path}.bias")
             assign(self.bias, kaiming_uniform(bias, self.bias.shape, self.d_in))
 

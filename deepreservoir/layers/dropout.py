@@ -1,4 +1,4 @@
-"""Dropout masks keyed by (seed, path, step, call): the same key, the same mask, anywhere."""
+"""Dropout masks keyed by (seed, path, step, call): equal keys give equal masks everywhere."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from .base import Pass
 
 @lru_cache(maxsize=65_536)  # the same streams serve every step; one per layer and call
 def _stream(seed: int, path: str, calls: tuple[int, ...]) -> Stream:
-    # A layer that is called once per step has the stream of its path alone.
+    # A layer that is called once per step uses the stream of its path alone.
     return Stream(seed, path, "/".join(("dropout", *map(str, calls))))
 
 
 def dropout_mask(like: Array, rate: float, path: str, on: Pass) -> Mask:
-    """Return the mask for `like` (n, d): zeros, and the reciprocal of the share kept.
+    """Return the mask for `like` (n, d): zeros, and elsewhere the reciprocal of the kept fraction.
 
     The rate is rounded to a multiple of 1/65,536, the resolution of a lane. On a device the mask
-    is not an array but what draws it: :func:`deepreservoir.kernels.masked` applies either.
+    is not an array but the key that it is drawn from; :func:`deepreservoir.kernels.masked` accepts
+    both.
     """
     step = on.step
     assert step is not None, "dropout is applied in training only"

@@ -1,4 +1,4 @@
-"""Start values of trained parameters, drawn from streams."""
+"""Initial values of trained parameters, drawn from streams."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..scaffold.tables import lane_table
 
 
 def init_stream(seed: int, path: str) -> Stream:
-    """Return the stream of the start values of the parameter at `path`."""
+    """Return the stream of the initial values of the parameter at `path`."""
     return Stream(seed, path, "init")
 
 
 def assign(view: Array, values: np.ndarray) -> None:
-    """Write host values into a view, wherever it lies."""
+    """Write host values into a view on any device."""
     view[...] = array_module(view).asarray(values, dtype=view.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Counts of the multiply-adds that layers make."""
+"""Counts of the multiply-adds of layers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class MultiplyAdds:
     """Multiply-adds of matrix products, two floating-point operations each.
 
-    What is done entry by entry (activations, biases, norms, scales, the optimiser) is left out:
-    it grows with the widths, and products with their squares.
+    Elementwise work (activations, biases, norms, scales, the optimiser) is not counted: it grows
+    linearly with the widths, matrix products quadratically.
 
     Attributes
     ----------
     forward, backward : int
-        Of all rows of the input.
+        For all rows of the input.
     forward_call, backward_call : int
-        Of each call besides, however many rows it has: DoRA's norms.
+        In addition for each call, whatever its number of rows: DoRA's norms.
     """
 
     forward: int = 0
@@ -34,16 +34,16 @@ class MultiplyAdds:
         )
 
     def prediction(self, samples: int, calls: int = 1) -> int:
-        """Return those of `samples` such inputs forward, in `calls` calls."""
+        """Return the count for `samples` such inputs forward, in `calls` calls."""
         return samples * self.forward + calls * self.forward_call
 
     def training(self, samples: int, calls: int = 1) -> int:
-        """Return those of `samples` such inputs forward and backward, in `calls` steps."""
+        """Return the count for `samples` such inputs forward and backward, in `calls` steps."""
         backward = samples * self.backward + calls * self.backward_call
         return self.prediction(samples, calls) + backward
 
 
 def trained_product(rows: int, d_in: int, d_out: int, needs_dx: bool) -> MultiplyAdds:
-    """Count x W^T; dW = dy^T x; dx = dy W."""
+    """Return the count for the products x W^T, dW = dy^T x and dx = dy W."""
     product = rows * d_in * d_out
     return MultiplyAdds(product, product * (2 if needs_dx else 1))

@@ -1,4 +1,4 @@
-"""Configurations: plain data that builds layers, and the registry that files name them by."""
+"""Configurations, plain data that builds layers, and the registry of their names in files."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SCALINGS = ("lora", "rslora")
 B_INITS = ("zeros", "kaiming")
 DTYPES = ("float32", "float64")
 
-#: Rank of an adapted layer where none is asked for; a narrower layer takes its own width.
+#: Rank of an adapted layer under rank="auto"; a narrower layer takes its own width.
 DEFAULT_RANK = 8
 
-#: Configurations by the name that files have for them.
+#: Configuration classes by the name that files store.
 ARCHITECTURES: dict[str, type[NetworkConfig]] = {}
 
-#: The architecture of files that do not name one: the only one there was.
+#: The architecture of files that do not name one: they are older than any other.
 FIRST_ARCHITECTURE = "mlp"
 
 Config = TypeVar("Config", bound="type[NetworkConfig]")
@@ -41,18 +41,18 @@ Config = TypeVar("Config", bound="type[NetworkConfig]")
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(ABC):
-    """Which layers, which widths: plain data, which with a seed decides every frozen weight.
+    """Layers and widths as plain data, which determines every frozen weight together with a seed.
 
-    An architecture is a subclass, a frozen dataclass under :func:`architecture`. It has a field
-    or property `n_outputs`, checks its fields in ``__post_init__`` (which calls this class's), and
-    defines :meth:`build` and `sample_shape`.
+    An architecture is a subclass: a frozen dataclass decorated with :func:`architecture`. It has a
+    field or property `n_outputs`, checks its fields in ``__post_init__`` (which calls that of this
+    class), and defines :meth:`build` and `sample_shape`.
 
     Parameters
     ----------
     rank : int or "auto", default="auto"
-        Of all adapters; ``"auto"`` is 8, or the width of a narrower layer.
+        Rank of all adapters; ``"auto"`` is 8, or the width of a narrower layer.
     lora_alpha : float, optional
-        Numerator of the scaling s; the rank unless given.
+        Numerator of the scaling s; the rank by default.
     scaling : {"lora", "rslora"}, default="lora"
         s = lora_alpha / rank, or lora_alpha / sqrt(rank).
     adapter : {"lora", "dora", "full", "none"}, default="lora"
@@ -68,24 +68,24 @@ class NetworkConfig(ABC):
     Raises
     ------
     ValueError
-        For any value out of its range, named, with what was expected.
+        If a value is out of range; the message names the parameter and what was expected.
 
     Attributes
     ----------
     name : str
-        What files and messages call the architecture.
+        Name of the architecture in files and messages.
     absent : mapping of str to object
-        Fields that a file may lack, since they are newer than the first version of the
-        architecture, each with the value that reproduces the versions before it.
+        Fields that a file may lack because they were added after the first version of the
+        architecture, each with the value that reproduces the earlier versions.
     large_ranks : {"refuse", "warn"}
-        What happens with a rank above min(d_in, d_out) of a layer.
+        What to do about a rank above min(d_in, d_out) of a layer.
     merges_samples : bool
-        Whether equal samples may be merged: not where a layer, such as batch normalisation, reads
-        a whole batch.
+        Whether equal samples may be merged; False if a layer, such as batch normalisation,
+        depends on the whole batch.
     decayed : collection of str
         Groups of parameters that weight decay applies to.
     prediction_dtype : {"float64", None}
-        Type that predictions are computed in on the CPU; None for the network's own.
+        Type in which predictions are computed on the CPU; None for the network's own.
     """
 
     name: ClassVar[str] = ""
@@ -107,7 +107,7 @@ class NetworkConfig(ABC):
     adapter_dropout: float = 0.0
     dtype: str = "float32"
 
-    # What an architecture says of itself --------------------------------------------------
+    # Defined by each architecture ---------------------------------------------------------
 
     if TYPE_CHECKING:  # a field of the subclass, or a property
 
@@ -119,24 +119,24 @@ class NetworkConfig(ABC):
     def build(self) -> tuple[Layer, Layer]:
         """Return the body and the head, not yet bound to parameters.
 
-        The head reads the rows that the body gives; it and the loss are run over blocks of them.
+        The head reads the rows that the body outputs; head and loss are run over blocks of rows.
         """
 
     @property
     @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one sample, without the batch axis: what costs are counted for."""
+        """The shape of one sample, without the batch axis; costs are counted for it."""
 
     def resized(self, n_params: int) -> Self | None:
-        """Return a configuration of this kind with at most `n_params` trained parameters.
+        """Return a configuration of this architecture with at most `n_params` trained parameters.
 
-        The control of equal bytes trains it: the best network of its size, such as a narrower
-        one. None if even the smallest is larger; also where an architecture defines none.
+        It is the control of equal bytes: the best network of that size, such as a narrower one.
+        None if even the smallest network is larger, or if the architecture defines no control.
         """
         return None
 
     def fully_trained(self) -> Self:
-        """Return the twin that trains every weight."""
+        """Return the counterpart that trains every weight."""
         return replace(self, adapter="full")
 
     @property
@@ -146,21 +146,21 @@ class NetworkConfig(ABC):
 
     @property
     def n_layers(self) -> int:
-        """An estimate of how many layers :meth:`build` makes, from the fields alone.
+        """An estimate of the number of layers that :meth:`build` makes, from the fields alone.
 
-        A file is refused by it before its layers are built. It is the length of all fields that
-        are tuples; an architecture with a depth overrides it.
+        By it a file can be rejected before its layers are built. It is derived from the lengths of
+        the fields that are tuples; an architecture with a depth overrides it.
         """
         values = [getattr(self, each.name) for each in fields(self) if each.init]
         return 2 + sum(len(value) for value in values if isinstance(value, tuple))
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes that one sample and its outputs take in a pass."""
+        """Bytes of one sample and its outputs in a pass."""
         size = sum(int(np.prod(shape)) for shape in (self.sample_shape, (self.n_outputs,)))
         return size * np.dtype(self.dtype).itemsize
 
-    # What all have in common ----------------------------------------------------------------
+    # Common to all architectures ------------------------------------------------------------
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -180,7 +180,7 @@ class NetworkConfig(ABC):
             check_choice("beta", self.beta, ("learned", "fixed"))
         elif not is_finite_number(self.beta):
             raise ValueError(
-                f"beta must be 'learned', 'fixed' or a finite start value; got {self.beta!r}"
+                f"beta must be 'learned', 'fixed' or a finite initial value; got {self.beta!r}"
             )
         if isinstance(self.rank, str):
             if self.rank != "auto":
@@ -214,7 +214,7 @@ class NetworkConfig(ABC):
 
     @property
     def adapted_shapes(self) -> dict[str, tuple[int, int]]:
-        """(d_in, d_out) of each layer that has a rank, by what messages call it."""
+        """(d_in, d_out) of each layer that has a rank, by its name in messages."""
         layers = [layer for part in self.build() for layer in part.walk()]
         return {
             layer.path: (layer.d_in, layer.d_out)
@@ -223,9 +223,9 @@ class NetworkConfig(ABC):
         }
 
     def rank_limit(self) -> tuple[int, str] | None:
-        """Return the largest rank that no layer's matrix is smaller than, and what it is.
+        """Return the largest rank that every adapted layer allows, and a description of it.
 
-        None where no layer has a rank.
+        None if no layer has a rank.
         """
         shapes = self.adapted_shapes
         if not shapes:
@@ -239,13 +239,13 @@ class NetworkConfig(ABC):
         return min(DEFAULT_RANK, d_in, d_out) if self.rank == "auto" else int(self.rank)
 
     def adapter_of(self, d_in: int, d_out: int, mode: Mode | None = None) -> Adapter:
-        """Return how a frozen matrix of these widths is adapted.
+        """Return the adapter of a frozen matrix of these widths.
 
         Parameters
         ----------
         d_in, d_out : int
         mode : {"lora", "dora", "full", "none"}, optional
-            In place of `adapter`.
+            Overrides the field `adapter`.
         """
         rank = self.rank_of(d_in, d_out)
         alpha = float(rank) if self.lora_alpha is None else float(self.lora_alpha)
@@ -260,7 +260,7 @@ class NetworkConfig(ABC):
         )
 
     def on_zero_scaffold(self) -> Self:
-        """Return the same network without frozen weights: what an adapter does alone."""
+        """Return the configuration with frozen weights of zero, so that the adapter acts alone."""
         return replace(self, scaffold="zero", scaffold_scale=1.0, storage="auto")
 
     def to_plain(self) -> dict[str, Any]:
@@ -271,7 +271,7 @@ class NetworkConfig(ABC):
 
 
 def architecture(name: str) -> Callable[[Config], Config]:
-    """Return a decorator that registers a configuration under a name, which its files will have.
+    """Return a class decorator that registers a configuration under the name stored in files.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def architecture(name: str) -> Callable[[Config], Config]:
     Raises
     ------
     ValueError
-        If another class has the name already.
+        If another class is registered under the name.
 
     Examples
     --------
@@ -291,10 +291,10 @@ def architecture(name: str) -> Callable[[Config], Config]:
 
     def register(cls: Config) -> Config:
         known = ARCHITECTURES.get(name)
-        # A module that is run again, as in a notebook, defines its class anew.
+        # A module that is run again, as in a notebook, defines its class again.
         if known is not None and not is_same_class(known, cls):
             raise ValueError(
-                f"the architecture {name!r} is registered already, as {known.__module__}."
+                f"the architecture {name!r} is already registered, by {known.__module__}."
                 f"{known.__qualname__}; give {cls.__qualname__} another name"
             )
         cls.name = name
@@ -305,10 +305,10 @@ def architecture(name: str) -> Callable[[Config], Config]:
 
 
 def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
-    """Return the configuration that :meth:`NetworkConfig.to_plain` made plain.
+    """Return the configuration that :meth:`NetworkConfig.to_plain` converted to plain data.
 
-    A field that is absent has the value that reproduces the versions before the field existed,
-    whatever its default is now.
+    A missing field gets the value that reproduces the versions before the field existed, whatever
+    its default is now.
 
     Parameters
     ----------
@@ -317,8 +317,8 @@ def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
     Raises
     ------
     ValueError
-        If the architecture is not registered here, a field is unknown or missing, or a value is
-        out of its range.
+        If the architecture is not registered, a field is unknown or missing, or a value is out of
+        range.
 
     Examples
     --------
@@ -332,24 +332,24 @@ def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
     cls = ARCHITECTURES.get(name) if isinstance(name, str) else None
     if cls is None:
         raise ValueError(
-            f"the architecture {name!r:.60} is not registered here, where there are "
+            f"the architecture {name!r:.60} is not registered; the registered ones are "
             f"{', '.join(sorted(ARCHITECTURES))}. Import the package that defines it, with "
-            f"@architecture({name!r:.60}) above its configuration, before the file is loaded"
+            f"@architecture({name!r:.60}) on its configuration, before loading the file"
         )
     known = {each.name: each for each in fields(cls) if each.init}
     unknown = sorted(values.keys() - known.keys())
     if unknown:
         raise ValueError(
-            f"the architecture {name!r} has no field {unknown[0]!r:.60}; it was added by a later "
-            "version, or the file is not one of ours"
+            f"the architecture {name!r} has no field {unknown[0]!r:.60}; the file was written by "
+            "a later version, or not by deepreservoir"
         )
     for missing in known.keys() - values.keys():
         if missing not in cls.absent:
             raise ValueError(f"the field {missing!r} of the architecture {name!r} is missing")
         values[missing] = cls.absent[missing]
     for each in known.values():
-        tuples = each.default is not MISSING and isinstance(each.default, tuple)
-        if tuples and not isinstance(values[each.name], list | tuple):
+        is_tuple = each.default is not MISSING and isinstance(each.default, tuple)
+        if is_tuple and not isinstance(values[each.name], list | tuple):
             raise ValueError(f"{each.name} must be a list; got {values[each.name]!r:.60}")
     arguments: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return cls(**arguments)

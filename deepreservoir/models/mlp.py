@@ -1,4 +1,4 @@
-"""The multilayer perceptron on scaffolds: its configuration, and the layers it builds."""
+"""The multilayer perceptron on scaffolds: its configuration and the layers that it builds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class MLPConfig(NetworkConfig):
     """A multilayer perceptron on scaffolds (paper, arXiv 2604.08749, section 3).
 
     The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`; `n_features`
-    and `n_outputs` are the widths at the two ends.
+    and `n_outputs` are the widths of the input and the output.
 
     Raises
     ------
     ValueError
-        For any value out of its range, named, with what was expected.
+        If a value is out of range; the message names the parameter and what was expected.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class MLPConfig(NetworkConfig):
     (8, 8)
     """
 
-    # A row's outputs in float64 do not show, in float32 digits, which rows it was computed with.
+    # To float32 precision, a row's outputs then do not depend on the rows computed with it.
     prediction_dtype = "float64"
 
     n_features: int
@@ -81,7 +81,7 @@ class MLPConfig(NetworkConfig):
         if self.residual and not any(d_in == d_out for d_in, d_out in self.hidden_shapes):
             raise ValueError(
                 "residual=True needs a hidden layer as wide as its input; the widths are "
-                f"{self.widths[:-1]}. Make two neighbours equal, or set residual=False"
+                f"{self.widths[:-1]}. Make two neighbouring widths equal, or set residual=False"
             )
 
     @property
@@ -117,12 +117,12 @@ class MLPConfig(NetworkConfig):
     def resized(self, n_params: int) -> Self | None:
         """Return one hidden layer, fully trained, as wide as `n_params` parameters allow.
 
-        One layer spends a small budget best: in a deep network as small as that the narrowest
-        layer would be a bottleneck. None if not even one unit fits.
+        One layer makes the best use of a small budget: in a deep network of that size the
+        narrowest layer would be a bottleneck. None if not even one unit fits.
         """
-
-        one, two = (self._one_layer(width).n_params for width in (1, 2))
-        width = (n_params - one) // (two - one) + 1  # each unit adds as many parameters
+        base, next_larger = (self._one_layer(width).n_params for width in (1, 2))
+        per_unit = next_larger - base
+        width = (n_params - base) // per_unit + 1
         return self._one_layer(width) if width >= 1 else None
 
     def _one_layer(self, width: int) -> Self:
@@ -135,7 +135,7 @@ class MLPConfig(NetworkConfig):
         for i, (d_in, d_out) in enumerate(self.hidden_shapes):
             path = f"layers.{i}"
             residual = self.residual and d_in == d_out
-            # A bias that nothing separates from the activation is added with it, in one pass.
+            # A bias directly before the activation is applied together with it, in one pass.
             fused_bias = self.bias and not self.layer_norm and not residual
             dense: Layer = AdaptedDense(
                 path,

@@ -1,4 +1,4 @@
-"""Frozen weights from a seed: streams of bits, families of distributions, storage."""
+"""Frozen weights from a seed: streams of bits, families of distributions, storages."""
 
 from .build import STORAGES, make_scaffold, resolve_storage
 from .registry import PAPER_FAMILIES

@@ -1,4 +1,4 @@
-"""From a specification to a scaffold, in the storage that was asked for."""
+"""Construction of a scaffold from its specification, in a given storage."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def resolve_storage(family: Family, storage: str) -> str:
         return construction.default_storage
     if storage in construction.storages:
         return storage
-    able = ", ".join(map(repr, construction.storages))
+    possible = ", ".join(map(repr, construction.storages))
     raise ValueError(
-        f"storage={storage!r} cannot hold scaffold={family.name!r}; use storage='auto' or {able}"
+        f"storage={storage!r} cannot hold scaffold={family.name!r}; use storage='auto' or "
+        f"{possible}"
     )
 
 
@@ -46,7 +47,7 @@ def make_scaffold(
     ----------
     spec : ScaffoldSpec
     storage : {"auto", "dense", "packed", "streamed", "structured"}
-        How the weights are kept; their values do not depend on it.
+        How the weights are stored; their values do not depend on it.
     dtype : numpy dtype, default=float32
         Type of the products, float32 or float64.
     device : {"cpu", "cuda"}

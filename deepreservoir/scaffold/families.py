@@ -1,4 +1,4 @@
-"""The families of the paper, and the constructions that make them.
+"""The families of the paper, and their constructions.
 
 A weight of an i.i.d. family is ``table[lane] * scale``: one look-up and one float32 product, so
 the bits are the same on every machine. The 22 families are those of the LottaLoRA paper (arXiv
@@ -22,7 +22,7 @@ from .storage import DenseScaffold, PackedScaffold, StreamedScaffold
 
 @dataclass(frozen=True)
 class LookUp(Construction):
-    """Each weight is the value of its own lane in a table, times one scale."""
+    """Each weight is the table value of its own lane, times one scale."""
 
     storages: ClassVar[Storages] = {
         "dense": DenseScaffold,
@@ -45,20 +45,20 @@ class LookUp(Construction):
 
 @dataclass(frozen=True)
 class Independent(LookUp):
-    """Independent weights of one distribution; the scale depends on the shape alone."""
+    """Independent weights from one distribution; the scale depends only on the shape."""
 
     iid = True
 
 
 @dataclass(frozen=True)
 class SpectralRadius(LookUp):
-    """Look-ups under a scale that brings the matrix to a spectral radius.
+    """Look-ups with a scale that gives the matrix a certain spectral radius.
 
     Parameters
     ----------
     radius : float
-        At a gain of one. A matrix that is not square has no spectral radius: its largest
-        singular value takes the place.
+        Spectral radius at a gain of one. For a matrix that is not square, the largest singular
+        value is used instead.
     """
 
     radius: float
@@ -71,7 +71,7 @@ class SpectralRadius(LookUp):
 
 @dataclass(frozen=True)
 class Orthogonal(Construction):
-    """Orthonormal rows, or columns where these are fewer, times the gain."""
+    """Orthonormal rows, or columns if these are fewer, times the gain."""
 
     storages: ClassVar[Storages] = {"dense": DenseScaffold}
     needs_linear_algebra = True

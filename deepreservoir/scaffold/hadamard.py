@@ -1,6 +1,6 @@
-"""Hadamard scaffolds: random signs about a Hadamard matrix, never written out.
+"""Hadamard scaffolds: a Hadamard matrix with random signs on both sides, never expanded.
 
-With n = d_in, a product costs O(n^1.5) where a dense one costs O(n^2), and memory is O(n).
+With n = d_in, a product costs O(n^1.5) instead of O(n^2) for a dense matrix, and memory is O(n).
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .storage import Scaffold
 from .streams import Stream
 from .tables import lane_table
 
-# Entries of a product that are transformed at a time where blocks are stacked.
+# Number of entries of a product that are transformed at a time if blocks are stacked.
 _GROUP_NUMBERS = 1 << 16
 
 
 def _like(x: Array, factor: Array) -> Array:
-    """Return a small factor in the dtype of x, which decides that of the product."""
+    """Return a small factor in the dtype of x, which determines the dtype of the product."""
     return factor.astype(x.dtype, copy=False)
 
 
 class HadamardScaffold(Scaffold):
     """W = D2 H D1 times one scale: every weight is plus or minus the scale.
 
-    H is the Sylvester-Hadamard matrix of the smallest order n that is a power of two and at
-    least d_in, of which the first d_in columns are used. One such block gives up to n
-    outputs; more outputs stack blocks, each with its own input signs D1. H = Ha (x) Hb,
-    so a product is two small matrix products; on a device it is one fast transform as long as
-    a row fits shared memory.
+    H is the Sylvester-Hadamard matrix whose order n is the smallest power of two of at least
+    d_in, of which the first d_in columns are used. One such block has up to n outputs; for more
+    outputs, blocks are stacked, each with its own input signs D1. H = Ha (x) Hb, so a product is
+    two small matrix products; on a device it is one fast transform if a row fits into shared
+    memory.
     """
 
     storage = "structured"
@@ -55,7 +55,7 @@ class HadamardScaffold(Scaffold):
         signs_out = self._signs(Stream(seed, path, f"{draw}/D2"), 1, d_out)[0]
         self._host = signs_in, signs_out
         self.signs_in = to_device(signs_in.astype(self.dtype), device)  # (blocks, d_in)
-        self.signs_out = to_device(  # (d_out,), the scale folded in
+        self.signs_out = to_device(  # (d_out,), including the scale
             (signs_out * spec.factor).astype(self.dtype), device
         )
         self._left = to_device(scipy.linalg.hadamard(a).astype(self.dtype), device)  # (a, a)
@@ -71,13 +71,13 @@ class HadamardScaffold(Scaffold):
         return sum(int(part.nbytes) for part in parts)
 
     def multiply_adds(self, backward: bool = False) -> int:
-        """Return the multiply-adds of the two small products, or a device's additions."""
+        """Return the multiply-adds of the two small products, or the additions on a device."""
         if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
             return self.blocks * self.order * (self.order.bit_length() - 1)
         return self.blocks * self.order * (len(self._left) + len(self._right))
 
     def _transform(self, x: Array) -> Array:
-        """Return x H, which is x H^T too: (n, order) -> (n, order)."""
+        """Return x H, which equals x H^T: (n, order) -> (n, order)."""
         n, a, b = len(x), len(self._left), len(self._right)
         right = (x.reshape(n * a, b) @ _like(x, self._right)).reshape(n, a, b)
         return (_like(x, self._left) @ right).reshape(n, self.order)
@@ -95,9 +95,9 @@ class HadamardScaffold(Scaffold):
         return out.reshape(-1, self.order)
 
     def _block_groups(self, n: int) -> Iterator[slice]:
-        """Yield groups of blocks, each of which transforms n rows together.
+        """Yield groups of blocks, which are applied to n rows together.
 
-        A tall matrix has many small blocks, and each group costs one iteration in Python.
+        A tall matrix has many small blocks, and each group takes one iteration in Python.
         """
         size = max(1, _GROUP_NUMBERS // max(1, n * self.order))
         for first in range(0, self.blocks, size):
@@ -130,15 +130,15 @@ class HadamardScaffold(Scaffold):
             signs_in = _like(g, self.signs_in[blocks])
             signed = self._signed(g[:, part], self.signs_out[part], len(signs_in) * order)
             mixed = self._transform(signed).reshape(n, len(signs_in), order)[:, :, :d_in]
-            one = len(signs_in) == 1  # spares a sum of one term
-            term = mixed[:, 0] * signs_in if one else (mixed * signs_in).sum(axis=1)
+            single = len(signs_in) == 1  # avoids a sum of one term
+            term = mixed[:, 0] * signs_in if single else (mixed * signs_in).sum(axis=1)
             out = term if out is None else out + term
         return out
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         signs_in, signs_out = self._host
         i = np.array(rows, dtype=np.intp)
-        # Entry (i, j) of the Sylvester matrix is -1 to the number of bits i and j share.
+        # Entry (i, j) of the Sylvester matrix is (-1)^k for the number k of bits set in both.
         shared = np.bitwise_count((i % self.order)[:, None] & np.array(cols, dtype=np.intp))
         hadamard = np.where(shared & 1, np.float32(-1), np.float32(1))
         signs = signs_out[i][:, None] * signs_in[i // self.order][:, cols.start : cols.stop]
@@ -147,7 +147,7 @@ class HadamardScaffold(Scaffold):
     def _rows_at(self, index: Array) -> Array:
         order, half = self.order, len(self._right)
         within = index % order
-        # Row i of a Kronecker product is that of its factors' rows; all entries are +-1.
+        # A row of a Kronecker product is the product of its factors' rows; all entries are +-1.
         left, right = self._left[within // half], self._right[within % half]
         rows = (left[:, :, None] * right[:, None, :]).reshape(len(index), order)
         rows = rows[:, : self.shape[1]] * self.signs_in[index // order]
@@ -157,7 +157,7 @@ class HadamardScaffold(Scaffold):
 
 @dataclass(frozen=True)
 class Hadamard(Construction):
-    """Random signs about a Hadamard matrix."""
+    """A Hadamard matrix with random signs on both sides."""
 
     storages: ClassVar[Storages] = {"structured": HadamardScaffold}
 
@@ -167,7 +167,7 @@ class Hadamard(Construction):
 
 FAMILY = Family(
     "hadamard",
-    "D2 H D1: random signs about a Hadamard matrix",
+    "D2 H D1: random signs on both sides of a Hadamard matrix",
     fan_in(1.0),
     Hadamard(),
     "binary",

@@ -1,6 +1,6 @@
-"""Kronecker scaffolds: a product of two small factors, never written out.
+"""Kronecker scaffolds: a product of two small factors, never expanded.
 
-With n = d_in, a product costs O(n^1.5) where a dense one costs O(n^2), and memory is O(n).
+With n = d_in, a product costs O(n^1.5) instead of O(n^2) for a dense matrix, and memory is O(n).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .tables import lane_table
 
 
 def _split(n: int) -> tuple[int, int]:
-    """Return the factors of `n` that are nearest to each other, the smaller one first."""
+    """Return the two factors of `n` that are closest to each other, the smaller one first."""
     small = next(a for a in range(math.isqrt(n), 0, -1) if n % a == 0)
     return small, n // small
 
 
 class KroneckerScaffold(Scaffold):
-    """W = P (x) Q times one scale, with P and Q normal at unit variance.
+    """W = P (x) Q times one scale, with normal P and Q of unit variance.
 
-    d_in and d_out are split into their nearest factors, so nothing is padded; a prime
-    dimension has no smaller factor and saves less.
+    d_in and d_out are each split into their two closest factors, so nothing is padded; a prime
+    dimension has no such factors and saves less.
     """
 
     storage = "structured"
@@ -45,7 +45,7 @@ class KroneckerScaffold(Scaffold):
         p = table[Stream(seed, path, f"{draw}/P").rows(0, p_out, p_in)]
         q = table[Stream(seed, path, f"{draw}/Q").rows(0, q_out, q_in)]
         self._host = p, q
-        # In products P includes the scale; a weight is (p q) scale, each product rounded.
+        # P includes the scale in matrix products; a weight is (p q) scale, rounded twice.
         self._p = to_device(p.astype(self.dtype) * spec.factor, device)  # (p_out, p_in)
         self._q = to_device(q.astype(self.dtype), device)  # (q_out, q_in)
 
@@ -86,7 +86,7 @@ class KroneckerScaffold(Scaffold):
 
     @cached_property
     def _unscaled(self) -> tuple[Array, Array]:
-        """P and Q where products are computed, unscaled, in float32: what weights are made of."""
+        """P and Q on the device of products, unscaled, in float32, as weights are defined."""
         p, q = self._host
         return to_device(p, self.device), to_device(q, self.device)
 

@@ -1,7 +1,7 @@
-"""The two families that need linear algebra: orthogonal and spectral radius.
+"""The linear algebra of two families: orthogonal and spectral radius.
 
 Both are computed on the host in float64 and rounded to float32. Unlike the look-ups of the
-other families their last bit can depend on the LAPACK in use; digests catch that.
+other families, their last bits can depend on the LAPACK in use; digests detect that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _DENSE_LIMIT = 1024
 
 
 def orthogonal(normal: np.ndarray) -> np.ndarray:
-    """Return orthonormal rows (or columns, whichever are fewer) made from normal entries.
+    """Return orthonormal rows, or columns if these are fewer, computed from normal entries.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def orthogonal(normal: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (d_out, d_in)
-        Uniform on the Stiefel manifold: QR with the signs of R's diagonal taken out.
+        Uniform on the Stiefel manifold: Q of a QR decomposition in which R's diagonal is positive.
     """
     wide = normal.shape[0] < normal.shape[1]
     columns = normal.T if wide else normal
@@ -34,10 +34,10 @@ def orthogonal(normal: np.ndarray) -> np.ndarray:
 
 
 def spectral_factor(matrix: np.ndarray, target: float) -> float:
-    """Return the factor that brings `matrix` to spectral radius `target`.
+    """Return the factor that scales `matrix` to the spectral radius `target`.
 
-    For a matrix that is not square the largest singular value takes the place of the
-    spectral radius.
+    For a matrix that is not square, the largest singular value is used instead of the spectral
+    radius.
     """
     a = matrix.astype(np.float64)
     rows, cols = a.shape
@@ -46,7 +46,7 @@ def spectral_factor(matrix: np.ndarray, target: float) -> float:
         return target / float(norm)
     if rows <= _DENSE_LIMIT:
         return target / float(np.abs(scipy.linalg.eigvals(a)).max())
-    # A random matrix has many eigenvalues near the edge of its disc, so Arnoldi needs room.
+    # A random matrix has many eigenvalues near the edge of its disc, so Arnoldi needs a large ncv.
     start = np.ones(rows) / np.sqrt(rows)
     values = scipy.sparse.linalg.eigs(
         a, k=6, ncv=128, v0=start, which="LM", tol=1e-10, return_eigenvectors=False

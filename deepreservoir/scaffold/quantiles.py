@@ -1,10 +1,9 @@
-"""The maths behind the tables that ship with the package, and the command that makes them.
+"""The definitions of the tables that ship with the package, and the command that creates them.
 
-A table holds 65,536 quantiles of a distribution, at (k + 1/2) / 65,536. Those that need
-logarithms, tangents or special functions could differ in their last bit from machine to
-machine, so they are computed once, rounded to float32, and shipped; `tables.py` pins
-their hashes. This module is read when the tables are made or tested, never when a scaffold
-is drawn:
+A table has 65,536 quantiles of a distribution, at (k + 1/2) / 65,536. Quantiles that need
+logarithms, tangents or special functions could differ in their last bits between machines, so
+they are computed once, rounded to float32, and shipped; `tables.py` pins their hashes. This
+module is imported only to create or test the tables, never to draw a scaffold:
 
     python -m deepreservoir.scaffold.quantiles OUT.safetensors
 """
@@ -39,7 +38,7 @@ def _laplace(u: np.ndarray) -> np.ndarray:
 
 def _gaussian_mixture(u: np.ndarray) -> np.ndarray:
     low, high = np.zeros_like(u), np.full_like(u, 5.0)  # u >= 1/2, so the quantile is positive
-    for _ in range(60):  # bisection to the last bit: the mixture has no closed inverse
+    for _ in range(60):  # bisection to the last bit: the inverse has no closed form
         middle = (low + high) / 2
         below = 0.9 * special.ndtr(middle / 0.05) + 0.1 * special.ndtr(middle / 0.5) < u
         low, high = np.where(below, middle, low), np.where(below, high, middle)
@@ -51,8 +50,8 @@ def _sparse_normal(u: np.ndarray) -> np.ndarray:
     return np.where(np.abs(u - 0.5) <= 0.1, 0.0, special.ndtri(tail))
 
 
-#: Quantile functions on each family's own scale (paper, table 13), in units of sigma
-#: where the family is fan-in scaled.
+#: Quantile functions on each family's own scale (paper, table 13), in units of sigma for
+#: families with fan-in scaling.
 QUANTILES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "normal": special.ndtri,
     "truncated_normal": _truncated_normal,
@@ -71,18 +70,18 @@ def raw_quantiles(name: str) -> np.ndarray:
     u = _positions()
     if name == "exponential":
         return QUANTILES[name](u)
-    # The others are symmetric: the upper half is computed, the lower one mirrors it.
+    # The others are symmetric: the upper half is computed and mirrored.
     upper = QUANTILES[name](u[TABLE_SIZE // 2 :])
     return np.concatenate([-upper[::-1], upper])
 
 
 def own_rms(name: str) -> float:
-    """Root mean square of the table on the family's own scale."""
+    """Return the root mean square of the table on the family's own scale."""
     return float(np.sqrt(np.mean(raw_quantiles(name) ** 2)))
 
 
 def standardised(name: str) -> np.ndarray:
-    """Return the table at unit variance, float64; mean zero by symmetry or by centring."""
+    """Return the table at unit variance, float64, with mean zero by symmetry or by centring."""
     q = raw_quantiles(name)
     if name == "exponential":
         q = q - q.mean()
@@ -93,14 +92,14 @@ def normal_codebook(bits: int) -> np.ndarray:
     """Return the 2**bits levels of a quantised N(0, 1), at unit variance.
 
     A level is the mean of its equally probable slice of the normal table, so the code of a
-    weight is the top `bits` bits of its lane (the quantile quantiser of NF4 and its kin).
+    weight is the top `bits` bits of its lane (quantile quantisation, as in NF4).
     """
     levels = standardised("normal").reshape(2**bits, -1).mean(axis=1)
     return levels / np.sqrt(np.mean(levels**2))
 
 
 def shipped_tables() -> dict[str, np.ndarray]:
-    """Return what the shipped file holds: upper halves of symmetric tables, and codebooks."""
+    """Return the contents of the shipped file: upper halves of symmetric tables, and codebooks."""
     tables = {name: standardised(name) for name in QUANTILES}
     for bits in (2, 4, 8):
         tables[f"normal_{bits}bit"] = normal_codebook(bits)

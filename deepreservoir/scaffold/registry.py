@@ -1,4 +1,4 @@
-"""All families by name, in the order of every list. A new family is one line here."""
+"""The registry of all families, in the order of all lists. A new family is one line here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a scaffold is, before any of it is drawn: family, shape, seed, path and scale.
+"""The specification of a scaffold before it is drawn: family, shape, seed, path and scale.
 
-A :class:`Family` is one distribution of frozen weights, and its :class:`Construction` answers
-every question about how such weights are made and stored. No other code branches on the name of
-a family: a new one is a file that defines it and a line in :mod:`~deepreservoir.scaffold.registry`.
+A :class:`Family` is one distribution of frozen weights, and its :class:`Construction` defines how
+such weights are made and stored. No other code branches on the name of a family: a new family is a
+file that defines it and a line in :mod:`~deepreservoir.scaffold.registry`.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from .streams import Stream, check_seed
 from .tables import codebook, lane_table
 
 OwnScale = Callable[[int, int], float]  # (d_out, d_in) -> standard deviation
-# Name of a storage -> its scaffold class, of a module above this one: hence Any.
+# Name of a storage -> its scaffold class, which a module above this one defines: hence Any.
 Storages = Mapping[str, Callable[..., Any]]
 
 
 class Construction(ABC):
-    """How the weights of a family are made from random lanes, and which storages hold them.
+    """How the weights of a family are made from random lanes, and in which storages.
 
-    A subclass defines `storages` and :meth:`tile`, and overrides what differs.
+    A subclass defines `storages` and :meth:`tile`, and overrides whatever else differs.
 
     Attributes
     ----------
     storages : mapping of str to callable
-        Storages that can hold such weights: name to the scaffold class, which is called with
-        (spec, dtype, device). The first one is the meaning of ``storage="auto"``.
+        Possible storages of such weights: name to the scaffold class, which is called with
+        (spec, dtype, device). The first one is used under ``storage="auto"``.
     iid : bool
         Whether the weights are independent and identically distributed.
     addressable : bool
-        Whether each weight is a look-up of its own lane in ``spec.table``, so that any row is
-        drawn alone.
+        Whether each weight is a look-up of its own lane in ``spec.table``, so that any row can be
+        drawn on its own.
     needs_linear_algebra : bool
-        Whether the whole matrix is decomposed to draw it. The last bits then depend on the LAPACK.
+        Whether drawing decomposes the whole matrix. The last bits then depend on the LAPACK.
     has_saved_factor : bool
-        Whether `factor` is found by linear algebra, so that files keep it.
+        Whether `factor` is computed by linear algebra, so that files store it.
     """
 
     storages: ClassVar[Storages]
@@ -54,11 +54,11 @@ class Construction(ABC):
 
     @property
     def default_storage(self) -> str:
-        """The storage that ``"auto"`` stands for."""
+        """The storage used under ``"auto"``."""
         return next(iter(self.storages))
 
     def drawn_bytes(self, shape: tuple[int, int]) -> int:
-        """Return the bytes of everything drawn, not necessarily at once, to get all weights."""
+        """Return the total bytes, not necessarily at once, that drawing all weights takes."""
         # Linear algebra works on copies in float64.
         return (24 if self.needs_linear_algebra else 4) * math.prod(shape)
 
@@ -70,9 +70,9 @@ class Construction(ABC):
         return spec.gain / math.sqrt(d_in)
 
     def whole(self, spec: ScaffoldSpec) -> np.ndarray:
-        """Return the weights of a construction that cannot draw less than all of them.
+        """Return all weights, for a construction that cannot draw a part of them.
 
-        Called once per specification, which keeps the result as ``spec.whole``.
+        This is called once per specification, which keeps the result as ``spec.whole``.
         """
         raise NotImplementedError(f"{type(self).__name__} does not draw whole matrices")
 
@@ -83,7 +83,7 @@ class Construction(ABC):
     def rows(
         self, spec: ScaffoldSpec, start: int, stop: int, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return rows [start, stop) in float32, written to `out` where that is given."""
+        """Return rows [start, stop) in float32, written to `out` if given."""
         rows = self.tile(spec, range(start, stop), range(spec.shape[1]))
         if out is None:
             return rows
@@ -105,12 +105,12 @@ class Family:
     construction : Construction
         How its weights are made.
     table : str
-        Name of the table of quantiles that it reads.
+        Name of its table of quantiles.
     bits : int
-        Bits that distinguish its weights: 1, 2, 4, 8 or 16. The code of a weight is the top
-        `bits` bits of its lane.
+        Number of bits that distinguish its weights: 1, 2, 4, 8 or 16. The code of a weight is the
+        top `bits` bits of its lane.
     random : bool
-        Whether its weights depend on the seed; not so for the control without a scaffold.
+        Whether its weights depend on the seed; False for the control without a scaffold.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Family:
     random: bool = True
 
 
-#: Families by name. :mod:`deepreservoir.scaffold.registry` fills it, in the order of the lists
+#: Families by name, filled by :mod:`deepreservoir.scaffold.registry` in the order of the lists
 #: that users see.
 FAMILIES: dict[str, Family] = {}
 
@@ -133,7 +133,7 @@ def get_family(name: str) -> Family:
     Raises
     ------
     ValueError
-        If there is none; the message lists those that exist.
+        If there is no such family; the message lists the existing ones.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def get_family(name: str) -> Family:
 
 @dataclass(frozen=True)
 class ScaffoldSpec:
-    """Everything that decides the bits of one frozen weight matrix.
+    """Everything that determines the bits of one frozen weight matrix.
 
     Parameters
     ----------
@@ -160,20 +160,20 @@ class ScaffoldSpec:
     seed : int
         Seed of the scaffold.
     path : str
-        Path of the layer it belongs to; layers never share bits.
+        Path of the layer that it belongs to; layers never share bits.
     scale : float or "family"
-        A gain g: unit variance times ``g / sqrt(d_in)``. ``"family"`` keeps the scale of
-        the paper's table 13. For `orthogonal` and `spectral_radius`, whose scale is their
-        definition, the gain multiplies it.
+        A gain g: unit variance times ``g / sqrt(d_in)``. ``"family"`` uses the scale of
+        the paper's table 13. For `orthogonal` and `spectral_radius`, whose definition fixes the
+        scale, the gain multiplies that scale.
     known_factor : float, optional
-        `factor` of an equal scaffold that was drawn before, for a family whose files keep it
-        (`spectral_radius`): spares the search for its eigenvalues, and does not depend on their
-        last digit.
+        The `factor` of an equal scaffold that was drawn before, for a family whose files store it
+        (`spectral_radius`). Its eigenvalues then need not be computed, and their last digits do
+        not matter.
 
     Raises
     ------
     ValueError
-        For an unknown family, a shape that is not positive, a negative seed, a gain that
+        For an unknown family, a shape that is not positive, a negative seed, or a gain that
         is not positive and finite.
 
     Examples
@@ -203,9 +203,9 @@ class ScaffoldSpec:
         if factor is not None and not (
             construction.has_saved_factor and 0 < np.float32(factor) < np.inf
         ):
-            able = ", ".join(n for n, f in FAMILIES.items() if f.construction.has_saved_factor)
+            names = ", ".join(n for n, f in FAMILIES.items() if f.construction.has_saved_factor)
             raise ValueError(
-                f"known_factor must be positive and finite, and is for {able} alone; got "
+                f"known_factor must be positive and finite, and is only for {names}; got "
                 f"{factor!r} for {self.family}"
             )
 
@@ -228,7 +228,7 @@ class ScaffoldSpec:
 
     @cached_property
     def factor(self) -> np.float32:
-        """The one float32 number that scales the family's unit-variance weights."""
+        """The float32 number that scales the family's unit-variance weights."""
         if self.known_factor is not None:
             return np.float32(self.known_factor)
         return np.float32(self.construction.factor(self))
@@ -245,28 +245,28 @@ class ScaffoldSpec:
 
     @cached_property
     def whole(self) -> np.ndarray:
-        """All weights, read-only float32, of a construction that draws them together."""
+        """All weights as read-only float32, for a construction that draws them together."""
         matrix = self.construction.whole(self)
         matrix.flags.writeable = False
         return matrix
 
     def unit_rows(self, start: int, stop: int) -> np.ndarray:
-        """Return the table's values, at unit variance, of rows [start, stop) of the lanes."""
+        """Return the table values, at unit variance, of rows [start, stop) of the lanes."""
         lanes = self.stream.rows(start, stop, self.shape[1])
         return lane_table(self.definition.table)[lanes]
 
     @property
     def drawn_bytes(self) -> int:
-        """Bytes of everything drawn, not necessarily at once, to get all weights."""
+        """Total bytes, not necessarily at once, that drawing all weights takes."""
         return self.construction.drawn_bytes(self.shape)
 
     @property
     def addressable(self) -> bool:
-        """Whether a row can be drawn without drawing the whole."""
+        """Whether a row can be drawn without drawing the whole matrix."""
         return self.construction.addressable
 
     def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """Draw rows [start, stop), into `out` where that is given.
+        """Draw rows [start, stop), into `out` if given.
 
         Returns
         -------
@@ -275,7 +275,7 @@ class ScaffoldSpec:
         return self.construction.rows(self, start, stop, out)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
-        """Draw one tile, and nothing else where the family is addressable."""
+        """Draw one tile, and nothing else if the family is addressable."""
         return self.construction.tile(self, rows, cols)
 
 
@@ -286,6 +286,6 @@ def check_scale(scale: object) -> None:
     # Beyond these the weights would be infinite or zero in float32.
     if not is_finite_number(scale) or not 1e-30 <= float(scale) <= 1e30:  # type: ignore[arg-type]
         raise ValueError(
-            f"scaffold_scale must be a positive gain or 'family'; got {scale!r} (gains run from "
-            "1e-30 to 1e30; for no scaffold at all use scaffold='zero')"
+            f"scaffold_scale must be a positive gain or 'family'; got {scale!r} (gains range "
+            "from 1e-30 to 1e30; use scaffold='zero' for no scaffold)"
         )

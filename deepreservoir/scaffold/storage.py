@@ -1,4 +1,4 @@
-"""Frozen weight matrices behind one interface, in several storages.
+"""Frozen weight matrices in several storages with one interface.
 
 Every storage has the same methods: ``matmul`` (x W^T), ``rmatmul`` (g W), ``rows_at`` (rows by
 index), ``dense``, ``tile``, ``nbytes`` and ``digest``. The values are the same; memory and speed
@@ -33,7 +33,7 @@ from ..kernels import (
 )
 from .spec import ScaffoldSpec
 
-# Bytes of float32 weights that are drawn, unpacked or hashed at a time.
+# Number of bytes of float32 weights that are drawn, unpacked or hashed at a time.
 TILE_BYTES = 8 << 20
 
 
@@ -45,10 +45,10 @@ class Scaffold:
     Parameters
     ----------
     spec : ScaffoldSpec
-        What is drawn.
+        Specification of the matrix.
     dtype : numpy dtype, default=float32
-        Type that products are mostly computed in: dense weights are held in it. The weights
-        are float32 values in any case.
+        Type in which products are mostly computed; dense weights are stored in it. The weights
+        are always float32 values.
     device : "cpu" or "cuda"
     """
 
@@ -67,17 +67,17 @@ class Scaffold:
         return self.spec.shape
 
     def serves(self, spec: ScaffoldSpec, storage: str, dtype: np.dtype, device: Device) -> bool:
-        """Return whether this is the scaffold that :func:`make_scaffold` would make of these."""
+        """Return whether :func:`make_scaffold` would make this scaffold from these arguments."""
         properties = (self.spec, self.storage, self.dtype, self.device)
         return properties == (spec, storage, dtype, device)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held between products."""
+        """Bytes that are kept in memory between products."""
         raise NotImplementedError
 
     def multiply_adds(self, backward: bool = False) -> int:
-        """Return the multiply-adds of `matmul`, or backward of `rmatmul`, for one row."""
+        """Return the multiply-adds of `matmul`, or of `rmatmul` if `backward`, for one row."""
         d_out, d_in = self.shape
         return d_out * d_in
 
@@ -96,7 +96,7 @@ class Scaffold:
     def _over_rows(
         self, product: Callable[[Array], Array], x: Array, width: int, out_width: int
     ) -> Array:
-        """Return a product of rows with the leading axes of x, which are flattened for it."""
+        """Return a product over the rows of x, with the leading axes of x restored."""
         if x.ndim == 0 or x.shape[-1] != width:
             raise ValueError(
                 f"a product with scaffold {self.spec.path!r} of shape {self.shape} needs a last "
@@ -119,7 +119,7 @@ class Scaffold:
         return out
 
     def rows_at(self, index: Array) -> Array:
-        """Return rows of W by index, as an embedding table does, without the other rows.
+        """Return rows of W by index, like an embedding table, without drawing the other rows.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Scaffold:
         Returns
         -------
         array of the scaffold's dtype, ``(*index.shape, d_in)``
-            Where the scaffold is: the rows of :meth:`dense`.
+            The rows of :meth:`dense`, on the scaffold's device.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class Scaffold:
         return rows.reshape(*index.shape, d_in)
 
     def _rows_at(self, index: Array) -> Array:
-        """Return the rows of a 1-D index that is not empty, where products are computed."""
+        """Return the rows of a non-empty 1-D index, on the scaffold's device."""
         if self.spec.addressable:
             table = self._device_table if self.device == "cuda" else self.spec.table
             return draw_rows_at(table, self.spec.stream.key, index, self.shape[1])
@@ -181,12 +181,12 @@ class Scaffold:
             yield range(start, min(start + step, d_out))
 
     def product_tiles(self, dtype: np.dtype | type) -> Iterator[tuple[range, Array]]:
-        """Yield (rows, W[rows]) where products are computed, in `dtype`."""
+        """Yield (rows, W[rows]) on the scaffold's device, in `dtype`."""
         for rows in self._row_ranges():
             yield rows, self._product_rows(rows).astype(dtype, copy=False)
 
     def _product_rows(self, rows: range) -> Array:
-        """Return W[rows] where products are computed, drawn there if the family allows it."""
+        """Return W[rows] on the scaffold's device, drawn there if the family allows it."""
         if self.device == "cuda" and self.spec.addressable:
             table, key = self._device_table, self.spec.stream.key
             return draw_rows(table, key, rows.start, rows.stop, self.shape[1])
@@ -204,7 +204,7 @@ class Scaffold:
         return out
 
     def digest(self) -> str:
-        """Return the SHA-256 of the weights' bytes: float32, little end first, row by row."""
+        """Return the SHA-256 of the weights' bytes: float32, little-endian, row by row."""
         return self._digest
 
     @cached_property
@@ -216,7 +216,7 @@ class Scaffold:
 
     @cached_property
     def row_norms_squared(self) -> Array:
-        """Squared length of each row, (d_out,), in `dtype`: what DoRA normalises by."""
+        """Squared norm of each row, (d_out,), in `dtype`, which DoRA needs."""
         xp = device_module(self.device)
         norms = xp.empty(self.shape[0])
         for rows, tile in self.product_tiles(np.float32):
@@ -225,9 +225,9 @@ class Scaffold:
 
 
 class DenseScaffold(Scaffold):
-    """All weights in memory: 4 bytes each, or 8 in float64.
+    """All weights in memory: 4 bytes per weight, or 8 in float64.
 
-    A product in another dtype converts a tile at a time.
+    A product in another dtype converts one tile at a time.
     """
 
     storage = "dense"
@@ -267,7 +267,7 @@ class DenseScaffold(Scaffold):
 
 
 class StreamedScaffold(Scaffold):
-    """One tile in memory: the weights are drawn again inside every product."""
+    """One tile in memory at a time: the weights are redrawn inside every product."""
 
     storage = "streamed"
 
@@ -277,10 +277,10 @@ class StreamedScaffold(Scaffold):
 
 
 class PackedScaffold(Scaffold):
-    """1, 2, 4, 8 or 16 bits per weight, unpacked a tile at a time.
+    """1, 2, 4, 8 or 16 bits per weight, unpacked one tile at a time.
 
-    The code of a weight is the top bits of its lane. Codes are packed little end first: the
-    first weight of a byte sits in its lowest bits; a row starts on a byte.
+    The code of a weight is the top bits of its lane. Codes are packed in little-endian order: the
+    first weight of a byte is in its lowest bits, and a row starts at a byte boundary.
     """
 
     storage = "packed"

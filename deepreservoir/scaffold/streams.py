@@ -4,10 +4,10 @@ Everything random in deepreservoir comes from here. The generator is Philox 4x64
 (Salmon et al., 2011) in NumPy's form, whose raw stream NumPy guarantees. Its key is the
 first 128 bits of a SHA-256 over the format version, the seed, the path of the layer and
 the name of the draw; its counter is the position. A block is four 64-bit words, that is
-sixteen 16-bit lanes, little end first. A row of a matrix starts on a block, so any tile
-can be made alone, in any order, on any machine.
+sixteen 16-bit lanes in little-endian order. A row of a matrix starts at a block, so any tile
+can be generated on its own, in any order, on any machine.
 
-This layout is a file format: every saved model depends on it. A change to it is a new
+This layout is a file format: every saved model depends on it. A change to it requires a new
 `FORMAT_VERSION`.
 """
 
@@ -26,7 +26,7 @@ WORDS_PER_BLOCK = 4
 
 
 def check_seed(seed: object, name: str) -> int:
-    """Return `seed` as an int, or raise a ValueError that calls it `name`."""
+    """Return `seed` as an int, or raise a ValueError in which it is called `name`."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"{name} must be a non-negative integer; got {seed!r}")
     return int(seed)
@@ -34,7 +34,7 @@ def check_seed(seed: object, name: str) -> int:
 
 @dataclass(frozen=True)
 class Stream:
-    """Random bits that depend on a seed, a path and the name of a draw, and on nothing else.
+    """Random bits that depend only on a seed, a path and the name of a draw.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Stream:
     path : str
         Path of the layer, such as ``"layers.0"``.
     draw : str
-        What is drawn, such as ``"scaffold/normal"`` or ``"dropout"``.
+        Name of the draw, such as ``"scaffold/normal"`` or ``"dropout"``.
 
     Examples
     --------
@@ -60,7 +60,9 @@ class Stream:
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")
         if "\n" in self.path or "\n" in self.draw:
-            raise ValueError(f"a path may hold no line break; got {self.path!r}, {self.draw!r}")
+            raise ValueError(
+                f"path and draw must not contain line breaks; got {self.path!r}, {self.draw!r}"
+            )
 
     @cached_property
     def key(self) -> int:
@@ -69,30 +71,30 @@ class Stream:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
 
     def words(self, n: int, start_block: int = 0, substream: int = 0) -> np.ndarray:
-        """Return `n` 64-bit words, from block `start_block` of `substream` on.
+        """Return `n` 64-bit words, starting at block `start_block` of `substream`.
 
-        Substreams (a training step, an epoch) do not meet: each has 2**64 blocks.
+        Substreams (a training step, an epoch) do not overlap: each has 2**64 blocks.
         """
         counter = int(start_block) + (int(substream) << 64)  # NumPy integers would overflow
         return np.random.Philox(key=self.key, counter=counter).random_raw(n)
 
     def lanes(self, n_blocks: int, start_block: int = 0, substream: int = 0) -> np.ndarray:
-        """Return ``16 * n_blocks`` 16-bit lanes, from block `start_block` on."""
+        """Return ``16 * n_blocks`` 16-bit lanes, starting at block `start_block`."""
         words = self.words(n_blocks * WORDS_PER_BLOCK, start_block, substream)
         return words.astype("<u8", copy=False).view("<u2")
 
     def rows(self, start: int, stop: int, width: int, substream: int = 0) -> np.ndarray:
-        """Return rows [start, stop) of the lanes of a matrix that is `width` wide.
+        """Return rows [start, stop) of the lanes of a matrix with `width` columns.
 
         Returns
         -------
         ndarray of uint16, shape (stop - start, width)
-            A view, which is contiguous where `width` is a multiple of 16.
+            A view, which is contiguous if `width` is a multiple of 16.
         """
         return lane_rows(self.key, start, stop, width, substream)
 
     def tile(self, rows: range, cols: range, width: int) -> np.ndarray:
-        """Return the lanes of one tile of a matrix that is `width` wide, and no others.
+        """Return the lanes of one tile of a matrix with `width` columns.
 
         Returns
         -------

@@ -1,6 +1,6 @@
 """Tables of quantiles: the weight of each lane at unit variance.
 
-A table has 65,536 float32 quantiles of one distribution. Those that need special functions ship
+A table has 65,536 float32 quantiles of one distribution. Tables that need special functions ship
 with the package and are checked against a pinned hash; the others are computed here.
 """
 
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 TABLE_SIZE = 65_536
 
-#: SHA-256 of the tables in tables.safetensors. A changed table is a new format version.
+#: SHA-256 of the tables in tables.safetensors. A change to a table requires a new format version.
 _TABLE_HASHES = {
     "beta": "15108dd9a7110eb899172c2fdc6bf9ea6791c84cc328ef778ed10edc12523efe",
     "cauchy": "8ad8f99a9f52ea0a02588031b4bacb842a921f35b74d503722cbf1b40ccfef7f",
@@ -40,11 +40,11 @@ def _shipped() -> dict[str, np.ndarray]:
     tables = load_file(path)
     for name, expected in _TABLE_HASHES.items():
         table = tables.get(name, np.empty(0, np.float32))
-        found = hashlib.sha256(table.tobytes()).hexdigest()
-        if found != expected:
+        actual = hashlib.sha256(table.tobytes()).hexdigest()
+        if actual != expected:
             raise OSError(
-                f"table {name!r} in {path} is damaged: expected SHA-256 {expected}, found "
-                f"{found}. Reinstall deepreservoir"
+                f"table {name!r} in {path} is damaged: expected SHA-256 {expected}, got "
+                f"{actual}. Reinstall deepreservoir"
             )
     return tables
 
@@ -67,7 +67,7 @@ def _exponential() -> np.ndarray:
     return _shipped()["exponential"]
 
 
-# All others are shipped as their upper half, which the lower one mirrors.
+# All others are shipped as their upper half, which is mirrored.
 _WHOLE: dict[str, Callable[[], np.ndarray]] = {
     "uniform": _uniform,
     "binary": _binary,

@@ -1,4 +1,4 @@
-"""The smallest of many candidates that is good enough, with few trials."""
+"""Search for the smallest of many candidates that is good enough, with few trials."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ def first_passing(n: int, passes: Callable[[int], bool]) -> int | None:
     """Return the first index below n that passes, by doubling and then bisection.
 
     Indices 0, 1, 3, 7, ... and n - 1 are tried until one passes; then the gap below it is
-    halved. Where all that come after one that passes pass too, it is the first of all, found at
-    index i in at most 2 log2(i + 1) + 2 trials (Bentley and Yao, 1976). Where trials are noisy, it
-    is one that passes while the one before does not.
+    halved repeatedly. If every index after a passing one passes too, the result i is the first
+    passing index, found in at most 2 log2(i + 1) + 2 trials (Bentley and Yao, 1976). If trials are
+    noisy, it is an index that passes while the one before it does not.
 
     Parameters
     ----------
     n : int
         At least 1.
     passes : callable
-        Index -> bool; asked once an index.
+        Index -> bool; called at most once per index.
 
     Returns
     -------
-    int, or None where n - 1 was reached and none had passed
+    int, or None if n - 1 was reached and no index had passed
 
     Examples
     --------
-    >>> asked = []
+    >>> tried = []
     >>> def passes(index):
-    ...     asked.append(index)
+    ...     tried.append(index)
     ...     return index >= 5
-    >>> first_passing(1000, passes), asked
+    >>> first_passing(1000, passes), tried
     (5, [0, 1, 3, 7, 5, 4])
     """
     failed, at = -1, 0

@@ -1,4 +1,4 @@
-"""The intrinsic dimension of a task: in how small a random subspace can it be learned?"""
+"""The intrinsic dimension of a task: the smallest random subspace in which it can be learned."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _NOT_FOUND = "no subspace dimension was found"
 
 @dataclass(frozen=True)
 class SubspaceDimension:
-    """What :func:`subspace_dimension` found.
+    """The result of :func:`subspace_dimension`.
 
     Attributes
     ----------
     dimension : int or None
-        The smallest subspace that was good enough; None if none was.
+        The smallest subspace dimension that was good enough; None if none was.
     n_parameters : int
-        Numbers of the fully trained network, the largest subspace there is.
+        Number of parameters of the fully trained network, the largest possible dimension.
     baseline : float
         Score of the fully trained network on the held-out rows.
     scores : dict of int to float
-        Score by dimension, for those that were tried, in order.
+        Score by dimension, for the dimensions that were tried, in increasing order.
     """
 
     dimension: int | None
@@ -57,27 +57,27 @@ def subspace_dimension(
 ) -> SubspaceDimension:
     """Find the smallest random subspace in which a network learns a task nearly as well.
 
-    All weights of the network move, but along d random directions only:
+    All weights of the network change, but only along d random directions:
     ``theta = theta_0 + P z`` with z (d,) trained and P frozen. The intrinsic dimension, d_int90
     for a share of 0.9, is the smallest d whose score on held-out rows is at least that share of
     the fully trained network's (Li et al., sections 2 and 3). Dimensions are doubled until one is
-    good enough, then the gap below it is halved. Start, order of rows and protocol are those of
-    the fully trained network throughout; weights do not decay in a subspace.
+    good enough, then the gap below it is halved repeatedly. Initial values, order of rows and
+    protocol are always those of the fully trained network; there is no weight decay in a subspace.
 
     Parameters
     ----------
     estimator : estimator
-        A DeepReservoirClassifier, a DeepReservoirRegressor, or what holds one, such as a
-        Pipeline. Its `rank` plays no part; its `adapter` is taken for ``"full"``.
+        A DeepReservoirClassifier, a DeepReservoirRegressor, or an estimator that contains one,
+        such as a Pipeline. Its `rank` is not used; its `adapter` is replaced by ``"full"``.
     X : array-like or sparse matrix, shape (n_samples, n_features)
-    y : array-like, shape (n_samples,) or, for numbers, (n_samples, n_outputs)
+    y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
     share : float, default=0.9
-        In (0, 1): of the fully trained network's score, accuracy or R^2.
+        Required share, in (0, 1), of the fully trained network's score, which is accuracy or R^2.
     validation_fraction : float, default=0.2
-        Share of the rows that is held out, by class for a classifier.
+        Fraction of the rows that is held out, stratified by class for a classifier.
     random_state : int, RandomState instance or None, default=None
-        Source of the rows held out, of the subspaces and of the seed that takes the place of
-        every `random_state` in the estimator.
+        Source of the held-out rows, of the subspaces and of the seed that replaces every
+        `random_state` in the estimator.
 
     Returns
     -------
@@ -86,19 +86,19 @@ def subspace_dimension(
     Raises
     ------
     ValueError
-        For a parameter out of range, or data that the estimator refuses.
+        If a parameter is out of range, or the estimator rejects the data.
 
     Warns
     -----
     UserWarning
-        If no subspace is good enough, or the fully trained network is no better than nothing,
-        so that a share of its score says nothing.
+        If no subspace is good enough, or the score of the fully trained network is not positive,
+        so that a share of it is meaningless.
 
     Notes
     -----
-    A step of Adam is as long in each coordinate of z, however many there are, so a step in theta
+    Adam's step size is the same in each coordinate of z, however many there are, so a step in theta
     would shrink with d. The learning rate of Adam and AdamW is multiplied by sqrt(D / d), which
-    makes it as long as a step of the whole network.
+    makes a step as long as one of the whole network.
 
     References
     ----------
@@ -111,12 +111,12 @@ def subspace_dimension(
     >>> from deepreservoir import DeepReservoirClassifier, subspace_dimension
     >>> X, y = load_digits(n_class=3, return_X_y=True)
     >>> model = DeepReservoirClassifier((16,), max_iter=10, learning_rate_init=0.02)
-    >>> found = subspace_dimension(model, X / 16, y, random_state=0)
-    >>> found.n_parameters, found.dimension < 100
+    >>> result = subspace_dimension(model, X / 16, y, random_state=0)
+    >>> result.n_parameters, result.dimension < 100
     (1091, True)
     """
-    where = RankParameter.of(estimator)
-    check_deep(where.unfitted(estimator))
+    parameter = RankParameter.of(estimator)
+    check_deep(parameter.unfitted(estimator))
     check_open("share", share, 1.0)
     check_open("validation_fraction", validation_fraction, 1.0)
     X, y = indexable(X, y)
@@ -129,35 +129,35 @@ def subspace_dimension(
         stratify=y if is_classifier(estimator) else None,
     )
     rows = [(_safe_indexing(X, side), _safe_indexing(y, side)) for side in (train, test)]
-    twin = seeded(where.twin(estimator), seed)
+    twin = seeded(parameter.twin(estimator), seed)
 
     def score_of(model: Any) -> float:
         model.fit(*rows[0])
-        check_not_interrupted(where.fitted(model))
+        check_not_interrupted(parameter.fitted(model))
         return float(model.score(*rows[1]))
 
     baseline = score_of(twin)
-    size = int(where.fitted(twin).n_trained_params_)
+    size = int(parameter.fitted(twin).n_trained_params_)
     if baseline <= 0:
         warn_user(
             f"{_NOT_FOUND}: the fully trained network scores {baseline:.4g}, and a share of that "
-            "says nothing"
+            "is meaningless"
         )
         return SubspaceDimension(None, size, baseline, {})
     scores: dict[int, float] = {}
 
     def passes(index: int) -> bool:
         dimension = index + 1
-        scores[dimension] = score_of(_inside(twin, where, dimension, size, projection_seed))
+        scores[dimension] = score_of(_inside(twin, parameter, dimension, size, projection_seed))
         return scores[dimension] >= share * baseline
 
-    found = first_passing(size, passes)
-    if found is None:
+    first = first_passing(size, passes)
+    if first is None:
         warn_user(
             f"{_NOT_FOUND}: no subspace of up to {size} dimensions reaches {share} of the fully "
             f"trained network's score of {baseline:.4g}; train for longer, or take a smaller share"
         )
-    dimension = None if found is None else found + 1
+    dimension = None if first is None else first + 1
     return SubspaceDimension(dimension, size, baseline, dict(sorted(scores.items())))
 
 
@@ -165,34 +165,34 @@ def check_deep(holder: Any) -> None:
     """Raise a ValueError unless an estimator can be trained in a subspace."""
     if not isinstance(holder, DeepEstimator):
         raise ValueError(
-            "a subspace dimension is that of a DeepReservoirClassifier or DeepReservoirRegressor, "
-            f"or of what holds one; got {type(holder).__name__}"
+            "the subspace dimension needs a DeepReservoirClassifier or DeepReservoirRegressor, or "
+            f"an estimator that contains one; got {type(holder).__name__}"
         )
 
 
 class _Inside(DeepEstimator):
-    """What makes a deep estimator train in a subspace."""
+    """Mixin that makes a deep estimator train in a subspace."""
 
     _dimension: int
     _projection_seed: int
 
-    def _new_network(self, *given: Any, **named: Any) -> Network:
-        network = super()._new_network(*given, **named)
-        # A Subspace has what training asks of a network.
+    def _new_network(self, *args: Any, **kwargs: Any) -> Network:
+        network = super()._new_network(*args, **kwargs)
+        # A Subspace has the interface that training expects of a network.
         return cast(Network, Subspace(network, self._dimension, self._projection_seed))
 
     def _keep(self, outcome: Outcome) -> None:
         super()._keep(replace(outcome, network=cast(Subspace, outcome.network).moved()))
 
 
-def _inside(model: Any, where: RankParameter, dimension: int, size: int, seed: int) -> Any:
+def _inside(model: Any, parameter: RankParameter, dimension: int, size: int, seed: int) -> Any:
     """Return a clone of a model whose deep estimator trains in a subspace."""
-    deep = where.unfitted(model)
+    deep = parameter.unfitted(model)
     params = deep.get_params(deep=False) | {"warm_start": False}
     if params["optimizer"] in ("adam", "adamw"):
         params["learning_rate_init"] *= sqrt(size / dimension)
-    # A class, and not a parameter: what clones the estimator keeps it.
-    own = {"_dimension": dimension, "_projection_seed": seed}
-    kind = type(f"{type(deep).__name__}Inside", (_Inside, type(deep)), own)
+    # Class attributes, since these survive when the estimator is cloned.
+    attributes = {"_dimension": dimension, "_projection_seed": seed}
+    kind = type(f"{type(deep).__name__}Inside", (_Inside, type(deep)), attributes)
     inside = kind(**params)
-    return clone(model).set_params(**{where.holder: inside}) if where.holder else inside
+    return clone(model).set_params(**{parameter.holder: inside}) if parameter.holder else inside

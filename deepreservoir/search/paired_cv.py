@@ -1,4 +1,4 @@
-"""One way of training beside another: the same rows, the same folds, the same seeds."""
+"""Comparison of ways of training on the same rows, with the same folds and seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .validation_loss import ValidationLoss
 
 @dataclass(frozen=True)
 class Trial:
-    """What one way of training comes to.
+    """The result of one way of training.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Trial:
     n_trained: int | None
 
     def summary(self) -> dict[str, Any]:
-        """Return mean and standard deviation of the losses, and the numbers trained."""
+        """Return the mean and standard deviation of the losses, and the number of parameters."""
         spread = float(self.losses.std(ddof=1)) if self.losses.size > 1 else 0.0
         return {"loss": float(self.losses.mean()), "spread": spread, "n_trained": self.n_trained}
 
@@ -39,7 +39,7 @@ class Trials:
 
     Attributes
     ----------
-    where : RankParameter
+    parameter : RankParameter
     X, y : rows and targets
     loss : callable
     splits : list of (ndarray, ndarray)
@@ -49,7 +49,7 @@ class Trials:
     bar : tqdm
     """
 
-    where: RankParameter
+    parameter: RankParameter
     X: Any
     y: Any
     loss: ValidationLoss
@@ -66,54 +66,54 @@ class Trials:
         ValueError
             If a loss is not finite.
         """
-        found = Parallel(n_jobs=self.n_jobs)(
-            delayed(_run)(seeded(model, seed), self.where, self.X, self.y, split, self.loss)
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(_run)(seeded(model, seed), self.parameter, self.X, self.y, split, self.loss)
             for split in self.splits
             for seed in self.seeds
         )
-        losses = np.array([loss for loss, _ in found]).reshape(len(self.splits), -1)
+        losses = np.array([loss for loss, _ in results]).reshape(len(self.splits), -1)
         if not np.isfinite(losses).all():
             fold, seed = np.argwhere(~np.isfinite(losses))[0]
             raise ValueError(
                 f"the loss of {name} is {losses[fold, seed]} on fold {fold} with seed "
-                f"{self.seeds[seed]}, so that nothing can be compared with it; look at the data "
-                "and at scoring"
+                f"{self.seeds[seed]}, so that nothing can be compared with it; check the data "
+                "and scoring"
             )
         self.bar.set_postfix_str(f"{name}: loss {losses.mean():.4g}", refresh=False)
         self.bar.update(losses.size)
-        return Trial(losses, found[0][1])
+        return Trial(losses, results[0][1])
 
 
 def _run(
     model: Any,
-    where: RankParameter,
+    parameter: RankParameter,
     X: Any,
     y: Any,
     split: tuple[np.ndarray, np.ndarray],
     loss: ValidationLoss,
 ) -> tuple[float, int | None]:
-    """Fit on the training rows; return the loss on the others and the numbers trained."""
+    """Fit on the training rows; return the loss on the others and the number of parameters."""
     train, test = split
     model.fit(_safe_indexing(X, train), _safe_indexing(y, train))
-    holder = where.fitted(model)
+    holder = parameter.fitted(model)
     check_not_interrupted(holder)
     value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))
     return value, getattr(holder, "n_trained_params_", None)
 
 
 def check_not_interrupted(fitted: Any) -> None:
-    """Let Ctrl-C end a search: a deep estimator survives it, half-trained."""
+    """Let Ctrl-C end a search: a deep estimator handles it and is left partly trained."""
     if getattr(fitted, "stop_reason_", None) == "interrupted":
         raise KeyboardInterrupt
 
 
 def is_random_state(name: str) -> bool:
-    """Say whether a parameter is the `random_state` of an estimator or of what it holds."""
+    """Return whether a parameter is the `random_state` of an estimator or of one inside it."""
     return name == "random_state" or name.endswith("__random_state")
 
 
 def seeded(estimator: Any, seed: int, only_where_none: bool = False) -> Any:
-    """Return a clone with the seed for every `random_state`, or for every one that is None."""
+    """Return a clone with every `random_state`, or every one that is None, set to the seed."""
     model = clone(estimator)
     params = model.get_params(deep=True)
     names = [name for name in params if is_random_state(name)]

@@ -1,4 +1,4 @@
-"""How many principal components the rows have: what linear methods see of a task's dimension."""
+"""The number of principal components of the rows: the dimension of a task for linear methods."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import scipy.sparse
 from sklearn.decomposition import PCA
 
-#: Features of sparse rows up to which their covariance, which is dense, is written out.
+#: Maximum number of features of sparse rows for which their dense covariance is computed.
 SPARSE_FEATURES = 4096
 
 
 def components_for(X: Any, share: float) -> int | None:
-    """Return the fewest principal components that hold a share of the variance.
+    """Return the smallest number of principal components that explain a share of the variance.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def components_for(X: Any, share: float) -> int | None:
     Returns
     -------
     int, or None for sparse rows of more than `SPARSE_FEATURES` features
-        0 where all rows are equal.
+        0 if all rows are equal.
 
     Examples
     --------

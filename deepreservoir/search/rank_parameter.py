@@ -1,4 +1,4 @@
-"""The rank of an estimator: where it stands, and which values it takes."""
+"""The rank parameter of an estimator: its position and its possible values."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ..estimators import DeepEstimator
 
 @dataclass(frozen=True)
 class RankParameter:
-    """Where an estimator has its rank: it, or something that it holds, such as a step.
+    """The rank parameter of an estimator, or of one that it contains, such as a step.
 
     Attributes
     ----------
     holder : str
-        Name of what has the rank, as in ``get_params``; empty for the estimator itself.
+        Name, as in ``get_params``, of the estimator that has the rank; empty for the outer one.
     """
 
     holder: str
 
     @classmethod
     def of(cls, estimator: Any) -> RankParameter:
-        """Find the one rank of an estimator.
+        """Find the only rank parameter of an estimator.
 
         Raises
         ------
         ValueError
-            If it has none, or several, or no `adapter` beside it.
+            If there is none, or several, or no `adapter` that belongs to it.
         """
         if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
             raise ValueError(
@@ -40,29 +40,29 @@ class RankParameter:
                 f"got {estimator!r}"
             )
         kind, names = type(estimator).__name__, estimator.get_params(deep=True)
-        found = [name for name in names if name == "rank" or name.endswith("__rank")]
-        if not found:
+        ranks = [name for name in names if name == "rank" or name.endswith("__rank")]
+        if not ranks:
             raise ValueError(
-                "estimator must have a parameter 'rank', as DeepReservoirClassifier has, or hold "
-                f"an estimator that has one; {kind} has none"
+                "estimator must have a parameter 'rank', as DeepReservoirClassifier has, or "
+                f"contain an estimator that has one; {kind} has none"
             )
-        if len(found) > 1:
+        if len(ranks) > 1:
             raise ValueError(
-                f"estimator must have one rank, which is the one that is varied; {kind} has "
-                f"{len(found)}: {', '.join(sorted(found))}"
+                f"estimator must have only one rank, which is varied; {kind} has "
+                f"{len(ranks)}: {', '.join(sorted(ranks))}"
             )
-        where = cls(found[0].removesuffix("rank").removesuffix("__"))
-        if where.name("adapter") not in names:
+        parameter = cls(ranks[0].removesuffix("rank").removesuffix("__"))
+        if parameter.name("adapter") not in names:
             raise ValueError(
-                f"{found[0]} needs a parameter 'adapter' beside it, whose value 'full' trains "
-                f"all weights; {kind} has no {where.name('adapter')}"
+                f"{ranks[0]} must come with a parameter 'adapter', whose value 'full' trains "
+                f"all weights; {kind} has no {parameter.name('adapter')}"
             )
-        if names[where.name("adapter")] == "full":
+        if names[parameter.name("adapter")] == "full":
             raise ValueError(
-                f"{where.name('adapter')} must be one that has a rank, such as 'lora'; got 'full', "
-                "which is what ranks are compared with"
+                f"{parameter.name('adapter')} must be one that has a rank, such as 'lora'; got "
+                "'full', with which the ranks are compared"
             )
-        return where
+        return parameter
 
     def name(self, parameter: str) -> str:
         """Return the full name of a parameter of the holder."""
@@ -73,7 +73,7 @@ class RankParameter:
         return clone(estimator).set_params(**{self.name(k): v for k, v in values.items()})
 
     def twin(self, estimator: Any) -> Any:
-        """Return a clone that trains all weights, and so has no scaffold to draw anew."""
+        """Return a clone that trains all weights, and so has no scaffold to resample."""
         values: dict[str, Any] = {"adapter": "full"}
         if self.name("resample") in estimator.get_params(deep=True):
             values["resample"] = None
@@ -84,16 +84,16 @@ class RankParameter:
         return estimator.get_params(deep=True)[self.holder] if self.holder else estimator
 
     def fitted(self, model: Any) -> Any:
-        """Return the holder of a fitted model, fitted."""
+        """Return the fitted holder of a fitted model."""
         for name in self.holder.split("__") if self.holder else ():
             if isinstance(model, Pipeline):
                 model = model.named_steps[name]
-            else:  # what holds an estimator and clones it keeps it under the name with a line
+            else:  # meta-estimators store a fitted clone under the name with an underscore
                 model = getattr(model, f"{name}_", None) or getattr(model, name)
         return model
 
     def rows(self, estimator: Any, X: Any, y: Any) -> Any:
-        """Return X as it reaches the holder, through the steps of pipelines before it."""
+        """Return X as it reaches the holder, after the preceding steps of pipelines."""
         for name in self.holder.split("__") if self.holder else ():
             if isinstance(estimator, Pipeline):
                 before = estimator[: list(estimator.named_steps).index(name)]
@@ -108,10 +108,10 @@ class RankLimit(NamedTuple):
     Attributes
     ----------
     largest : int
-        All ranks up to it are tried where none are given.
+        All ranks up to it are candidates by default.
     why : str
     refuses_larger : bool
-        Whether the estimator refuses a rank above it.
+        Whether the estimator rejects a rank above it.
     """
 
     largest: int
@@ -120,9 +120,9 @@ class RankLimit(NamedTuple):
 
 
 def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
-    """Return the largest rank that an estimator takes for these data, and why.
+    """Return the largest rank that an estimator accepts for these data, and why.
 
-    The data and the estimator's parameters are refused here as its `fit` would refuse them.
+    Invalid data and parameters raise the same errors here as in `fit`.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
 
     Returns
     -------
-    RankLimit, or None for an estimator whose widths are not known
+    RankLimit, or None for an estimator whose widths are unknown
 
     Raises
     ------
@@ -156,36 +156,36 @@ def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
 
 
 def candidate_ranks(ranks: Any, limit: RankLimit | None) -> tuple[int, ...]:
-    """Return the ranks to choose from, in order, each once.
+    """Return the candidate ranks, sorted and without duplicates.
 
     Parameters
     ----------
     ranks : sequence of int, or None
-        None for all from 1 to the limit.
+        None for all ranks from 1 to the limit.
     limit : RankLimit or None
 
     Raises
     ------
     ValueError
-        For ranks that are no whole numbers, or out of range, or none.
+        If ranks are not integers, are out of range, or there are none.
     """
     if ranks is None:
         if limit is None:
             raise ValueError(
-                "ranks must be given, such as (1, 2, 4, 8): the largest that this estimator takes "
-                "is known of deep reservoirs alone"
+                "ranks must be given, such as (1, 2, 4, 8): the largest rank of an estimator is "
+                "known only for deep reservoirs"
             )
         return tuple(range(1, limit.largest + 1))
     many = isinstance(ranks, Iterable) and not isinstance(ranks, str | bytes)
     chosen = list(ranks) if many else [ranks]
     wrong = [r for r in chosen if isinstance(r, bool) or not isinstance(r, Integral)]
     if not many or not chosen or wrong:
-        came = wrong[0] if many and wrong else ranks
-        raise ValueError(f"ranks must be whole numbers, such as (1, 2, 4, 8); got {came!r}")
+        example = wrong[0] if many and wrong else ranks
+        raise ValueError(f"ranks must be integers, such as (1, 2, 4, 8); got {example!r}")
     strict = limit is not None and limit.refuses_larger
     largest = limit.largest if limit is not None and strict else float("inf")
     outside = [rank for rank in chosen if not 1 <= rank <= largest]
     if outside:
-        most = f"between 1 and {largest}, which is {limit.why}" if strict else "at least 1"  # type: ignore[union-attr]
-        raise ValueError(f"ranks must be {most}; got {outside[0]}")
+        bounds = f"between 1 and {largest}, which is {limit.why}" if strict else "at least 1"  # type: ignore[union-attr]
+        raise ValueError(f"ranks must be {bounds}; got {outside[0]}")
     return tuple(sorted({int(rank) for rank in chosen}))

@@ -1,4 +1,4 @@
-"""The minimum sufficient rank: the smallest that does as well as training all weights."""
+"""The minimum sufficient rank: the smallest rank that does as well as training all weights."""
 
 from __future__ import annotations
 
@@ -39,81 +39,83 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
     arXiv 2604.08749, section 6). L is a loss on held-out rows, and L_full that of the fully
     trained twin: the same estimator with ``adapter="full"``. Every rank and the twin are fitted on
     the same folds with the same seeds, so their losses are compared in pairs; a rank is good
-    enough where the mean difference is at most `eps`.
+    enough if the mean difference is at most `eps`.
 
-    Ranks 1, 2, 4, 8, ... are tried until one is good enough, then the gap below it is halved. So
-    few of them are fitted. This takes for granted that a larger rank is no worse; where
-    differences are within their noise, the rank found is one that is good enough while the
+    Ranks 1, 2, 4, 8, ... are tried until one is good enough, then the gap below it is halved
+    repeatedly, so that only a few ranks are fitted. This assumes that a larger rank is not worse;
+    if differences are within the noise, the rank found is one that is good enough while the
     next lower candidate is not.
 
     Parameters
     ----------
     estimator : estimator
-        A DeepReservoirClassifier, a DeepReservoirRegressor, or what holds one, such as a
-        Pipeline. Or any other with parameters `rank` and `adapter`.
+        A DeepReservoirClassifier, a DeepReservoirRegressor, or an estimator that contains one,
+        such as a Pipeline; or any other estimator with parameters `rank` and `adapter`.
     eps : float, default=0.01
-        How much more loss than the twin's is accepted, in units of the loss.
+        Accepted increase of the loss over that of the twin, in units of the loss.
     ranks : sequence of int, default=None
-        Candidates; doubling goes over their places in the sequence. None for all from 1 to the
-        narrowest width that has a rank.
+        Candidates; the search doubles the index into the sorted candidates. None for all ranks
+        from 1 to the narrowest width of a layer with a rank.
     cv : int, splitter or iterable, default=3
-        Folds. A number is of shuffled rows, by class for a classifier; for rows in the order of
-        time hand in a splitter such as TimeSeriesSplit.
+        Folds. An integer is the number of folds of shuffled rows, stratified by class for a
+        classifier; for rows in time order, pass a splitter such as TimeSeriesSplit.
     n_seeds : int, default=3
-        Seeds that every fold is fitted with: scaffold, start values, order of rows.
+        Number of seeds with which every fold is fitted: of scaffold, initial values and order of
+        rows.
     scoring : str or callable, default=None
         The loss is minus this score. None for log loss, or mean squared error for a regressor.
     confidence : float, default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     n_jobs : int, default=None
-        Processes over folds and seeds, as in scikit-learn.
+        Number of processes over folds and seeds, as in scikit-learn.
     random_state : int, RandomState instance or None, default=None
-        Source of the seeds and of the shuffling. The seeds take the place of every
-        `random_state` in the estimator while it is searched.
+        Source of the seeds and of the shuffling. The seeds replace every `random_state` in the
+        estimator during the search.
     refit : bool, default=True
-        Fit the rank found on all rows.
+        Whether to fit the estimator with the rank found on all rows.
     subspace : bool, default=False
-        Find the random-subspace dimension too, by :func:`deepreservoir.subspace_dimension`: some
-        twenty trainings more.
+        Whether to find the random-subspace dimension too, with
+        :func:`deepreservoir.subspace_dimension`, which takes about twenty more trainings.
     verbose : bool, default=False
-        Show a bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     rank_ : int
-        The smallest rank that is good enough; if none is, the one of the smallest loss.
+        The smallest rank that is good enough; if none is, the rank with the smallest loss.
     reached_ : bool
-        Whether it is good enough.
+        Whether `rank_` is good enough.
     curve_ : dict of str to ndarray, shape (n_tried,)
-        The ranks tried, in order: ``rank``; ``loss`` and ``spread``, mean and standard deviation
-        over folds and seeds; ``difference`` to the twin's loss, with ``low`` and ``high``, its
-        confidence interval; ``n_trained``, numbers trained.
+        The ranks tried, in increasing order: ``rank``; ``loss`` and ``spread``, mean and standard
+        deviation over folds and seeds; ``difference`` from the twin's loss, with ``low`` and
+        ``high``, its confidence interval; ``n_trained``, the number of trained parameters.
     baseline_ : dict of str to float
         ``loss``, ``spread`` and ``n_trained`` of the twin.
     losses_ : dict of int or "full" to ndarray, shape (n_folds, n_seeds)
         Every single loss, by rank.
     n_trained_ : int
-        Numbers trained at `rank_`; None for an estimator without `n_trained_params_`.
+        Number of parameters trained at `rank_`; None for an estimator without
+        `n_trained_params_`.
     pca_components_ : int or None
-        Principal components that hold 95 % of the variance of X as it reaches what has the
-        rank; None for sparse X of more than 4,096 features.
+        Number of principal components that explain 95 % of the variance of X, as it reaches the
+        estimator with the rank; None for sparse X of more than 4,096 features.
     subspace_dimension_ : int or None
-        With ``subspace=True``; None where no subspace was good enough.
+        With ``subspace=True``; None if no subspace was good enough.
     best_estimator_ : estimator
         Fitted on all rows at `rank_`, with ``refit=True``. A `random_state` that is None in
-        `estimator` is the first seed here.
+        `estimator` is set to the first seed.
     classes_ : ndarray, shape (n_classes,)
-        Of `best_estimator_`, a classifier.
+        Classes of `best_estimator_`, if it is a classifier.
     n_features_in_ : int
-        Of `best_estimator_`.
+        Number of features of `best_estimator_`.
     feature_names_in_ : ndarray of str, shape (n_features,)
-        Of `best_estimator_`, where X has string column names.
+        Feature names of `best_estimator_`, if X has string column names.
 
     Raises
     ------
     ValueError
-        From `fit`, before any training, for a parameter out of range, folds that cannot be, an
-        estimator without a rank or data that it refuses.
+        From `fit`, before any training, if a parameter is out of range, the folds are impossible,
+        the estimator has no rank, or it rejects the data.
 
     Warns
     -----
@@ -122,13 +124,13 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    deepreservoir.compare : Ranks beside controls, on rows held out once.
+    deepreservoir.compare : Compares ranks with controls, on one held-out set.
     deepreservoir.subspace_dimension : The intrinsic dimension of the task for all weights.
 
     Notes
     -----
-    The interval is Student's, over folds and seeds as if they were independent. Folds share
-    training rows and seeds share folds, so it is narrower than one for fresh rows would be
+    The interval is Student's, over folds and seeds as if they were independent. Since folds share
+    training rows and seeds share folds, it is narrower than an interval for new rows would be
     (Nadeau and Bengio, Inference for the generalization error, Machine Learning 52, 2003).
 
     Examples
@@ -174,18 +176,18 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Search, and fit the rank found on all rows.
+        """Search for the rank, and fit the estimator with it on all rows.
 
         Parameters
         ----------
         X : array-like or sparse matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,) or, for numbers, (n_samples, n_outputs)
+        y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
 
         Returns
         -------
         self
         """
-        where = RankParameter.of(self.estimator)
+        parameter = RankParameter.of(self.estimator)
         self._check_params()
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
@@ -193,10 +195,10 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         if is_classifier(self.estimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-        holder = where.unfitted(self.estimator)
+        holder = parameter.unfitted(self.estimator)
         if self.subspace:
             check_deep(holder)
-        rows = where.rows(self.estimator, X, y)
+        rows = parameter.rows(self.estimator, X, y)
         limit = largest_rank(holder, rows, y)
         ranks = candidate_ranks(self.ranks, limit)
         loss = validation_loss(self.estimator, self.scoring, X, y)
@@ -206,16 +208,16 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:
-            trials = Trials(where, X, y, loss, splits, seeds, self.n_jobs, bar)
+            trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar)
             self._search(trials, ranks)
         self.pca_components_ = components_for(rows, 0.95)
         if self.subspace:
-            found = subspace_dimension(self.estimator, X, y, random_state=seeds[0])
-            self.subspace_dimension_ = found.dimension
+            result = subspace_dimension(self.estimator, X, y, random_state=seeds[0])
+            self.subspace_dimension_ = result.dimension
         if self.refit:
-            best = where.changed(self.estimator, rank=self.rank_)
+            best = parameter.changed(self.estimator, rank=self.rank_)
             self.best_estimator_ = seeded(best, seeds[0], only_where_none=True).fit(X, y)
-            check_not_interrupted(where.fitted(self.best_estimator_))
+            check_not_interrupted(parameter.fitted(self.best_estimator_))
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
         return self
@@ -228,25 +230,25 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         if self.n_seeds > 1 and not any(map(is_random_state, params)):
             raise ValueError(
                 f"n_seeds must be 1 for an estimator without random_state, whose fits are all "
-                f"alike; got {self.n_seeds}"
+                f"the same; got {self.n_seeds}"
             )
 
     def _search(self, trials: Trials, ranks: tuple[int, ...]) -> None:
-        where = trials.where
-        full = trials.of(where.twin(self.estimator), "the fully trained twin")
+        parameter = trials.parameter
+        full = trials.of(parameter.twin(self.estimator), "the fully trained twin")
         tried: dict[int, Trial] = {}
 
         def passes(index: int) -> bool:
             rank = ranks[index]
-            tried[rank] = trials.of(where.changed(self.estimator, rank=rank), f"rank {rank}")
+            tried[rank] = trials.of(parameter.changed(self.estimator, rank=rank), f"rank {rank}")
             return self._is_enough(tried[rank], full)
 
-        found = first_passing(len(ranks), passes)
-        self.reached_ = found is not None
+        first = first_passing(len(ranks), passes)
+        self.reached_ = first is not None
         self.losses_ = {"full": full.losses} | {r: tried[r].losses for r in sorted(tried)}
         self.baseline_ = full.summary()
         self.curve_ = self._curve(tried, full)
-        best = ranks[found] if found is not None else self._lowest(tried)
+        best = ranks[first] if first is not None else self._lowest(tried)
         self.rank_, self.n_trained_ = best, tried[best].n_trained
 
     def _is_enough(self, adapter: Trial, full: Trial) -> bool:
@@ -261,7 +263,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     def _lowest(self, tried: dict[int, Trial]) -> int:
-        """Return the rank of the smallest loss, and warn that it is not good enough."""
+        """Return the rank with the smallest loss, and warn that it is not good enough."""
         best = min(sorted(tried), key=lambda rank: float(tried[rank].losses.mean()))
         at = int(np.flatnonzero(self.curve_["rank"] == best)[0])
         warn_user(
@@ -272,35 +274,35 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         )
         return best
 
-    # What the model found does -----------------------------------------------------------
+    # Methods of the best estimator -------------------------------------------------------
 
     @_best_has("predict")
     def predict(self, X: Any) -> Any:
-        """Return what ``best_estimator_.predict`` returns."""
+        """Return the predictions of `best_estimator_`."""
         check_is_fitted(self)
         return self.best_estimator_.predict(X)
 
     @_best_has("predict_proba")
     def predict_proba(self, X: Any) -> Any:
-        """Return what ``best_estimator_.predict_proba`` returns."""
+        """Return the probabilities from `best_estimator_`."""
         check_is_fitted(self)
         return self.best_estimator_.predict_proba(X)
 
     @_best_has("predict_log_proba")
     def predict_log_proba(self, X: Any) -> Any:
-        """Return what ``best_estimator_.predict_log_proba`` returns."""
+        """Return the log probabilities from `best_estimator_`."""
         check_is_fitted(self)
         return self.best_estimator_.predict_log_proba(X)
 
     @_best_has("decision_function")
     def decision_function(self, X: Any) -> Any:
-        """Return what ``best_estimator_.decision_function`` returns."""
+        """Return the decision function of `best_estimator_`."""
         check_is_fitted(self)
         return self.best_estimator_.decision_function(X)
 
     @_best_has("score")
     def score(self, X: Any, y: Any) -> float:
-        """Return the score of `best_estimator_`: accuracy or R^2, whatever `scoring` is."""
+        """Return the score of `best_estimator_`: accuracy or R^2, regardless of `scoring`."""
         check_is_fitted(self)
         return float(self.best_estimator_.score(X, y))
 
@@ -316,7 +318,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
 
     def _of_best(self, name: str) -> Any:
         if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"RankSearch has {name} once it has been fitted with refit=True")
+            raise AttributeError(f"RankSearch has {name} only after a fit with refit=True")
         return getattr(self.best_estimator_, name)
 
     def __sklearn_tags__(self) -> Tags:

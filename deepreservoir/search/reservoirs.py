@@ -1,4 +1,4 @@
-"""Search over what shapes a reservoir: many candidates on small reservoirs, the best on large."""
+"""Search over reservoir parameters: many candidates on small reservoirs, the best on large."""
 
 from __future__ import annotations
 
@@ -33,28 +33,29 @@ PENALTIES = tuple(10.0**power for power in range(-8, 3))
 
 
 class UnitsHalvingSearchCV(HalvingRandomSearchCV):
-    """Successive halving whose resource is `units`, and whose last round has all of them.
+    """Successive halving whose resource is `units`, with all units in the last round.
 
-    scikit-learn multiplies its smallest resource by `factor` and stops at what that reaches:
-    486 of 500 units, say. Here each round divides the estimator's own `units`, from the last
-    round back, so several reservoirs and powers of two shrink too. As it does, the better
-    ``1 / factor`` of a round go on to the next; the rounds end where `factor` or fewer are
-    compared (Jamieson and Talwalkar, 2016).
+    scikit-learn multiplies the smallest resource by `factor` and stops at the last multiple, such
+    as 486 of 500 units. Here the `units` of the estimator are divided by `factor` from the last
+    round backwards, so that several reservoirs and powers of two shrink too. As in scikit-learn,
+    the best ``1 / factor`` of the candidates of a round continue to the next; the rounds end when
+    `factor` or fewer are compared (Jamieson and Talwalkar, 2016).
 
     Parameters
     ----------
-    As of HalvingRandomSearchCV, with ``resource="units"`` and `min_resources` an integer: the
-    fewest units of a round.
+    As in HalvingRandomSearchCV, with ``resource="units"`` and `min_resources` an integer: the
+    smallest number of units of a round.
 
     Attributes
     ----------
-    As of HalvingRandomSearchCV, less ``n_possible_iterations_`` and ``n_required_iterations_``.
-    ``n_resources_`` and ``cv_results_["n_resources"]`` count the units of all reservoirs.
+    As in HalvingRandomSearchCV, without ``n_possible_iterations_`` and
+    ``n_required_iterations_``. ``n_resources_`` and ``cv_results_["n_resources"]`` count the units
+    of all reservoirs.
     """
 
     min_resources_: int
 
-    # Without callback_ctx, which came in scikit-learn 1.9: this form is that of its own guide.
+    # Without callback_ctx, added in scikit-learn 1.9: this is the signature in its guide.
     def _run_search(self, evaluate_candidates: Callable[..., dict[str, Any]]) -> None:
         candidates = list(self._generate_candidate_params())
         sizes = _sizes(
@@ -77,8 +78,8 @@ class UnitsHalvingSearchCV(HalvingRandomSearchCV):
             if not len(order):
                 raise ValueError(
                     f"none of {n} candidates with units={units} has a finite score: each failed, "
-                    "or its prediction ran away, in at least one fold (the warnings say why). "
-                    "Lower spectral_radius and input_scaling, or take activation='tanh'"
+                    "or its predictions diverged, in at least one fold (the warnings say why). "
+                    "Lower spectral_radius and input_scaling, or use activation='tanh'"
                 )
             candidates = [candidates[j] for j in order[: ceil(n / self.factor)]]
         self.n_remaining_candidates_ = len(candidates)
@@ -93,16 +94,16 @@ def _total(units: Any) -> int:
 
 
 def _topology(params: dict[str, Any]) -> Topology | None:
-    """Return the topology that the parameters name, if it exists: fitting refuses others."""
+    """Return the topology that the parameters name, if it exists; fitting rejects others."""
     name = params.get("topology")
     return TOPOLOGIES.get(name) if isinstance(name, str) else None
 
 
 def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: int) -> list[Any]:
-    """Return `units` for each round, from few to all."""
+    """Return the `units` of each round, in increasing order."""
     topology = _topology(params)
     density = params.get("density")
-    # An integer is an in-degree, and a unit cannot hear more units than there are.
+    # An integer density is an in-degree, which cannot exceed the number of units.
     least = max(min_units, density) if isinstance(density, Integral) else min_units
     sizes, n = [params["units"]], n_candidates
     while n > factor:
@@ -122,8 +123,8 @@ def _sizes(params: dict[str, Any], n_candidates: int, factor: int, min_units: in
 def score_after_washout(estimator: Any, X: Any, y: Any) -> float:
     """Return R^2 of a regressor's predictions, without the first `washout` steps of each series.
 
-    A prediction starts from the zero state, so that its first steps tell of the start and not of
-    the model. Outputs are averaged; steps of all series are taken together.
+    A prediction starts from the zero state, so its first steps reflect the initial state rather
+    than the model. Outputs are averaged; the steps of all series are pooled.
 
     Parameters
     ----------
@@ -141,12 +142,14 @@ def score_after_washout(estimator: Any, X: Any, y: Any) -> float:
     ValueError
         If no series is longer than the washout.
     """
-    truth, guess = (pooled(X, side, estimator.washout) for side in (y, estimator.predict(X)))
-    if not len(truth):
+    targets, predictions = (
+        pooled(X, values, estimator.washout) for values in (y, estimator.predict(X))
+    )
+    if not len(targets):
         raise ValueError(
             f"scoring needs series longer than the washout of {estimator.washout}; got none"
         )
-    return float(r2_score(truth, guess))
+    return float(r2_score(targets, predictions))
 
 
 def reservoir_search(
@@ -168,41 +171,42 @@ def reservoir_search(
 ) -> UnitsHalvingSearchCV:
     """Search for the parameters of a reservoir by successive halving over its size.
 
-    Candidates are drawn at random and compared on small reservoirs; the better ones go on to
-    larger ones, and the last few are compared with all the `units` of `estimator`. The size is
-    what is saved on, not the data: a series of which some rows are left out is no series.
+    Candidates are drawn at random and compared on small reservoirs; the better ones continue to
+    larger reservoirs, and the last few are compared with all the `units` of `estimator`. The
+    reservoir is made smaller rather than the data, since rows cannot be left out of a series.
 
     Parameters
     ----------
     estimator : EchoStateRegressor or EchoStateClassifier
         Or any estimator with `units`, `ridge` and the three parameters below. Its other
-        parameters are kept, and it is not changed. An integer `random_state` of its own gives
-        all candidates of one size the same links.
+        parameters are kept, and it is not modified. If its `random_state` is an integer, all
+        candidates of the same size have the same links.
     X, y : as in the estimator's fit
-        Arrays of the host, also where the estimator computes on a device.
+        Host arrays, even if the estimator computes on a device.
     n_candidates : int, default=27
-        Of the first round.
+        Number of candidates in the first round.
     spectral_radius : (float, float) or float, default=(0.1, 1.4)
         Bounds of a uniform distribution; a number is kept fixed.
     leak_rate, input_scaling : (float, float) or float, default=(0.1, 1.0), (0.05, 2.0)
         Bounds of log-uniform distributions; a number is kept fixed.
     ridge : float or sequence of float, default=1e-8, 1e-7, ..., 1e2
-        Penalties that each candidate chooses from, by itself: a path costs one decomposition,
-        so it is not searched over. ``best_estimator_.readout_.penalty`` is the one chosen.
-        Not used where the estimator has a `readout` other than ridge, which keeps its own.
+        Penalties from which each candidate chooses its own. A path of penalties takes only one
+        decomposition, so it is not searched over. ``best_estimator_.readout_.penalty`` is the
+        penalty chosen. Not used if the estimator has a `readout` other than ridge.
     cv : int, splitter or iterable, optional
-        Unless given, up to five folds: in the order of time for a regressor on one series
-        (TimeSeriesSplit), of series for one on many (KFold), stratified for a classifier.
+        By default, up to five folds: in time order for a regressor on one series
+        (TimeSeriesSplit), over the series for a regressor on many (KFold), stratified for a
+        classifier.
     scoring : str or callable, optional
-        Unless given, R^2 after the washout of each test fold (`score_after_washout`), or a
-        classifier's accuracy.
+        By default, R^2 after the washout of each test fold (`score_after_washout`), or the
+        accuracy of a classifier.
     factor : int, default=3
-        A round keeps one in `factor` candidates for the next, of `factor` times the units.
+        One in `factor` candidates continues to the next round, which has `factor` times the units.
     min_units : int, default=50
-        No round has a smaller reservoir, unless `estimator` does; so small a one has one round.
-        Of several reservoirs, the smallest counts.
+        No round has a smaller reservoir; an `estimator` that is smaller has a single round. With
+        several reservoirs, this applies to the smallest.
     n_jobs : int, optional
-        Processes, as in scikit-learn.
+        Number of processes, as in scikit-learn.
     random_state : int, RandomState instance or None, default=None
         Source of the candidates.
 
@@ -215,8 +219,9 @@ def reservoir_search(
     Raises
     ------
     ValueError
-        Before any work, for a parameter out of range or series too short for the washout; later,
-        if every candidate of a round fails. Of a few that fail, the score is NaN, with a warning.
+        Before any fit, if a parameter is out of range or series are too short for the washout;
+        later, if every candidate of a round fails. If only some fail, their score is NaN, with a
+        warning.
 
     References
     ----------
@@ -254,7 +259,7 @@ def reservoir_search(
     if params.get("readout", "ridge") == "ridge":
         base.set_params(ridge=path)
     total = _total(params["units"])
-    # All parameters fixed make one candidate, however many are asked for.
+    # If all parameters are fixed, there is only one candidate.
     fixed = all(isinstance(values, list) for values in distributions.values())
     search = UnitsHalvingSearchCV(
         base,
@@ -274,15 +279,15 @@ def reservoir_search(
 
 
 def _check_data(estimator: Any, X: Any, y: Any) -> None:
-    """Raise a ValueError for data that no candidate could be fitted on."""
+    """Raise a ValueError if no candidate can be fitted on the data."""
     if y is None:
-        raise ValueError("y must hold what is to be predicted, as in the estimator's fit; got None")
-    numbers = not is_classifier(estimator)
+        raise ValueError("y must contain the targets, as in the estimator's fit; got None")
+    numeric = not is_classifier(estimator)
     if is_many(X):
         series = many_series(X)
-        if numbers:
+        if numeric:
             many_targets(y, series)
-    elif numbers:
+    elif numeric:
         check_rows(X)
         check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True)
     else:
@@ -315,7 +320,7 @@ def _positive(value: Any) -> bool:
 
 
 def _distribution(name: str, bounds: Any, logarithmic: bool, most: float = float("inf")) -> Any:
-    """Return what to draw a parameter from: a frozen distribution, or a list of one value."""
+    """Return the distribution of a parameter: a frozen distribution, or a list of one value."""
     pair = bounds if isinstance(bounds, tuple | list | np.ndarray) else (bounds,)
     fits = len(pair) in (1, 2) and all(_positive(value) and value <= most for value in pair)
     if not fits or (len(pair) == 2 and not pair[0] < pair[1]):
@@ -349,14 +354,14 @@ def _folds(estimator: Any, X: Any, y: Any) -> Any:
     else:
         if len(X) < 2:
             raise ValueError(
-                "folds of series need at least two of them; got 1. Hand a single one in as a "
-                "2-D array, and it is split in time"
+                "folds over series need at least two series; got 1. Pass a single series as a "
+                "2-D array to split it in time"
             )
         shortest, remedy = min(len(series) for series in X), ""
         folds = KFold(min(_FOLDS, len(X)))
     if shortest < washout + 2:
         raise ValueError(
             f"each fold must be longer than the washout of {washout} by two steps or more"
-            f"{remedy}; the shortest has {shortest}. Lower washout, or hand in cv"
+            f"{remedy}; the shortest has {shortest}. Lower washout, or pass cv"
         )
     return folds

@@ -1,4 +1,4 @@
-"""Losses on held-out rows: which loss, which folds, and how far two ways of training differ."""
+"""Losses on held-out rows: the loss, the folds, and confidence intervals of differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..checks import check_integer, is_finite_number
 
-#: model, X, y -> what is to be small.
+#: model, X, y -> loss; smaller is better.
 ValidationLoss = Callable[[Any, Any, Any], float]
 
 
@@ -45,7 +45,7 @@ def validation_loss(estimator: Any, scoring: Any, X: Any, y: Any) -> ValidationL
     Raises
     ------
     ValueError
-        If there is no such scoring, or it does not go with these targets.
+        If there is no such scoring, or it does not suit these targets.
     """
     if scoring is None:
         if is_regressor(estimator):
@@ -59,21 +59,21 @@ def validation_loss(estimator: Any, scoring: Any, X: Any, y: Any) -> ValidationL
     if not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
             "scoring must be one name, such as 'accuracy', or a function (estimator, X, y) -> "
-            f"score, higher being better; got {scoring!r}"
+            f"score, where higher is better; got {scoring!r}"
         )
     scorer = check_scoring(estimator, scoring)
-    if isinstance(scoring, str):  # a function may look at the estimator
+    if isinstance(scoring, str):  # a function may depend on the estimator
         dummy = DummyClassifier(strategy="prior") if is_classifier(estimator) else DummyRegressor()
         try:
             value = float(scorer(dummy.fit(X, y), X, y))
         except ValueError as error:
             raise ValueError(
-                f"scoring={scoring!r} does not go with this task: {error}. Give another, or None"
+                f"scoring={scoring!r} does not suit this task: {error}. Choose another, or None"
             ) from None
         if not np.isfinite(value):
             raise ValueError(
-                f"scoring={scoring!r} does not go with this task: guessing scores {value}. "
-                "Give another, or None"
+                f"scoring={scoring!r} does not suit this task: guessing scores {value}. "
+                "Choose another, or None"
             )
     return partial(_minus, scorer)
 
@@ -86,28 +86,28 @@ def folds(
     Parameters
     ----------
     cv : int, splitter or iterable
-        A number of folds is of shuffled rows, by class for a classifier.
+        An integer is the number of folds of shuffled rows, stratified by class for a classifier.
     X, y : as in the estimator's fit
     classifier : bool
     seed : int
-        Of the shuffling.
+        Seed of the shuffling.
 
     Raises
     ------
     ValueError
-        If there are no such folds, or a class is missing from the training rows of one.
+        If the folds are impossible, or a class is missing from the training rows of one.
     """
     n = _num_samples(X)
     if cv is None or isinstance(cv, int | float | np.number):
         check_integer("cv", cv, 2)
         if cv > n:
-            raise ValueError(f"cv={cv} folds need as many rows at least; got {n} sample(s)")
+            raise ValueError(f"cv={cv} folds need at least as many rows; got {n} sample(s)")
         if classifier:
             classes, counts = np.unique(y, return_counts=True)
             if counts.min() < cv:
                 rare = classes.tolist()[counts.argmin()]
                 raise ValueError(
-                    f"cv={cv} folds need {cv} rows of every class at least; class {rare!r} has "
+                    f"cv={cv} folds need at least {cv} rows of every class; class {rare!r} has "
                     f"{counts.min()}. Lower cv, or leave the class out"
                 )
         kind = StratifiedKFold if classifier else KFold
@@ -121,8 +121,8 @@ def folds(
         ) from None
     if not splits or not all(_are_rows(side, n) for split in splits for side in split):
         raise ValueError(
-            f"cv must give pairs of training rows and held-out rows, numbers from 0 to {n - 1} and "
-            f"none of them empty; got {cv!r}"
+            f"cv must yield pairs of training rows and held-out rows, neither of them empty, with "
+            f"indices from 0 to {n - 1}; got {cv!r}"
         )
     if classifier:
         y = np.asarray(y)
@@ -130,8 +130,8 @@ def folds(
             missing = np.setdiff1d(y, y[train])
             if missing.size:
                 raise ValueError(
-                    f"the training rows of every fold must hold every class; those of fold {i} "
-                    f"lack {missing.tolist()[:5]}. Give another cv"
+                    f"the training rows of every fold must include every class; those of fold {i} "
+                    f"lack {missing.tolist()[:5]}. Choose another cv"
                 )
     return splits
 
@@ -150,16 +150,16 @@ class Interval(NamedTuple):
 
 
 def interval(values: np.ndarray, confidence: float) -> Interval:
-    """Return the mean of some values with Student's confidence interval (Student, 1908).
+    """Return the mean of values with Student's confidence interval (Student, 1908).
 
     Examples
     --------
-    >>> found = interval(np.array([1.0, 2.0, 3.0]), 0.95)
-    >>> [round(value, 3) for value in found]
+    >>> result = interval(np.array([1.0, 2.0, 3.0]), 0.95)
+    >>> [round(value, 3) for value in result]
     [2.0, -0.484, 4.484]
     """
     n, mean = values.size, float(values.mean())
-    if n == 1:  # one value does not say how far others would be
+    if n == 1:  # one value has no spread
         return Interval(mean, -np.inf, np.inf)
     error = float(values.std(ddof=1)) / n**0.5
     half = float(student_t.ppf(0.5 + confidence / 2, n - 1)) * error
@@ -167,7 +167,7 @@ def interval(values: np.ndarray, confidence: float) -> Interval:
 
 
 def check_open(name: str, value: Any, below: float) -> None:
-    """Raise a ValueError unless `value` is a number over 0 and below a limit."""
+    """Raise a ValueError unless `value` is a number above 0 and below a limit."""
     if not is_finite_number(value) or not 0 < value < below:
         limit = "finite" if below == float("inf") else f"below {below:g}"
-        raise ValueError(f"{name} must be a number over 0 and {limit}; got {value!r}")
+        raise ValueError(f"{name} must be a number above 0 and {limit}; got {value!r}")

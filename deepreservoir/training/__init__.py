@@ -1,4 +1,4 @@
-"""Training: how, what on, and with checkpoints where it is long."""
+"""Training: plans, batches, the training loop and checkpoints."""
 
 from .checkpoint import Checkpoint, fingerprint
 from .frozen_products import FrozenProducts, limits

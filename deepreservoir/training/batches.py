@@ -19,7 +19,7 @@ from .plan import Plan, TrainingSet
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What a step trains on.
+    """The batch of one training step.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class TrainingBatch:
     products : mapping of str to array
         Products of these samples with frozen weights, by path.
     network : Network, optional
-        The one that the step trains, where each task has one of its own.
+        The network that the step trains, if each task has its own.
     """
 
     index: np.ndarray
@@ -43,23 +43,23 @@ class TrainingBatch:
         return len(self.index)
 
 
-#: From samples and the training step to a batch and its target.
+#: (samples, training step) -> batch with its target.
 Take = Callable[[np.ndarray, int], TrainingBatch]
 
 
 class Batches(Protocol):
-    """What training needs of its batches.
+    """The interface of batches.
 
     Attributes
     ----------
     steps : int
-        Batches of an epoch.
+        Number of batches per epoch.
     """
 
     steps: int
 
     def begin(self, key: int) -> None:
-        """Begin an epoch, whose order is keyed by the training step that it begins with."""
+        """Begin an epoch; its order is keyed by the training step with which it begins."""
 
     def batch(self, number: int, step: int) -> TrainingBatch:
         """Return batch `number` of the epoch, for training step `step`."""
@@ -71,19 +71,19 @@ class Batches(Protocol):
 
 
 class ShuffledBatches:
-    """Samples, targets and weights, a batch at a time; networks on one scaffold may share it.
+    """Samples, targets and weights, one batch at a time; networks on one scaffold may share it.
 
     Parameters
     ----------
     network : Network
-        Whose device, and whose frozen weights, the samples are for.
+        Its device and its frozen weights are used.
     data : TrainingSet
     plan : Plan
 
     Attributes
     ----------
     steps, n_samples : int
-        Batches, and samples, of an epoch.
+        Number of batches, and of samples, per epoch.
     """
 
     def __init__(self, network: Network, data: TrainingSet, plan: Plan) -> None:
@@ -92,13 +92,13 @@ class ShuffledBatches:
         self.size, self.shuffle, self.seed = plan.batch_size, plan.shuffle, plan.seed
         self.n_samples = len(data.inputs)
         self.steps = -(-self.n_samples // self.size)
-        # Frozen products, made once, pay from the second epoch on.
-        lasting = plan.epochs > 1 and plan.resample is None
-        self._products = FrozenProducts(data.inputs, plan.projection_limit if lasting else 0)
+        # Computing the frozen products once saves time from the second epoch on.
+        reused = plan.epochs > 1 and plan.resample is None
+        self._products = FrozenProducts(data.inputs, plan.projection_limit if reused else 0)
         self._network = network
 
     def begin(self, key: int) -> None:
-        """Begin an epoch, whose order is keyed by the training step that it begins with."""
+        """Begin an epoch; its order is keyed by the training step with which it begins."""
         self._current = self._products.of(self._network)
         self._order = self._samples_of(key)
         self._on_device = to_device(self._order, self.device)
@@ -133,6 +133,6 @@ class ShuffledBatches:
 
 
 def parts_of(index: np.ndarray, count: int) -> list[np.ndarray]:
-    """Split samples into at most `count` parts of about one size."""
+    """Split samples into at most `count` parts of about the same size."""
     bounds = np.linspace(0, len(index), min(count, len(index)) + 1).astype(int).tolist()
     return [index[start:stop] for start, stop in pairwise(bounds)]

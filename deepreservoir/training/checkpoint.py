@@ -1,4 +1,4 @@
-"""Checkpoints: a training that is killed goes on where it was, to the same bits."""
+"""Checkpoints: training that was killed resumes where it stopped, with the same bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..backend import is_on_device, to_host
 from ..container import ArtifactError, Contents, read, write
 from ..user_warnings import warn_user
 
-#: At most one file in so many seconds.
+#: Minimum number of seconds between two writes of the file.
 SECONDS = 10.0
 
 _KIND = "checkpoint"
@@ -27,20 +27,20 @@ _KIND = "checkpoint"
 
 @dataclass
 class Progress:
-    """Where a training stands, after a step.
+    """The state of a training run after a step.
 
     Attributes
     ----------
     epoch, step : int
-        Whole epochs, and steps of the one after them.
+        Number of completed epochs, and of completed steps in the current one.
     total : float
-        Loss of its steps, each times its rows.
+        Sum of the losses of these steps, each times its number of rows.
     numbers : dict of str to float
         Counters and best values by name.
     history : dict of str to list
-        Of whole epochs.
+        History of the completed epochs.
     arrays : dict of str to ndarray
-        The adapter, the optimiser's moments, averages: on the host.
+        The adapter, the optimiser's moments and averages, on the host.
     """
 
     epoch: int
@@ -51,7 +51,7 @@ class Progress:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-# JSON has no infinity and no NaN; hexadecimal text has both, and every bit of the others.
+# JSON has no infinity or NaN; hexadecimal text has both, and represents all floats exactly.
 
 
 def _to_text(value: Any) -> Any:
@@ -71,7 +71,7 @@ def _from_text(value: Any) -> Any:
 
 
 class Checkpoint:
-    """The file of one training.
+    """The checkpoint file of one training run.
 
     Parameters
     ----------
@@ -80,14 +80,14 @@ class Checkpoint:
     Attributes
     ----------
     seeds : tuple of int or None
-        Of the training whose file is there.
+        Seeds of the training run that wrote the existing file; None if there is no file.
 
     Raises
     ------
     ArtifactError
-        If there is a file that is no whole checkpoint.
+        If there is a file that is not a complete checkpoint.
     OSError
-        If the folder is not there, or cannot be written to.
+        If the folder does not exist or cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -95,59 +95,59 @@ class Checkpoint:
         folder = self.path.absolute().parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise NotADirectoryError(
-                f"the folder of checkpoint {self.path} is not there, or cannot be written to"
+                f"the folder of checkpoint {self.path} does not exist, or cannot be written to"
             )
         self.seeds: tuple[int, ...] | None = None
         self._reported: set[str] = set()  # reasons that have been warned about
-        self._found: Contents | None = None
+        self._existing: Contents | None = None
         if self.path.exists():
-            self._found = read(self.path, max_bytes=1 << 62)  # the user's own file
-            if self._found.document.get("kind") != _KIND:
+            self._existing = read(self.path, max_bytes=1 << 62)  # the user's own file
+            if self._existing.document.get("kind") != _KIND:
                 raise ArtifactError(
-                    f"{self.path} is no checkpoint, and would be written over; name another file"
+                    f"{self.path} is not a checkpoint and would be overwritten; choose another path"
                 )
-            self.seeds = tuple(self._found.document["seeds"])
+            self.seeds = tuple(self._existing.document["seeds"])
 
     def begin(self, seeds: tuple[int, ...], fingerprint: str) -> None:
-        """Say which training it is, by its seeds and the fingerprint of all that decides it.
+        """Identify the training run by its seeds and the fingerprint of all that determines it.
 
         Raises
         ------
         ArtifactError
-            If the file that is there is of another training.
+            If the existing file belongs to another training run.
         """
-        if self._found is not None and self._found.document["fingerprint"] != fingerprint:
+        if self._existing is not None and self._existing.document["fingerprint"] != fingerprint:
             raise ArtifactError(
-                f"checkpoint {self.path} is of another training: the data, a parameter or the "
-                "random state differs. Remove the file to begin anew, or name another"
+                f"checkpoint {self.path} belongs to another training run: the data, a parameter or "
+                "the random state differs. Remove the file to start again, or choose another path"
             )
         self._training = {"seeds": list(seeds), "fingerprint": fingerprint}
         self._last = time.monotonic()
 
     def resume(self) -> Progress | None:
-        """Return where the training of the file stands, or None where there is no file."""
-        if self._found is None:
+        """Return the progress stored in the file, or None if there is no file."""
+        if self._existing is None:
             return None
-        document = self._found.document
+        document = self._existing.document
         return Progress(
             document["epoch"],
             document["step"],
             _from_text(document["total"]),
             _from_text(document["numbers"]),
             _from_text(document["history"]),
-            self._found.tensors,
+            self._existing.tensors,
         )
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next file."""
+        """Whether it is time to write the file again."""
         return time.monotonic() - self._last >= SECONDS
 
     def save(self, progress: Progress) -> None:
-        """Write the state of the training, unless it holds values that are not finite.
+        """Write the progress of the training run, unless it contains values that are not finite.
 
-        A file that cannot be written is no reason to lose the training: each reason is warned
-        about once, and the next checkpoint is tried when it is due.
+        Training continues if the file cannot be written: there is one warning per reason, and the
+        next checkpoint is tried when it is due.
         """
         self._last = time.monotonic()
         document = {
@@ -186,17 +186,17 @@ class Checkpoint:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return a SHA-256 of what decides a training, by its values and their types.
+    """Return a SHA-256 of what determines a training run, from the values and their types.
 
     Parameters
     ----------
     *parts : None, bool, int, float, str, bytes, array, CSR matrix, dataclass, list, tuple or dict
-        Or what has a method ``digest()``, such as inputs.
+        Or an object with a method ``digest()``, such as inputs.
 
     Raises
     ------
     TypeError
-        For anything else, whose values are not known here.
+        For an object of any other type.
 
     Examples
     --------
@@ -205,14 +205,14 @@ def fingerprint(*parts: Any) -> str:
     """
     sha = hashlib.sha256()
     for piece in _pieces(parts):
-        # Lengths keep neighbours apart: "ab" and "c" are not "a" and "bc".
+        # Lengths separate neighbours: "ab" and "c" differ from "a" and "bc".
         sha.update(f"{len(piece)}:".encode())
         sha.update(piece)
     return sha.hexdigest()
 
 
 def _pieces(value: Any) -> Iterator[bytes | memoryview]:
-    """Yield the bytes of a value, those of its type before them."""
+    """Yield the bytes of a value, preceded by those of its type."""
     if is_on_device(value):
         value = to_host(value)
     yield type(value).__qualname__.encode()

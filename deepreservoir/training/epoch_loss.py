@@ -1,4 +1,4 @@
-"""The mean loss of an epoch, fetched from a device some steps at a time."""
+"""The mean loss of an epoch, fetched from a device several steps at a time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..backend import Array, array_module, to_host
 
 
 class EpochLoss:
-    """The losses of an epoch's steps, each weighted by what it averages over.
+    """The losses of an epoch's steps, each weighted by the number n that it is averaged over.
 
     Parameters
     ----------
     total, n : float
-        Of the steps so far: the sum of loss times its n, and the sum of n.
+        Sums over the steps so far: of the loss times n, and of n.
     every : int
-        Steps that may be pending: on a device each fetch waits for all work before it.
+        Maximum number of pending steps: on a device each fetch waits for all work before it.
 
     Attributes
     ----------
@@ -29,16 +29,16 @@ class EpochLoss:
 
     @property
     def mean(self) -> float:
-        """The mean over what was added."""
+        """The mean loss of the steps added so far."""
         return self.total / self.n
 
     def add(self, value: Array, step: int, n: float) -> tuple[float, int] | None:
-        """Take in a loss; return a loss that is not finite, and its step, once one is seen."""
+        """Add a loss; return a loss that is not finite and its step, once one is detected."""
         self._pending.append((value, step, n))
         return self.fetch() if len(self._pending) >= self.every else None
 
     def fetch(self) -> tuple[float, int] | None:
-        """Add what is pending to the total; return what :meth:`add` does."""
+        """Add the pending losses to the total; the return value is that of :meth:`add`."""
         if not self._pending:
             return None
         values = [value for value, _, _ in self._pending]

@@ -1,4 +1,4 @@
-"""Products of a training set with frozen weights, made once per training."""
+"""Products of a training set with frozen weights, computed once per training run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..scaffold import Scaffold
 
 
 def limits(products: Iterable[tuple[Network, Inputs]], limit: int) -> list[int]:
-    """Return a limit for each of several products, so that all together keep to `limit` bytes.
+    """Return a limit for each of several products, so that together they fit in `limit` bytes.
 
-    Each is kept whole or not at all, and first come, first served.
+    Each product is kept as a whole or not at all; earlier products take precedence.
     """
     granted = []
     for network, inputs in products:
@@ -26,13 +26,13 @@ def limits(products: Iterable[tuple[Network, Inputs]], limit: int) -> list[int]:
 class FrozenProducts:
     """The products of all inputs with the frozen weights that read them, for one scaffold.
 
-    They are made when they are first asked for, not once per epoch.
+    They are computed on first use, and not once per epoch.
 
     Parameters
     ----------
     inputs : Inputs
     limit : int
-        Bytes that the products may take.
+        Maximum size of the products in bytes.
     """
 
     def __init__(self, inputs: Inputs, limit: int) -> None:
@@ -41,7 +41,7 @@ class FrozenProducts:
         self._products: Mapping[str, Array] = {}
 
     def of(self, network: Network) -> Mapping[str, Array]:
-        """Return the products for a network by path; none where they do not fit, or are another's.
+        """Return the products for a network by path; none if they do not fit or do not apply.
 
         Parameters
         ----------
@@ -51,6 +51,6 @@ class FrozenProducts:
             self._scaffolds = network.frozen_scaffolds
             if network.product_bytes(self.inputs) <= self.limit:
                 self._products = network.frozen_products(self.inputs)
-        mine = network.frozen_scaffolds
-        same = all(mine.get(path) is self._scaffolds.get(path) for path in self._products)
+        scaffolds = network.frozen_scaffolds
+        same = all(scaffolds.get(path) is self._scaffolds.get(path) for path in self._products)
         return self._products if same else {}

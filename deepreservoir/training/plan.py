@@ -1,4 +1,4 @@
-"""How to train, what on, and what comes of it."""
+"""Plans, training sets and outcomes of training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..optim import Constant, Optimiser, OptimiserState, Schedule
 from ..params import DECAYED
 from ..scaffold import Stream
 
-#: Bytes that frozen products with the training set may take under "auto".
+#: Maximum size in bytes of the frozen products with the training set, under "auto".
 PROJECTION_LIMIT = 1 << 30
 
 
@@ -23,13 +23,13 @@ class TrainingDiverged(ArithmeticError):
 
 @dataclass(frozen=True)
 class Resample:
-    """When scaffolds are drawn anew during training (paper, arXiv 2604.08749, MNIST section).
+    """When scaffolds are redrawn during training (paper, arXiv 2604.08749, MNIST section).
 
     Attributes
     ----------
     when : {"epoch", "step", "microbatch"}
-        One scaffold per epoch; `count` scaffolds per step, each seeing the whole batch, their
-        gradients averaged; or a batch in `count` parts, each on a scaffold of its own.
+        One scaffold per epoch; `count` scaffolds per step, each applied to the whole batch, with
+        their gradients averaged; or `count` parts of a batch, each on a scaffold of its own.
     count : int, default=1
 
     Examples
@@ -42,13 +42,13 @@ class Resample:
     count: int = 1
 
     def seed(self, seed: int, index: int) -> int:
-        """Return the seed of scaffold number `index` of a training that began on `seed`."""
+        """Return the seed of scaffold number `index` in a training run that began with `seed`."""
         return int(Stream(seed, "", "resample").words(1, start_block=index)[0] >> 1)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: everything but the network, the data and the loss.
+    """How to train: everything except the network, the data and the loss.
 
     Attributes
     ----------
@@ -58,26 +58,26 @@ class Plan:
     schedule : Schedule
     epochs : int
     batch_size : int
-        Samples per step; the last step of an epoch takes what is left.
+        Samples per step; the last step of an epoch takes the remainder.
     shuffle : bool
     seed : int
-        Of the order of samples and the dropout masks.
+        Seed of the order of samples and of the dropout masks.
     clip_norm : float, optional
-        Limit of the gradient's Euclidean norm.
+        Upper limit on the Euclidean norm of the gradient.
     ema_decay : float, optional
-        Decay of the average of the weights that is kept in the end.
+        Decay of the moving average of the weights, which is kept at the end.
     tol : float
     patience : int
-        Stop after this many epochs in a row that improve by no more than `tol`: the
-        validation score where there is one, the training loss where there is none.
+        Stop after this many consecutive epochs that improve by no more than `tol`: in the
+        validation score if there is one, in the training loss otherwise.
     projection_limit : int
-        Bytes that frozen products with the training set may take.
+        Maximum size in bytes of the frozen products with the training set.
     decayed : collection of str
         Groups of parameters that weight decay applies to.
     resample : Resample, optional
-        When scaffolds are drawn anew; never unless given.
+        When scaffolds are redrawn; never by default.
     verbose : bool
-        Show a bar.
+        Show a progress bar.
     """
 
     optimiser: Optimiser
@@ -98,7 +98,7 @@ class Plan:
 
 
 class TakeTarget(Protocol):
-    """From encoded targets to the target of a batch."""
+    """Selects the target of a batch from encoded targets."""
 
     def __call__(self, y: Array, index: Any, batch: Batch, weights: Array | None) -> Target: ...
 
@@ -123,9 +123,9 @@ class TrainingSet:
     y : array, shape (n, ...)
         Encoded targets in the form that the loss takes, on the device of the inputs.
     weights : array, shape (n,), optional
-        Of mean one.
+        With mean one.
     take_target : callable, optional
-        (y, index, batch, weights) -> Target, as :meth:`Targets.take`; rows of y unless given.
+        (y, index, batch, weights) -> Target, as :meth:`Targets.take`; takes rows of y by default.
     """
 
     inputs: Inputs
@@ -139,13 +139,13 @@ StopReason = Literal["budget", "converged", "interrupted"]
 
 @dataclass
 class Outcome:
-    """What a training run leaves.
+    """The result of a training run.
 
     Attributes
     ----------
     network : Network
-        The one that was trained: itself, or, where its scaffold was resampled, on the scaffold
-        that the kept weights go with.
+        The trained network; if its scaffold was resampled, the network on the scaffold that the
+        kept weights belong to.
     history : dict of str to list
         One entry per whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
         (path -> value), and with validation ``validation_loss`` and ``validation_score``.

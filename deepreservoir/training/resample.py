@@ -1,4 +1,4 @@
-"""Training on scaffolds that change: the controls of one that stays (paper, section 3)."""
+"""Training on changing scaffolds, the control for a fixed one (paper, section 3)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .plan import Resample
 def passes(
     resample: Resample, network: Network, batches: Batches, batch: TrainingBatch, step: Step
 ) -> Iterator[tuple[Network, TrainingBatch, Step]]:
-    """Yield the passes of a step: the network on a scaffold, a batch, the pass's own step.
+    """Yield the passes of a step: the network on a scaffold, a batch, and the step of the pass.
 
-    The adapter is the network's own throughout, and the losses of all passes add up to a mean.
-    Each pass has a step of its own, which its dropout masks are keyed by.
+    All passes share the network's adapter, and their losses add up to the mean. Each pass has its
+    own step, by which its dropout masks are keyed.
 
     Parameters
     ----------
     resample : Resample
-        By step or by microbatch.
+        Resampling by step or by microbatch.
     network : Network
     batches : Batches
-        Where the parts of a batch come from.
+        Source of the parts of a batch.
     batch : TrainingBatch
     step : Step
     """

@@ -18,7 +18,7 @@ from .epoch_loss import EpochLoss
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
 
-#: Steps whose losses are fetched from a device at a time: each fetch waits for all before it.
+#: Number of steps whose losses are fetched from a device at once: a fetch waits for all of them.
 FETCHED = 50
 
 
@@ -34,8 +34,8 @@ def train(
 ) -> Outcome:
     """Train `network` in place.
 
-    With `validate`, the weights of the best validation score are the ones kept. Ctrl-C ends
-    training at once and leaves a usable network, of finite weights; the outcome says so.
+    With `validate`, the weights with the best validation score are kept. Ctrl-C ends training at
+    once and leaves a usable network with finite weights; the outcome reports the interruption.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def train(
     validate : callable, optional
         Network -> (loss, score), called after every epoch.
     state : OptimiserState, optional
-        To go on from; fresh if not given.
+        State to continue from; a new one by default.
     checkpoint : Checkpoint, optional
-        Begun. Training goes on from its file, if there is one; the file is removed when training
-        ends, but not when Ctrl-C ends it.
+        A checkpoint after its :meth:`~Checkpoint.begin`. Training resumes from its file, if there
+        is one; the file is removed when training ends, unless Ctrl-C ends it.
 
     Returns
     -------
@@ -66,22 +66,22 @@ def train(
 
 
 def complete(run: Run) -> Outcome:
-    """Take a training to its end; see :func:`train`."""
+    """Run a training to its end; see :func:`train`."""
     reason: StopReason
     try:
-        # What overflows is found by the checks of loss and weights, and explained there.
+        # Overflows are detected, and explained, by the checks of loss and weights.
         with np.errstate(over="ignore", invalid="ignore"):
             reason = _epochs(run)
     except KeyboardInterrupt:
         return run.outcome("interrupted")
     except TrainingDiverged:
-        _forget(run.checkpoint)  # it would do so again
+        _remove(run.checkpoint)  # a resumed run would diverge again
         raise
-    _forget(run.checkpoint)
+    _remove(run.checkpoint)
     return run.outcome(reason)
 
 
-def _forget(checkpoint: Checkpoint | None) -> None:
+def _remove(checkpoint: Checkpoint | None) -> None:
     if checkpoint is not None:
         checkpoint.remove()
 
@@ -106,7 +106,7 @@ def _epochs(run: Run) -> StopReason:
 
 
 class _Best(NamedTuple):
-    """What is kept of the best epoch: buffers go with the weights that they are statistics of."""
+    """The best epoch so far: its weights, and the buffers that belong to these weights."""
 
     score: float
     theta: Array
@@ -115,7 +115,7 @@ class _Best(NamedTuple):
 
 
 class Run:
-    """One training, an epoch and a step at a time: :func:`train` is the loop around it."""
+    """One training run, an epoch and a step at a time; :func:`train` is the loop around it."""
 
     def __init__(
         self,
@@ -130,15 +130,15 @@ class Run:
         within_epoch = plan.resample is not None and plan.resample.when != "epoch"
         if within_epoch and network.buffers.size:
             raise ValueError(
-                f"resample={plan.resample.when!r} changes the scaffold within an epoch, and the "  # type: ignore[union-attr]
-                "network keeps running statistics of one scaffold; resample by epoch, or not"
+                f"resample={plan.resample.when!r} changes the scaffold within an epoch, but the "  # type: ignore[union-attr]
+                "network keeps running statistics of one scaffold; use resample='epoch' or None"
             )
         self.network, self.batches, self.loss, self.plan = network, batches, loss, plan
-        self.own = network  # before any other scaffold
+        self.original = network  # on the first scaffold
         self.validate = validate
         self.checkpoint = checkpoint
         self.state = plan.optimiser.init(network.theta) if state is None else state
-        # A state that was pickled comes back on the host, whatever device the network is on.
+        # A pickled state is restored on the host, whatever device the network is on.
         self.state.moments = [to_device(m, network.device) for m in self.state.moments]
         self.decay_mask = network.params.decay_mask(network.theta, plan.decayed)
         self.average = (
@@ -157,10 +157,10 @@ class Run:
         return self.plan.resample is not None and self.plan.resample.when == "epoch"
 
     def _on_scaffold_of(self, epoch: int) -> Network:
-        """Return the network on the scaffold of an epoch: the first has its own."""
+        """Return the network on the scaffold of an epoch; epoch 0 uses the original scaffold."""
         if epoch == 0 or self.plan.resample is None:
-            return self.own
-        return self.own.with_scaffold(self.plan.resample.seed(self.own.seed, epoch))
+            return self.original
+        return self.original.with_scaffold(self.plan.resample.seed(self.original.seed, epoch))
 
     @property
     def stopped(self) -> bool:
@@ -168,14 +168,14 @@ class Run:
         return self.plan.patience is not None and self.stale >= self.plan.patience
 
     def epoch_key(self, epoch: int) -> int:
-        """Return what the order of an epoch's rows is keyed by: the step that it begins with.
+        """Return the key of the order of an epoch's rows: the step with which it begins.
 
-        So going on with the same state goes on in the stream.
+        Training that continues with the same state thus continues in the stream.
         """
         return self.first_step + epoch * self.batches.steps
 
     def begin(self, epoch: int, total: float = 0.0, n: float = 0.0) -> None:
-        """Begin an epoch, whose steps so far gave losses of `total` over `n`."""
+        """Begin an epoch, the losses of whose steps so far sum to `total` over `n`."""
         self.epoch = epoch
         self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED)
         if self._each_epoch:
@@ -214,7 +214,7 @@ class Run:
         return network.gradient(batch.batch, batch.target, self.loss, on)
 
     def end(self) -> None:
-        """End the epoch: check, validate, and write down what it gave."""
+        """End the epoch: check the weights, validate, and extend the history."""
         self._fetch()
         self._check_weights()
         mean = self.losses.mean
@@ -228,7 +228,7 @@ class Run:
             self.history[name].append(value)
 
     def outcome(self, reason: StopReason) -> Outcome:
-        """Keep the weights that are to be kept, and return what comes of the training."""
+        """Set the weights that are to be kept, and return the result of the training run."""
         network = self.network
         if self.best is not None:
             network.theta[:] = self.best.theta
@@ -241,7 +241,7 @@ class Run:
         return Outcome(network, self.history, reason, self.state, best_score)
 
     def latest(self) -> dict[str, float]:
-        """Return what a bar shows."""
+        """Return the values that the progress bar shows."""
         names = ("loss", "validation_score")
         return {name: self.history[name][-1] for name in names if name in self.history}
 
@@ -277,7 +277,7 @@ class Run:
         return Progress(self.epoch, step, self.losses.total, numbers, self.history, host)
 
     def resume(self) -> tuple[int, int, tuple[float, float]]:
-        """Take up what a checkpoint left; return epoch, step and the losses so far."""
+        """Restore the progress of a checkpoint; return epoch, step and the losses so far."""
         progress = None if self.checkpoint is None else self.checkpoint.resume()
         if progress is None:
             return 0, 0, (0.0, 0.0)
@@ -303,7 +303,7 @@ class Run:
     # The end of an epoch -------------------------------------------------------------------
 
     def _check_weights(self) -> None:
-        """Refuse weights that the last update of an epoch made infinite; no loss saw them."""
+        """Raise if the last update of an epoch, which no loss shows, has made a weight infinite."""
         theta = self.network.theta
         if not bool(array_module(theta).isfinite(theta).all()):
             self._diverged(np.nan, self.batches.steps - 1)
@@ -314,18 +314,18 @@ class Run:
         Returns
         -------
         dict
-            What the history gets to know of it.
+            Entries for the history.
         """
         metric, entry = -loss, {}
         if self.validate is not None:
             with _averaged(self.network, self.average):
                 validation_loss, metric = self.validate(self.network)
-                # A score that is no number is neither kept nor compared with.
+                # A score that is NaN is neither kept nor compared with.
                 if metric > (-np.inf if self.best is None else self.best.score):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
                     self.best = _Best(metric, theta, buffers, self.epoch)
             entry = {"validation_loss": validation_loss, "validation_score": metric}
-        # As in scikit-learn's MLP: an improvement of less than tol over the best is none.
+        # As in scikit-learn's MLP, an improvement of less than tol over the best does not count.
         self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
         if metric > self.best_metric:
             self.best_metric = metric
@@ -350,7 +350,7 @@ class Run:
 
 
 class _averaged:
-    """Put the averaged weights into the network for the length of a with block."""
+    """Put the averaged weights into the network for the duration of a with block."""
 
     def __init__(self, network: Network, average: WeightAverage | None) -> None:
         self.network, self.average = network, average

@@ -1,8 +1,8 @@
-"""One adapter on several scaffolds, each standing for a task: seed gating (paper, section 3).
+"""One adapter on several scaffolds, one per task: seed gating (paper, section 3).
 
-The batches of all tasks take turns. After a whole epoch of one task the adapter would have gone
-that task's way alone and forgotten some of the others; here it is never more than a few batches
-away from any of them. So the tasks need not be cycled through by whole epochs, as in the paper.
+The batches of all tasks alternate. After a whole epoch of one task, the adapter would be fitted to
+that task alone and would have partly forgotten the others; here it is never more than a few batches
+away from any task. So the tasks need not be cycled through by whole epochs, as in the paper.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Gate(NamedTuple):
         The networks of all tasks share one adapter (:meth:`Network.with_scaffold`).
     data : TrainingSet
     own : ndarray of int, shape (n_own,), optional
-        The rows of the data that are of the task; all of them unless given. Of the others, which
-        the network is to reject, an epoch takes as many as of these, drawn anew.
+        The rows of the data that belong to the task; all rows by default. Each epoch adds an equal
+        number of the other rows, drawn anew, which the network learns to reject.
     """
 
     network: Network
@@ -42,12 +42,12 @@ class Gate(NamedTuple):
 
     @property
     def n_samples(self) -> int:
-        """Samples of an epoch."""
+        """Number of samples per epoch."""
         n = len(self.data.inputs)
         return n if self.own is None else min(n, 2 * len(self.own))
 
     def steps(self, batch_size: int) -> int:
-        """Return the batches of an epoch."""
+        """Return the number of batches per epoch."""
         return -(-self.n_samples // batch_size)
 
 
@@ -59,17 +59,17 @@ def train_gated(
     validate: Validate | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Train the adapter that several networks share, each network on rows of its own.
+    """Train the adapter that several networks share, each network on its own rows.
 
-    A step is one batch of one task, and so has dropout masks of its own. One gate without others
-    to reject is trained to the bits of :func:`train`.
+    A step is one batch of one task, with its own dropout masks. A single gate without rows to
+    reject gets the same bits as from :func:`train`.
 
     Parameters
     ----------
     gates : sequence of Gate
     loss : Loss
     plan : Plan
-        Its limit of frozen products is one for all tasks together.
+        Its limit on frozen products applies to all tasks together.
     validate : callable, optional
         Network -> (loss, score), called after every epoch with the first task's network.
     checkpoint : Checkpoint, optional
@@ -77,7 +77,7 @@ def train_gated(
     Returns
     -------
     Outcome
-        Of the first task's network; the others have the same adapter.
+        The outcome for the first task's network; the others have the same adapter.
 
     Raises
     ------
@@ -89,17 +89,17 @@ def train_gated(
     first = gates[0].network
     if any(gate.network.theta is not first.theta for gate in gates):
         raise ValueError(
-            "the networks of all tasks must share one adapter: build the others with "
+            "the networks of all tasks must share one adapter: build the others with the method "
             "with_scaffold of the first"
         )
     if plan.resample is not None:
-        raise ValueError("tasks are told apart by their scaffolds, which cannot be resampled")
+        raise ValueError("the scaffolds identify the tasks, so they cannot be resampled")
     batches = GatedBatches(gates, plan)
     return complete(Run(first, batches, loss, plan, validate, checkpoint=checkpoint))
 
 
 class GatedBatches:
-    """The batches of all tasks, in turn.
+    """The batches of all tasks, in alternation.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class GatedBatches:
     Attributes
     ----------
     steps : int
-        Batches of an epoch, over all tasks.
+        Number of batches per epoch, over all tasks.
     """
 
     def __init__(self, gates: Sequence[Gate], plan: Plan) -> None:
@@ -127,30 +127,30 @@ class GatedBatches:
         self._turns = turns([task.steps for task in self._tasks], self._seed, key, self._shuffle)
         for task in self._tasks:
             task.begin(key)
-            key += task.steps  # no two tasks, in no two epochs, have one key
+            key += task.steps  # every task has a different key in every epoch
 
     def batch(self, number: int, step: int) -> TrainingBatch:
-        """Return batch `number` of the epoch, and the network that it is for."""
-        task, own = self._turns[number]
-        return replace(self._tasks[task].batch(own, step), network=self._networks[task])
+        """Return batch `number` of the epoch, with the network that it trains."""
+        task, task_batch = self._turns[number]
+        return replace(self._tasks[task].batch(task_batch, step), network=self._networks[task])
 
     def take(self, index: np.ndarray, step: int) -> TrainingBatch:
-        """Refuse: parts of a batch are for scaffolds that change, which stand for tasks here."""
+        """Raise: batches are split only for resampled scaffolds, and these identify the tasks."""
         raise TypeError("the batches of several tasks are not split")
 
 
 def turns(steps: Sequence[int], seed: int, key: int, shuffle: bool = True) -> list[tuple[int, int]]:
     """Return (task, number of its batch) for each step of an epoch.
 
-    Every task is spread evenly over the epoch. Of tasks that have as many batches, each comes
-    once a round, in an order of that round's own.
+    The batches of every task are spread evenly over the epoch. Tasks with the same number of
+    batches each come once per round, in a new order every round.
 
     Parameters
     ----------
     steps : sequence of int
-        Batches of each task.
+        Number of batches of each task.
     seed, key : int
-        What decides the order: of the training, and of the epoch.
+        Seed of the training run and key of the epoch, which determine the order.
     shuffle : bool, default=True
         False for the same order in every round.
 
@@ -171,14 +171,14 @@ def turns(steps: Sequence[int], seed: int, key: int, shuffle: bool = True) -> li
 
 
 def drawn(rows: np.ndarray, count: int, seed: int, key: int = 0) -> np.ndarray:
-    """Return `count` of the rows, drawn without repetition; all where there are no more.
+    """Return `count` of the rows, drawn without replacement; all rows if there are no more.
 
     Parameters
     ----------
     rows : ndarray of int, shape (n,)
     count : int
     seed, key : int
-        What decides the draw: of the training, and of the epoch.
+        Seed of the training run and key of the epoch, which determine the draw.
     """
     if count >= len(rows):
         return rows
@@ -187,10 +187,10 @@ def drawn(rows: np.ndarray, count: int, seed: int, key: int = 0) -> np.ndarray:
 
 
 class _RejectingBatches(ShuffledBatches):
-    """A task's own rows, and as many others in every epoch, drawn anew.
+    """A task's own rows and an equal number of other rows, drawn anew in every epoch.
 
-    All others in every epoch would be more passes the more tasks there are, and would outweigh
-    the task's own rows.
+    With all other rows, an epoch would take longer the more tasks there are, and the other rows
+    would outweigh the task's own.
     """
 
     def __init__(self, gate: Gate, own: np.ndarray, plan: Plan) -> None:
@@ -216,13 +216,13 @@ def validate_gates(parts: Sequence[tuple[Network, Validate, float]]) -> Validate
     Parameters
     ----------
     parts : sequence of (Network, callable, float)
-        A task's network, its network -> (loss, score), and its share of the whole. The shares
-        sum to one.
+        A task's network, its function network -> (loss, score), and its share of the total. The
+        shares sum to one.
     """
 
     def validate(_: Network) -> tuple[float, float]:
-        found = [(share, judge(network)) for network, judge, share in parts]
-        loss = sum(share * value for share, (value, _) in found)
-        return loss, sum(share * score for share, (_, score) in found)
+        results = [(share, judge(network)) for network, judge, share in parts]
+        loss = sum(share * value for share, (value, _) in results)
+        return loss, sum(share * score for share, (_, score) in results)
 
     return validate

@@ -1,4 +1,4 @@
-"""A network that moves in a random subspace: theta = theta_0 + P z, and only z is trained."""
+"""A network in a random subspace: theta = theta_0 + P z, where only z is trained."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 
 
 class Subspace:
-    """A network of which `dimension` numbers are trained, whatever it has.
+    """A network of which only `dimension` parameters are trained, whatever its size.
 
-    Its D numbers stand at ``theta_0 + P z`` (Li et al., equation 2), where theta_0 is where the
-    network stands now, z starts at zero, and P (D, d) is frozen: signs about a Hadamard matrix,
-    drawn from a seed, with columns of unit length. The gradient of z is that of the network,
-    projected: P^T dtheta. A product with P takes O(D log d) steps and stores O(D) numbers.
+    Its D parameters are ``theta_0 + P z`` (Li et al., equation 2), where theta_0 are the current
+    ones, z starts at zero, and P (D, d) is frozen: a Hadamard matrix with random signs on both
+    sides, drawn from a seed, with columns of unit length. The gradient of z is the projection
+    P^T dtheta of the network's gradient. A product with P takes O(D log d) operations and O(D)
+    memory.
 
-    It has what :func:`deepreservoir.training.train` asks of a network, and is trained by it.
-    Weights do not decay: z = 0 is the start, and not a network of small weights.
+    It has the interface that :func:`deepreservoir.training.train` expects of a network. Weight
+    decay does not apply, since z = 0 is the starting point and not a network of small weights.
 
     Parameters
     ----------
     network : Network
-        It is moved in place; nothing else may train it meanwhile.
+        It is modified in place; nothing else may train it meanwhile.
     dimension : int
-        d, from 1 to D.
+        The dimension d, from 1 to D.
     seed : int
-        Of P.
+        Seed of P.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class Subspace:
     Raises
     ------
     ValueError
-        If the dimension is none of 1 to D, or the seed is negative.
+        If the dimension is not from 1 to D, or the seed is negative.
 
     References
     ----------
@@ -71,8 +72,8 @@ class Subspace:
         whole = isinstance(dimension, Integral) and not isinstance(dimension, bool)
         if not whole or not 1 <= dimension <= size:
             raise ValueError(
-                f"dimension must be an integer between 1 and {size}, the trained numbers of the "
-                f"network; got {dimension!r}"
+                f"dimension must be an integer between 1 and {size}, the number of trained "
+                f"parameters of the network; got {dimension!r}"
             )
         dimension = int(dimension)
         # Entries of +-1/sqrt(D) make columns of unit length.
@@ -86,13 +87,13 @@ class Subspace:
         self._start = network.theta.copy()  # theta_0: (D,)
 
     def moved(self) -> Network:
-        """Return the network, moved to theta_0 + P z."""
+        """Return the network after setting its parameters to theta_0 + P z."""
         network = self._network
         network.theta[:] = self.projection.matmul(self.theta[None])[0]  # (1, d) -> (1, D)
         network.theta += self._start
         return network
 
-    # What training asks of a network ----------------------------------------------------
+    # The interface that training expects of a network -------------------------------------
 
     @property
     def config(self) -> NetworkConfig:

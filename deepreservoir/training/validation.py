@@ -13,7 +13,7 @@ from .frozen_products import FrozenProducts
 from .plan import TakeTarget, Validate, take_target
 
 
-def _as_they_are(outputs: Array) -> Array:
+def _undecoded(outputs: Array) -> Array:
     return outputs
 
 
@@ -24,27 +24,27 @@ def validator(
     score: Callable[[Array], float],
     products: FrozenProducts | None = None,
     *,
-    decode: Callable[[Array], Array] = _as_they_are,
+    decode: Callable[[Array], Array] = _undecoded,
     take: TakeTarget = take_target,
 ) -> Validate:
     """Return a function network -> (loss, score) on held-out samples.
 
-    Outputs are decoded a chunk at a time, so that they never lie in memory as a whole.
+    Outputs are decoded one chunk at a time, so that they are never in memory as a whole.
 
     Parameters
     ----------
     inputs : Inputs
     y : array, shape (n, ...)
-        Encoded targets as the loss takes them.
+        Encoded targets in the form that the loss takes.
     loss : Loss
     score : callable
-        What `decode` returned, for all samples -> score, higher is better.
+        Decoded outputs of all samples -> score; higher is better.
     products : FrozenProducts, optional
-        Of these inputs, where they pay.
+        Frozen products of these inputs.
     decode : callable, optional
-        Outputs -> what the score needs of them; the outputs themselves unless given.
+        Outputs -> what the score needs; the outputs themselves by default.
     take : callable, optional
-        As :attr:`TrainingSet.take_target`.
+        Like :attr:`TrainingSet.take_target`.
     """
 
     def validate(network: Network) -> tuple[float, float]:
@@ -54,13 +54,13 @@ def validator(
         def judge(outputs: Array, index: Any, batch: Batch) -> Array:
             target = take(on_device, index, batch, None)
             rows = outputs.reshape(-1, outputs.shape[-1])
-            wanted = target.y.reshape(len(rows), *target.y.shape[outputs.ndim - 1 :])
-            values.append(float(loss(rows, wanted, None, target.n)[0]))
+            targets = target.y.reshape(len(rows), *target.y.shape[outputs.ndim - 1 :])
+            values.append(float(loss(rows, targets, None, target.n)[0]))
             sizes.append(target.n)
             return decode(outputs)
 
-        ready = None if products is None else products.of(network)
-        decoded = network.evaluate(inputs, judge, ready)
+        frozen = None if products is None else products.of(network)
+        decoded = network.evaluate(inputs, judge, frozen)
         mean = sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
         return mean, score(decoded)
 

@@ -111,13 +111,18 @@ def test_what_cannot_be_served_together_is_refused():
         (models, X[:, :3], ["tenant 0"] * len(X), "X has 3 features, but .* expecting 6 features"),
         (models, X, ["tenant 0"], "names must name a model for each of 90 rows; got 1"),
         (models, X[:1], ["nobody"], r"names\[0\] is 'nobody'; the models are 'tenant 0'"),
-        ({**models, "r": regressor(scaffold_seed=5)}, X[:1], ["r"], "all of one kind"),
-        ({**models, "o": classifier(scaffold_seed=6)}, X[:1], ["o"], "share their hidden layers"),
+        ({**models, "r": regressor(scaffold_seed=5)}, X[:1], ["r"], "all be of one class"),
+        (
+            {**models, "o": classifier(scaffold_seed=6)},
+            X[:1],
+            ["o"],
+            "share the frozen weights of their hidden layers",
+        ),
         (
             {**models, "o": classifier(scaffold_seed=5, hidden_layer_sizes=(16,))},
             X[:1],
             ["o"],
-            "share their hidden layers",
+            "share the frozen weights of their hidden layers",
         ),
         ({"p": pipeline()}, X[:1], ["p"], "deep estimators on one scaffold, .*; 'p' is a Pipeline"),
     ]

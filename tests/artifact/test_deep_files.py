@@ -194,7 +194,7 @@ def test_what_only_a_pickle_could_hold_is_refused(tmp_path):
         save(DeepReservoirClassifier(), path)
     with pytest.raises(ArtifactError, match="dtype must be one of float16, bfloat16 or None"):
         save(classifier(), path, dtype="int8")
-    with pytest.raises(ArtifactError, match="X and y go together"):
+    with pytest.raises(ArtifactError, match="X and y must be passed together"):
         save(classifier(), path, dtype="float16", X=X)
     assert not path.exists()
 
@@ -213,15 +213,18 @@ WIDE = [10**6, 10**6]
 REFUSED = {
     "estimator": (
         set_at("estimator", to="Pickle"),
-        "holds a 'Pickle', which is not registered here, where there are DeepReservoirClass",
+        "contains a 'Pickle', which is not registered; the registered ones are DeepReservoirClass",
     ),
-    "estimator list": (set_at("estimator", to=["x"]), r"holds a \['x'\], which is not registered"),
+    "estimator list": (
+        set_at("estimator", to=["x"]),
+        r"contains a \['x'\], which is not registered",
+    ),
     "entry": (set_at("more", to=1), "must have the entries"),
     "no entry": (set_at("fitted", to=KeyError), "must have the entries"),
     "parameter": (set_at("params", "colour", to=1), "has no parameter 'colour'"),
     "parameter value": (set_at("params", "rank", to={"eval": "1"}), "rank must be a value"),
     "fitted": (set_at("fitted", "epochs", to="3"), "fitted, epochs: expected int; got '3'"),
-    "features": (set_at("fitted", "n_features", to=7), "reads 6 features, the model 7"),
+    "features": (set_at("fitted", "n_features", to=7), "reads 6 features, but the model 7"),
     "names": (set_at("fitted", "feature_names", to=["a"]), "1 names for 6 features"),
     "config": (set_at("config", "rank", to=100), "config: rank must be between 1 and"),
     "config type": (
@@ -234,7 +237,7 @@ REFUSED = {
     ),
     "terabytes": (
         set_at("config", "hidden_layer_sizes", to=WIDE),
-        "asks for 4,000,.* bytes for its scaffold; max_bytes allows 2,147,483,648",
+        "needs 4,000,.* bytes for its scaffold; max_bytes allows 2,147,483,648",
     ),
     "layers": (
         set_at("config", "hidden_layer_sizes", to=[1] * 300_000),
@@ -242,25 +245,28 @@ REFUSED = {
     ),
     "stream": (set_at("scaffold", "stream", to=2), "streams of version 2"),
     "seed": (set_at("scaffold", "seed", to=1), "'layers.0' are not those of the saved model"),
-    "negative seed": (set_at("scaffold", "seed", to=-1), "seed of a scaffold is not negative"),
+    "negative seed": (set_at("scaffold", "seed", to=-1), "seed of a scaffold must not be negative"),
     "digest": (
         set_at("scaffold", "layers", 1, "digest", to="00"),
-        "layer 'layers.1' are not those of the saved model: expected digest 00, found [0-9a-f]{64}",
+        "layer 'layers.1' are not those of the saved model: expected digest 00, got [0-9a-f]{64}",
     ),
-    "family": (set_at("scaffold", "layers", 0, "family", to="beta"), "does not go with the conf"),
-    "shape": (set_at("scaffold", "layers", 0, "shape", to=[1, 1]), "does not go with the conf"),
+    "family": (set_at("scaffold", "layers", 0, "family", to="beta"), "does not match the conf"),
+    "shape": (set_at("scaffold", "layers", 0, "shape", to=[1, 1]), "does not match the conf"),
     "path": (set_at("scaffold", "layers", 0, "path", to="../x"), "must have the layers"),
     "factor": (set_at("scaffold", "layers", 0, "factor", to=2.0), "known_factor .* spectral"),
     "classes": (
         set_at("fitted", "classes", "values", to=["a", "b"]),
-        "targets of 1 outputs do not go with 3 outputs of the network",
+        "targets with 1 outputs do not match the 3 outputs of the network",
     ),
-    "classes twice": (set_at("fitted", "classes", "values", to=["a", "a", "b"]), "in order"),
+    "classes twice": (
+        set_at("fitted", "classes", "values", to=["a", "a", "b"]),
+        "sorted and distinct",
+    ),
     "classes type": (set_at("fitted", "classes", "values", to=[1, 2, 3]), "must be a list of"),
     "classes dtype": (set_at("fitted", "classes", "dtype", to="(9,)i8"), "cannot be of dtype"),
     "seeds": (set_at("fitted", "seeds", to=[1, 2]), "three non-negative integers"),
     "missing": (in_tensors(lambda t: t.pop("layers.0.A")), "has no tensor 'layers.0.A'"),
-    "extra": (in_tensors(lambda t: t.update(x=t["head.bias"])), "has a tensor 'x' too many"),
+    "extra": (in_tensors(lambda t: t.update(x=t["head.bias"])), "has an extra tensor 'x'"),
     "tensor shape": (
         in_tensors(lambda t: t.update({"head.bias": np.float32([1])})),
         r"tensor 'head.bias' must have shape \(3,\); got \(1,\)",
@@ -284,9 +290,12 @@ def test_a_file_that_says_something_else_is_refused(case, tmp_path):
 PIPELINES = {
     "class": (set_at("preprocessing", "steps", 0, "class", to="Evil"), "must be a StandardScaler"),
     "width": (set_at("preprocessing", "steps", 0, "n_features", to=5), r"must have shape \(5,\)"),
-    "flag": (set_at("preprocessing", "steps", 0, "with_std", to=False), "one too many"),
-    "no steps": (set_at("preprocessing", "steps", to=[]), "has a tensor 'preprocessing.0"),
-    "name": (set_at("preprocessing", "estimator", to="standardscaler"), "names of their own"),
+    "flag": (set_at("preprocessing", "steps", 0, "with_std", to=False), "should not be there"),
+    "no steps": (set_at("preprocessing", "steps", to=[]), "has an extra tensor 'preprocessing.0"),
+    "name": (
+        set_at("preprocessing", "estimator", to="standardscaler"),
+        "must have different names",
+    ),
     "missing": (in_tensors(lambda t: t.pop("preprocessing.0.mean")), "is missing"),
     "scale": (
         in_tensors(lambda t: t.update({"target.scale": np.array([0.0, 1.0])})),

@@ -69,7 +69,7 @@ def test_ordinary_weights_give_what_the_model_gives(params):
 def test_only_deep_estimators_have_ordinary_weights():
     with pytest.raises(ArtifactError, match="got EchoStateRegressor"):
         materialise(EchoStateRegressor())
-    with pytest.raises(ArtifactError, match="Of a pipeline, take the last step"):
+    with pytest.raises(ArtifactError, match="For a pipeline, pass its last step"):
         materialise(pipeline())
 
 
@@ -164,7 +164,7 @@ def test_base_and_adapters_give_what_the_model_gives(params, tmp_path):
 def test_a_folder_is_not_written_over(tmp_path):
     folder = export_peft(classifier(), tmp_path / "adapters")
     before = sorted(path.name for path in folder.rglob("*"))
-    with pytest.raises(ArtifactError, match="not an empty folder; name another"):
+    with pytest.raises(ArtifactError, match="not an empty folder; choose another path"):
         export_peft(classifier(), folder)
     assert sorted(path.name for path in folder.rglob("*")) == before
     assert [path.name for path in tmp_path.iterdir()] == ["adapters"]

@@ -77,10 +77,10 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
     ("data", "message"),
     [
         (b"", "at least 8 bytes"),
-        ((1 << 62).to_bytes(8, "little") + b"{}", "the header is said to take"),
+        ((1 << 62).to_bytes(8, "little") + b"{}", "the header should take"),
         (raw(b"[1, 2]"), "must be a JSON object"),
-        (raw(b'{"a": 1, "a": 2}'), "names an entry twice"),
-        (raw(b'{"a": NaN}'), "holds NaN"),
+        (raw(b'{"a": 1, "a": 2}'), "has a duplicate entry"),
+        (raw(b'{"a": NaN}'), "contains NaN"),
         (raw(b"[" * 5000), "not JSON"),
         (raw(b"{" * 5000), "not JSON"),
         (raw(b'{"a": ' + b"9" * 5000 + b"}"), "not JSON"),
@@ -114,22 +114,25 @@ def hashed(**tensors):
     ("tensors", "message"),
     [
         ({"a": ENTRY}, "the tensors take 4 bytes; the file has 8"),
-        ({"a": ENTRY, "b": ENTRY}, "must take the bytes from 4 on"),
-        ({"a": {**ENTRY, "data_offsets": [4, 8]}}, "must take the bytes from 0 on"),
-        ({"a": {**ENTRY, "data_offsets": [0, 8]}}, "4 of them; the header says 0 to 8"),
-        ({"a": {**ENTRY, "data_offsets": [8, 0]}}, "must take the bytes"),
-        ({"a": {**ENTRY, "data_offsets": [0, -4]}}, "two offsets"),
-        ({"a": {**ENTRY, "data_offsets": [0, 4, 8]}}, "two offsets"),
-        ({"a": {**ENTRY, "shape": [1 << 40, 1 << 40]}}, "must take the bytes"),
-        ({"a": {**ENTRY, "shape": [1] * 100_000}}, "at most 8 positive whole numbers"),
-        ({"a": {**ENTRY, "shape": [True]}}, "positive whole numbers"),
-        ({"a": {**ENTRY, "shape": [1.0]}}, "positive whole numbers"),
-        ({"a": {**ENTRY, "shape": [0]}}, "positive whole numbers"),
+        ({"a": ENTRY, "b": ENTRY}, "bytes from offset 4; the header says"),
+        ({"a": {**ENTRY, "data_offsets": [4, 8]}}, "bytes from offset 0; the header says"),
+        (
+            {"a": {**ENTRY, "data_offsets": [0, 8]}},
+            "must take 4 bytes from offset 0; the header says 0 to 8",
+        ),
+        ({"a": {**ENTRY, "data_offsets": [8, 0]}}, "bytes from offset"),
+        ({"a": {**ENTRY, "data_offsets": [0, -4]}}, "two non-negative offsets"),
+        ({"a": {**ENTRY, "data_offsets": [0, 4, 8]}}, "two non-negative offsets"),
+        ({"a": {**ENTRY, "shape": [1 << 40, 1 << 40]}}, "bytes from offset"),
+        ({"a": {**ENTRY, "shape": [1] * 100_000}}, "at most 8 positive integers"),
+        ({"a": {**ENTRY, "shape": [True]}}, "positive integers"),
+        ({"a": {**ENTRY, "shape": [1.0]}}, "positive integers"),
+        ({"a": {**ENTRY, "shape": [0]}}, "positive integers"),
         ({"a": {**ENTRY, "shape": [1 << 70]}}, "below 2\\^62"),
         ({"a": {**ENTRY, "dtype": "I64"}}, "must be one of F64, F32, F16, BF16; got 'I64'"),
         ({"a": {**ENTRY, "dtype": ["F32"]}}, "must be one of"),
-        ({"a": {**ENTRY, "more": 1}}, "must have dtype, shape and data_offsets, no more"),
-        ({"a": 3}, "must have dtype"),
+        ({"a": {**ENTRY, "more": 1}}, "must have the entries dtype, shape and data_offsets"),
+        ({"a": 3}, "must have the entries dtype"),
     ],
 )
 def test_tensors_must_be_all_of_the_data(tensors, message):
@@ -149,7 +152,7 @@ def test_values_must_be_finite():
 
     plain = data[:where] + b"0" * 64 + data[where + 64 :]
     digest = hashlib.sha256(plain).hexdigest().encode()
-    with pytest.raises(ArtifactError, match="tensor 'a' holds a value that is not finite"):
+    with pytest.raises(ArtifactError, match="tensor 'a' contains a value that is not finite"):
         container.from_bytes(data[:where] + digest + data[where + 64 :])
 
 

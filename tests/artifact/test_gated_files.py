@@ -96,7 +96,7 @@ def test_a_reader_is_shown_tasks_seeds_and_digests(tmp_path):
         assert f"seed {seed} of task {name} (streams of version 1)" in lines
         for digest in model.networks_[name].digests().values():
             assert any(digest in line for line in lines)
-    (numbers,) = [line for line in lines if line.startswith("numbers")]
+    (numbers,) = [line for line in lines if line.startswith("trained")]
     assert f"{model.n_scaffold_params_:,} frozen weights" in numbers
 
 
@@ -112,10 +112,10 @@ def test_what_a_file_of_tasks_cannot_be_asked_for(tmp_path):
     save(model, path)
     base = classifier(scaffold_seed=42)
     with pytest.raises(
-        ArtifactError, match="has one scaffold per task, and is not attached to one; load it"
+        ArtifactError, match="has one scaffold per task, so it cannot be attached to one; load it"
     ):
         attach(base, path)
-    with pytest.raises(ArtifactError, match=r"asks for 120,000 bytes .*max_bytes allows 100,000"):
+    with pytest.raises(ArtifactError, match=r"needs 120,000 bytes .*max_bytes allows 100,000"):
         load(path, max_bytes=100_000)  # each scaffold alone would be allowed
 
 
@@ -124,30 +124,30 @@ WIDE = [10**4, 10**4]
 REFUSED = {
     "no tasks": (set_at("fitted", "tasks", to=KeyError), "fitted must have the entries"),
     "tasks type": (set_at("fitted", "tasks", to=["a", "b", "c"]), "tasks: expected dict"),
-    "tasks twice": (set_at("fitted", "tasks", "values", to=["a", "a", "b"]), "in order"),
+    "tasks twice": (set_at("fitted", "tasks", "values", to=["a", "a", "b"]), "sorted and distinct"),
     "fewer": (set_at("fitted", "tasks", "values", to=["a", "b"]), "2 tasks must have as many"),
     "more": (set_at(*OTHERS, to=[]), "3 tasks must have as many scaffolds; got 1"),
     "scaffold": (set_at(*OTHERS, 0, to=7), "scaffold must have the entries"),
     "scaffold type": (set_at(*OTHERS, to={}), "other_scaffolds: expected list"),
     "stream": (set_at(*OTHERS, 1, "stream", to=2), "streams of version 2"),
     "seed": (set_at(*OTHERS, 1, "seed", to=77), "'layers.0' are not those of the saved model"),
-    "negative seed": (set_at(*OTHERS, 0, "seed", to=-1), "seed of a scaffold is not negative"),
+    "negative seed": (set_at(*OTHERS, 0, "seed", to=-1), "seed of a scaffold must not be negative"),
     "digest": (
         set_at(*OTHERS, 1, "layers", 1, "digest", to="00"),
-        "layer 'layers.1' are not those of the saved model: expected digest 00, found",
+        "layer 'layers.1' are not those of the saved model: expected digest 00, got",
     ),
     "layers": (set_at(*OTHERS, 1, "layers", to=[]), "must have the layers"),
-    "shape": (set_at(*OTHERS, 0, "layers", 0, "shape", to=[1, 1]), "does not go with the conf"),
+    "shape": (set_at(*OTHERS, 0, "layers", 0, "shape", to=[1, 1]), "does not match the conf"),
     "task classes": (set_at("fitted", "task_classes", to=[[0]]), "those of 3 tasks; got 1"),
-    "task class": (set_at("fitted", "task_classes", 0, to=[4]), "some of the model's 4, in order"),
-    "task class order": (set_at("fitted", "task_classes", 0, to=[1, 0]), "in order"),
+    "task class": (set_at("fitted", "task_classes", 0, to=[4]), "some of the model's 4, sorted"),
+    "task class order": (set_at("fitted", "task_classes", 0, to=[1, 0]), "sorted"),
     "task class type": (set_at("fitted", "task_classes", 0, to=[True]), "some of the model's 4"),
     "no task class": (set_at("fitted", "task_classes", 0, to=[]), "some of the model's 4"),
-    "zero": (set_at("config", "scaffold", to="zero"), "does not go with|no frozen weights"),
+    "zero": (set_at("config", "scaffold", to="zero"), "does not match|no frozen weights"),
     "missing": (in_tensors(lambda t: t.pop("layers.0.A")), "has no tensor 'layers.0.A'"),
     "terabytes": (
         set_at("config", "hidden_layer_sizes", to=WIDE),
-        r"asks for 1,20\d,.* bytes for its 3 scaffolds; max_bytes allows 1,000,000,000",
+        r"needs 1,20\d,.* bytes for its 3 scaffolds; max_bytes allows 1,000,000,000",
     ),
 }
 
@@ -179,5 +179,5 @@ def test_tasks_without_frozen_weights_are_refused(tmp_path):
         for scaffold in (document["scaffold"], *document["fitted"]["other_scaffolds"]):
             scaffold["layers"] = []
 
-    with pytest.raises(ArtifactError, match="no frozen weights to tell them apart by"):
+    with pytest.raises(ArtifactError, match="no frozen weights to distinguish them by"):
         load(forged(path, unfrozen))

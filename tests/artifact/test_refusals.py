@@ -101,7 +101,11 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path):
 
 LAYER = ("scaffold", "layers", 0)
 CONTENTS = {
-    "seed": (echo.regressor, at("scaffold", "seed", to=-1), "seed of a scaffold is not negative"),
+    "seed": (
+        echo.regressor,
+        at("scaffold", "seed", to=-1),
+        "seed of a scaffold must not be negative",
+    ),
     "units": (echo.regressor, at(*LAYER, "units", to=-(2**63)), "reservoir 0: units must be"),
     "many units": (echo.regressor, at(*LAYER, "units", to=10**400), "bytes for its reservoirs"),
     "hadamard": (TWELVE, at(*LAYER, "topology", to="hadamard"), "a power of two"),
@@ -128,7 +132,7 @@ DESCRIBED = {
     "widths": (classifier, at("config", "hidden_layer_sizes", to=3), "expected list; got 3"),
     "scaffold": (classifier, at("scaffold", to=[]), "scaffold: expected dict"),
     "a layer": (classifier, at(*LAYER, to=3), "a layer of the scaffold must have the entry"),
-    "shape": (classifier, at(*LAYER, "shape", to=[1, "a"]), "expected two whole numbers"),
+    "shape": (classifier, at(*LAYER, "shape", to=[1, "a"]), "expected two integers"),
     "family": (classifier, at(*LAYER, "family", to=KeyError), "must have the entry 'topology'"),
     "classes": (classifier, at("fitted", "classes", to=[1]), "classes must have the entry"),
     "versions": (classifier, at("versions", to="1.0"), "versions: expected dict; got '1.0'"),
@@ -136,7 +140,7 @@ DESCRIBED = {
     "penalty": (echo.regressor, at("fitted", "penalty", to="x"), "penalty: expected float"),
     "steps": (classifier, at("preprocessing", to={"steps": [1]}), "must have the entry 'class'"),
     "table": (
-        classifier, at("table", to={"target": "y", "columns": [1]}), "expected a list of names",
+        classifier, at("table", to={"target": "y", "columns": [1]}), "expected a list of pairs",
     ),
     "precision": (classifier, at("precision", to={"dtype": "float16"}), "'largest_error'"),
     "score": (
@@ -161,7 +165,7 @@ def test_a_tensor_that_is_no_beta_is_refused(tmp_path):
         tensors["layers.0.beta"] = np.zeros((2, 2), np.float32)
 
     path = forged(save(classifier(), tmp_path / "m"), change)
-    with pytest.raises(ArtifactError, match=r"tensor 'layers.0.beta' must hold one number"):
+    with pytest.raises(ArtifactError, match=r"tensor 'layers.0.beta' must have one entry"):
         describe(path)
 
 

@@ -73,7 +73,8 @@ def test_words_are_classes_and_sixteen_bits_are_accounted_for(here, capsys):
         "adapter    lora, rank 2",
         "predicts   kind from size, rooms, price",
         "classes    flat, house, hut",
-        f"{model.n_trained_params_:,} in the file, {model.n_scaffold_params_:,} frozen weights",
+        f"{model.n_trained_params_:,} parameters in the file, "
+        f"{model.n_scaffold_params_:,} frozen weights",
         "layers.0 A (float16)",
         f"score {cost['score']:.6g} before, {cost['score_rounded']:.6g} after, on 40 rows",
         f"beta {model.betas_['layers.0']:.4f}, SHA-256 {model.network_.digests()['layers.0']}",

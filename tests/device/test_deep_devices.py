@@ -85,7 +85,7 @@ def test_kinds_that_are_mixed_are_named(cupy):
     with pytest.raises(TypeError, match="but the estimator computes on the CPU"):
         DeepReservoirClassifier(**PARAMS).fit(cupy.asarray(X), cupy.asarray(Y))
     words = DeepReservoirClassifier(**PARAMS, device="cuda").fit(X, np.array(list("abc"))[Y])
-    with pytest.raises(TypeError, match=r"fit with numbers for classes"):
+    with pytest.raises(TypeError, match=r"fit with numbers as classes"):
         words.predict(cupy.asarray(X))
     for bad, message in ((np.full_like(X, np.nan), "contains NaN"), (X[:, 0], "must have 2 axes")):
         with pytest.raises(ValueError, match=message):
@@ -118,7 +118,7 @@ def test_files_and_pickles_are_of_no_device(tmp_path, given):
 def test_a_model_of_a_device_is_used_where_there_is_none(monkeypatch):
     data = pickle.dumps(DeepReservoirClassifier(**PARAMS, device="cuda").fit(X, Y))
     wanted = DeepReservoirClassifier(**PARAMS).fit(X, Y).predict_proba(X)
-    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no CUDA device answers")
+    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no CUDA device responds")
     model = pickle.loads(data)
     np.testing.assert_allclose(model.predict_proba(X), wanted, atol=1e-8)
     with pytest.raises(ValueError, match=r"device='cuda' is not available"):

@@ -91,7 +91,7 @@ def test_rows_of_x_and_y_belong_together(cupy):
         assert (y.shape, y.dtype) == (shape, np.float64)
     _, labels = checked_pair(model, X, cupy.arange(3), reset=True, y_dtype=None)
     assert labels.dtype.kind == "i"
-    with pytest.raises(ValueError, match="as many rows as each other; got 3 and 2"):
+    with pytest.raises(ValueError, match="the same number of rows; got 3 and 2"):
         checked_pair(model, X, cupy.ones(2), reset=True)
     with pytest.raises(ValueError, match="y contains NaN"):
         checked_pair(model, X, cupy.full(3, np.nan), reset=True)

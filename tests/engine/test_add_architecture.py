@@ -241,5 +241,8 @@ def test_a_file_of_another_architecture_is_refused(gated_units, digits, tmp_path
     contents = container.read(path)
     contents.document["config"] = deepreservoir.MLPConfig(64, 10, (12,)).to_plain()
     container.write(path, contents)
-    with pytest.raises(ArtifactError, match="architecture 'gated_units'; the file has 'mlp'"):
+    with pytest.raises(
+        ArtifactError,
+        match="architecture 'gated_units'; the network in the file is of the architecture 'mlp'",
+    ):
         load(path)

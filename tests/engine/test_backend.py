@@ -70,7 +70,7 @@ def test_cuda_without_cupy_is_refused_with_what_to_install(without_cupy):
 
 @pytest.mark.parametrize(
     ("count", "message"),
-    [(0, "finds no CUDA device"), (RuntimeError("driver too old"), r"answers \(driver too old\)")],
+    [(0, "finds no CUDA device"), (RuntimeError("driver too old"), r"responds \(driver too old\)")],
 )
 def test_cuda_without_a_device_is_refused_with_the_cause(with_cupy, count, message):
     with_cupy(count)

@@ -168,7 +168,9 @@ def test_another_training_is_refused_and_the_file_kept(tmp_path, monkeypatch):
     changed = X.copy()
     changed[0, 0] += 1
     for other, x in ((model(rank=2), X), (model(random_state=1), X), (model(), changed)):
-        with pytest.raises(ArtifactError, match="is of another training: the data, a parameter"):
+        with pytest.raises(
+            ArtifactError, match="belongs to another training run: the data, a parameter"
+        ):
             other.fit(x, Y, checkpoint=path)
     assert path.read_bytes() == before
     path.write_bytes(before[:-1])
@@ -181,7 +183,7 @@ def test_a_file_that_is_no_checkpoint_is_not_written_over(tmp_path):
 
     path = save(model().fit(X, Y), tmp_path / "m.safetensors")
     before = path.read_bytes()
-    with pytest.raises(ArtifactError, match="is no checkpoint, and would be written over"):
+    with pytest.raises(ArtifactError, match="is not a checkpoint and would be overwritten"):
         model().fit(X, Y, checkpoint=path)
     assert path.read_bytes() == before
     with pytest.raises(NotADirectoryError, match="the folder of checkpoint"):

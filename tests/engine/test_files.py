@@ -72,7 +72,7 @@ def test_names_that_are_all_taken_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(files.secrets, "token_hex", lambda n: "taken")
     writers = [partial(write_whole, data=b"new"), temporary_folder]
     for write in writers:
-        with pytest.raises(FileExistsError, match="no name for a temporary file is free"):
+        with pytest.raises(FileExistsError, match="cannot find a free name for a temporary file"):
             write(tmp_path / "file")
     assert (tmp_path / ".file.taken").read_text() == "other"
 

@@ -53,7 +53,7 @@ def test_a_vector_of_another_shape_is_refused(params, shape):
 def test_a_path_used_twice_is_refused():
     slots = [*SLOTS, Slot("head.bias", (1,)), Slot("layers.0.A", (2, 3))]
     with pytest.raises(
-        ValueError, match=r"used twice: 'head.bias', 'layers.0.A'\. Give each layer"
+        ValueError, match=r"used more than once: 'head.bias', 'layers.0.A'\. Give each layer"
     ):
         ParamSet(slots)
 

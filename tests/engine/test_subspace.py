@@ -136,7 +136,7 @@ def test_an_adapted_network_keeps_its_frozen_product():
 
 @pytest.mark.parametrize("dimension", [0, -1, 276, 2.0, True, "3", None])
 def test_a_dimension_that_cannot_be_is_refused(dimension):
-    with pytest.raises(ValueError, match=r"between 1 and 275, the trained numbers .*got"):
+    with pytest.raises(ValueError, match=r"between 1 and 275, the number of trained .*got"):
         Subspace(whole(), dimension, seed=0)
 
 

@@ -139,7 +139,7 @@ def test_empty_data_is_refused():
 def test_labels_in_a_regression_are_refused_with_the_remedy():
     with pytest.raises(
         ValueError,
-        match=r"y must be numbers for a regressor; got dtype <U1, such as .*'a'.*use a classifier",
+        match=r"y must be numeric for a regressor; got dtype <U1, .*'a'.*Use a classifier",
     ):
         DeepReservoirRegressor().fit(X, np.array(["a", "b", "c"])[Y])
 
@@ -165,7 +165,7 @@ def test_partial_fit_asks_for_the_classes_first():
 @pytest.mark.trains
 def test_partial_fit_refuses_classes_it_was_not_told_of():
     model = DeepReservoirClassifier((8,)).partial_fit(X, Y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match=r"not there before: \[7\]"):
+    with pytest.raises(ValueError, match=r"earlier calls did not have: \[7\]"):
         model.partial_fit(X, np.where(Y == 0, 7, Y))
     with pytest.raises(ValueError, match="classes must be those of the first call"):
         model.partial_fit(X, Y, classes=[0, 1])

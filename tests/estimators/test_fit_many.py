@@ -73,7 +73,7 @@ def test_what_are_no_deep_estimators_of_one_kind_is_refused():
         fit_many([], X, y)
     with pytest.raises(ValueError, match="got a list"):
         fit_many([[1]], X, y)
-    with pytest.raises(ValueError, match="all of one kind"):
+    with pytest.raises(ValueError, match="all be of one class"):
         fit_many([DeepReservoirClassifier(**SMALL), DeepReservoirRegressor(**SMALL)], X, y)
     free = [DeepReservoirClassifier(max_iter=1) for _ in range(2)]
     with pytest.raises(ValueError, match="an integer; got None"):

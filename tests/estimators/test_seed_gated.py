@@ -376,7 +376,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, monkeypatch, rando
         patch.setattr(checkpoints.Checkpoint, "save", save_and_die)
         with pytest.raises(Killed):
             model().fit(ROWS, LABELS, NAMES, checkpoint=path)
-    with pytest.raises(ArtifactError, match="of another training"):
+    with pytest.raises(ArtifactError, match="belongs to another training run"):
         model().fit(ROWS, LABELS, NAMES[::-1], checkpoint=path)
     seeds = checkpoints.Checkpoint(path).seeds
     found = model().fit(ROWS, LABELS, NAMES, checkpoint=path)

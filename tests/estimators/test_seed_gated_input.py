@@ -35,25 +35,29 @@ REFUSED = [
     ({}, np.array(WITH_NONE), r"task\[0\] is None"),
     ({}, [*NAMES[:-1], np.nan], r"task\[89\] is nan"),
     ({}, np.where(np.arange(90) == 3, np.nan, 1.0), r"task\[3\] is nan"),
-    ({}, [*NAMES[:-1], 7], r"one kind: task\[0\] is 'left' and task\[89\] is 7"),
-    ({}, [("a",)] * 90, r"got shape \(90, 1\)|text or a finite number"),
-    ({"out_of_class": -1}, None, "is for rows of other tasks, and there is one task, 0"),
-    ({"out_of_class": -1}, "all", "there is one task, 'all'"),
+    ({}, [*NAMES[:-1], 7], r"one kind: task\[0\] is 'left', but task\[89\] is 7"),
+    ({}, [("a",)] * 90, r"got shape \(90, 1\)|a string or a finite number"),
+    ({"out_of_class": -1}, None, "is for rows of other tasks, but there is only one task, 0"),
+    ({"out_of_class": -1}, "all", "there is only one task, 'all'"),
     ({"out_of_class": 2}, NAMES, "out_of_class=2 is a class of y"),
-    ({"out_of_class": "no"}, NAMES, r"must be a number that no class .*\[0, 1, 2\]; got 'no'"),
+    (
+        {"out_of_class": "no"},
+        NAMES,
+        r"must be a number that is not a class .*\[0, 1, 2\]; got 'no'",
+    ),
     ({"out_of_class": 0.5}, NAMES, "must be a number"),
     ({"out_of_class": np.nan}, NAMES, "must be a number"),
     ({"out_of_class": True}, NAMES, "must be a number"),
     ({"out_of_class": [1]}, NAMES, "must be a number"),
     ({"scaffold_seeds": {"left": 1}}, NAMES, "no seed for task 'right'; it has them for 'left'"),
-    ({"scaffold_seeds": {"left": 1, "right": 1}}, NAMES, "'left' and 'right' one seed, 1"),
+    ({"scaffold_seeds": {"left": 1, "right": 1}}, NAMES, "'left' and 'right' the same seed, 1"),
     ({"scaffold_seeds": {"left": 1, "right": -1}}, NAMES, r"scaffold_seeds\['right'\] must be a"),
     ({"scaffold_seeds": {"left": 1, "right": "2"}}, NAMES, "non-negative integer; got '2'"),
     ({"scaffold_seeds": [1, 2]}, NAMES, "must map the name of each task to a seed"),
     ({"scaffold_seeds": 42}, NAMES, "must map the name of each task"),
-    ({"adapter": "full"}, NAMES, "no scaffold is left to tell tasks apart"),
+    ({"adapter": "full"}, NAMES, "no scaffold is left to distinguish tasks by"),
     ({"adapter": "full"}, None, "no scaffold is left"),
-    ({"scaffold": "zero"}, NAMES, "frozen weights, and there are none.*scaffold='zero'"),
+    ({"scaffold": "zero"}, NAMES, "frozen weights, but there are none.*scaffold='zero'"),
     ({"hidden_layer_sizes": ()}, NAMES, r"there are none.*hidden_layer_sizes=\(\)"),
     ({"rank": 0}, NAMES, "rank must be an integer of at least 1"),
     ({"max_iter": 0}, NAMES, "max_iter must be an integer of at least 1"),
@@ -63,7 +67,7 @@ REFUSED = [
 
 
 @pytest.mark.usefixtures("_no_training")
-@pytest.mark.filterwarnings("ignore:tasks of one class")
+@pytest.mark.filterwarnings("ignore:tasks with one class")
 @pytest.mark.parametrize(("params", "task", "message"), REFUSED, ids=lambda v: str(v)[:40])
 def test_bad_input_is_refused_before_training(params, task, message):
     with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
@@ -75,7 +79,9 @@ def test_a_task_that_would_be_held_out_as_a_whole_is_refused():
     task = np.where(np.arange(90) < 88, "many", "few")
     labels = np.where(np.arange(90) < 88, np.arange(90) % 2, 0)
     settings = {"early_stopping": True, "validation_fraction": 0.93, "out_of_class": -1}
-    with pytest.raises(ValueError, match="early_stopping leaves task 'few' no row to train on"):
+    with pytest.raises(
+        ValueError, match="early_stopping leaves no rows to train on for task 'few'"
+    ):
         small(**settings).fit(ROWS, labels, task)
 
 
@@ -83,13 +89,13 @@ def test_a_task_that_would_be_held_out_as_a_whole_is_refused():
 def test_labels_that_are_no_two_classes_are_refused():
     with pytest.raises(ValueError, match="SeedGatedClassifier needs samples of at least 2 classes"):
         small().fit(ROWS, np.zeros(90), NAMES)
-    with pytest.raises(ValueError, match="as the classes are"):
+    with pytest.raises(ValueError, match="since the classes are"):
         small(out_of_class=-1).fit(ROWS, LABELS > 0, NAMES)
 
 
 def test_a_task_of_one_class_is_warned_of_unless_others_are_rejected(recwarn):
     y = np.where(NAMES == "right", 1, LABELS)
-    with pytest.warns(UserWarning, match="tasks of one class: 'right'") as caught:
+    with pytest.warns(UserWarning, match="tasks with one class: 'right'") as caught:
         small().fit(ROWS, y, NAMES)
     assert caught[0].filename == __file__
     recwarn.clear()

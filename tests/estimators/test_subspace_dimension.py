@@ -99,7 +99,7 @@ def test_a_step_of_adam_is_as_long_as_that_of_the_whole_network():
 def test_noise_has_no_dimension_and_that_is_said():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
-    with pytest.warns(UserWarning, match=r"the fully trained network scores -\d.*says nothing"):
+    with pytest.warns(UserWarning, match=r"the fully trained network scores -\d.*is meaningless"):
         found = subspace_dimension(DeepReservoirRegressor((8,), max_iter=20), X, y, random_state=0)
     assert found.dimension is None
     assert found.scores == {}
@@ -108,9 +108,9 @@ def test_noise_has_no_dimension_and_that_is_said():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"share": 0}, "share must be a number over 0 and below 1; got 0"),
-        ({"share": 1.5}, "share must be a number over 0"),
-        ({"validation_fraction": 1.0}, "validation_fraction must be a number over 0 and below 1"),
+        ({"share": 0}, "share must be a number above 0 and below 1; got 0"),
+        ({"share": 1.5}, "share must be a number above 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be a number above 0 and below 1"),
         ({"estimator": LogisticRegression()}, "LogisticRegression has none"),
         ({"estimator": deep(adapter="full")}, "got 'full'"),
     ],

@@ -84,7 +84,7 @@ def test_partial_fit(interrupted):
 def test_a_seed_gated_classifier(interrupted):
     task = np.array(["a", "b"])[Y]
     model = small(SeedGatedClassifier)
-    assert_here(lambda: fit(model, X, Y, task=task), "tasks of one class: 'a', 'b'", FIT)
+    assert_here(lambda: fit(model, X, Y, task=task), "tasks with one class: 'a', 'b'", FIT)
     assert_here(lambda: fit(model, X, Y, task=task), "training was interrupted", FIT)
 
 

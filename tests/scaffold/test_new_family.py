@@ -127,7 +127,7 @@ def test_a_factor_that_is_searched_for_is_kept_in_files(unit_length, tmp_path, m
 def test_only_families_that_save_their_factor_accept_a_known_one(unit_length):
     spec = ScaffoldSpec("unit_length", (3, 4), 0, "p", known_factor=0.25)
     assert abs(spec.rows(0, 3)).max() == 0.25
-    message = "is for spectral_radius, unit_length alone; got 0.25 for normal"
+    message = "is only for spectral_radius, unit_length; got 0.25 for normal"
     with pytest.raises(ValueError, match=message):
         ScaffoldSpec("normal", (3, 4), 0, "p", known_factor=0.25)
 

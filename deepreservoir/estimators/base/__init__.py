@@ -1,1 +1,1 @@
-"""What the deep estimators share: parameters, reading, fitting, predicting."""
+"""The common base of the deep estimators: parameters, reading, fitting, predicting."""

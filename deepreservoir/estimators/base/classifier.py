@@ -1,4 +1,4 @@
-"""What deep classifiers share: labels, fitting, and what is read off the logits."""
+"""The common base of deep classifiers: labels, fitting, and predictions from the logits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LabelledEstimator(LabelParameters, ScoredOnHost, ClassifierMixin, DeepEsti
 
     @staticmethod
     def _logits(outputs: np.ndarray) -> np.ndarray:
-        """Return what `decision_function` does: of two classes the second one's, (n,)."""
+        """Return the values of `decision_function`; for two classes those of the second, (n,)."""
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     @staticmethod
@@ -78,7 +78,7 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
             Weight of each sample in the loss; a sample of weight zero has no effect.
         checkpoint : str or path, optional
             Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
-            continues from it, to the same bits; it is removed when training has ended.
+            continues from it, with the same bits; it is removed when training has ended.
 
         Returns
         -------
@@ -92,14 +92,14 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         return self._fit(X, y, sample_weight, checkpoint)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train one pass over more samples, at a constant learning rate.
+        """Train for one pass over more samples, at a constant learning rate.
 
         Parameters
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
         y : array-like, shape (n_samples,)
         classes : array-like, shape (n_classes,), optional
-            All labels there will be; required on the first call.
+            All labels that will occur; required on the first call.
         sample_weight : array-like, shape (n_samples,), optional
 
         Returns
@@ -107,17 +107,17 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         self
         """
         if hasattr(self, "network_"):
-            known = self.classes_
-            if classes is not None and not np.array_equal(np.unique(classes), known):
+            expected = self.classes_
+            if classes is not None and not np.array_equal(np.unique(classes), expected):
                 raise ValueError(
-                    f"classes must be those of the first call, {known.tolist()}; "
+                    f"classes must be those of the first call, {expected.tolist()}; "
                     f"got {np.unique(classes).tolist()}"
                 )
             return self._partial_fit(X, y, sample_weight)
         if classes is None:
             raise ValueError(
                 "classes must be given on the first call of partial_fit: all labels that "
-                "will come, such as classes=[0, 1, 2]"
+                "will occur, such as classes=[0, 1, 2]"
             )
         targets = Labels(
             self.label_smoothing, self.class_weight, type(self).__name__, np.unique(classes)

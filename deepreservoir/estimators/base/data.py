@@ -1,4 +1,4 @@
-"""From validated samples to a training set and, for early stopping, a held-out one."""
+"""Validated samples, split into a training set and, for early stopping, a held-out set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...inputs import Inputs
 
 
 class Data(NamedTuple):
-    """Samples with their encoded targets and weights, which are on the host."""
+    """Samples with their encoded targets and weights; the latter two are on the host."""
 
     inputs: Inputs
     y: np.ndarray  # (n, ...)
@@ -27,7 +27,7 @@ class Data(NamedTuple):
 
 
 def without_zero_weights(data: Data) -> Data:
-    """Leave out samples of weight zero: such a sample has no effect at all.
+    """Leave out samples of weight zero, which have no effect at all.
 
     Raises
     ------
@@ -46,11 +46,11 @@ def without_zero_weights(data: Data) -> Data:
 
 
 def merged(data: Data) -> Data:
-    """Merge equal samples into one, of their summed weight, in an order of their own bytes.
+    """Merge equal samples into one with the sum of their weights, and sort samples by their bytes.
 
-    A training set that fits one batch is trained on as a whole, so neither the order of its
-    samples nor whether one is repeated or weighted should matter. After this it does not, bit
-    for bit. Inputs without keys are returned as they are.
+    A training set that fits in one batch is trained on as a whole, so neither the order of its
+    samples nor whether one is repeated or weighted should matter. After merging, it does not
+    matter, bit for bit. Inputs without keys are returned unchanged.
     """
     input_keys = data.inputs.keys()
     if input_keys is None:
@@ -69,16 +69,16 @@ def merged(data: Data) -> Data:
 
 
 def split(data: Data, fraction: float, seed: int, stratify: bool) -> tuple[Data, Data]:
-    """Split off a validation set, by class where `stratify`; see :func:`split_rows`."""
+    """Split off a validation set, by class if `stratify`; see :func:`split_rows`."""
     labels = data.y if stratify else None
-    kept, held_out = split_rows(len(data), fraction, seed, labels)
-    return data.take(kept), data.take(held_out)
+    trained_on, held_out = split_rows(len(data), fraction, seed, labels)
+    return data.take(trained_on), data.take(held_out)
 
 
 def split_rows(
     n: int, fraction: float, seed: int, labels: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of `n` samples are trained on and which held out, of each label its share.
+    """Return which of `n` samples are trained on and which are held out, stratified by label.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def split_rows(
         If the fraction leaves one side empty, or a label has too few samples to be split.
     """
     try:
-        kept, held_out = train_test_split(
+        trained_on, held_out = train_test_split(
             np.arange(n), test_size=fraction, random_state=seed, stratify=labels
         )
     except ValueError as error:
@@ -95,11 +95,11 @@ def split_rows(
             f"samples: {error}. Give more samples, another validation_fraction, or "
             "early_stopping=False"
         ) from None
-    return np.sort(kept), np.sort(held_out)
+    return np.sort(trained_on), np.sort(held_out)
 
 
 def normalised_weights(weights: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:
-    """Return weights of mean one, or None where all are equal."""
+    """Return weights with mean one, or None if all are equal."""
     if weights is None or (weights == weights[0]).all():
         return None
     return (weights / weights.mean()).astype(dtype)

@@ -1,4 +1,4 @@
-"""The parameter descriptions that the deep estimators share, written once."""
+"""The descriptions of the parameters that the deep estimators share."""
 
 from __future__ import annotations
 
@@ -11,99 +11,101 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Nonlinearity after each hidden layer.
     rank : int or "auto", default="auto"
         Rank of the read-ins A (rank, d_in) and injections B (d_out, rank). ``"auto"`` is 8,
-        or the width of a layer that is narrower than that. A rank over min(d_in, d_out) of
+        or the width of a layer that is narrower than that. A rank above min(d_in, d_out) of
         a layer is an error.
     lora_alpha : float, default=None
-        Numerator of the scaling s. None takes the rank, so that s = 1 under
+        Numerator of the scaling s. None uses the rank, so that s = 1 under
         ``scaling="lora"``; the paper's MNIST runs use 1.
     scaling : {"lora", "rslora"}, default="lora"
         s = lora_alpha / rank, or lora_alpha / sqrt(rank).
     adapter : {"lora", "dora", "full", "none"}, default="lora"
-        What is trained of a hidden layer: the low-rank path and beta; the same,
+        What is trained in a hidden layer: the low-rank path and beta; the same,
         weight-decomposed (DoRA); all weights, starting from the scaffold's; or nothing.
     scaffold : str, default="normal"
         Family of the frozen weights: a name in ``deepreservoir.scaffold.FAMILIES``.
     scaffold_scale : float or "family", default=1.0
         A gain g: the frozen weights have standard deviation g / sqrt(d_in). ``"family"``
-        keeps the scale of the family's definition (paper, table 13).
+        uses the scale in the definition of the family (paper, table 13).
     scaffold_seed : int, default=None
         Seed of the frozen weights. None draws one from `random_state`; it is kept as
         `scaffold_seed_`.
     storage : {"auto", "dense", "packed", "streamed", "structured"}, default="auto"
-        How frozen weights are kept: 4 bytes each; 1 to 16 bits each; drawn again inside
-        every product; or as a structure that is never written out. ``"auto"`` is structured
-        for ``hadamard`` and ``kronecker``, else dense.
+        How frozen weights are stored: 4 bytes per weight; 1 to 16 bits per weight; redrawn
+        inside every product; or as a structure that is never expanded to a matrix. ``"auto"``
+        is structured for ``hadamard`` and ``kronecker``, otherwise dense.
     beta : {"learned", "fixed"} or float, default="learned"
-        Scale of the scaffold: learned from 1 on, fixed at 1, or learned from a given start.
+        Scale of the scaffold: learned, starting from 1; fixed at 1; or learned, starting from
+        the given value.
     b_init : {"zeros", "kaiming"}, default="zeros"
-        Start of the injections B.
+        Initialisation of the injections B.
     head : {"full", "lora", "lora+bias"}, default="full"
-        Output layer: trained in full with a bias, or a scaffold with an adapter.
+        Output layer: fully trained, with a bias; or a scaffold with an adapter.
     bias : bool or "auto", default="auto"
-        Whether hidden layers have a trained bias. ``"auto"``: only under ``adapter="full"``.
+        Whether hidden layers have a trained bias. ``"auto"``: only if ``adapter="full"``.
     layer_norm : bool, default=False
-        Normalise each hidden layer's output before the nonlinearity.
+        Whether to normalise each hidden layer's output before the nonlinearity.
     residual : bool, default=False
-        Add a hidden layer's input to its output, where the widths are equal.
+        Whether to add a hidden layer's input to its output if the widths are equal.
     dropout : float, default=0.0
-        Share of hidden activations dropped while training.
+        Fraction of hidden activations that is dropped during training.
     adapter_dropout : float, default=0.0
-        Share of the read-in's inputs dropped while training.
+        Fraction of the read-in's inputs that is dropped during training.
     {own}
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
-        How the trained numbers are updated.
+        How the trained parameters are updated.
     learning_rate_init : float, default=3e-3
-        Learning rate at the start.
+        Initial learning rate.
     schedule : {"constant", "cosine", "exponential"}, default="cosine"
-        How the learning rate goes on over `max_iter` epochs. ``partial_fit`` keeps it
+        Course of the learning rate over `max_iter` epochs. ``partial_fit`` keeps it
         constant.
     lr_decay : float, default=0.9
-        Factor an epoch under ``schedule="exponential"``.
+        Factor per epoch under ``schedule="exponential"``.
     warmup : float, default=0.0
-        Share of all steps over which the learning rate first rises.
+        Fraction of all steps over which the learning rate first rises.
     weight_decay : float, default=1e-2
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
         added to the gradient (L2) under "adam" and "sgd".
     momentum : float, default=0.9
         Nesterov momentum under ``optimizer="sgd"``.
     max_grad_norm : float, default=None
-        Limit of the gradient's Euclidean norm.
+        Upper limit on the Euclidean norm of the gradient.
     ema_decay : float, default=None
-        Decay of an average of the weights, which takes their place in the end.
+        Decay of a moving average of the weights, which replaces them at the end.
     batch_size : int or "auto", default="auto"
-        Rows a training step; ``"auto"`` is 128. A training set that fits one batch is taken
-        as a whole: then the order of rows does not matter, nor whether a row is repeated
+        Rows per training step; ``"auto"`` is 128. A training set that fits in one batch is
+        used as a whole: then neither the order of rows matters nor whether a row is repeated
         or weighted.
     max_iter : int, default=200
-        Epochs: passes over the training set.
+        Number of epochs, which are passes over the training set.
     shuffle : bool, default=True
-        Whether each epoch has an order of its own.
+        Whether to shuffle the rows in each epoch.
     tol : float, default=1e-4
-        Improvement that counts as one.
+        Smallest change that counts as an improvement.
     n_iter_no_change : int, default=10
-        Stop after as many epochs in a row without improvement of the training loss or,
+        Stop after this many consecutive epochs without improvement of the training loss or,
         with `early_stopping`, of the validation score.
     early_stopping : bool, default=False
-        Hold out a validation set, and keep the weights of its best score.
+        Whether to hold out a validation set and keep the weights with the best score on it.
     validation_fraction : float, default=0.1
-        Share held out under `early_stopping`.
+        Fraction of the rows held out under `early_stopping`.
     projection_cache : int or "auto", default="auto"
-        Limit, in bytes, of the first layer's frozen product with the training set, which is
-        computed once where it fits; 0 for never. ``"auto"`` is 1 GiB.
+        Maximum size in bytes of the first layer's frozen product with the training set,
+        which is computed once if it fits; 0 for never. ``"auto"`` is 1 GiB.
     resample : None, "epoch", ("step", k) or ("microbatch", k), default=None
-        Whether the frozen weights are drawn anew while training, as a control: once an epoch;
-        k times a step, with gradients averaged; or for each of k parts of a batch. The first
-        keeps, in `scaffold_seed_`, the scaffold of the epoch that is kept; after the others
-        prediction is on the scaffold of `scaffold_seed`.
+        Whether the frozen weights are redrawn during training, as a control: once per epoch;
+        k times per step, with averaged gradients; or for each of k parts of a batch. With
+        ``"epoch"``, `scaffold_seed_` is the seed of the epoch whose weights are kept; with the
+        others, predictions use the scaffold of `scaffold_seed`.
     warm_start : bool, default=False
-        Let `fit` go on from the numbers trained before.
+        Whether `fit` continues from the parameters trained before.
     random_state : int, RandomState instance or None, default=None
-        Source of the seeds: scaffold, start values, order of rows, dropout. The same integer
-        gives the same adapter, bit for bit, on the same machine with as many threads.
+        Source of the seeds of scaffold, initial values, order of rows and dropout. The same
+        integer gives the same adapter, bit for bit, on the same machine with the same number
+        of threads.
     verbose : bool, default=False
-        Show a bar.
+        Whether to show a progress bar.
     dtype : {"float32", "float64"}, default="float32"
-        Type of all computation.
+        Type of all computations.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where to compute."""
 
@@ -113,22 +115,22 @@ network_ : Network
     betas_ : dict of str to float
         Scale of each scaffold, by path of its layer.
     history_ : dict of str to list
-        One entry an epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
+        One entry per epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
         ``validation_loss`` and ``validation_score``.
     stop_reason_ : {"budget", "converged", "interrupted"}
         Why training ended.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     n_trained_params_ : int
-        Trained numbers, all of them: adapters, betas, biases, norms, head.
+        Number of all trained parameters: adapters, betas, biases, norms and head.
     n_scaffold_params_ : int
-        Frozen weights, which follow from the seed.
+        Number of frozen weights, which are determined by the seed.
     scaffold_seed_ : int
         Seed of the frozen weights.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of str, shape (n_features,)
-        Their names, where X has string column names."""
+        Their names, if X has string column names."""
 
 
 def without(text: str, *names: str) -> str:
@@ -138,10 +140,13 @@ def without(text: str, *names: str) -> str:
 
 
 def fill(cls: type, parameters: str, attributes: str) -> type:
-    """Fill the marks ``{parameters: own ones }`` and ``{attributes}`` of a class's docstring."""
+    """Fill the placeholders ``{parameters: ... }`` and ``{attributes}`` in a class's docstring.
+
+    The text between ``{parameters:`` and ``}`` takes the place of ``{own}`` in `parameters`.
+    """
     text = cls.__doc__ or ""
-    head, own, rest = text.partition("{parameters:")
-    if own:
+    head, placeholder, rest = text.partition("{parameters:")
+    if placeholder:
         own_text, _, rest = rest.partition("\n    }")
         text = head + parameters.replace("{own}", own_text.strip()) + rest
     cls.__doc__ = text.replace("{attributes}", attributes)
@@ -149,5 +154,5 @@ def fill(cls: type, parameters: str, attributes: str) -> type:
 
 
 def documented(cls: type) -> type:
-    """Fill a deep estimator's docstring with the shared parameters and attributes."""
+    """Fill the shared parameters and attributes into a deep estimator's docstring."""
     return fill(cls, PARAMETERS, ATTRIBUTES)

@@ -1,7 +1,7 @@
-"""Device arrays as users hand them in: checked where they are, and never moved for it.
+"""Validation of device arrays from users, on the device.
 
-What ``validate_data`` of scikit-learn is for the arrays of the host. Only numbers that decide
-whether to raise come to the host.
+This does for device arrays what scikit-learn's ``validate_data`` does for host arrays. Only the
+results of the checks are copied to the host.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from ...backend import Array, Device, array_module, is_on_device, to_host
 
 
 def _arrays(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (name, array) of an array, or of each in a list where some are of a device."""
+    """Yield (name, array) for an array, or for each item of a list with device arrays."""
     if isinstance(value, list | tuple) and any(is_on_device(item) for item in value):
         yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
     else:
         yield name, value
 
 
-def place_of(device: Device, **given: Any) -> Device:
-    """Return where the arrays that were given are, by which the results will be too.
+def place_of(device: Device, **arrays: Any) -> Device:
+    """Return the device of a user's arrays, on which the results will be returned as well.
 
     Parameters
     ----------
     device : {"cpu", "cuda"}
         Where the estimator computes.
-    **given : array-like, list of array-like or None
-        By the names that the user knows them by; None was not given.
+    **arrays : array-like, list of array-like or None
+        Arrays by their names in error messages; None is ignored.
 
     Returns
     -------
     {"cpu", "cuda"}
-        ``"cuda"`` where all are device arrays.
+        ``"cuda"`` if all are device arrays.
 
     Raises
     ------
     TypeError
-        If there are arrays of both kinds, or device arrays for an estimator on the CPU.
+        If host and device arrays are mixed, or device arrays meet an estimator on the CPU.
 
     Examples
     --------
@@ -50,23 +50,23 @@ def place_of(device: Device, **given: Any) -> Device:
     >>> place_of("cuda", X=np.zeros((3, 2)), y=[0, 1, 0])
     'cpu'
     """
-    arrays = [
-        pair for name, value in given.items() if value is not None for pair in _arrays(name, value)
+    named = [
+        pair for name, value in arrays.items() if value is not None for pair in _arrays(name, value)
     ]
-    there = [is_on_device(array) for _, array in arrays]
-    if not any(there):
+    on_device = [is_on_device(array) for _, array in named]
+    if not any(on_device):
         return "cpu"
-    kinds = [f"{name} is a {_kind(array)}" for name, array in arrays]
-    if not all(there):
-        some = kinds[there.index(True)], kinds[there.index(False)]
+    kinds = [f"{name} is a {_kind(array)}" for name, array in named]
+    if not all(on_device):
+        example = f"{kinds[on_device.index(True)]} and {kinds[on_device.index(False)]}"
         raise TypeError(
-            f"all arrays must be of one kind: {some[0]} and {some[1]}. Nothing moves unasked; "
+            f"all arrays must be of one kind: {example}. Arrays are never moved implicitly; "
             "use deepreservoir.backend.to_device or to_host"
         )
     if device == "cpu":
         raise TypeError(
-            f"{kinds[0]}, but the estimator computes on the CPU, and nothing moves unasked. Set "
-            "device='cuda', or give arrays of deepreservoir.backend.to_host"
+            f"{kinds[0]}, but the estimator computes on the CPU, and arrays are never moved "
+            "implicitly. Set device='cuda', or convert them with deepreservoir.backend.to_host"
         )
     return "cuda"
 
@@ -82,21 +82,22 @@ def checked_array(
     ndim: tuple[int, ...] = (2,),
     dtype: np.dtype | type = np.float64,
 ) -> Array:
-    """Return a device array in `dtype` and C order, if it holds finite numbers.
+    """Return a device array in `dtype` and C order after checking that it has finite numbers.
 
     Parameters
     ----------
     array : device array
     name : str
-        For the errors.
+        Name of the array in error messages.
     ndim : tuple of int
-        How many axes it may have.
+        Allowed numbers of axes.
     dtype : numpy dtype
 
     Raises
     ------
     ValueError
-        If it has other axes, no rows or no columns, or holds anything but finite real numbers.
+        If it has another number of axes, no rows or no columns, or contains anything but finite
+        real numbers.
     """
     if array.ndim not in ndim:
         allowed = " or ".join(str(n) for n in ndim)
@@ -119,7 +120,7 @@ def checked_features(
     Raises
     ------
     ValueError
-        As of :func:`checked_array`, or if X has another number of features than in `fit`.
+        As in :func:`checked_array`, or if X has another number of features than in `fit`.
     """
     X = checked_array(X, "X", dtype=dtype)
     return validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -139,25 +140,25 @@ def checked_pair(
     Parameters
     ----------
     y_dtype : numpy dtype or None
-        Of y in the end; None leaves it as it is, for classes.
+        Type of the returned y; None leaves it unchanged, for classes.
 
     Raises
     ------
     ValueError
-        As of :func:`checked_features`, or if X and y differ in their number of rows.
+        As in :func:`checked_features`, or if X and y differ in their number of rows.
     """
     X = checked_features(estimator, X, reset=reset, dtype=dtype)
     y = checked_array(y, "y", ndim=(1, 2), dtype=y.dtype if y_dtype is None else y_dtype)
     if len(y) != len(X):
-        raise ValueError(f"X and y must have as many rows as each other; got {len(X)} and {len(y)}")
+        raise ValueError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}")
     return X, y
 
 
 class ScoredOnHost:
-    """What lets scikit-learn score predictions of rows that are on a device."""
+    """Mixin that lets scikit-learn score predictions for rows on a device."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return accuracy, or R^2, as scikit-learn computes it, on the host.
+        """Return the accuracy, or R^2, as scikit-learn computes it, on the host.
 
         Parameters
         ----------
@@ -171,7 +172,7 @@ class ScoredOnHost:
 
 
 def on_host(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """Return what is to be scored, on the host; all of one kind, or an error that names both."""
+    """Return X, y and weights on the host, after checking that all are on the same device."""
     place_of("cuda", X=X, y=y, sample_weight=sample_weight)
     X, y, sample_weight = (to_host(a) if is_on_device(a) else a for a in (X, y, sample_weight))
     return X, y, sample_weight

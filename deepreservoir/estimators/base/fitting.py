@@ -1,7 +1,7 @@
-"""What all deep estimators share: fitting, continuing, predicting.
+"""The common base of all deep estimators: fitting, continuing, predicting.
 
-An estimator is a reader (from X to inputs), targets (from y to what the loss takes, and back) and
-a configuration. This class puts the three together; an architecture adds its parameters and
+An estimator has a reader (from X to inputs), targets (from y to the form that the loss takes, and
+back) and a configuration. The class combines the three; an architecture adds its parameters and
 :meth:`DeepEstimator.network_config`.
 """
 
@@ -50,48 +50,48 @@ from .training_plan import batch_size_of, check_training_params, make_plan, proj
 
 
 class Fit(NamedTuple):
-    """A fit, ready to be trained."""
+    """A fit that is ready for training."""
 
     network: Network
     data: Data
     held_out: Data | None
     reader: Reader
     targets: Targets
-    seeds: tuple[int, int, int]  # of scaffold, start values and training
+    seeds: tuple[int, int, int]  # of scaffold, initial values and training
     one_pass: bool
 
 
 class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
-    """Base of all deep estimators; its subclasses store parameters only until `fit`."""
+    """Base of all deep estimators; before `fit`, its subclasses store nothing but parameters."""
 
     network_: Network
     history_: dict[str, list[Any]]
 
-    #: Parameters that are newer than the first version of the estimator, each with the value that
-    #: reproduces the versions before it: files of those lack it.
+    #: Parameters that were added after the first version of the estimator, which older files lack,
+    #: each with the value that reproduces the earlier versions.
     absent_parameters: ClassVar[Mapping[str, Any]] = {}
 
-    #: Parameters that only mean something where a scaffold is adapted, not to a dense network.
+    #: Parameters that only apply to adapters on a scaffold, not to a fully trained network.
     adapter_parameters: ClassVar[frozenset[str]] = frozenset(
         {field.name for field in fields(AdaptationParameters)} - {"dtype"} | {"resample"}
     )
 
-    # Of an estimator without such parameters.
+    # For estimators without these parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
 
     _one_scaffold = False
     _stratify = False
 
-    # What an architecture says of itself --------------------------------------------------
+    # Defined by each architecture ---------------------------------------------------------
 
     @abstractmethod
     def network_config(self, *args: Any, **sizes: Any) -> NetworkConfig:
-        """Return the configuration of the network that the parameters ask for.
+        """Return the configuration of the network that the parameters describe.
 
-        It is called with keywords: `n_outputs`, the width of the head, and what the reader learned
-        of X (:meth:`Reader.sizes`), such as ``n_features`` of a table. A subclass names those that
-        it takes.
+        It is called with keyword arguments: `n_outputs`, the width of the head, and the sizes that
+        the reader has learned from X (:meth:`Reader.sizes`), such as ``n_features`` of a table. A
+        subclass names those that it takes.
 
         Raises
         ------
@@ -104,11 +104,11 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         """Return targets that have not seen any y."""
 
     def new_reader(self) -> Reader:
-        """Return a reader that has not seen any X; a reader of tables unless overridden."""
+        """Return a reader that has not seen any X; by default, a reader of tables."""
         return TableReader()
 
     def check_params(self) -> None:
-        """Raise a ValueError that names the first parameter of training out of its range."""
+        """Raise a ValueError that names the first training parameter that is out of range."""
         check_training_params(self.get_params(deep=False))
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
@@ -120,13 +120,13 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     ) -> tuple[Data, Reader]:
         """Validate samples; return them with encoded targets and weights, and their reader.
 
-        Samples on a device stay there; targets and weights are read on the host. Samples of
-        weight zero are still among them.
+        Samples on a device stay there; targets and weights are copied to the host. Samples of
+        weight zero are still included.
 
         Parameters
         ----------
         reader : Reader or None
-            The one fitted before; None for a first training set.
+            The fitted reader; None for the first training set.
         targets : Targets
         """
         device = resolve_device(self.device)
@@ -144,25 +144,25 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights), reader
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
-        kept = None if checkpoint is None else Checkpoint(checkpoint)
-        return self._train(self._fit_of(X, y, sample_weight, kept), kept)
+        saved = None if checkpoint is None else Checkpoint(checkpoint)
+        return self._train(self._fit_of(X, y, sample_weight, saved), saved)
 
     def _fit_of(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
-        kept: Checkpoint | None = None,
+        checkpoint: Checkpoint | None = None,
         scaffolds: Mapping[str, Scaffold] | None = None,
     ) -> Fit:
-        """Return a fit that is ready to be trained, its input checked."""
+        """Check the input and return a fit that is ready for training."""
         self.check_params()
         device = resolve_device(self.device)
         fresh = not (self.warm_start and hasattr(self, "network_"))
         targets = self.new_targets() if fresh else self._targets
         data, reader = self._read(X, y, sample_weight, None if fresh else self._reader, targets)
         data = without_zero_weights(data)
-        seeds = self._seeds(kept) if fresh else self._drawn
+        seeds = self._seeds(checkpoint) if fresh else self._drawn
         config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
         if self.early_stopping:
@@ -178,10 +178,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, targets: Targets | None = None
     ) -> Self:
-        """Train one pass; `targets` are those of a first call."""
+        """Train for one pass; `targets` is given on a first call that needs its own."""
         self.check_params()
         if self.early_stopping:
-            raise ValueError("partial_fit needs early_stopping=False: it holds out nothing")
+            raise ValueError("partial_fit needs early_stopping=False, since it holds out no rows")
         device = resolve_device(self.device)
         first = not hasattr(self, "network_")
         if not first:
@@ -203,15 +203,15 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         one_batch = len(data) <= batch_size_of(self.get_params(deep=False))
         return merged(data) if one_batch and config.merges_samples else data
 
-    def _seeds(self, kept: Checkpoint | None) -> tuple[int, int, int]:
-        """Return the seeds of scaffold, start values and training, drawn for a fresh fit.
+    def _seeds(self, checkpoint: Checkpoint | None) -> tuple[int, int, int]:
+        """Return the seeds of scaffold, initial values and training, drawn for a fresh fit.
 
-        What was drawn by chance is drawn once per training, not once per process: a checkpoint
-        has it. A seed that is asked for is never replaced.
+        Random seeds are drawn once per training, not once per process, and so are stored in
+        checkpoints. A seed that the user sets is never replaced.
         """
         draws = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        if kept is not None and kept.seeds is not None and self.random_state is None:
-            draws = list(kept.seeds)
+        if checkpoint is not None and checkpoint.seeds is not None and self.random_state is None:
+            draws = list(checkpoint.seeds)
         if self.scaffold_seed is not None:
             draws[0] = int(self.scaffold_seed)
         return draws[0], draws[1], draws[2]
@@ -229,10 +229,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
 
     def _same_network(self, config: NetworkConfig, device: Device) -> Network:
-        """Return the network that was fitted, if it still is what the parameters ask for."""
+        """Return the fitted network, after checking that the parameters still describe it."""
         if config != self.network_.config:
-            mine, new = self.network_.config.to_plain(), config.to_plain()
-            changed = [f"{k}: {mine[k]!r} -> {new[k]!r}" for k in mine if mine[k] != new[k]]
+            old, new = self.network_.config.to_plain(), config.to_plain()
+            changed = [f"{k}: {old[k]!r} -> {new[k]!r}" for k in old if old[k] != new[k]]
             raise ValueError(
                 "training can only continue with the same network; changed since it was fitted: "
                 + ", ".join(changed)
@@ -242,7 +242,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return self.network_
 
     def _move(self, device: Device) -> None:
-        """Bring what is fitted to a device."""
+        """Move the fitted network to a device."""
         if self.network_.device != device:
             self.network_ = self.network_.to(device)
 
@@ -251,8 +251,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         if checkpoint is not None:
             start = (network.config, network.seed, to_host(network.theta))
             samples = (*fit.data, *(fit.held_out or ()))
-            how = replace(plan, verbose=False)
-            checkpoint.begin(fit.seeds, fingerprint(*start, how, loss, *samples))
+            plan_without_bar = replace(plan, verbose=False)
+            checkpoint.begin(fit.seeds, fingerprint(*start, plan_without_bar, loss, *samples))
         outcome = train(
             network,
             self._training_set(fit),
@@ -265,7 +265,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return self._trained(fit, outcome)
 
     def _training(self, fit: Fit, products: FrozenProducts | None) -> Training:
-        """Return how a fit is trained; `products` are those of the samples held out."""
+        """Return the training of a fit; `products` are those of the held-out samples."""
         params = self.get_params(deep=False)
         steps = -(-len(fit.data) // batch_size_of(params))
         plan = make_plan(
@@ -277,11 +277,11 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return Training(fit.network, fit.targets.loss, plan, validate)
 
     def _trained(self, fit: Fit, outcome: Outcome) -> Self:
-        """Take what comes of a training."""
+        """Set the fitted attributes from the outcome of training."""
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
         self._keep(outcome)
         if self._one_scaffold:
-            self.scaffold_seed_ = self.network_.seed  # another, where it was resampled
+            self.scaffold_seed_ = self.network_.seed  # differs if it was resampled
         # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
         self._state = outcome.state if fit.one_pass else None
         if outcome.reason == "interrupted":
@@ -299,7 +299,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         )
 
     def _held_out_products(self, fit: Fit) -> FrozenProducts | None:
-        """Return the frozen products of the samples held out, which every epoch needs."""
+        """Return the frozen products of the held-out samples, which every epoch needs."""
         if fit.held_out is None:
             return None
         return FrozenProducts(fit.held_out.inputs, projection_limit(self.get_params(deep=False)))
@@ -315,9 +315,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         )
 
     def _keep(self, outcome: Outcome) -> None:
-        # A network on another scaffold shares the adapter, and so the vector.
-        going_on = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
-        before = self.history_ if going_on else {}
+        # A network on another scaffold shares the adapter, and hence theta.
+        continued = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
+        before = self.history_ if continued else {}
         self.history_ = {
             name: before.get(name, []) + values for name, values in outcome.history.items()
         }
@@ -326,7 +326,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         self._adopt(outcome.network)
 
     def _adopt(self, network: Network) -> None:
-        """Take a trained network and its targets, and what is read off them."""
+        """Set the fitted attributes that derive from a trained network and its targets."""
         self.network_ = network
         self.betas_ = network.betas()
         self.n_trained_params_ = network.n_trained
@@ -334,14 +334,14 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         self._adopt_targets()
 
     def _adopt_targets(self) -> None:
-        """Set the fitted attributes that targets have learned."""
+        """Set the fitted attributes that derive from the targets."""
 
     # Predicting -------------------------------------------------------------------------
 
     def _inputs(self, X: Any) -> Inputs:
-        """Return X, validated, as inputs where the network is."""
+        """Return X, validated, as inputs on the network's device."""
         check_is_fitted(self, "network_")
-        # A model may be loaded where its device is not: then that is the CPU.
+        # A model may be loaded where its device is not available: then the CPU is used.
         self._move(present_device(self.device))
         network = self.network_
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
@@ -349,27 +349,27 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         return self._reader.read(X, np.dtype(dtype or network.dtype), network.device)
 
     def _decoded(self, X: Any, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return what `decode` makes of the network's outputs, a chunk of samples at a time."""
+        """Return the outputs of the network, decoded a chunk of samples at a time."""
         inputs = self._inputs(X)  # which may move the network
         return host_outputs(self.network_, inputs, decode)
 
     @staticmethod
     def _placed(values: np.ndarray, X: Any) -> Array:
-        """Return results where the rows are that they were asked for."""
+        """Return results on the device of the rows that they belong to."""
         if not is_on_device(X):
             return values
         if values.dtype.kind not in "biuf":
             raise TypeError(
-                f"CuPy arrays hold numbers, but the classes are {values.dtype}: give X as a NumPy "
-                "array, or fit with numbers for classes"
+                f"CuPy arrays hold only numbers, but the classes are {values.dtype}: pass X as a "
+                "NumPy array, or fit with numbers as classes"
             )
         return to_device(values, "cuda")
 
 
 def with_config(model: Any, config: NetworkConfig) -> Any:
-    """Return an unfitted estimator with the parameters of `model` and a given configuration.
+    """Return an unfitted estimator with the parameters of `model` and the given configuration.
 
-    Controls train networks whose configuration no parameters of the estimator describe.
+    Controls train networks that the parameters of the estimator cannot describe.
 
     Parameters
     ----------
@@ -387,7 +387,7 @@ def with_config(model: Any, config: NetworkConfig) -> Any:
 def host_outputs(
     network: Network, inputs: Inputs, decode: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Return decoded outputs on the host; `decode` is given float64, (m, n_outputs)."""
+    """Return decoded outputs on the host; `decode` receives float64, (m, n_outputs)."""
     return network.evaluate(
         inputs,
         lambda outputs, index, batch: decode(to_host(outputs).astype(np.float64, copy=False)),

@@ -1,8 +1,8 @@
-"""The parameters that deep estimators share, written once.
+"""The parameters that deep estimators share.
 
-Each group is a dataclass of keyword-only fields; an estimator inherits the groups that it has and
+Each group is a dataclass of keyword-only fields; an estimator inherits the groups that it needs and
 adds its own. scikit-learn reads parameters from the signature of ``__init__``, which a dataclass
-makes of the fields. Descriptions are in :mod:`.descriptions`.
+creates from the fields. Descriptions are in :mod:`.descriptions`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TrainingParameters:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ScaffoldParameters:
-    """Which scaffold, for an estimator that has one: its seed, and whether it stays."""
+    """The seed of the scaffold, for an estimator with one scaffold, and whether it changes."""
 
     scaffold_seed: int | None = None
     resample: Any = None

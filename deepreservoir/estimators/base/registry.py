@@ -1,4 +1,4 @@
-"""Estimators by name: what files and sweeps call them."""
+"""Estimators by their names in files and sweeps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Estimator = TypeVar("Estimator", bound=type)
 def register_estimator(cls: Estimator) -> Estimator:
     """Register a deep estimator under the name of its class.
 
-    Files name their estimator so, and never import anything: a file is loaded where the module
-    that defines its estimator has been imported. Sweeps may name it too.
+    Files refer to their estimator by this name, and loading one never imports anything: the module
+    that defines the estimator has to be imported first. Sweeps can use the name as well.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ def register_estimator(cls: Estimator) -> Estimator:
     Raises
     ------
     ValueError
-        If another class has the name already.
+        If another class is registered under the name.
     """
     known = ESTIMATORS.get(cls.__name__)
-    # A module that is run again, as in a notebook, defines its class anew.
+    # A module that is run again, as in a notebook, defines its class again.
     if known is not None and not is_same_class(known, cls):
         raise ValueError(
-            f"the estimator {cls.__name__!r} is registered already, as "
+            f"the estimator {cls.__name__!r} is already registered, by "
             f"{known.__module__}.{known.__qualname__}; give the new one another name"
         )
     ESTIMATORS[cls.__name__] = cls
@@ -41,17 +41,18 @@ def register_estimator(cls: Estimator) -> Estimator:
 
 
 def estimator_named(name: str) -> Any:
-    """Return the class of an estimator that a user names.
+    """Return an estimator class by the name that a user gives.
 
     Parameters
     ----------
     name : str
-        Registered, or ``"package.module:Class"`` of an installed package, which is imported.
+        A registered name, or ``"package.module:Class"`` of an installed package, which is then
+        imported.
 
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If there is no estimator of that name.
 
     Examples
     --------
@@ -68,12 +69,12 @@ def estimator_named(name: str) -> Any:
             )
         return ESTIMATORS[name]
     try:
-        found = getattr(import_module(module), attribute)
+        cls = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"estimator={name!r} cannot be imported: {error}") from None
-    if not isinstance(found, type) or not hasattr(found, "network_config"):
+    if not isinstance(cls, type) or not hasattr(cls, "network_config"):
         raise ValueError(
             f"estimator={name!r} must be a class derived from DeepClassifier or DeepRegressor; "
-            f"got {found!r:.80}"
+            f"got {cls!r:.80}"
         )
-    return found
+    return cls

@@ -1,4 +1,4 @@
-"""What deep regressors share: numeric targets, fitting, predicting."""
+"""The common base of deep regressors: numeric targets, fitting, predicting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .targets import Numbers, Targets
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RegressionParameters:
-    """Which loss."""
+    """The loss of a regressor."""
 
     loss: str = "squared_error"
     huber_delta: float = 1.0
@@ -57,7 +57,7 @@ class DeepRegressor(
             Weight of each sample in the loss; a sample of weight zero has no effect.
         checkpoint : str or path, optional
             Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
-            continues from it, to the same bits; it is removed when training has ended.
+            continues from it, with the same bits; it is removed when training has ended.
 
         Returns
         -------
@@ -71,9 +71,9 @@ class DeepRegressor(
         return self._fit(X, y, sample_weight, checkpoint)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one pass over more samples, at a constant learning rate.
+        """Train for one pass over more samples, at a constant learning rate.
 
-        Targets are standardised by the mean and spread of the first call.
+        Targets are standardised by the mean and standard deviation of the first call.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Validation of tables as users hand them in, on the host or on a device."""
+"""Validation of tables from users, on the host or on a device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .device_input import checked_features, checked_pair
 
 
 class TableValidation(BaseEstimator):
-    """The part of a deep estimator that checks X and y; one of other inputs overrides it."""
+    """Checks of X and y; an estimator for inputs other than tables overrides them."""
 
     dtype: str
     network_: Network
@@ -23,20 +23,20 @@ class TableValidation(BaseEstimator):
     _y_numeric = False
 
     def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
-        """Return X and y for `fit`, checked against each other and against what was fitted.
+        """Return X and y for `fit`, checked against each other and against earlier fits.
 
         Parameters
         ----------
         X, y : as in fit
         reset : bool
-            Whether X decides what later X must look like.
+            Whether X determines the form of later X, rather than being checked against it.
         on_device : bool
             Whether both are device arrays.
 
         Returns
         -------
         X, y
-            y on the host.
+            With y on the host.
         """
         dtype = np.dtype(self.dtype)
         if on_device:
@@ -55,7 +55,7 @@ class TableValidation(BaseEstimator):
         )
 
     def validated_features(self, X: Any, on_device: bool) -> Any:
-        """Return X for prediction, checked against what was fitted."""
+        """Return X for prediction, checked against the X of `fit`."""
         if on_device:
             return checked_features(self, X, reset=False, dtype=self.network_.dtype)
         return validate_data(

@@ -1,4 +1,4 @@
-"""Targets: from a user's y to what the loss takes, and from outputs back to predictions."""
+"""Targets: from a user's y to the form that the loss takes, and from outputs to predictions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ...training import take_target
 
 
 class Targets(ABC):
-    """What a network is trained to give: encoded, compared by a loss, decoded again.
+    """The targets of a network: they are encoded, compared by a loss, and decoded again.
 
     Attributes
     ----------
     n_outputs : int
-        Width of the head; known once `encode` has seen targets.
+        Width of the head; available once `encode` has seen targets.
     state_types : mapping of str to type
-        Entries of the JSON data that :meth:`state` returns, and their types. Arrays have names
-        that begin with ``target.``.
+        Entries of the JSON data that :meth:`state` returns, and their types. The names of arrays
+        begin with ``target.``.
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {}
@@ -41,22 +41,22 @@ class Targets(ABC):
     @property
     @abstractmethod
     def loss(self) -> Loss:
-        """The loss of a training; it is called with blocks of rows."""
+        """The training loss; it is called with blocks of rows."""
 
     @abstractmethod
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return encoded targets, (n, ...).
 
-        The first call learns what there is, such as the class labels; later ones refuse targets
-        that do not fit it.
+        The first call learns properties such as the class labels; later calls raise for targets
+        that do not agree with them.
         """
 
     def sample_weights(self, encoded: np.ndarray) -> np.ndarray | None:
-        """Return the weights that the targets themselves give samples, such as class weights."""
+        """Return the weights that the targets assign to samples, such as class weights."""
         return None
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
-        """Learn from the training samples' targets alone, such as mean and scale."""
+        """Learn statistics such as mean and scale from the targets of the training samples."""
         return self
 
     @abstractmethod
@@ -69,34 +69,34 @@ class Targets(ABC):
         Parameters
         ----------
         y : array
-            Of :meth:`loss_values`, on the network's device.
+            The :meth:`loss_values`, on the network's device.
         index : array of int, or slice
         batch : Batch
-            Of these samples: a decoder's targets come from it.
+            The batch of these samples, from which the targets of a decoder are taken.
         weights : array, shape (n,), optional
         """
         return take_target(y, index, batch, weights)
 
     @abstractmethod
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Return predictions for outputs, float64 on the host, (m, n_outputs)."""
+        """Return predictions for outputs (m, n_outputs), which are float64 on the host."""
 
     @abstractmethod
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
-        """Return the validation score of outputs, higher being better."""
+        """Return the validation score of outputs; higher is better."""
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what was fitted as JSON data, and as arrays by name."""
+        """Return the fitted state: JSON data, and arrays by name."""
 
     @abstractmethod
     def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
-        """Take what :meth:`state` returned.
+        """Restore the state that :meth:`state` returned.
 
         Raises
         ------
         ValueError
-            If it is not the state of such targets.
+            If the state does not belong to such targets.
         """
 
 
@@ -108,9 +108,9 @@ class Labels(Targets):
     label_smoothing : float
     class_weight : dict, "balanced" or None
     name : str
-        What messages call the estimator.
+        Name of the estimator in messages.
     classes : ndarray, shape (n_classes,), optional
-        Those that are known already.
+        The classes, if they are already known.
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"classes": dict}
@@ -129,7 +129,7 @@ class Labels(Targets):
 
     @property
     def classes(self) -> np.ndarray:
-        """The labels, in order: (n_classes,)."""
+        """The sorted labels, (n_classes,)."""
         assert self._classes is not None, "labels are known once targets have been encoded"
         return self._classes
 
@@ -156,7 +156,7 @@ class Labels(Targets):
             unknown = np.setdiff1d(y, self._classes)
             if unknown.size:
                 raise ValueError(
-                    f"y holds classes that were not there before: {unknown.tolist()}; "
+                    f"y contains classes that earlier calls did not have: {unknown.tolist()}; "
                     f"expected only {self._classes.tolist()}"
                 )
         if len(self.classes) < 2:
@@ -210,19 +210,19 @@ class Labels(Targets):
 
 
 class Numbers(Targets):
-    """Numeric targets, one or several per sample, standardised inside.
+    """Numeric targets, one or several per sample, standardised internally.
 
     Parameters
     ----------
     loss : Loss
-        On standardised targets.
+        The loss on standardised targets.
 
     Attributes
     ----------
     mean, scale : ndarray, shape (n_outputs,)
-        Of the training targets.
+        Mean and standard deviation of the training targets.
     ndim : int
-        Axes of a user's y: 1 or 2.
+        Number of axes of a user's y: 1 or 2.
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"target_ndim": int}
@@ -246,8 +246,8 @@ class Numbers(Targets):
     def encode(self, y: np.ndarray) -> np.ndarray:
         if y.dtype.kind not in "biuf":
             raise ValueError(
-                f"y must be numbers for a regressor; got dtype {y.dtype}, such as "
-                f"{y.ravel()[0]!r}. For labels use a classifier"
+                f"y must be numeric for a regressor; got dtype {y.dtype}, with values such as "
+                f"{y.ravel()[0]!r}. Use a classifier for labels"
             )
         if not hasattr(self, "mean"):
             self._width = 1 if y.ndim == 1 else y.shape[1]
@@ -284,7 +284,7 @@ class Numbers(Targets):
         self.mean, self.scale = tensors["target.mean"], tensors["target.scale"]
         self.ndim, self._width = plain["target_ndim"], len(self.mean)
         if self.mean.shape != self.scale.shape or self.mean.ndim != 1:
-            raise ValueError("target.mean and target.scale must be vectors of one length")
+            raise ValueError("target.mean and target.scale must be vectors of the same length")
         if not (self.scale > 0).all():
             raise ValueError("tensor 'target.scale' must be positive")
         if self.ndim not in (1, 2) or (self.ndim == 1 and self._width > 1):

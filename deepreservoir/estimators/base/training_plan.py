@@ -1,4 +1,4 @@
-"""From an estimator's parameters to a training plan, with every value checked and named."""
+"""Checks of an estimator's training parameters, and the training plan that they describe."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _check_real(name: str, value: object) -> None:
     fits = fits and (value <= high if high_in else value < high)  # type: ignore[operator]
     if not fits:
         interval = f"{'[' if low_in else '('}{low}, {high}{']' if high_in else ')'}"
-        also = " or None" if optional else ""
-        raise ValueError(f"{name} must be a number in {interval}{also}; got {value!r}")
+        or_none = " or None" if optional else ""
+        raise ValueError(f"{name} must be a number in {interval}{or_none}; got {value!r}")
 
 
 def check_training_params(params: dict[str, Any]) -> None:
-    """Raise a ValueError that names the first parameter of training out of its range."""
+    """Raise a ValueError that names the first training parameter that is out of range."""
     for name, value in params.items():
         if name in _REALS:
             _check_real(name, value)
@@ -76,13 +76,13 @@ def check_training_params(params: dict[str, Any]) -> None:
         if value is None:
             continue
         # A random_state may also be a generator, which scikit-learn checks.
-        other = not is_integer(value) and name == "scaffold_seed"
-        if other or (is_integer(value) and value < 0):
+        no_seed = not is_integer(value) and name == "scaffold_seed"
+        if no_seed or (is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
 
 
 def resampling(params: dict[str, Any]) -> Resample | None:
-    """Return when scaffolds are drawn anew, checked against what is trained."""
+    """Return when scaffolds are redrawn, after checking that the adapter allows it."""
     value = params.get("resample")
     if value is None:
         return None
@@ -96,7 +96,7 @@ def resampling(params: dict[str, Any]) -> Resample | None:
         )
     if params["adapter"] == "full":
         raise ValueError(
-            f'resample={value!r} needs a frozen scaffold, and adapter="full" trains every weight; '
+            f'resample={value!r} needs a frozen scaffold, but adapter="full" trains every weight; '
             "set resample=None"
         )
     return Resample(when, int(count))
@@ -132,7 +132,7 @@ def _schedule(params: dict[str, Any], epoch_steps: int) -> Schedule:
 
 
 def projection_limit(params: dict[str, Any]) -> int:
-    """Return the bytes that the first frozen product may take; none where that changes."""
+    """Return the maximum size in bytes of the first frozen product; 0 if scaffolds change."""
     if params.get("resample") is not None:
         return 0
     cache = params["projection_cache"]
@@ -146,16 +146,16 @@ def make_plan(
     one_pass: bool = False,
     decayed: frozenset[str] = DECAYED,
 ) -> Plan:
-    """Return the plan of `fit`, or of one pass of `partial_fit` at a constant rate.
+    """Return the plan of `fit`, or of one pass of `partial_fit` at a constant learning rate.
 
     Parameters
     ----------
     params : dict
         The estimator's parameters, checked.
     epoch_steps : int
-        Training steps of an epoch, over which a schedule goes on.
+        Number of training steps per epoch.
     seed : int
-        Of the order of rows and of dropout.
+        Seed of the order of rows and of dropout.
     one_pass : bool
     decayed : collection of str
         Groups of parameters that weight decay applies to.

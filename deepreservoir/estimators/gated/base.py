@@ -1,4 +1,4 @@
-"""Seed gating of any architecture: tasks, seeds, networks that share an adapter."""
+"""Seed gating of any architecture: tasks, seeds, and networks that share an adapter."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .tasks import drawn_seeds, given_seeds, row_names, task_codes, with_label
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GatingParameters:
-    """Which scaffold each task has, and whether other tasks' samples are rejected."""
+    """The scaffold seed of each task, and the label for samples of other tasks."""
 
     scaffold_seeds: Any = None
     out_of_class: Any = None
 
 
 class LabelsWithRejection(Labels):
-    """Class labels of all tasks, and one that no sample has: for samples of other tasks."""
+    """Class labels of all tasks, and a label that no sample has, for samples of other tasks."""
 
     def __init__(self, label_smoothing: float, name: str, out_of_class: Any) -> None:
         super().__init__(label_smoothing, None, name)
@@ -44,7 +44,7 @@ class LabelsWithRejection(Labels):
         return with_label(np.unique(y), self.out_of_class)
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
-        return self  # a single class is told apart from the others' samples
+        return self  # a single class is enough: it is distinguished from samples of other tasks
 
     @property
     def reject(self) -> int:
@@ -62,7 +62,7 @@ class TaskSamples(NamedTuple):
         The task of each sample.
     names : ndarray, shape (n_tasks,)
     classes : dict of name to ndarray
-        The classes that the task's samples have.
+        The classes of the task's samples.
     """
 
     data: Data
@@ -71,15 +71,15 @@ class TaskSamples(NamedTuple):
     classes: dict[Any, np.ndarray]
 
     def take(self, index: np.ndarray) -> TaskSamples:
-        """Return the samples at `index`, of as many tasks."""
+        """Return the samples at `index`, with the same tasks."""
         return self._replace(data=self.data.take(index), codes=self.codes[index])
 
 
 class SeedGated(GatingParameters, LabelledEstimator):
     """Base of seed-gated classifiers: one adapter that several tasks share.
 
-    An architecture is seed-gated by a class that derives from this one, and from what gives the
-    architecture its parameters and :meth:`~DeepEstimator.network_config`.
+    The seed-gated classifier of an architecture derives from this class, and from the class that
+    has the architecture's parameters and defines :meth:`~DeepEstimator.network_config`.
     """
 
     tasks_: np.ndarray
@@ -92,8 +92,8 @@ class SeedGated(GatingParameters, LabelledEstimator):
         super().check_params()
         if self.adapter == "full":
             raise ValueError(
-                'adapter="full" trains every weight, so that no scaffold is left to tell tasks '
-                'apart by; expected "lora", "dora" or "none"'
+                'adapter="full" trains every weight, so that no scaffold is left to distinguish '
+                'tasks by; expected "lora", "dora" or "none"'
             )
 
     def new_targets(self) -> Targets:
@@ -101,12 +101,12 @@ class SeedGated(GatingParameters, LabelledEstimator):
             return super().new_targets()
         return LabelsWithRejection(self.label_smoothing, type(self).__name__, self.out_of_class)
 
-    def _task_samples(self, given: Data, targets: Labels, task: Any) -> TaskSamples:
-        """Return the samples of positive weight with their tasks, checked."""
-        names = row_names(task, len(given))
-        data = without_zero_weights(given)
-        if len(data) < len(given) and given.weights is not None:
-            names = names[given.weights > 0]
+    def _task_samples(self, all_data: Data, targets: Labels, task: Any) -> TaskSamples:
+        """Return the samples of positive weight with their tasks, after checking them."""
+        names = row_names(task, len(all_data))
+        data = without_zero_weights(all_data)
+        if len(data) < len(all_data) and all_data.weights is not None:
+            names = names[all_data.weights > 0]
         targets.fit(data.y, data.weights)
         tasks, codes = np.unique(names, return_inverse=True)
         present = [np.unique(data.y[codes == i]) for i in range(len(tasks))]
@@ -120,31 +120,31 @@ class SeedGated(GatingParameters, LabelledEstimator):
     def _check_tasks(self, samples: TaskSamples) -> None:
         if self.out_of_class is not None and len(samples.names) == 1:
             raise ValueError(
-                f"out_of_class={self.out_of_class!r} is for rows of other tasks, and there is one "
-                f"task, {samples.names.tolist()[0]!r}; give fit a task for every row, of at least "
-                "two"
+                f"out_of_class={self.out_of_class!r} is for rows of other tasks, but there is only "
+                f"one task, {samples.names.tolist()[0]!r}; pass the task of every row to fit, with "
+                "at least two tasks"
             )
-        alone = [name for name, classes in samples.classes.items() if len(classes) == 1]
-        if alone and self.out_of_class is None:
-            some = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
+        one_class = [name for name, classes in samples.classes.items() if len(classes) == 1]
+        if one_class and self.out_of_class is None:
+            names = ", ".join(map(repr, one_class[:5])) + (", ..." if len(one_class) > 5 else "")
             warn_user(
-                f"tasks of one class: {some}. On the scaffold of such a task its class becomes the "
-                "answer to every row; set out_of_class to have other rows rejected"
+                f"tasks with one class: {names}. On the scaffold of such a task every row is "
+                "predicted to be of this class; set out_of_class to have other rows rejected"
             )
 
     def _task_seeds(
-        self, tasks: np.ndarray, kept: Checkpoint | None
+        self, tasks: np.ndarray, checkpoint: Checkpoint | None
     ) -> tuple[list[int], tuple[int, int]]:
-        """Return the scaffold seed of each task, and the seeds of start values and training."""
+        """Return the scaffold seed of each task, and the seeds of initial values and training."""
         n = len(tasks)
         random = check_random_state(self.random_state)
-        draws = random.randint(2**31 - 1, size=3).tolist()  # as of one task on one scaffold
+        draws = random.randint(2**31 - 1, size=3).tolist()  # as for one task on one scaffold
         seeds = drawn_seeds(draws[0], n, random)
-        saved = () if kept is None else kept.seeds or ()
+        saved = () if checkpoint is None else checkpoint.seeds or ()
         if self.random_state is None and len(saved) == 2 + n:
-            # What was drawn by chance is drawn once per training, not once per process.
+            # Random seeds are drawn once per training, not once per process.
             draws[1:], seeds = saved[:2], list(saved[2:])
-        if self.scaffold_seeds is not None:  # what is asked for is never replaced
+        if self.scaffold_seeds is not None:  # seeds that the user sets are never replaced
             seeds = given_seeds(self.scaffold_seeds, tasks)
         return seeds, (draws[1], draws[2])
 
@@ -161,12 +161,12 @@ class SeedGated(GatingParameters, LabelledEstimator):
         y : array-like, shape (n_samples,)
             Class labels: numbers or strings.
         task : array-like, shape (n_samples,), optional
-            Name of each sample's task: text or numbers. Without it, all samples are of one task, 0.
+            Task of each sample, a string or a number. By default, all belong to one task, 0.
         sample_weight : array-like, shape (n_samples,), optional
             Weight of each sample in the loss; a sample of weight zero has no effect.
         checkpoint : str or path, optional
             Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
-            continues from it, to the same bits; it is removed when training has ended.
+            continues from it, with the same bits; it is removed when training has ended.
 
         Returns
         -------
@@ -175,29 +175,29 @@ class SeedGated(GatingParameters, LabelledEstimator):
         Warns
         -----
         UserWarning
-            If Ctrl-C ended training early; the model is usable. If a task has one class, and
-            there is no out-of-class label.
+            If Ctrl-C ended training early; the model is usable. If a task has only one class and
+            `out_of_class` is None.
         """
-        kept = None if checkpoint is None else Checkpoint(checkpoint)
+        saved = None if checkpoint is None else Checkpoint(checkpoint)
         self.check_params()
         device = resolve_device(self.device)
         targets = self.new_targets()
         assert isinstance(targets, Labels)
-        given, reader = self._read(X, y, sample_weight, None, targets)
-        samples = self._task_samples(given, targets, task)
-        seeds, others = self._task_seeds(samples.names, kept)
+        all_data, reader = self._read(X, y, sample_weight, None, targets)
+        samples = self._task_samples(all_data, targets, task)
+        seeds, other_seeds = self._task_seeds(samples.names, saved)
         config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
         if self.early_stopping:
-            samples, held_out = self._held_out(samples, targets, others[1])
+            samples, held_out = self._held_out(samples, targets, other_seeds[1])
         if len(samples.names) == 1:
             data = self._merged_if_one_batch(samples.data, config)
             samples = samples._replace(data=data, codes=samples.codes[: len(data)])
-        first = self._new_network(config, (seeds[0], *others), device, None)
+        first = self._new_network(config, (seeds[0], *other_seeds), device, None)
         if len(seeds) > 1 and (not first.n_scaffold or not get_family(self.scaffold).random):
             raise ValueError(
-                "tasks are told apart by their frozen weights, and there are none: expected layers "
-                f"on a scaffold other than 'zero'; got {config}"
+                "tasks are distinguished by their frozen weights, but there are none: expected "
+                f"layers on a scaffold other than 'zero'; got {config}"
             )
         networks = [first, *map(first.with_scaffold, seeds[1:])]
         fit = Fit(
@@ -206,33 +206,33 @@ class SeedGated(GatingParameters, LabelledEstimator):
             None if held_out is None else held_out.data,
             reader,
             targets,
-            (seeds[0], *others),
+            (seeds[0], *other_seeds),
             one_pass=False,
         )
-        return self._train_tasks(fit, networks, samples, held_out, kept)
+        return self._train_tasks(fit, networks, samples, held_out, saved)
 
     def _held_out(
         self, samples: TaskSamples, targets: Labels, seed: int
     ) -> tuple[TaskSamples, TaskSamples]:
-        """Split off a validation set, of each class of each task its share."""
+        """Split off a validation set, stratified by task and class."""
         codes, names = samples.codes, samples.names.tolist()
         labels = codes * len(targets.classes) + samples.data.y
-        few = np.flatnonzero(np.bincount(labels) == 1)
-        if few.size and len(names) > 1:
-            task, label = divmod(int(few[0]), len(targets.classes))
+        single = np.flatnonzero(np.bincount(labels) == 1)
+        if single.size and len(names) > 1:
+            task, label = divmod(int(single[0]), len(targets.classes))
             raise ValueError(
                 f"early_stopping cannot hold out rows of class {targets.classes.tolist()[label]!r} "
                 f"of task {names[task]!r}, which has 1 row; give more samples, or "
                 "early_stopping=False"
             )
-        index, held = split_rows(len(samples.data), self.validation_fraction, seed, labels)
+        index, held_index = split_rows(len(samples.data), self.validation_fraction, seed, labels)
         empty = np.setdiff1d(codes, codes[index])
         if empty.size:
             raise ValueError(
-                f"early_stopping leaves task {names[empty[0]]!r} no row to train "
-                "on; give more samples, a lower validation_fraction, or early_stopping=False"
+                f"early_stopping leaves no rows to train on for task {names[empty[0]]!r}; "
+                "give more samples, a lower validation_fraction, or early_stopping=False"
             )
-        return samples.take(index), samples.take(held)
+        return samples.take(index), samples.take(held_index)
 
     def _train_tasks(
         self,
@@ -240,7 +240,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         networks: list[Network],
         samples: TaskSamples,
         held_out: TaskSamples | None,
-        kept: Checkpoint | None,
+        checkpoint: Checkpoint | None,
     ) -> Self:
         params, targets, seed = self.get_params(deep=False), fit.targets, fit.seeds[2]
         reject = targets.reject if isinstance(targets, LabelsWithRejection) else None
@@ -264,19 +264,19 @@ class SeedGated(GatingParameters, LabelledEstimator):
                 seed=seed,
             )
         scaffold_seeds = [network.seed for network in networks]
-        if kept is not None:
+        if checkpoint is not None:
             start = (fit.network.config, scaffold_seeds, reject, to_host(fit.network.theta))
             parts = (samples, *(() if held_out is None else (held_out,)))
-            rows = [part for given in parts for part in (*given.data, given.codes)]
-            how = (replace(plan, verbose=False), targets.loss)
-            kept.begin((*fit.seeds[1:], *scaffold_seeds), fingerprint(*start, *how, *rows))
-        outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=kept)
+            rows = [array for part in parts for array in (*part.data, part.codes)]
+            digest = fingerprint(*start, replace(plan, verbose=False), targets.loss, *rows)
+            checkpoint.begin((*fit.seeds[1:], *scaffold_seeds), digest)
+        outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=checkpoint)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
         self._gate(networks)
         return self._trained(fit, outcome)
 
     def _gate(self, networks: list[Network]) -> None:
-        """Take the networks of all tasks."""
+        """Set the networks of all tasks, and their seeds."""
         names = self.tasks_.tolist()
         self.networks_ = dict(zip(names, networks, strict=True))
         self.scaffold_seeds_ = {name: network.seed for name, network in self.networks_.items()}
@@ -291,12 +291,12 @@ class SeedGated(GatingParameters, LabelledEstimator):
             self._rebuild()
 
     def _rebuild(self) -> None:
-        """Draw the scaffolds of all tasks but the first again, beside its network."""
+        """Redraw the scaffolds of all tasks except the first on the device of its network."""
         buffers = [to_host(network.buffers) for network in self.networks_.values()][1:]
-        others = list(self.scaffold_seeds_.values())[1:]
-        networks = [self.network_, *map(self.network_.with_scaffold, others)]
-        for network, own in zip(networks[1:], buffers, strict=True):
-            network.buffers[:] = array_module(network.buffers).asarray(own)
+        other_seeds = list(self.scaffold_seeds_.values())[1:]
+        networks = [self.network_, *map(self.network_.with_scaffold, other_seeds)]
+        for network, values in zip(networks[1:], buffers, strict=True):
+            network.buffers[:] = array_module(network.buffers).asarray(values)
         self._gate(networks)
 
     # Predicting ---------------------------------------------------------------------------
@@ -304,15 +304,15 @@ class SeedGated(GatingParameters, LabelledEstimator):
     def _decoded_of_tasks(
         self, X: Any, task: Any, decode: Callable[[np.ndarray], np.ndarray]
     ) -> Array:
-        """Return what `decode` makes of the outputs of each sample's own network."""
+        """Return the decoded outputs of each sample's own network."""
         inputs = self._inputs(X)
         codes = task_codes(task, len(inputs), self.tasks_)
         decoded: np.ndarray | None = None
         for i, network in enumerate(self.networks_.values()):
             rows = np.flatnonzero(codes == i)
             if len(rows):
-                own = inputs if len(rows) == len(codes) else inputs.subset(rows)
-                part = host_outputs(network, own, decode)
+                task_inputs = inputs if len(rows) == len(codes) else inputs.subset(rows)
+                part = host_outputs(network, task_inputs, decode)
                 if decoded is None:
                     decoded = np.empty((len(codes), *part.shape[1:]), part.dtype)
                 decoded[rows] = part
@@ -325,7 +325,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
         task : str, number or array-like of shape (n_samples,), optional
-            One name for all samples, or one per sample; needed where there are several tasks.
+            One name for all samples, or one per sample; required if there are several tasks.
 
         Returns
         -------
@@ -341,8 +341,8 @@ class SeedGated(GatingParameters, LabelledEstimator):
     def predict(self, X: Any, task: Any = None) -> Array:
         """Return the most probable label of each sample, shape (n_samples,), among all classes.
 
-        `X` and `task` are as for :meth:`decision_function`. A label that is neither a class of the
-        sample's task nor the out-of-class label means that the sample is not one of the task.
+        `X` and `task` are as in :meth:`decision_function`. A label that is neither a class of the
+        sample's task nor the out-of-class label means that the sample does not belong to the task.
         """
         return self._decoded_of_tasks(X, task, self._predictions)
 
@@ -366,8 +366,8 @@ class SeedGated(GatingParameters, LabelledEstimator):
         Parameters
         ----------
         X, y, task, sample_weight : as in fit
-            `task` may be one name for all samples. Samples that are to be rejected have
-            `out_of_class` as their label.
+            `task` may be one name for all samples. Samples that should be rejected have the label
+            `out_of_class`.
 
         Returns
         -------
@@ -376,7 +376,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         X, y, sample_weight = on_host(X, y, sample_weight)
         return float(accuracy_score(y, self.predict(X, task), sample_weight=sample_weight))
 
-    # Pickling: the networks share one adapter, which travels once ---------------------------
+    # Pickling: the networks share one adapter, which is stored once -------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -390,10 +390,10 @@ class SeedGated(GatingParameters, LabelledEstimator):
         digests, buffers = state.pop("digests", None), state.pop("buffers", [])
         super().__setstate__(state)
         if digests is not None:
-            others = list(self.scaffold_seeds_.values())[1:]
-            networks = [self.network_, *map(self.network_.with_scaffold, others)]
-            for network, own in zip(networks, buffers, strict=True):
-                network.buffers[:] = network.on_device(own)
+            other_seeds = list(self.scaffold_seeds_.values())[1:]
+            networks = [self.network_, *map(self.network_.with_scaffold, other_seeds)]
+            for network, values in zip(networks, buffers, strict=True):
+                network.buffers[:] = network.on_device(values)
             self._gate(networks)
             for name, network in self.networks_.items():
                 network.check_digests(digests[name])

@@ -1,4 +1,4 @@
-"""Seed gating: one adapter for several tasks, each on the scaffold of a seed of its own."""
+"""Seed gating of the multilayer perceptron."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import SeedGated
 
 
 def _documented(cls: type) -> type:
-    """Fill in the shared descriptions, without those that do not hold here."""
+    """Fill in the shared descriptions, without those that do not apply here."""
     others = ("adapter", "scaffold_seed", "schedule", "resample", "warm_start", "batch_size")
     return fill(
         cls,
@@ -24,64 +24,65 @@ def _documented(cls: type) -> type:
 @_documented
 @dataclass(eq=False, repr=False)
 class SeedGatedClassifier(Perceptron, SeedGated):
-    """One adapter that several tasks share, each on a scaffold of its own: the seed is the switch.
+    """A classifier for several tasks that share one adapter, each on a scaffold of its own.
 
-    The same few trained numbers do another task on other frozen weights (seed-gated task of
-    LottaLoRA, arXiv 2604.08749, MNIST section). All tasks share one head, over the classes of all;
-    with `out_of_class`, a task's network also learns to reject rows of the other tasks.
+    The seed of the scaffold selects the task: the same few trained parameters solve another task
+    on other frozen weights (seed-gated task of LottaLoRA, arXiv 2604.08749, MNIST section). All
+    tasks share one head, over the classes of all tasks; with `out_of_class`, the network of a task
+    also learns to reject rows of the other tasks.
 
     Parameters
     ----------
     {parameters:
     scaffold_seeds : mapping of task to int, default=None
-        Seed of each task's frozen weights, no two of them the same. None draws them from
+        Seed of each task's frozen weights; all seeds must differ. None draws them from
         `random_state`, in the order of the tasks' names; they are kept as `scaffold_seeds_`.
     out_of_class : int, float or str, default=None
-        A label that no row has, such as -1. Each task's network is trained to answer it to rows
-        of the other tasks too: in every epoch as many as it has rows of its own, drawn anew, and
-        weighted so that own rows and others count the same. It needs tasks whose rows differ.
+        A label that no row has, such as -1. Each task's network is also trained to predict it for
+        rows of the other tasks: in every epoch for as many as it has rows of its own, drawn anew
+        and weighted so that both groups count the same. The rows of the tasks must differ.
     adapter : {"lora", "dora", "none"}, default="lora"
-        What is trained of a hidden layer: the low-rank path and beta; the same, weight-decomposed
+        What is trained in a hidden layer: the low-rank path and beta; the same, weight-decomposed
         (DoRA); or nothing.
     label_smoothing : float, default=0.0
         Share of the target that is spread evenly over the classes.
     schedule : {"constant", "cosine", "exponential"}, default="cosine"
-        How the learning rate goes on over `max_iter` epochs.
+        Course of the learning rate over `max_iter` epochs.
     batch_size : int or "auto", default="auto"
-        Rows a training step, all of one task's network; ``"auto"`` is 128. Where there is one
-        task, a training set that fits one batch is taken as a whole.
+        Rows per training step, all for one task's network; ``"auto"`` is 128. If there is only one
+        task, a training set that fits in one batch is used as a whole.
     }
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
-        The class labels of all tasks, in order, `out_of_class` among them.
+        The sorted class labels of all tasks, including `out_of_class`.
     tasks_ : ndarray, shape (n_tasks,)
-        The names of the tasks, in order.
+        The sorted names of the tasks.
     task_classes_ : dict of task to ndarray
-        The classes that a task's rows have.
+        The classes of each task's rows.
     scaffold_seeds_ : dict of task to int
         Seed of each task's frozen weights.
     networks_ : dict of task to Network
         Each task's network; all share one adapter.
     network_ : Network
-        That of the first task.
+        The network of the first task.
     n_scaffold_params_ : int
-        Frozen weights of all tasks, which follow from the seeds.
+        Number of frozen weights of all tasks, which are determined by the seeds.
     {attributes}
 
     Raises
     ------
     ValueError
-        From `fit`, before training starts, for a parameter, name or label out of range; the
-        message names it, what was expected and what came.
+        From `fit`, before training starts, if a parameter, name or label is out of range; the
+        message names it, what was expected and what was given.
     TrainingDiverged
         From `fit`, if the loss is not finite.
 
     See Also
     --------
     DeepReservoirClassifier : One task on one scaffold.
-    predict_many : Many adapters on one scaffold, which is the other way round.
+    predict_many : The reverse: many adapters on one scaffold.
 
     Examples
     --------

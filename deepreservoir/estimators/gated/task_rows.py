@@ -1,4 +1,4 @@
-"""Each task's share of the rows: what its network is trained and validated on."""
+"""The rows of each task, on which its network is trained and validated."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from ..base.targets import Targets
 
 
 def balanced(weights: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:
-    """Return weights by which a task's own rows count as much as the others that are drawn.
+    """Return weights with which a task's own rows count as much as the other rows that are drawn.
 
-    As many others as own rows are drawn, or all where there are fewer. Own rows keep their
-    weights.
+    As many other rows as own rows are drawn, or all of them if there are fewer. Own rows keep
+    their weights.
 
     Parameters
     ----------
     weights : ndarray, shape (n,), or None
-        None for ones.
+        None if all weights are one.
     own : ndarray of bool, shape (n,)
 
     Returns
     -------
     ndarray, shape (n,), or None
-        None where all are one.
+        None if all weights are one.
 
     Examples
     --------
@@ -59,7 +59,11 @@ def balanced(weights: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:
 def _parts(
     data: Data, codes: np.ndarray, n: int, reject: int | None
 ) -> Iterator[tuple[Data, np.ndarray | None]]:
-    """Yield each task's rows: its own, or all, the others labelled `reject`, and which are own."""
+    """Yield (rows, indices of own rows) of each task.
+
+    Without `reject`, the rows are the task's own, and the indices are None. With it, they are all
+    rows, where those of other tasks are labelled `reject`.
+    """
     for i in range(n):
         own = codes == i
         if reject is None:
@@ -76,17 +80,17 @@ def gates_of(
     reject: int | None,
     targets: Targets,
 ) -> list[Gate]:
-    """Return what each task is trained on.
+    """Return the network and training data of each task.
 
     Parameters
     ----------
     networks : sequence of Network
-        One a task.
+        One network per task.
     data : Data
     codes : ndarray of int, shape (n,)
-        Each row's task.
+        The task of each row.
     reject : int, optional
-        Class of rows that are not of a network's task; without, it sees only those that are.
+        Class of rows of other tasks. By default, a network is trained on rows of its task only.
     targets : Targets
     """
     dtype, device = networks[0].dtype, networks[0].device
@@ -97,8 +101,8 @@ def gates_of(
     ):
         weights = None if part.weights is None else to_device(part.weights.astype(dtype), device)
         y = to_device(targets.loss_values(part.y, dtype), device)
-        of = TrainingSet(part.inputs, y, weights, targets.take)
-        gates.append(Gate(network, of, own))
+        training_set = TrainingSet(part.inputs, y, weights, targets.take)
+        gates.append(Gate(network, training_set, own))
     return gates
 
 
@@ -115,40 +119,40 @@ def validation_of(
     limit: int,
     seed: int,
 ) -> Validate:
-    """Return the validation of all tasks, each on its own network, by their share of the rows.
+    """Return the validation of all tasks, each on its own network, weighted by share of the rows.
 
-    Under `reject` a task's network is shown as many rows of others as of its own, the same ones
-    after every epoch.
+    Under `reject`, a task's network is validated on equally many rows of its own and of other
+    tasks, which are the same after every epoch.
 
     Parameters
     ----------
-    networks, data, codes, reject, targets : as for :func:`gates_of`
+    networks, data, codes, reject, targets : as in :func:`gates_of`
     limit : int
-        Bytes that the first frozen products may take, all together.
+        Maximum total size in bytes of the first frozen products.
     seed : int
-        Of the draw of others.
+        Seed of the draw of other rows.
     """
     dtype = networks[0].dtype
     parts, shares = [], []
     for i, (part, own) in enumerate(_parts(data, codes, len(networks), reject)):
-        mine = np.flatnonzero(codes == i)
-        shares.append(len(mine) if data.weights is None else data.weights[mine].sum())
+        task_rows = np.flatnonzero(codes == i)
+        shares.append(len(task_rows) if data.weights is None else data.weights[task_rows].sum())
         if own is not None:
             others = drawn(np.flatnonzero(codes != i), len(own), seed)
             part = part.take(np.sort(np.concatenate([own, others])))
         parts.append(part)
     total = sum(shares)
-    there = [i for i, share in enumerate(shares) if share]  # few rows may all be of other tasks
-    kept = limits([(networks[i], parts[i].inputs) for i in there], limit)
+    present = [i for i, share in enumerate(shares) if share]  # a task may have no held-out rows
+    granted = limits([(networks[i], parts[i].inputs) for i in present], limit)
     judges = []
-    for i, most in zip(there, kept, strict=True):
+    for i, max_bytes in zip(present, granted, strict=True):
         part = parts[i]
         judge = validator(
             part.inputs,
             targets.loss_values(part.y, dtype),
             targets.loss,
             partial(_score, targets, part),
-            FrozenProducts(part.inputs, most),
+            FrozenProducts(part.inputs, max_bytes),
             take=targets.take,
         )
         judges.append((networks[i], judge, float(shares[i] / total)))

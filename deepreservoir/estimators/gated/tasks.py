@@ -1,4 +1,4 @@
-"""Tasks as users name them: the name of each row's task, a scaffold seed a task, labels."""
+"""Checks of what users pass for tasks: the names of rows' tasks, scaffold seeds and labels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from ...scaffold import check_seed
 
-#: The name of the only task, where none is given.
+#: The name of the only task, if none is given.
 ONLY = 0
 
 
 def _kind(value: Any) -> type | None:
-    """Return what kind of a name a value is: str, int or float; None if it is none."""
+    """Return the kind of name that a value is: str, int, bool or float; None if it is not one."""
     if isinstance(value, str):
         return str
     if isinstance(value, Integral):
@@ -25,18 +25,18 @@ def _kind(value: Any) -> type | None:
 
 
 def row_names(task: Any, n: int) -> np.ndarray:
-    """Return the name of each row's task, (n,): all text or all numbers.
+    """Return the name of each row's task, (n,): all strings or all numbers.
 
     Parameters
     ----------
     task : str, number, array-like of shape (n,), or None
-        One name for all rows, a name a row, or None, where there is one task only.
+        One name for all rows, one name per row, or None if there is only one task.
     n : int
 
     Raises
     ------
     ValueError
-        If a row has no name, names are of different kinds, or there are not `n` of them.
+        If a row has no name, names are of different kinds, or their number is not `n`.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def row_names(task: Any, n: int) -> np.ndarray:
     """
     if task is None:
         return np.full(n, ONLY)
-    # A list would turn numbers beside text, and None, into text.
+    # np.asarray of a list would convert numbers next to strings, and None, to strings.
     names = np.asarray(task if hasattr(task, "dtype") else _objects(task))
     if names.ndim == 0:
         names = np.full(n, names[()])
@@ -62,13 +62,13 @@ def row_names(task: Any, n: int) -> np.ndarray:
     for i, kind in enumerate(kinds):
         if kind is None:
             raise ValueError(
-                f"task[{i}] is {values[i]!r}; every row needs the name of its task, which is text "
-                "or a finite number"
+                f"task[{i}] is {values[i]!r}; every row needs the name of its task, a string or a "
+                "finite number"
             )
         if kind is not kinds[0]:
             raise ValueError(
-                f"names of tasks must be of one kind: task[0] is {values[0]!r} and task[{i}] is "
-                f"{values[i]!r}"
+                f"names of tasks must all be of one kind: task[0] is {values[0]!r}, but "
+                f"task[{i}] is {values[i]!r}"
             )
     return np.array(values)
 
@@ -76,9 +76,9 @@ def row_names(task: Any, n: int) -> np.ndarray:
 def _objects(task: Any) -> np.ndarray:
     if isinstance(task, str) or not hasattr(task, "__len__"):
         return np.array(task, dtype=object)
-    found = np.empty(len(task), dtype=object)
-    found[:] = list(task)
-    return found
+    names = np.empty(len(task), dtype=object)
+    names[:] = list(task)
+    return names
 
 
 def task_codes(task: Any, n: int, tasks: np.ndarray) -> np.ndarray:
@@ -86,45 +86,46 @@ def task_codes(task: Any, n: int, tasks: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    task : as for :func:`row_names`
+    task : as in :func:`row_names`
     n : int
     tasks : ndarray, shape (n_tasks,)
-        Those that there are.
+        The names of all tasks.
 
     Raises
     ------
     ValueError
-        As :func:`row_names`; if a name is unknown; or if there is none, and several tasks.
+        As in :func:`row_names`; if a name is unknown; or if `task` is None and there are several
+        tasks.
     """
     known = {name: i for i, name in enumerate(tasks.tolist())}
     if task is None and len(known) == 1:
         return np.zeros(n, np.intp)
-    there = ", ".join(map(repr, list(known)[:10])) + (", ..." if len(known) > 10 else "")
+    listing = ", ".join(map(repr, list(known)[:10])) + (", ..." if len(known) > 10 else "")
     if task is None:
         raise ValueError(
-            "task must name the task of the rows, one name for all or one a row; the tasks are "
-            + there
+            "task must name the task of the rows, one name for all or one per row; the tasks are "
+            + listing
         )
-    names, where, codes = np.unique(row_names(task, n), return_index=True, return_inverse=True)
-    for name, i in zip(names.tolist(), where, strict=True):
+    names, first_rows, codes = np.unique(row_names(task, n), return_index=True, return_inverse=True)
+    for name, i in zip(names.tolist(), first_rows, strict=True):
         if name not in known:
-            raise ValueError(f"task[{i}] is {name!r}; the tasks are {there}")
+            raise ValueError(f"task[{i}] is {name!r}; the tasks are {listing}")
     return np.array([known[name] for name in names.tolist()], np.intp)[codes]
 
 
 def given_seeds(seeds: Any, tasks: np.ndarray) -> list[int]:
-    """Return the scaffold seed of each task, of those that a user gives by name.
+    """Return the scaffold seed of each task from a user's mapping.
 
     Parameters
     ----------
     seeds : mapping of name to int
-        It may hold other tasks too.
+        It may contain other tasks as well.
     tasks : ndarray, shape (n_tasks,)
 
     Raises
     ------
     ValueError
-        If it is no mapping, a task is missing, a seed is not one, or two tasks share one.
+        If it is not a mapping, a task is missing, a seed is invalid, or two tasks share one.
     """
     if not isinstance(seeds, Mapping):
         raise ValueError(
@@ -141,28 +142,28 @@ def given_seeds(seeds: Any, tasks: np.ndarray) -> list[int]:
         seed = check_seed(seeds[name], f"scaffold_seeds[{name!r}]")
         if seed in first:
             raise ValueError(
-                f"scaffold_seeds gives {first[seed]!r} and {name!r} one seed, {seed}: tasks on one "
-                "scaffold cannot be told apart; give each a seed of its own"
+                f"scaffold_seeds gives {first[seed]!r} and {name!r} the same seed, {seed}: tasks "
+                "on one scaffold cannot be distinguished; give each task its own seed"
             )
         first[seed] = name
     return list(first)
 
 
 def drawn_seeds(first: int, n: int, random: np.random.RandomState) -> list[int]:
-    """Return `n` scaffold seeds that differ, the first of them `first`."""
-    seeds = {first: None}  # a set that keeps the order
+    """Return `n` distinct scaffold seeds, starting with `first`."""
+    seeds = {first: None}  # an ordered set
     while len(seeds) < n:
         seeds[int(random.randint(2**31 - 1))] = None
     return list(seeds)
 
 
 def with_label(classes: np.ndarray, label: Any) -> np.ndarray:
-    """Return classes, (n_classes,), in order, with a label that none of them is.
+    """Return the sorted classes, (n_classes,), with a label added that is none of them.
 
     Raises
     ------
     ValueError
-        If the label is one of them, or of another kind.
+        If the label is one of the classes, or of another kind.
 
     Examples
     --------
@@ -173,14 +174,14 @@ def with_label(classes: np.ndarray, label: Any) -> np.ndarray:
     kinds = {_kind(value) for value in values}
     fits = {_kind(label)} == kinds or (kinds == {float} and _kind(label) is int)
     if not fits or kinds == {bool}:
-        what = "text" if kinds == {str} else "a number"
+        expected = "a string" if kinds == {str} else "a number"
         raise ValueError(
-            f"out_of_class must be {what} that no class of y is, as the classes are {values[:10]}; "
-            f"got {label!r}"
+            f"out_of_class must be {expected} that is not a class of y, since the classes are "
+            f"{values[:10]}; got {label!r}"
         )
     if label in values:
         raise ValueError(
             f"out_of_class={label!r} is a class of y; choose a label that no row has, and leave "
-            "rows of other tasks out: they are given it in training"
+            "rows of other tasks out: training assigns it to them"
         )
     return np.unique(np.array([*values, label], object if classes.dtype.kind == "O" else None))
