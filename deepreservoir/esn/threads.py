@@ -1,6 +1,6 @@
-"""Work next to the BLAS, in as many threads as the BLAS may use, and no more.
+"""Work in a thread next to the BLAS, within the number of threads that the BLAS may use.
 
-So whoever asks for one thread (`OPENBLAS_NUM_THREADS`, threadpoolctl, a worker of joblib) gets one.
+A limit of one thread (`OPENBLAS_NUM_THREADS`, threadpoolctl, a joblib worker) is therefore kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Seed-gated models to files and back: one adapter, a seed a task."""
+"""Seed-gated models to files and back: one adapter, one seed per task."""
 
 import numpy as np
 import pytest

@@ -247,6 +247,6 @@ def test_unscaled_inputs_are_told_to_be_scaled():
 @overflows
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_an_update_that_overflows_is_told_even_where_it_is_the_last(epochs):
-    # One step an epoch; the loss of the first is finite, the weights after it are not.
+    # One step per epoch; the first loss is finite, the weights after it are not.
     with pytest.raises(TrainingDiverged, match=r"epoch \d+, step 1"):
         trained(rate=float("1e39"), batch_size=N, epochs=epochs, optimiser=SGD())
