@@ -147,8 +147,14 @@ def test_a_parameter_that_a_file_lacks_has_the_value_of_the_versions_before(tmp_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_at("config", "colour", to=1), "the architecture 'mlp' has no field 'colour'; it was"),
-        (set_at("params", "colour", to=1), "DeepReservoirClassifier has no parameter 'colour'; it"),
+        (
+            set_at("config", "colour", to=1),
+            "the architecture 'mlp' has no field 'colour'; the file was",
+        ),
+        (
+            set_at("params", "colour", to=1),
+            "DeepReservoirClassifier has no parameter 'colour'; the file",
+        ),
     ],
     ids=["field", "parameter"],
 )

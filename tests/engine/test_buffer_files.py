@@ -87,12 +87,12 @@ REFUSED = {
     "type": (lambda d, t: t.update({MEAN: t[MEAN].astype("f8")}), f"'{MEAN}' must be float32; got"),
     "architecture": (
         lambda d, t: d["config"].update(architecture="other"),
-        "the architecture 'other' is not registered here, where there are .*toy_statistics",
+        "the architecture 'other' is not registered; the registered ones are .*toy_statistics",
     ),
     "another's": (
         lambda d, t: d.update(config=dict(from_plain(PLAIN_MLP).to_plain())),
-        "a ToyStatisticsClassifier has a network of the architecture 'toy_statistics'; the file "
-        "has 'mlp'",
+        "a ToyStatisticsClassifier has a network of the architecture 'toy_statistics'; the network "
+        "in the file is of the architecture 'mlp'",
     ),
 }
 PLAIN_MLP = ARCHITECTURES["mlp"](n_features=6, n_outputs=3).to_plain()
@@ -130,12 +130,12 @@ def test_where_the_estimator_is_not_registered_the_file_says_how(tmp_path, monke
 
     path = save(fitted(), tmp_path / "m.safetensors")
     monkeypatch.delitem(ESTIMATORS, "ToyStatisticsClassifier")
-    message = "holds a 'ToyStatisticsClassifier', which is not registered here, .*Import the pack"
+    message = "contains a 'ToyStatisticsClassifier', which is not registered; .*Import the pack"
     with pytest.raises(ArtifactError, match=message):
         load(path)
     monkeypatch.setitem(ESTIMATORS, "ToyStatisticsClassifier", ToyStatisticsClassifier)
     monkeypatch.delitem(ARCHITECTURES, "toy_statistics")
-    message = "the architecture 'toy_statistics' is not registered here, .*@architecture"
+    message = "the architecture 'toy_statistics' is not registered; .*@architecture"
     with pytest.raises(ArtifactError, match=message):
         load(path)
 

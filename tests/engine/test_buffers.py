@@ -156,7 +156,7 @@ def test_they_go_on_where_scaffolds_change_by_epoch():
 def test_scaffolds_that_change_within_an_epoch_are_refused(when):
     net = network()
     start = host(net.theta.copy())
-    message = f"resample='{when}' changes the scaffold within an epoch, and the network keeps run"
+    message = f"resample='{when}' changes the scaffold within an epoch, but the network keeps run"
     with pytest.raises(ValueError, match=message):
         trained(net, resample=Resample(when, 2))
     assert_array_equal(net.theta, start)

@@ -103,7 +103,9 @@ def test_a_scaffold_that_is_asked_for_is_never_replaced(seeds, tmp_path, monkeyp
             first.fit(X, Y, checkpoint=path)
     before = path.read_bytes()
     if seeds[1] is not None:
-        with pytest.raises(ArtifactError, match="is of another training: the data, a parameter"):
+        with pytest.raises(
+            ArtifactError, match="belongs to another training run: the data, a parameter"
+        ):
             second.fit(X, Y, checkpoint=path)
         assert path.read_bytes() == before
         second = model(random_state=None, scaffold_seed=seeds[0])

@@ -109,18 +109,22 @@ def test_the_loss_is_divided_by_the_n_of_the_target():
         (
             (4, 5, 7),
             Target(put(CLASSES), 20),
-            r"\(4, 5\) .* \(4, 5, 7\), .*target has shape \(20,\)",
+            r"\(4, 5\) .* \(4, 5, 7\), .*shape of the target is \(20,\)",
         ),
-        ((20, 7), Target(put(CLASSES[:19]), 20), r"\(20,\) .*, and the target has shape \(19,\)"),
+        (
+            (20, 7),
+            Target(put(CLASSES[:19]), 20),
+            r"\(20,\) .*, but the shape of the target is \(19,\)",
+        ),
         (
             (4, 5, 7),
             Target(put(CLASSES.reshape(5, 4)), 20),
-            r"rows of shape \(4, 5\) .* target has shape \(5, 4\): their leading axes must be the",
+            r"shape \(4, 5\) .* shape of the target is \(5, 4\): their leading axes must be the",
         ),
         (
             (4, 5, 7),
             Target(put(CLASSES.reshape(4, 5)), 20, put(WEIGHTS)),
-            r"rows of shape \(4, 5\) .*, and the weights has shape \(20,\)",
+            r"rows of shape \(4, 5\) .*, but the shape of the weights is \(20,\)",
         ),
     ],
 )

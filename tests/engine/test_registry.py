@@ -35,15 +35,15 @@ def test_plain_data_without_an_architecture_is_of_the_first_one():
 
 @pytest.mark.parametrize("name", ["transformer", "MLP", "", ["mlp"], None, 3])
 def test_an_architecture_that_is_not_registered_is_refused_and_how_to_register_it_said(name):
-    with pytest.raises(ValueError, match="is not registered here, where there are") as error:
+    with pytest.raises(ValueError, match="is not registered; the registered ones are") as error:
         from_plain(PLAIN | {"architecture": name})
     assert f"the architecture {name!r} " in str(error.value)
     assert ", ".join(sorted(ARCHITECTURES)) in str(error.value)
-    assert f"with @architecture({name!r}) above its configuration" in str(error.value)
+    assert f"with @architecture({name!r}) on its configuration" in str(error.value)
 
 
 def test_another_class_cannot_take_a_name_that_is_taken():
-    message = r"'mlp' is registered already, as deepreservoir.models.mlp.MLPConfig; give .*Other"
+    message = r"'mlp' is already registered, by deepreservoir.models.mlp.MLPConfig; give .*Other"
     with pytest.raises(ValueError, match=message):
 
         @architecture("mlp")
@@ -57,7 +57,7 @@ def test_another_class_cannot_take_a_name_that_is_taken():
 def test_a_class_of_another_module_does_not_replace_one_of_its_name(register, monkeypatch):
     name = "ToyStatisticsClassifier" if register is register_estimator else "ToyStatistics"
     estimators, architectures = dict(ESTIMATORS), dict(ARCHITECTURES)
-    with pytest.raises(ValueError, match=f"is registered already, as toy_architecture.{name}; gi"):
+    with pytest.raises(ValueError, match=f"is already registered, by toy_architecture.{name}; gi"):
         register(type(name, (), {"__qualname__": name, "__module__": "elsewhere"}))
     assert estimators == ESTIMATORS
     assert architectures == ARCHITECTURES
@@ -74,7 +74,10 @@ def test_a_module_that_is_run_again_registers_its_classes_anew(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"depth": 3}, "the architecture 'mlp' has no field 'depth'; it was added by a later vers"),
+        (
+            {"depth": 3},
+            "the architecture 'mlp' has no field 'depth'; the file was written by a later vers",
+        ),
         ({"rank": 0}, "rank must be an integer of at least 1"),
         ({"hidden_layer_sizes": 3}, "hidden_layer_sizes must be a list; got 3"),
     ],
@@ -138,16 +141,16 @@ class Holding(Layer):
     [
         (
             [adapted("layers.0"), adapted("layers.0")],
-            "every parameter needs a path of its own; used twice: 'layers.0.A', 'layers.0.B', "
-            "'layers.0.beta'. Give each layer its own path",
+            "every parameter needs a path of its own; used more than once: 'layers.0.A', "
+            "'layers.0.B', 'layers.0.beta'. Give each layer its own path",
         ),
         (
             [adapted("layers.0", "none"), adapted("layers.0", "none")],
-            "every scaffold needs a path of its own; used twice: 'layers.0'. Give each",
+            "every scaffold needs a path of its own; used more than once: 'layers.0'. Give each",
         ),
-        ([adapted("layers.0"), Dense("head", 6, 6)], "twice: 'head.bias', 'head.weight'"),
-        ([Holding("x", "buffer"), Holding("x", "buffer")], "used twice: 'x.mean'"),
-        ([Holding("x", "buffer"), Holding("x", "norm")], "used twice: 'x.mean'"),
+        ([adapted("layers.0"), Dense("head", 6, 6)], "more than once: 'head.bias', 'head.weight'"),
+        ([Holding("x", "buffer"), Holding("x", "buffer")], "used more than once: 'x.mean'"),
+        ([Holding("x", "buffer"), Holding("x", "norm")], "used more than once: 'x.mean'"),
     ],
     ids=["adapters", "scaffolds", "head", "buffers", "buffer and parameter"],
 )
@@ -210,7 +213,7 @@ class MaskedTable(Table):
 def test_a_side_array_that_inputs_do_not_give_is_refused_before_training(network_of):
     net = network_of(adapted("layers.0"), Masked("attention"))
     start = host(net.theta.copy())
-    message = r"layer 'attention' \(Masked\) reads the side array 'mask'; Table gives none"
+    message = r"layer 'attention' \(Masked\) reads the side array 'mask'; Table provides none"
     with pytest.raises(ValueError, match=message):
         trained(net)
     assert_array_equal(net.theta, start)
@@ -223,7 +226,7 @@ def test_inputs_that_give_other_side_arrays_are_named_with_them(network_of):
         side_names = ("times",)
 
     net = network_of(Masked("attention"))
-    with pytest.raises(ValueError, match="reads the side array 'mask'; Timed gives 'times'"):
+    with pytest.raises(ValueError, match="reads the side array 'mask'; Timed provides 'times'"):
         net.check_inputs(Timed(X, X.dtype, net.device))
 
 

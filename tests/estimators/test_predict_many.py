@@ -79,7 +79,7 @@ def test_two_that_differ(models, names):
 
 def test_networks_of_other_shapes_on_one_scaffold_are_refused_or_right(models):
     full = fitted(adapter="full")
-    with pytest.raises(ValueError, match="share their hidden layers' frozen weights"):
+    with pytest.raises(ValueError, match="share the frozen weights of their hidden layers"):
         predict_many({**models, "full": full}, X[:1], ["full"])
     assert_own({"one": full, "other": fitted(adapter="full", random_state=1)})
 

@@ -407,7 +407,7 @@ def test_a_checkpoint_on_other_scaffolds_than_asked_for_is_refused(first, tmp_pa
             model(first).fit(ROWS, LABELS, NAMES, checkpoint=path)
     before, seeds = path.read_bytes(), checkpoints.Checkpoint(path).seeds[2:]
     for other in ({"left": 5, "right": 7}, {"left": 6, "right": 5}):
-        with pytest.raises(ArtifactError, match="is of another training"):
+        with pytest.raises(ArtifactError, match="belongs to another training run"):
             model(other).fit(ROWS, LABELS, NAMES, checkpoint=path)
         assert path.read_bytes() == before
     found = model(first).fit(ROWS, LABELS, NAMES, checkpoint=path)
