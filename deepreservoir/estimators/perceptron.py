@@ -28,6 +28,7 @@ class Perceptron(AdaptationParameters):
     dropout: float = 0.0
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
+    input_parameters: ClassVar[frozenset[str] | None] = frozenset({"hidden_layer_sizes"})
 
     def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
         """Return the configuration of the network that the parameters describe.

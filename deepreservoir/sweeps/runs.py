@@ -98,8 +98,8 @@ def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:
 def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     """Group the runs that can be trained side by side.
 
-    Runs of a group have the same samples, in the same order, the same frozen weights and the same
-    widths. The grouping affects the time that runs take, but not their results.
+    Runs of a group have the same samples, in the same order, and the same frozen weights that read
+    them. The grouping affects the time that runs take, but not their results.
 
     Parameters
     ----------
@@ -107,7 +107,10 @@ def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     kind : type
         Class of the estimators.
     """
-    may_differ = (_TRAINING | kind.adapter_parameters) - set(SHARED) - {"resample"}
+    may_differ = _TRAINING | kind.adapter_parameters
+    if kind.input_parameters is not None:
+        may_differ |= frozenset(kind().get_params(deep=False)) - kind.input_parameters
+    may_differ -= {*SHARED, "resample"}
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         shared = tuple(pair for pair in run.point if pair[0] not in may_differ)

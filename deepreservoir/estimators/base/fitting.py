@@ -76,6 +76,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         {field.name for field in fields(AdaptationParameters)} - {"dtype"} | {"resample"}
     )
 
+    #: Parameters of the architecture that decide which frozen weights read the inputs, and so must
+    #: agree in estimators that are fitted side by side; None for all of them.
+    input_parameters: ClassVar[frozenset[str] | None] = None
+
     # For estimators without these parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
