@@ -33,7 +33,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 3,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
