@@ -136,10 +136,12 @@ def test_features_are_standardised_by_the_training_rows_only(write):
     np.testing.assert_allclose(data.X_test[:, 1], expected, atol=1e-6)
 
 
-def test_a_constant_column_becomes_zero():
-    train, test = standardised(np.full((4, 1), 7.0), np.full((2, 1), 7.0))
-    assert not train.any()
-    assert not test.any()
+@pytest.mark.parametrize("value", [7.0, 0.1, 0.3, 0.001, 123.456])
+@pytest.mark.parametrize("n", [4, 333])
+def test_a_constant_column_becomes_zero(value, n):
+    train, test = standardised(np.full((n, 1), value), np.array([[value], [2 * value]]))
+    np.testing.assert_allclose(train, 0, atol=1e-9)
+    np.testing.assert_allclose(test[:, 0], [0, value], rtol=1e-6, atol=1e-9)
 
 
 def test_too_many_classes_for_stratification_are_still_split(write):

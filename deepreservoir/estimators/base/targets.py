@@ -16,7 +16,11 @@ from ...backend import Array
 from ...document import labels_of, plain_labels
 from ...inputs import Batch, Target
 from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from ...moments import moments, scale_of
 from ...training import take_target
+
+# Larger targets leave no room for a prediction beyond them.
+_LARGEST = 1e300
 
 
 class Targets(ABC):
@@ -255,9 +259,14 @@ class Numbers(Targets):
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
         y = encoded.reshape(len(encoded), -1)
-        self.mean = np.average(y, axis=0, weights=weights)
-        spread = np.sqrt(np.average((y - self.mean) ** 2, axis=0, weights=weights))
-        self.scale = np.where(spread > 0, spread, 1.0)
+        largest = float(np.abs(y).max())
+        if largest > _LARGEST:
+            raise ValueError(
+                f"y must be at most {_LARGEST:g} in absolute value, so that predictions are "
+                f"finite; got {largest:g}. Divide y by a constant"
+            )
+        self.mean, deviation = moments(y, weights)
+        self.scale = scale_of(deviation, self.mean, len(y))
         self.ndim = encoded.ndim
         return self
 
