@@ -99,7 +99,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         X : array-like or CSR matrix, shape (n_samples, n_features)
         y : array-like, shape (n_samples,)
         classes : array-like, shape (n_classes,), optional
-            All labels that will occur; required on the first call.
+            All labels that will occur; required on the first call. No call needs samples of every
+            class. ``class_weight="balanced"`` balances the classes within each call.
         sample_weight : array-like, shape (n_samples,), optional
 
         Returns

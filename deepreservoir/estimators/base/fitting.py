@@ -138,7 +138,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
         reader = self.new_reader().fit(X) if reader is None else reader
         encoded = targets.encode(y)
-        weights = targets.sample_weights(encoded)
+        weights = targets.sample_weights(encoded, sample_weight)
         if sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
         return Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights), reader
