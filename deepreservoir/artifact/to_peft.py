@@ -101,6 +101,10 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             adapters[f"{name}B.weight"] = unit[:, None] * to_host(dense.B)
             if dense.adapter.mode == "dora":
                 adapters[f"{name}magnitude_vector"] = to_host(dense.magnitude)
+            elif model.network_.config.adapter == "dora":
+                # use_dora applies to every target module: with the norms of its rows as
+                # magnitudes, a plain low-rank head is unchanged.
+                adapters[f"{name}magnitude_vector"] = np.linalg.norm(layer.weight, axis=1)
         if layer.bias is not None:
             base[f"{layer.path}.bias"] = layer.bias
         if layer.norm is not None:

@@ -21,6 +21,8 @@ from deepreservoir import (
 PARAMS = [
     {},
     {"adapter": "dora", "beta": 0.5},
+    {"adapter": "dora", "head": "lora", "rank": 2},
+    {"adapter": "dora", "head": "lora+bias", "rank": 2, "lora_alpha": 3},
     {"scaffold": "hadamard", "scaling": "rslora", "lora_alpha": 3},
     {"adapter": "full"},
     {"adapter": "none", "b_init": "kaiming", "head": "lora+bias", "rank": 2},
@@ -141,7 +143,7 @@ def merged(folder):
         assert A.shape[0] == B.shape[1] == rank
         scaling = alpha / np.sqrt(rank) if config["use_rslora"] else alpha / rank
         weight = base[f"{module}.weight"] + scaling * (B.astype(np.float64) @ A)
-        if config["use_dora"] and f"{prefix}magnitude_vector" in tensors:
+        if config["use_dora"]:  # of every target module
             norm = np.linalg.norm(weight, axis=1)
             weight *= (tensors[f"{prefix}magnitude_vector"] / norm)[:, None]
         base[f"{module}.weight"] = weight
