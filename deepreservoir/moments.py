@@ -8,9 +8,7 @@ import numpy as np
 _SMALLEST, _LARGEST = 1e-100, 1e100
 
 
-def moments(
-    values: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def moments(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation along the first axis.
 
     Columns whose squares would overflow or underflow are first divided by a power of two.

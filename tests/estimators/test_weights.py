@@ -81,7 +81,7 @@ def test_a_sorted_stream_is_learned():
     far = X + 6 * np.eye(5)[Y]
     for _ in range(20):
         for label in range(3):
-            streamed.partial_fit(far[Y == label], Y[Y == label], classes=[0, 1, 2])
+            streamed.partial_fit(far[label == Y], Y[label == Y], classes=[0, 1, 2])
     assert streamed.score(far, Y) > 0.9
 
 
