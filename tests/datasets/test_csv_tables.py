@@ -82,6 +82,25 @@ def test_text_is_one_hot_encoded(write):
         np.testing.assert_array_equal(values > 0, truth == name)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [["18_25", "26_35"], ["1_000", "2_000"], ["0x10", "0x11"], ["\uff11", "\uff12"]],
+    ids=str,
+)
+def test_words_that_only_python_reads_as_numbers_are_text(write, cells):
+    rows = "".join(f"{cells[i % 2]},{i}.5,{'ab'[i % 2]}\n" for i in range(20))
+    data = read_table(write(f"band,x,y\n{rows}"), "y")
+    assert data.X_train.shape[1] == 3
+    assert read_table(write(column(cells * 10)), "y").task == "classification"
+    assert set(read_table(write(column(cells * 10)), "y").y_train) == set(cells)
+
+
+def test_quoted_cells_may_contain_commas_quotes_and_line_ends(write):
+    cells = ['"a, b"', '"c ""d"" e"', '"f\ng"', 'h "i" j']
+    data = read_table(write(column(cells * 5)), "y")
+    assert set(both(data)[1]) == {"a, b", 'c "d" e', "f\ng", 'h "i" j'}
+
+
 def test_byte_order_mark_quotes_spaces_and_line_ends_are_ignored(write):
     rows = [(f"v{i % 2}", i) for i in range(10)]
     plain = read_table(write("y,x\n" + "".join(f"{y},{x}\n" for y, x in rows)), "y")
