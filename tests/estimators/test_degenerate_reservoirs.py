@@ -47,7 +47,15 @@ def test_the_recursive_readout_is_the_ridge_readout_about_any_mean(mean):
 
     def error(readout):
         model = EchoStateRegressor(
-            60, readout=readout, washout=100, dtype="float64", ridge=1e-6, random_state=0
+            60,
+            readout=readout,
+            leak_rate=0.7,
+            bias_scaling=0.2,
+            input_scaling=0.3,
+            washout=100,
+            dtype="float64",
+            ridge=1e-6,
+            random_state=0,
         )
         model.fit(inputs[:600], targets[:600] + mean)
         return np.sqrt(np.mean((model.predict(inputs[600:]) - mean - targets[600:])[100:] ** 2))
