@@ -68,6 +68,22 @@ def test_ordinary_weights_give_what_the_model_gives(params):
     np.testing.assert_allclose(found, numbers.predict(X), rtol=1e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-100, 1e100])
+def test_targets_beyond_the_range_of_the_weights_are_refused(unit, tmp_path):
+    model = regressor(unit * X[:, 0].astype(np.float64))
+    with pytest.raises(ArtifactError, match="do not fit weights in float32: fit the model on"):
+        materialise(model)
+    with pytest.raises(ArtifactError, match="do not fit weights in float32"):
+        export_peft(model, tmp_path / "adapters")
+    if importlib.util.find_spec("onnx"):
+        with pytest.raises(ArtifactError, match="do not fit weights in float32"):
+            export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+    double = regressor(unit * X[:, 0].astype(np.float64), dtype="float64")
+    found = run(materialise(double), X.astype(np.float64), double.activation)
+    np.testing.assert_allclose(found[:, 0], double.predict(X), rtol=1e-9)
+
+
 def test_only_deep_estimators_have_ordinary_weights():
     with pytest.raises(ArtifactError, match="got EchoStateRegressor"):
         materialise(EchoStateRegressor())
