@@ -53,10 +53,24 @@ def check_deep(model: Any) -> None:
         )
 
 
-def plain_layers(model: Any) -> list[PlainLayer]:
+def _check_units(model: Any, dtype: np.dtype[Any]) -> None:
+    """Raise an ArtifactError if a head in the units of the targets exceeds the range of `dtype`."""
+    # Weights are products with the scale, hence the margin.
+    least, most = float(np.finfo(dtype).tiny) * 1e6, float(np.finfo(dtype).max) / 1e6
+    smallest = float(model.y_scale_.min())
+    largest = float(max(model.y_scale_.max(), np.abs(model.y_mean_).max()))
+    if largest > most or smallest < least:
+        raise ArtifactError(
+            f"targets between {smallest:.3g} and {largest:.3g} do not fit weights in {dtype}: fit "
+            "the model on targets in other units, or use deepreservoir.save"
+        )
+
+
+def plain_layers(model: Any, dtype: np.dtype[Any] | None = None) -> list[PlainLayer]:
     """Return the hidden layers and the head of a fitted deep estimator as ordinary layers.
 
-    The head of a regressor outputs targets in their original units.
+    The head of a regressor outputs targets in their original units, which must be in the range of
+    `dtype`, by default that of the network.
     """
     check_deep(model)
     network = model.network_
@@ -85,6 +99,7 @@ def plain_layers(model: Any) -> list[PlainLayer]:
     head = weights["head"] if "head" in weights else named["head.weight"]
     bias = named.get("head.bias")
     if isinstance(model._targets, Numbers):
+        _check_units(model, network.dtype if dtype is None else dtype)
         head = head * model.y_scale_[:, None]
         bias = (0.0 if bias is None else bias * model.y_scale_) + model.y_mean_
     return [*layers, PlainLayer("head", head, bias, None, False, "identity")]
@@ -109,7 +124,7 @@ def materialise(model: Any) -> dict[str, np.ndarray]:
     Raises
     ------
     ArtifactError
-        If the model is not a deep estimator.
+        If the model is not a deep estimator, or its targets exceed the range of the weights.
     NotFittedError
         If it is not fitted.
 

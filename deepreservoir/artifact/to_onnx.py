@@ -43,14 +43,15 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArtifactError
-        If the model is not a deep estimator, or onnx is not installed.
+        If the model is not a deep estimator, its targets exceed the range of float32, or onnx is
+        not installed.
     """
     if find_spec("onnx") is None:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")
     estimator, steps, tensors = steps_of(model)
     graph = _Graph()
     x = "X"
-    layers = plain_layers(estimator)
+    layers = plain_layers(estimator, np.dtype(np.float32))
     for i in range(len(steps)):
         for operator, statistic in (("Sub", "mean"), ("Div", "scale")):
             values = tensors.get(f"preprocessing.{i}.{statistic}")

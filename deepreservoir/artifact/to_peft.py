@@ -42,7 +42,8 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArtifactError
-        If the model has no adapters, or the folder is not empty.
+        If the model has no adapters, its targets exceed the range of float32, or the folder is
+        not empty.
     NotFittedError
         If it is not fitted.
     """
@@ -81,7 +82,7 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     adapted = model.network_.adapted
     base: dict[str, np.ndarray] = {}
     adapters: dict[str, np.ndarray] = {}
-    for layer in plain_layers(model):
+    for layer in plain_layers(model, np.dtype(np.float32)):
         fully_trained = layer.path not in adapted  # only the head can be
         # A regressor's head is in the units of its targets.
         unit = np.ones(len(layer.weight))
@@ -101,6 +102,10 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             adapters[f"{name}B.weight"] = unit[:, None] * to_host(dense.B)
             if dense.adapter.mode == "dora":
                 adapters[f"{name}magnitude_vector"] = to_host(dense.magnitude)
+            elif model.network_.config.adapter == "dora":
+                # use_dora applies to every target module: with the norms of its rows as
+                # magnitudes, a plain low-rank head is unchanged.
+                adapters[f"{name}magnitude_vector"] = np.linalg.norm(layer.weight, axis=1)
         if layer.bias is not None:
             base[f"{layer.path}.bias"] = layer.bias
         if layer.norm is not None:

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from ..moments import moments, scale_of
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -40,10 +42,9 @@ class Dataset:
 
 def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standardise features by the training rows; constant features become zero."""
-    mean = X_train.mean(axis=0, dtype=np.float64)
-    spread = X_train.std(axis=0, dtype=np.float64)
-    spread[spread == 0] = 1
-    train, test = (((X - mean) / spread).astype(np.float32) for X in (X_train, X_test))
+    mean, deviation = moments(X_train.astype(np.float64, copy=False))
+    scale = scale_of(deviation, mean, len(X_train))
+    train, test = (((X - mean) / scale).astype(np.float32) for X in (X_train, X_test))
     return train, test
 
 

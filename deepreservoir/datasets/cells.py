@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,18 +19,29 @@ class Table:
         self.path = path
         self.lines: list[int] = []
         self.columns: dict[str, list[str]] = {}
+        self._row = 1  # the line on which the current row begins
         try:
             with path.open(newline="", encoding="utf-8-sig") as stream:
-                self._read(csv.reader(stream))
+                self._read(stream)
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} must be a text file in UTF-8: {error}") from None
         except csv.Error as error:
-            raise ValueError(f"{path} is not a CSV file: {error}") from None
+            raise ValueError(
+                f"{path}, row {self._row}: not a row of a CSV file: {error}. A quote that begins a "
+                "cell must also end it, and a quote inside is doubled"
+            ) from None
         if not self.lines:
             raise ValueError(f"{path} must have a header and at least one row below it")
 
-    def _read(self, reader: Any) -> None:
+    def _read(self, stream: Iterable[str]) -> None:
+        lines: list[str] = []  # of the current row
+        # A blank line is no row, unless a quote is still open before it.
+        reader = csv.reader(_noted(chain(stream, ["\n"]), lines))
         for cells in reader:
+            if len(lines) > 1:  # cells with line ends, or a quote that is not closed
+                list(csv.reader(lines, strict=True))
+            lines.clear()
+            self._row = reader.line_num + 1
             if not cells:
                 continue
             if not self.columns:
@@ -81,8 +93,36 @@ class Table:
         return numbers
 
 
+def _noted(lines: Iterable[str], into: list[str]) -> Iterator[str]:
+    for line in lines:
+        into.append(line)
+        yield line
+
+
 def numbers_of(cells: list[str]) -> np.ndarray | None:
     try:
-        return np.array([float(cell) for cell in cells])
+        return np.array([number_of(cell) for cell in cells])
     except ValueError:
         return None
+
+
+def number_of(cell: str) -> float:
+    """Return the number that a cell contains, as other readers of CSV files do.
+
+    Unlike Python's float, it takes no underscores and no digits of other alphabets.
+
+    Raises
+    ------
+    ValueError
+        If the cell is not a number.
+
+    Examples
+    --------
+    >>> number_of(" 1.5e3 ")
+    1500.0
+    >>> numbers_of(["18_25", "26_35"]) is None
+    True
+    """
+    if "_" in cell or not cell.isascii():
+        raise ValueError(f"expected a number; got {cell!r}")
+    return float(cell)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Table
+from .cells import Table, number_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Columns:
             return numbers
         for line, cell in zip(table.lines, table.columns[name], strict=True):
             try:
-                float(cell)
+                number_of(cell)
             except ValueError:
                 raise ValueError(
                     f"{table.path}, row {line}, column {name!r}: expected a number, got {cell!r}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .cells import Table
+from .cells import Table, number_of
 
 
 def read_series(
@@ -101,6 +101,6 @@ def _first_word(table: Table, name: str) -> tuple[int, str]:
 
 def _is_number(cell: str) -> bool:
     try:
-        return isfinite(float(cell))
+        return isfinite(number_of(cell))
     except ValueError:
         return False

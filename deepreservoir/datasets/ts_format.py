@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .cells import number_of
 from .idx import ENVIRONMENT, DatasetUnavailable
 
 _FLAGS = ("timestamps", "missing", "univariate", "equallength")
@@ -107,7 +108,7 @@ def _case(line: str) -> tuple[np.ndarray, str]:
     for number, text in enumerate(dimensions, start=1):
         values = text.split(",")
         try:
-            columns.append([float(value) for value in values])
+            columns.append([number_of(value) for value in values])
         except ValueError:
             bad = next(value.strip() for value in values if not _is_number(value))
             if bad == "?":
@@ -130,7 +131,7 @@ def _case(line: str) -> tuple[np.ndarray, str]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        number_of(text)
     except ValueError:
         return False
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..moments import moments
+
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return truth and prediction as float64 (time, outputs), and each output's deviation."""
@@ -31,7 +33,7 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray,
             f"every output of y_true must vary, because errors are divided by its standard "
             f"deviation; output {constant[0]} is constant over {len(true)} rows"
         )
-    return true, pred, true.std(axis=0)
+    return true, pred, moments(true)[1]
 
 
 def _scaled_squares(true: np.ndarray, pred: np.ndarray, spread: np.ndarray) -> np.ndarray:

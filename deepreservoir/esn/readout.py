@@ -34,6 +34,9 @@ class RidgeFit(Movable):
 class NormalEquations(Movable):
     """X^T X and X^T y in float64, accumulated over blocks in constant memory.
 
+    Targets are accumulated as differences from the mean of the first block, since sums of squares
+    about zero would lose the digits of targets far from zero.
+
     Parameters
     ----------
     n_features, n_outputs : int
@@ -58,11 +61,16 @@ class NormalEquations(Movable):
         self.yy = xp.zeros(n_outputs)
         self.x_sum = xp.zeros(n_features)
         self.y_sum = xp.zeros(n_outputs)
+        self.origin: Array | None = None  # of the targets
 
     def add(self, X: Array, y: Array) -> None:
         """Add rows: X (n, n_features), y (n, n_outputs)."""
         X = X.astype(np.float64, copy=False)
         y = y.astype(np.float64, copy=False)
+        if self.origin is None and len(y):
+            self.origin = y.mean(axis=0)
+        if self.origin is not None:
+            y = y - self.origin
         self.rows += len(X)
         self.xx += X.T @ X  # NumPy detects the symmetry and does half the work
         self.xy += X.T @ y
@@ -72,13 +80,20 @@ class NormalEquations(Movable):
 
     def merged(self, other: NormalEquations) -> NormalEquations:
         """Return the normal equations of the rows of both objects."""
+        if self.origin is None or other.origin is None:
+            return other if self.origin is None else self
         both = object.__new__(NormalEquations)
-        for name, value in vars(self).items():
-            setattr(both, name, value + getattr(other, name))
+        both.origin = self.origin
+        shift = other.origin - self.origin
+        both.rows = self.rows + other.rows
+        both.xx, both.x_sum = self.xx + other.xx, self.x_sum + other.x_sum
+        both.xy = self.xy + other.xy + array_module(shift).outer(other.x_sum, shift)
+        both.yy = self.yy + other.yy + 2 * shift * other.y_sum + other.rows * shift**2
+        both.y_sum = self.y_sum + other.y_sum + other.rows * shift
         return both
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
-        if not self.rows:
+        if self.origin is None:
             raise ValueError(
                 "a readout needs at least one row of states after the washout; got none"
             )
@@ -87,7 +102,7 @@ class NormalEquations(Movable):
         xx = self.xx - self.rows * xp.outer(x_mean, x_mean)
         xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
         yy = self.yy - self.rows * y_mean**2
-        return xx, xy, yy, x_mean, y_mean
+        return xx, xy, yy, x_mean, y_mean + self.origin
 
     def solve(self, penalty: float) -> RidgeFit:
         """Solve for one penalty; the intercept is not penalised."""
@@ -141,6 +156,7 @@ class NormalEquations(Movable):
 
     def squared_error(self, coef: Array, intercept: Array) -> float:
         """Return the mean squared error on these rows: coef (n_features, n_outputs)."""
+        intercept = intercept - self.origin
         error = self.yy - 2 * (coef * self.xy).sum(axis=0) + ((self.xx @ coef) * coef).sum(axis=0)
         error += 2 * intercept * (self.x_sum @ coef) - 2 * intercept * self.y_sum
         error += self.rows * intercept**2
@@ -205,6 +221,8 @@ class RidgeLearner(Movable):
 class RecursiveLeastSquares(Movable):
     """Recursive least squares with forgetting: exact after every row (Haykin, chapter 10).
 
+    Targets are differences from the first row's, so that a mean far from zero costs no digits.
+
     Parameters
     ----------
     n_features, n_outputs : int
@@ -227,11 +245,16 @@ class RecursiveLeastSquares(Movable):
         self.forgetting = forgetting
         self.coef = xp.zeros((n_outputs, n_features + 1))  # the last column is the intercept
         self.P = xp.eye(n_features + 1) / penalty
+        self.origin = xp.zeros(n_outputs)
+        self.started = False
 
     def add(self, X: Array, y: Array) -> None:
         """Update the readout row by row: X (n, n_features), y (n, n_outputs)."""
         xp = array_module(X, y)
-        for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
+        y = y.astype(np.float64)
+        if not self.started and len(y):
+            self.origin, self.started = y[0].copy(), True
+        for x, target in zip(_with_ones(X), y - self.origin, strict=True):
             Px = self.P @ x
             gain = Px / (self.forgetting + x @ Px)
             self.coef += xp.outer(target - self.coef @ x, gain)
@@ -240,7 +263,7 @@ class RecursiveLeastSquares(Movable):
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
-        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
+        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1] + self.origin, 0.0, {})
 
 
 class LeastMeanSquares(Movable):

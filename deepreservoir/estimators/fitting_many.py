@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator, Fit
+from .base.unchanged import unchanged_on_failure
 
 #: Parameters that determine the rows, their order and the scaffold, and so must be the same.
 SHARED = (
@@ -65,6 +67,14 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     """
     chosen = list(models)
     _check(chosen)
+    with ExitStack() as stack:
+        for model in chosen:
+            stack.enter_context(unchanged_on_failure(model))
+        _fit_side_by_side(chosen, X, y, sample_weight)
+    return chosen
+
+
+def _fit_side_by_side(chosen: list[Any], X: Any, y: Any, sample_weight: Any) -> None:
     scaffolds: dict[str, Scaffold] = {}
     fits: list[Fit] = []
     for model in chosen:
@@ -80,7 +90,6 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     outcomes = train_together(trainings, chosen[0]._training_set(fits[0]))
     for model, fit, outcome in zip(chosen, fits, outcomes, strict=True):
         model._trained(fit, outcome)
-    return chosen
 
 
 def _check(models: list[Any]) -> None:

@@ -76,7 +76,8 @@ class DeepReservoirClassifier(Perceptron, DeepClassifier):
     label_smoothing : float, default=0.0
         Share of the target that is spread evenly over the classes.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss.
+        Weight of each class in the loss; "balanced" weights every class inversely to the sum of
+        its sample weights.
     }
 
     Attributes

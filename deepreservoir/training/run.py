@@ -324,6 +324,8 @@ class Run:
                 if metric > (-np.inf if self.best is None else self.best.score):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
                     self.best = _Best(metric, theta, buffers, self.epoch)
+            if not np.isfinite(validation_loss):
+                self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
             entry = {"validation_loss": validation_loss, "validation_score": metric}
         # As in scikit-learn's MLP, an improvement of less than tol over the best does not count.
         self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
@@ -331,7 +333,7 @@ class Run:
             self.best_metric = metric
         return entry
 
-    def _diverged(self, value: float, step: int) -> NoReturn:
+    def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
         largest = float(array_module(x).abs(x).max()) if x.size else 0.0
         if largest > 100:
@@ -345,7 +347,7 @@ class Run:
                 "or set max_grad_norm=1.0"
             )
         raise TrainingDiverged(
-            f"the loss became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
+            f"the {what} became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite, nan
 from typing import Any
 
 from ..backend import Array, to_device
@@ -29,6 +30,7 @@ def validator(
 ) -> Validate:
     """Return a function network -> (loss, score) on held-out samples.
 
+    The score is NaN if the loss is not finite.
     Outputs are decoded one chunk at a time, so that they are never in memory as a whole.
 
     Parameters
@@ -62,6 +64,7 @@ def validator(
         frozen = None if products is None else products.of(network)
         decoded = network.evaluate(inputs, judge, frozen)
         mean = sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
-        return mean, score(decoded)
+        # The score may be a metric that refuses outputs that are not finite.
+        return mean, score(decoded) if isfinite(mean) else nan
 
     return validate

@@ -21,6 +21,8 @@ from deepreservoir import (
 PARAMS = [
     {},
     {"adapter": "dora", "beta": 0.5},
+    {"adapter": "dora", "head": "lora", "rank": 2},
+    {"adapter": "dora", "head": "lora+bias", "rank": 2, "lora_alpha": 3},
     {"scaffold": "hadamard", "scaling": "rslora", "lora_alpha": 3},
     {"adapter": "full"},
     {"adapter": "none", "b_init": "kaiming", "head": "lora+bias", "rank": 2},
@@ -64,6 +66,22 @@ def test_ordinary_weights_give_what_the_model_gives(params):
     numbers = regressor(**params)
     found = run(materialise(numbers), X.astype(np.float64), **config)
     np.testing.assert_allclose(found, numbers.predict(X), rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e100])
+def test_targets_beyond_the_range_of_the_weights_are_refused(unit, tmp_path):
+    model = regressor(unit * X[:, 0].astype(np.float64))
+    with pytest.raises(ArtifactError, match="do not fit weights in float32: fit the model on"):
+        materialise(model)
+    with pytest.raises(ArtifactError, match="do not fit weights in float32"):
+        export_peft(model, tmp_path / "adapters")
+    if importlib.util.find_spec("onnx"):
+        with pytest.raises(ArtifactError, match="do not fit weights in float32"):
+            export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+    double = regressor(unit * X[:, 0].astype(np.float64), dtype="float64")
+    found = run(materialise(double), X.astype(np.float64), double.activation)
+    np.testing.assert_allclose(found[:, 0], double.predict(X), rtol=1e-9)
 
 
 def test_only_deep_estimators_have_ordinary_weights():
@@ -141,7 +159,7 @@ def merged(folder):
         assert A.shape[0] == B.shape[1] == rank
         scaling = alpha / np.sqrt(rank) if config["use_rslora"] else alpha / rank
         weight = base[f"{module}.weight"] + scaling * (B.astype(np.float64) @ A)
-        if config["use_dora"] and f"{prefix}magnitude_vector" in tensors:
+        if config["use_dora"]:  # of every target module
             norm = np.linalg.norm(weight, axis=1)
             weight *= (tensors[f"{prefix}magnitude_vector"] / norm)[:, None]
         base[f"{module}.weight"] = weight

@@ -78,6 +78,26 @@ def test_a_cell_too_long_for_the_reader_is_refused(refusal):
     assert "table.csv" in refusal("x,y\n" + "a" * 200_000 + ",1\n2,2\n")
 
 
+LINES = [f"{i}.5,{'red' if i % 2 else 'blue'},note" for i in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        pytest.param('60.5,"blue,note', "", id="to the end of the file"),
+        pytest.param('60.5,blue,"note', "", id="in the last cell"),
+        pytest.param('60.5,"blue,note', '1.5,"red",note\n', id="up to a quoted cell"),
+        pytest.param('60.5,"blue,' + "note" * 50_000, "", id="beyond the longest cell"),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_refused_by_row(refusal, line, end):
+    lines = [*LINES[:60], line, *LINES[61:]]
+    message = refusal("x,y,note\n" + "\n".join(lines) + "\n" + end)
+    assert "table.csv, row 62: not a row of a CSV file" in message
+    assert "A quote that begins a cell must also end it" in message
+    assert len(message) < 400
+
+
 def test_the_row_named_is_the_line_of_the_file_after_blank_lines_too(refusal):
     assert "row 5" in refusal("x,y\n\n1,a\n\n2\n")
 

@@ -65,3 +65,22 @@ def test_numeric_names_and_bad_columns_are_handled_by_selecting_columns(tmp_path
     assert read_series(path)[1] == ("a",)
     path.write_text("level; m\n1\n2\n")
     assert read_series(path)[1] == ("level; m",)
+
+
+@pytest.mark.parametrize("cell", ["2020_{:02d}", "\uff11{}"], ids=["underscore", "alphabet"])
+def test_words_that_only_python_reads_as_numbers_are_skipped(tmp_path, cell):
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "lot,v\n" + "".join(f"{cell.format(i)},{i / 2}\n" for i in range(9)), encoding="utf-8"
+    )
+    values, names = read_series(path)
+    assert names == ("v",)
+    np.testing.assert_array_equal(values[:, 0], np.arange(9) / 2)
+    with pytest.raises(ValueError, match="row 2, column 'lot': expected a number, got"):
+        read_series(path, ["lot"])
+
+
+def test_a_header_of_words_that_only_python_reads_as_numbers_is_one(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("1_0,2_0\n1,2\n3,4\n")
+    assert read_series(path)[1] == ("1_0", "2_0")

@@ -82,6 +82,25 @@ def test_text_is_one_hot_encoded(write):
         np.testing.assert_array_equal(values > 0, truth == name)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [["18_25", "26_35"], ["1_000", "2_000"], ["0x10", "0x11"], ["\uff11", "\uff12"]],
+    ids=str,
+)
+def test_words_that_only_python_reads_as_numbers_are_text(write, cells):
+    rows = "".join(f"{cells[i % 2]},{i}.5,{'ab'[i % 2]}\n" for i in range(20))
+    data = read_table(write(f"band,x,y\n{rows}"), "y")
+    assert data.X_train.shape[1] == 3
+    assert read_table(write(column(cells * 10)), "y").task == "classification"
+    assert set(read_table(write(column(cells * 10)), "y").y_train) == set(cells)
+
+
+def test_quoted_cells_may_contain_commas_quotes_and_line_ends(write):
+    cells = ['"a, b"', '"c ""d"" e"', '"f\ng"', 'h "i" j']
+    data = read_table(write(column(cells * 5)), "y")
+    assert set(both(data)[1]) == {"a, b", 'c "d" e', "f\ng", 'h "i" j'}
+
+
 def test_byte_order_mark_quotes_spaces_and_line_ends_are_ignored(write):
     rows = [(f"v{i % 2}", i) for i in range(10)]
     plain = read_table(write("y,x\n" + "".join(f"{y},{x}\n" for y, x in rows)), "y")
@@ -136,10 +155,12 @@ def test_features_are_standardised_by_the_training_rows_only(write):
     np.testing.assert_allclose(data.X_test[:, 1], expected, atol=1e-6)
 
 
-def test_a_constant_column_becomes_zero():
-    train, test = standardised(np.full((4, 1), 7.0), np.full((2, 1), 7.0))
-    assert not train.any()
-    assert not test.any()
+@pytest.mark.parametrize("value", [7.0, 0.1, 0.3, 0.001, 123.456])
+@pytest.mark.parametrize("n", [4, 333])
+def test_a_constant_column_becomes_zero(value, n):
+    train, test = standardised(np.full((n, 1), value), np.array([[value], [2 * value]]))
+    np.testing.assert_allclose(train, 0, atol=1e-9)
+    np.testing.assert_allclose(test[:, 0], [0, value], rtol=1e-6, atol=1e-9)
 
 
 def test_too_many_classes_for_stratification_are_still_split(write):

@@ -220,6 +220,17 @@ def test_divergence_names_value_epoch_step_and_remedy(value, call, where):
     assert str(error.value) == expected
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_divergence_of_the_validation_loss_is_an_error_too(value):
+    losses = iter([0.5, value])
+    with pytest.raises(TrainingDiverged) as error:
+        trained(rate=0.25, epochs=4, validate=lambda net: (next(losses), 0.0))
+    assert str(error.value) == (
+        f"the validation loss became {value} at epoch 2, step 3: lower learning_rate_init "
+        "(now 0.25, try 0.025) or set max_grad_norm=1.0"
+    )
+
+
 @overflows
 def test_a_huge_learning_rate_is_told_to_come_down():
     with pytest.raises(TrainingDiverged, match=r"epoch \d+, step \d+: lower learning_rate_init"):

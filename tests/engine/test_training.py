@@ -292,3 +292,17 @@ def test_a_validator_gives_loss_and_score_of_held_out_rows():
     validate = validator(table(x), y, LOSS, score=lambda outputs: float(outputs.sum()))
     outputs = net.outputs(x)
     assert validate(net) == (float(LOSS(outputs, put(y))[0]), float(outputs.sum()))
+
+
+@pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_score_is_computed_from_outputs_that_are_not_finite(value):
+    def score(outputs):
+        raise AssertionError("the metric was called")
+
+    x, y = toy(20, seed=1)
+    net = network()
+    net.theta[:] = value
+    loss, metric = validator(table(x), y, LOSS, score)(net)
+    assert not np.isfinite(loss)
+    assert np.isnan(metric)

@@ -90,7 +90,10 @@ class Watched:
 
 
 class Scripted:
-    """A validation that returns given scores, or raises them, and keeps the weights it saw."""
+    """A validation that returns given scores, or raises them, and keeps the weights it saw.
+
+    The loss is the negative score, and 1 for a score that is NaN.
+    """
 
     def __init__(self, *scores: Any) -> None:
         self.scores, self.thetas = scores, []
@@ -100,4 +103,4 @@ class Scripted:
         self.thetas.append(host(net.theta.copy()))
         if isinstance(score, type) and issubclass(score, BaseException):
             raise score
-        return -score, score
+        return 1.0 if np.isnan(score) else -score, score

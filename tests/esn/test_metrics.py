@@ -123,3 +123,9 @@ def test_bad_arrays_are_refused(metric, true, pred, message):
 def test_a_bad_dt_or_threshold_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a positive finite number; got"):
         valid_prediction_time(series(5), series(5), **{name: value})
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_errors_do_not_depend_on_the_unit(unit):
+    truth, forecast = np.sin(np.arange(50.0)), np.sin(np.arange(50.0) + 0.1)
+    assert nrmse(unit * truth, unit * forecast) == pytest.approx(nrmse(truth, forecast))

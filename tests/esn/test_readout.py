@@ -78,9 +78,63 @@ def test_recursive_least_squares_ends_at_the_ridge_solution():
     for x, y in zip(np.array_split(X, 5), np.array_split(Y, 5), strict=True):
         learner.add(put(x), put(y))
     rows = np.hstack([X, np.ones((300, 1))])  # here the intercept is penalised too
-    wanted = np.linalg.solve(rows.T @ rows + 1e-3 * np.eye(13), rows.T @ Y)
+    # Targets are differences from the first one.
+    wanted = np.linalg.solve(rows.T @ rows + 1e-3 * np.eye(13), rows.T @ (Y - Y[0]))
     assert_allclose(learner.fit().coef.T, wanted[:-1], atol=1e-6)
-    assert_allclose(learner.fit().intercept, wanted[-1], atol=1e-5)
+    assert_allclose(learner.fit().intercept, wanted[-1] + Y[0], atol=1e-5)
+
+
+# Targets about any mean -------------------------------------------------------------------------
+
+# Offsets of whole numbers, on targets of few digits: adding them does not round the targets.
+COARSE = np.round(Y * 1024) / 1024
+OFFSETS = [1e3, -1e6, 1e9]
+
+
+def recursive(Y):
+    learner = RecursiveLeastSquares(12, 2, penalty=1e-3)
+    for x, y in zip(np.array_split(X, 9), np.array_split(Y, 9), strict=True):
+        learner.add(put(x), put(y))
+    return learner.fit()
+
+
+def selected(Y):
+    return equations(Y=Y).solve_path((1e-4, 0.1, 100.0))
+
+
+def validated(Y):
+    return equations(X[:200], Y[:200]).solve_path((1e-4, 0.1, 100.0), equations(X[200:], Y[200:]))
+
+
+def refitted(Y):
+    learner = readout.RidgeLearner(12, 2, (1e-4, 0.1, 100.0), target.device)
+    for part in (slice(0, 90), slice(90, 200)):
+        learner.add(put(X[part]), put(Y[part]))
+    learner.hold_out(put(X[200:]), put(Y[200:]))
+    return learner.fit()
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(
+    "fitted", [recursive, lambda Y: equations(Y=Y).solve(1e-6), selected, validated, refitted]
+)
+def test_the_mean_of_the_targets_costs_no_digits(fitted, offset):
+    wanted, found = fitted(COARSE), fitted(COARSE + offset)
+    assert_allclose(found.coef, wanted.coef, rtol=1e-7, atol=1e-7)
+    assert_allclose(host(found.intercept) - offset, wanted.intercept, atol=1e-6)
+    assert found.penalty == wanted.penalty
+    assert found.scores == pytest.approx(wanted.scores, rel=1e-6)
+
+
+def test_sums_of_two_sets_are_those_of_all_rows():
+    shifted = Y + np.linspace(0, 1e4, 300)[:, None]  # the parts have other means
+    found = equations(X[:50], shifted[:50]).merged(equations(X[50:], shifted[50:])).solve(1e-3)
+    wanted = Ridge(1e-3).fit(X, shifted)
+    assert_allclose(found.coef, wanted.coef_, rtol=1e-6)
+    assert_allclose(found.intercept, wanted.intercept_, rtol=1e-6)
+    empty = NormalEquations(12, 2)
+    for both in (empty.merged(equations()), equations().merged(empty)):
+        assert_allclose(both.solve(1.0).coef, equations().solve(1.0).coef)
 
 
 def test_least_mean_squares_recovers_noiseless_targets():

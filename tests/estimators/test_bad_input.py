@@ -187,6 +187,23 @@ def test_divergence_names_epoch_step_and_remedy():
 
 
 @pytest.mark.trains
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(("scale", "rate"), [(1, 1e3), (1, 1.0), (300, 0.05), (1e10, 1.0)])
+def test_divergence_is_the_same_error_with_early_stopping(early_stopping, scale, rate):
+    model = DeepReservoirRegressor(
+        (16,),
+        rank=2,
+        max_iter=20,
+        optimizer="sgd",
+        learning_rate_init=rate,
+        early_stopping=early_stopping,
+        random_state=0,
+    )
+    with pytest.raises(TrainingDiverged, match=r"loss became (nan|inf) at epoch \d+, step \d+"):
+        model.fit(scale * X, X[:, 0])
+
+
+@pytest.mark.trains
 def test_an_unfitted_model_says_so():
     with pytest.raises(ValueError, match="not fitted"):
         DeepReservoirClassifier().predict(X)

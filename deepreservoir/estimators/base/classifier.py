@@ -99,8 +99,11 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         X : array-like or CSR matrix, shape (n_samples, n_features)
         y : array-like, shape (n_samples,)
         classes : array-like, shape (n_classes,), optional
-            All labels that will occur; required on the first call.
+            All labels that will occur; required on the first call. No call needs samples of every
+            class.
         sample_weight : array-like, shape (n_samples,), optional
+            Weights of samples and of classes are relative within a call: they have no effect if
+            all of its samples have the same weight.
 
         Returns
         -------

@@ -47,6 +47,7 @@ from .parameters import AdaptationParameters, TrainingParameters
 from .table_validation import TableValidation
 from .targets import Targets
 from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
+from .unchanged import unchanged_on_failure
 
 
 class Fit(NamedTuple):
@@ -142,14 +143,15 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
         reader = self.new_reader().fit(X) if reader is None else reader
         encoded = targets.encode(y)
-        weights = targets.sample_weights(encoded)
+        weights = targets.sample_weights(encoded, sample_weight)
         if sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
         return Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights), reader
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
         saved = None if checkpoint is None else Checkpoint(checkpoint)
-        return self._train(self._fit_of(X, y, sample_weight, saved), saved)
+        with unchanged_on_failure(self, in_place=bool(self.warm_start)):
+            return self._train(self._fit_of(X, y, sample_weight, saved), saved)
 
     def _fit_of(
         self,
@@ -183,25 +185,28 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         self, X: Any, y: Any, sample_weight: Any, targets: Targets | None = None
     ) -> Self:
         """Train for one pass; `targets` is given on a first call that needs its own."""
-        self.check_params()
-        if self.early_stopping:
-            raise ValueError("partial_fit needs early_stopping=False, since it holds out no rows")
-        device = resolve_device(self.device)
-        first = not hasattr(self, "network_")
-        if not first:
-            targets = self._targets
-        elif targets is None:
-            targets = self.new_targets()
-        data, reader = self._read(X, y, sample_weight, None if first else self._reader, targets)
-        config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
-        data = self._merged_if_one_batch(without_zero_weights(data), config)
-        seeds = self._seeds(None) if first else self._drawn
-        if first:
-            targets.fit(data.y, data.weights)
-            network = self._new_network(config, seeds, device, None)
-        else:
-            network = self._same_network(config, device)
-        return self._train(Fit(network, data, None, reader, targets, seeds, one_pass=True))
+        with unchanged_on_failure(self, in_place=True):
+            self.check_params()
+            if self.early_stopping:
+                raise ValueError(
+                    "partial_fit needs early_stopping=False, since it holds out no rows"
+                )
+            device = resolve_device(self.device)
+            first = not hasattr(self, "network_")
+            if not first:
+                targets = self._targets
+            elif targets is None:
+                targets = self.new_targets()
+            data, reader = self._read(X, y, sample_weight, None if first else self._reader, targets)
+            config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
+            data = self._merged_if_one_batch(without_zero_weights(data), config)
+            seeds = self._seeds(None) if first else self._drawn
+            if first:
+                targets.fit(data.y, data.weights)
+                network = self._new_network(config, seeds, device, None)
+            else:
+                network = self._same_network(config, device)
+            return self._train(Fit(network, data, None, reader, targets, seeds, one_pass=True))
 
     def _merged_if_one_batch(self, data: Data, config: NetworkConfig) -> Data:
         one_batch = len(data) <= batch_size_of(self.get_params(deep=False))

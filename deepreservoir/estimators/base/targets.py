@@ -16,7 +16,11 @@ from ...backend import Array
 from ...document import labels_of, plain_labels
 from ...inputs import Batch, Target
 from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from ...moments import moments, scale_of
 from ...training import take_target
+
+# Larger targets leave no room for a prediction beyond them.
+_LARGEST = 1e300
 
 
 class Targets(ABC):
@@ -51,8 +55,13 @@ class Targets(ABC):
         that do not agree with them.
         """
 
-    def sample_weights(self, encoded: np.ndarray) -> np.ndarray | None:
-        """Return the weights that the targets assign to samples, such as class weights."""
+    def sample_weights(
+        self, encoded: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return the weights that the targets assign to samples, such as class weights.
+
+        `weights` are those of the user; a sample of weight k counts as k samples.
+        """
         return None
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
@@ -110,7 +119,8 @@ class Labels(Targets):
     name : str
         Name of the estimator in messages.
     classes : ndarray, shape (n_classes,), optional
-        The classes, if they are already known.
+        All classes that will occur, if they are known; not all of them must be in the first
+        training set.
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"classes": dict}
@@ -126,6 +136,7 @@ class Labels(Targets):
         self.class_weight = class_weight
         self.name = name
         self._classes = classes
+        self._all_classes_given = classes is not None
 
     @property
     def classes(self) -> np.ndarray:
@@ -166,15 +177,29 @@ class Labels(Targets):
             )
         return np.searchsorted(self.classes, y)
 
-    def sample_weights(self, encoded: np.ndarray) -> np.ndarray | None:
+    def sample_weights(
+        self, encoded: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray | None:
         if self.class_weight is None:
             return None
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            return self._balanced(encoded, weights)[encoded]
         by_class = compute_class_weight(
             self.class_weight, classes=self.classes, y=self.classes[encoded]
         )
         return by_class[encoded]
 
+    def _balanced(self, encoded: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """Return the weight of each class, with which the classes that occur count the same."""
+        # Negative weights are refused later.
+        counted = None if weights is None else np.maximum(weights, 0)
+        totals = np.bincount(encoded, counted, minlength=len(self.classes))
+        present = totals > 0
+        return totals.sum() / (present.sum() * np.where(present, totals, 1))
+
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
+        if self._all_classes_given:
+            return self  # classes may be missing from the first samples
         present = np.unique(encoded)
         if len(present) < 2:
             raise ValueError(
@@ -255,9 +280,14 @@ class Numbers(Targets):
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
         y = encoded.reshape(len(encoded), -1)
-        self.mean = np.average(y, axis=0, weights=weights)
-        spread = np.sqrt(np.average((y - self.mean) ** 2, axis=0, weights=weights))
-        self.scale = np.where(spread > 0, spread, 1.0)
+        largest = float(np.abs(y).max())
+        if largest > _LARGEST:
+            raise ValueError(
+                f"y must be at most {_LARGEST:g} in absolute value, so that predictions are "
+                f"finite; got {largest:g}. Divide y by a constant"
+            )
+        self.mean, deviation = moments(y, weights)
+        self.scale = scale_of(deviation, self.mean, len(y))
         self.ndim = encoded.ndim
         return self
 

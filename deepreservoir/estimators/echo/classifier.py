@@ -24,6 +24,7 @@ from ...backend import Array, Device, array_module, resolve_device, to_device, t
 from ...checks import check_integer
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ..base.device_input import checked_array, checked_features, place_of
+from ..base.unchanged import unchanged_on_failure
 from .base import BaseEchoState, check_real
 from .descriptions import documented
 from .series import Series, is_many, many_series
@@ -184,11 +185,14 @@ default="mean"
         -------
         self
         """
-        self._check_params()
-        series = self._read(X, reset=True, place=place_of(resolve_device(self.device), X=X, y=y))
-        y = self._read_classes(y, series)
-        self._start(series, np.unique(y))
-        self._learn(series, y)
+        with unchanged_on_failure(self):
+            self._check_params()
+            series = self._read(
+                X, reset=True, place=place_of(resolve_device(self.device), X=X, y=y)
+            )
+            y = self._read_classes(y, series)
+            self._start(series, np.unique(y))
+            self._learn(series, y)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
@@ -213,6 +217,11 @@ default="mean"
                 f"partial_fit with features={self.features!r} needs n_components=None, because "
                 "the principal components depend on all series"
             )
+        with unchanged_on_failure(self, in_place=True):
+            self._learn_more(X, y, classes)
+        return self
+
+    def _learn_more(self, X: Any, y: Any, classes: Any) -> None:
         first = not hasattr(self, "readout_")
         if first:
             self._check_params()
@@ -229,7 +238,6 @@ default="mean"
             )
         self._check_online()
         self._learn(series, y)
-        return self
 
     @property
     def _reduced(self) -> bool:

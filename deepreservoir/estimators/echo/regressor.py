@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
 from ...esn.state_blocks import harvest
 from ..base.device_input import checked_features, checked_pair, place_of
+from ..base.unchanged import unchanged_on_failure
 from .base import check_real
 from .descriptions import documented
 from .forecast import End, Forecasting
@@ -135,20 +136,21 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         -------
         self
         """
-        self._check_params()
-        device = resolve_device(self.device)
-        series, targets = self._read(X, y, reset=True, device=device)
-        self.reservoir_ = self._build(
-            self.n_features_in_, self.n_outputs_ if self.feedback else 0
-        )  # fmt: skip
-        if self.plasticity:
-            groups = list(series.by_length(device))
-            back = None
-            if self.feedback:
-                back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
-            self._tune([u for _, u in groups], back)
-        self._learner, self._online = None, False
-        self._learn(series, targets)
+        with unchanged_on_failure(self):
+            self._check_params()
+            device = resolve_device(self.device)
+            series, targets = self._read(X, y, reset=True, device=device)
+            self.reservoir_ = self._build(
+                self.n_features_in_, self.n_outputs_ if self.feedback else 0
+            )  # fmt: skip
+            if self.plasticity:
+                groups = list(series.by_length(device))
+                back = None
+                if self.feedback:
+                    back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
+                self._tune([u for _, u in groups], back)
+            self._learner, self._online = None, False
+            self._learn(series, targets)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:
@@ -158,18 +160,19 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         `fit` to all series. The equations have units x units entries, and are pickled only after
         `partial_fit` has been called.
         """
-        if not hasattr(self, "reservoir_"):
-            self.fit(X, y)
+        with unchanged_on_failure(self, in_place=True):
+            if not hasattr(self, "reservoir_"):
+                self.fit(X, y)
+                self._check_online()
+                return self
+            if not isinstance(self.readout, str):
+                raise ValueError(
+                    "partial_fit needs readout='ridge', 'rls' or 'lms'; a scikit-learn regressor "
+                    "is fitted to all states at once"
+                )
             self._check_online()
-            return self
-        if not isinstance(self.readout, str):
-            raise ValueError(
-                "partial_fit needs readout='ridge', 'rls' or 'lms'; a scikit-learn regressor is "
-                "fitted to all states at once"
-            )
-        self._check_online()
-        series, targets = self._read(X, y, reset=False, device=self._device())
-        self._learn(series, targets)
+            series, targets = self._read(X, y, reset=False, device=self._device())
+            self._learn(series, targets)
         return self
 
     def _learn(self, series: Series, targets: list[Array]) -> None:

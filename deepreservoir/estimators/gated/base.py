@@ -21,6 +21,7 @@ from ..base.device_input import on_host
 from ..base.fitting import Fit, host_outputs
 from ..base.targets import Labels, Targets
 from ..base.training_plan import batch_size_of, make_plan, projection_limit
+from ..base.unchanged import unchanged_on_failure
 from .task_rows import gates_of, validation_of
 from .tasks import drawn_seeds, given_seeds, row_names, task_codes, with_label
 
@@ -178,6 +179,10 @@ class SeedGated(GatingParameters, LabelledEstimator):
             If Ctrl-C ended training early; the model is usable. If a task has only one class and
             `out_of_class` is None.
         """
+        with unchanged_on_failure(self):
+            return self._fit_tasks(X, y, task, sample_weight, checkpoint)
+
+    def _fit_tasks(self, X: Any, y: Any, task: Any, sample_weight: Any, checkpoint: Any) -> Self:
         saved = None if checkpoint is None else Checkpoint(checkpoint)
         self.check_params()
         device = resolve_device(self.device)
@@ -200,15 +205,9 @@ class SeedGated(GatingParameters, LabelledEstimator):
                 f"layers on a scaffold other than 'zero'; got {config}"
             )
         networks = [first, *map(first.with_scaffold, seeds[1:])]
-        fit = Fit(
-            first,
-            samples.data,
-            None if held_out is None else held_out.data,
-            reader,
-            targets,
-            (seeds[0], *other_seeds),
-            one_pass=False,
-        )
+        held_out_data = None if held_out is None else held_out.data
+        all_seeds = (seeds[0], *other_seeds)
+        fit = Fit(first, samples.data, held_out_data, reader, targets, all_seeds, one_pass=False)
         return self._train_tasks(fit, networks, samples, held_out, saved)
 
     def _held_out(

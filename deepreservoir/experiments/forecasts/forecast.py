@@ -14,6 +14,7 @@ import numpy as np
 from ...backend import resolve_device
 from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
+from ...moments import moments, scale_of
 from ..comparisons.results import write_atomically
 
 #: Reasonable parameters for most series; the penalty is selected automatically.
@@ -191,13 +192,14 @@ def _continue(
 ) -> tuple[EchoStateRegressor, np.ndarray, bool]:
     """Fit to a whole series; return the model, the unscaled forecast, and whether it diverged."""
     steps = min(_WASHOUT, len(values) // 10) if washout is None else washout
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    scaled = (values - mean) / spread
+    mean, deviation = moments(values)
+    scale = scale_of(deviation, mean, len(values))
+    scaled = (values - mean) / scale
     model = EchoStateRegressor(washout=steps, **options).fit(scaled[:-1], scaled[1:])
     with np.errstate(over="ignore", invalid="ignore"):
         future = model.forecast(horizon)
         diverged = not (np.abs(future) < _FAR).all()
-        return model, future * spread + mean, diverged
+        return model, future * scale + mean, diverged
 
 
 def _held_out(

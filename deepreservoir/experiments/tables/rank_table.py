@@ -13,6 +13,7 @@ import numpy as np
 from ...backend import resolve_device
 from ...datasets import Dataset
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ...moments import moments, scale_of
 from ...search import RankSearch
 from ..comparisons.protocol import Protocol, protocol_for
 from ..comparisons.results import finite, machine, now, versions
@@ -216,8 +217,9 @@ def _targets(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Return the targets; numeric ones are standardised by the training targets."""
     if data.task == "classification":
         return data.y_train, data.y_test
-    mean, spread = data.y_train.mean(), data.y_train.std() or 1.0
-    return (data.y_train - mean) / spread, (data.y_test - mean) / spread
+    mean, deviation = moments(data.y_train)
+    scale = scale_of(deviation, mean, len(data.y_train))
+    return (data.y_train - mean) / scale, (data.y_test - mean) / scale
 
 
 def _row(curve: dict[str, np.ndarray], i: int) -> RankRow:
