@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +16,9 @@ from threadpoolctl import threadpool_limits
 
 import deepreservoir
 from deepreservoir.cli import main
+from deepreservoir.estimators import ESTIMATORS
 from deepreservoir.experiments import ARMS
-from deepreservoir.models import ADAPTERS
+from deepreservoir.models import ADAPTERS, ARCHITECTURES
 from deepreservoir.scaffold import FAMILIES, STORAGES
 from deepreservoir.sweeps import read_sweep, runs_of
 
@@ -72,13 +74,15 @@ def declarations(path):
 def run_python(path):
     """Run the blocks of a page in one namespace; return [(printed, shown or None)].
 
-    Its declarations are the files that they are called.
+    Its declarations are the files that they are called. What it registers is forgotten after.
     """
     namespace = {"__name__": "page"}
     results = []
     for name, text in declarations(path):
         Path(name).write_text(text, encoding="utf-8")
-    with threadpool_limits(1):  # small products; more threads would only wait for each other
+    registered = patch.dict(ARCHITECTURES), patch.dict(ESTIMATORS)
+    # One thread: the products are small, and more threads would only wait for each other.
+    with threadpool_limits(1), registered[0], registered[1]:
         for code, shown in python_blocks(path):
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):

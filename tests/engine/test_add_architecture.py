@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -28,8 +29,9 @@ from deepreservoir import (
     save,
 )
 from deepreservoir.analysis import cost_of
+from deepreservoir.estimators import ESTIMATORS
 from deepreservoir.experiments import ARMS, Protocol
-from deepreservoir.models import from_plain
+from deepreservoir.models import ARCHITECTURES, from_plain
 from deepreservoir.sweeps import read_sweep, run_sweep
 
 PAGE = Path(deepreservoir.__file__).parent.parent / "docs" / "add_architecture.md"
@@ -58,13 +60,14 @@ def source():
 
 @pytest.fixture(scope="module")
 def gated_units(tmp_path_factory):
-    """The module of the page, imported from a folder outside the package."""
+    """The module of the page, imported from a folder outside the package and forgotten after."""
     folder = tmp_path_factory.mktemp("outside")
     (folder / "gated_units.py").write_text(source(), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-        patch.setenv("PYTHONPATH", path)
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    registered = patch.dict(ARCHITECTURES), patch.dict(ESTIMATORS)
+    with pytest.MonkeyPatch.context() as monkeypatch, registered[0], registered[1]:
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.setenv("PYTHONPATH", path)
         yield importlib.import_module("gated_units")
         sys.modules.pop("gated_units")
 
