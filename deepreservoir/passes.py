@@ -183,6 +183,7 @@ class Passes:
                 decoded = array_module(part).empty(shape, part.dtype)
             rows = index if isinstance(index, slice) else array_module(part).asarray(index)
             decoded[rows] = part
+            del batch, outputs  # the memory is free for the next chunk
         if decoded is None:  # no samples at all
             return device_module(self.device).empty((0, self.config.n_outputs), inputs.dtype)
         return decoded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
@@ -157,8 +158,7 @@ class NetworkConfig(ABC):
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample and its outputs in a pass."""
-        size = sum(int(np.prod(shape)) for shape in (self.sample_shape, (self.n_outputs,)))
-        return size * np.dtype(self.dtype).itemsize
+        return (prod(self.sample_shape) + self.n_outputs) * np.dtype(self.dtype).itemsize
 
     # Common to all architectures ------------------------------------------------------------
 
