@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import test_echo_files as echo
-from artifact_tools import X, classifier, forged, gated, regressor
+from artifact_tools import X, classifier, forged, gated, regressor, set_at
 
 from deepreservoir import ArtifactError, attach, container, load, save
 from deepreservoir.artifact import persist
@@ -30,18 +30,6 @@ def test_faults_of_our_own_keep_their_kind(error, reader, tmp_path, monkeypatch)
     readers = {"load": load, "attach": lambda path: attach(model, path), "describe": describe}
     with pytest.raises(error, match="a fault of our own"):
         readers[reader](path)
-
-
-def at(*keys, to):
-    def change(document, tensors):
-        for key in keys[:-1]:
-            document = document[key]
-        if to is KeyError:
-            del document[keys[-1]]
-        else:
-            document[keys[-1]] = to
-
-    return change
 
 
 def nested(levels):
@@ -85,7 +73,7 @@ def test_a_parameter_that_fit_would_refuse_is_refused(case, tmp_path):
     make, name, value, message = PARAMS[case]
     path = save(make(), tmp_path / "m")
     with pytest.raises(ArtifactError, match=message) as caught:
-        load(forged(path, at("params", name, to=value)))
+        load(forged(path, set_at("params", name, to=value)))
     assert str(caught.value).startswith(str(tmp_path))
 
 
@@ -103,17 +91,21 @@ LAYER = ("scaffold", "layers", 0)
 CONTENTS = {
     "seed": (
         echo.regressor,
-        at("scaffold", "seed", to=-1),
+        set_at("scaffold", "seed", to=-1),
         "seed of a scaffold must not be negative",
     ),
-    "units": (echo.regressor, at(*LAYER, "units", to=-(2**63)), "reservoir 0: units must be"),
-    "many units": (echo.regressor, at(*LAYER, "units", to=10**400), "bytes for its reservoirs"),
-    "hadamard": (TWELVE, at(*LAYER, "topology", to="hadamard"), "a power of two"),
-    "scaling": (echo.regressor, at(*LAYER, "input_scaling", to=-1e308), "input_scaling must be"),
-    "features": (classifier, at("fitted", "n_features", to=0), "at least one feature; got 0"),
-    "config": (classifier, at("config", "beta", to=10**400), "config: beta must be"),
-    "dtype": (classifier, at("fitted", "classes", "dtype", to="U99999999999"), "be of dtype"),
-    "dtype of two": (classifier, at("fitted", "classes", "dtype", to="i8,i8"), "be of dtype"),
+    "units": (echo.regressor, set_at(*LAYER, "units", to=-(2**63)), "reservoir 0: units must be"),
+    "many units": (echo.regressor, set_at(*LAYER, "units", to=10**400), "bytes for its reservoirs"),
+    "hadamard": (TWELVE, set_at(*LAYER, "topology", to="hadamard"), "a power of two"),
+    "scaling": (
+        echo.regressor,
+        set_at(*LAYER, "input_scaling", to=-1e308),
+        "input_scaling must be",
+    ),
+    "features": (classifier, set_at("fitted", "n_features", to=0), "at least one feature; got 0"),
+    "config": (classifier, set_at("config", "beta", to=10**400), "config: beta must be"),
+    "dtype": (classifier, set_at("fitted", "classes", "dtype", to="U99999999999"), "be of dtype"),
+    "dtype of two": (classifier, set_at("fitted", "classes", "dtype", to="i8,i8"), "be of dtype"),
 }
 
 
@@ -126,26 +118,30 @@ def test_contents_out_of_range_are_refused(case, tmp_path):
 
 
 DESCRIBED = {
-    "estimator": (classifier, at("estimator", to=3), "estimator: expected str; got 3"),
-    "no config": (classifier, at("config", to=KeyError), "must have the entry 'config'"),
-    "no width": (classifier, at("config", "n_features", to=KeyError), "entry 'n_features'"),
-    "widths": (classifier, at("config", "hidden_layer_sizes", to=3), "expected list; got 3"),
-    "scaffold": (classifier, at("scaffold", to=[]), "scaffold: expected dict"),
-    "a layer": (classifier, at(*LAYER, to=3), "a layer of the scaffold must have the entry"),
-    "shape": (classifier, at(*LAYER, "shape", to=[1, "a"]), "expected two integers"),
-    "family": (classifier, at(*LAYER, "family", to=KeyError), "must have the entry 'topology'"),
-    "classes": (classifier, at("fitted", "classes", to=[1]), "classes must have the entry"),
-    "versions": (classifier, at("versions", to="1.0"), "versions: expected dict; got '1.0'"),
-    "tasks": (gated, at("fitted", "other_scaffolds", to=[]), "as many scaffolds; got 1"),
-    "penalty": (echo.regressor, at("fitted", "penalty", to="x"), "penalty: expected float"),
-    "steps": (classifier, at("preprocessing", to={"steps": [1]}), "must have the entry 'class'"),
-    "table": (
-        classifier, at("table", to={"target": "y", "columns": [1]}), "expected a list of pairs",
+    "estimator": (classifier, set_at("estimator", to=3), "estimator: expected str; got 3"),
+    "no config": (classifier, set_at("config", to=KeyError), "must have the entry 'config'"),
+    "no width": (classifier, set_at("config", "n_features", to=KeyError), "entry 'n_features'"),
+    "widths": (classifier, set_at("config", "hidden_layer_sizes", to=3), "expected list; got 3"),
+    "scaffold": (classifier, set_at("scaffold", to=[]), "scaffold: expected dict"),
+    "a layer": (classifier, set_at(*LAYER, to=3), "a layer of the scaffold must have the entry"),
+    "shape": (classifier, set_at(*LAYER, "shape", to=[1, "a"]), "expected two integers"),
+    "family": (classifier, set_at(*LAYER, "family", to=KeyError), "must have the entry 'topology'"),
+    "classes": (classifier, set_at("fitted", "classes", to=[1]), "classes must have the entry"),
+    "versions": (classifier, set_at("versions", to="1.0"), "versions: expected dict; got '1.0'"),
+    "tasks": (gated, set_at("fitted", "other_scaffolds", to=[]), "as many scaffolds; got 1"),
+    "penalty": (echo.regressor, set_at("fitted", "penalty", to="x"), "penalty: expected float"),
+    "steps": (
+        classifier,
+        set_at("preprocessing", to={"steps": [1]}),
+        "must have the entry 'class'",
     ),
-    "precision": (classifier, at("precision", to={"dtype": "float16"}), "'largest_error'"),
+    "table": (
+        classifier, set_at("table", to={"target": "y", "columns": [1]}), "expected a list of pairs",
+    ),
+    "precision": (classifier, set_at("precision", to={"dtype": "float16"}), "'largest_error'"),
     "score": (
         classifier,
-        at("precision", to={"dtype": "float16", "largest_error": 0.1, "score": 1.0}),
+        set_at("precision", to={"dtype": "float16", "largest_error": 0.1, "score": 1.0}),
         "entry 'score_rounded'",
     ),
 }  # fmt: skip
@@ -171,7 +167,11 @@ def test_a_tensor_that_is_no_beta_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [at("scaffold", to=3), at("scaffold", "layers", to={}), at(*LAYER, "digest", to=KeyError)],
+    [
+        set_at("scaffold", to=3),
+        set_at("scaffold", "layers", to={}),
+        set_at(*LAYER, "digest", to=KeyError),
+    ],
 )
 def test_attaching_to_a_document_without_digests_is_refused(change, tmp_path):
     model = classifier()
