@@ -14,6 +14,7 @@ from deepreservoir.datasets import DatasetUnavailable, load_dataset
 
 from . import (
     declared,
+    defaults,
     device_speed,
     echo,
     files,
@@ -166,6 +167,23 @@ def files_command(rounds: int, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     figures = {"rounds": rounds, **files.measurements(data, rounds, click.echo)}
     click.echo(f"Wrote {store('files', figures, out)}")
+
+
+@main.command("defaults")
+@_out
+def defaults_command(out: Path) -> None:
+    """Compare the default estimators with scikit-learn's on small tables (a few minutes).
+
+    If it is stopped, the same command continues it.
+    """
+    try:
+        figures = defaults.run(out, click.echo)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    for name in ("chosen_on", "others"):
+        click.echo(f"{name}: {figures[name]}")
+    click.echo(f"Wrote {store('defaults', figures, out)}")
+    defaults.partial_path(out).unlink(missing_ok=True)
 
 
 @main.command("tables")

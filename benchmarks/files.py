@@ -13,6 +13,7 @@ import numpy as np
 
 from deepreservoir import DeepReservoirClassifier, attach, load, predict_many, save
 from deepreservoir.datasets import Dataset
+from deepreservoir.experiments import Protocol
 from deepreservoir.experiments.comparisons.resources import measured
 
 from .timing import Contenders, medians, race, ratio
@@ -28,7 +29,8 @@ _LEAST_TIMES = 5.0
 
 def fitted(data: Dataset) -> DeepReservoirClassifier:
     """Fit MNIST medium at rank 8 for a few epochs, enough for a meaningful accuracy."""
-    model = DeepReservoirClassifier(_LAYERS, rank=_RANK, max_iter=_EPOCHS, random_state=0)
+    protocol = Protocol(hidden_layer_sizes=_LAYERS, max_iter=_EPOCHS)
+    model = DeepReservoirClassifier(rank=_RANK, random_state=0, **protocol.parameters())
     return model.fit(data.X_train, data.y_train)
 
 

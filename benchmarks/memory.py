@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from deepreservoir import DeepReservoirClassifier
+from deepreservoir.experiments import MNIST_MEDIUM, Protocol
 from deepreservoir.experiments.comparisons.resources import measured
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
@@ -16,7 +18,8 @@ def fit_peak() -> dict[str, Any]:
     generator = np.random.default_rng(0)
     X = generator.standard_normal((54_000, 784), np.float32)
     y = generator.integers(0, 10, len(X))
-    model = DeepReservoirClassifier((512, 256, 128, 64), rank=8, max_iter=2, random_state=0)
+    params = replace(MNIST_MEDIUM, max_iter=2, dropout=0.0, validation=False).parameters()
+    model = DeepReservoirClassifier(rank=8, random_state=0, **params)
     with measured() as cost:
         model.fit(X, y)
     projection = len(X) * 512 * 4
@@ -44,9 +47,8 @@ def streamed() -> dict[str, Any]:
     generator = np.random.default_rng(0)
     X = generator.standard_normal((256, 20_000), np.float32)
     y = generator.integers(0, 2, len(X))
-    model = DeepReservoirClassifier(
-        (20_000,), rank=8, storage="streamed", max_iter=2, random_state=0
-    )
+    params = Protocol(hidden_layer_sizes=(20_000,), max_iter=2).parameters()
+    model = DeepReservoirClassifier(rank=8, storage="streamed", random_state=0, **params)
     with measured() as cost:
         model.fit(X, y)
     return {

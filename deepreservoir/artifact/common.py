@@ -82,6 +82,9 @@ def restore_common(
         if name not in absent:
             raise ArtifactError(f"the parameter {name!r} of {cls.__name__} is missing")
         params[name] = absent[name]
+    for name, renamed in getattr(cls, "renamed_values", {}).items():
+        value = params[name]
+        params[name] = renamed.get(value, value) if isinstance(value, str) else value
     model = cls(**params, device=device)
     check_params(model)
     types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **class_types}

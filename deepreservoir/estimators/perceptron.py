@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..models import MLPConfig
 from .base.classifier import DeepClassifier
@@ -22,13 +23,14 @@ class Perceptron(AdaptationParameters):
     activation: str = "relu"
     _: KW_ONLY
     head: str = "full"
-    bias: bool | str = "auto"
+    bias: bool | str = True
     layer_norm: bool = False
     residual: bool = False
     dropout: float = 0.0
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
     input_parameters: ClassVar[frozenset[str] | None] = frozenset({"hidden_layer_sizes"})
+    renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {"bias": {"auto": "paper"}}
 
     def network_config(self, n_features: int, n_outputs: int) -> MLPConfig:
         """Return the configuration of the network that the parameters describe.
@@ -43,15 +45,15 @@ class Perceptron(AdaptationParameters):
         ValueError
             If a parameter is out of its range.
         """
-        if self.bias not in (True, False, "auto"):
-            raise ValueError(f"bias must be True, False or 'auto'; got {self.bias!r}")
+        if self.bias not in (True, False, "paper"):
+            raise ValueError(f"bias must be True, False or 'paper'; got {self.bias!r}")
         return MLPConfig(
             n_features=n_features,
             n_outputs=n_outputs,
             hidden_layer_sizes=self.hidden_layer_sizes,
             activation=self.activation,
             head=self.head,
-            bias=self.adapter == "full" if self.bias == "auto" else bool(self.bias),
+            bias=self.adapter == "full" if self.bias == "paper" else bool(self.bias),
             layer_norm=self.layer_norm,
             residual=self.residual,
             dropout=self.dropout,
@@ -109,7 +111,7 @@ class DeepReservoirClassifier(Perceptron, DeepClassifier):
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     >>> model.n_trained_params_, model.n_scaffold_params_
-    (4108, 49152)
+    (4492, 49152)
     """
 
 

@@ -70,6 +70,8 @@ class Plan:
     patience : int
         Stop after this many consecutive epochs that improve by no more than `tol`: in the
         validation score if there is one, in the training loss otherwise.
+    patience_steps : int
+        The smallest number of steps without such an improvement after which training stops.
     projection_limit : int
         Maximum size in bytes of the frozen products with the training set.
     decayed : collection of str
@@ -91,6 +93,7 @@ class Plan:
     ema_decay: float | None = None
     tol: float = 0.0
     patience: int | None = None
+    patience_steps: int = 0
     projection_limit: int = PROJECTION_LIMIT
     decayed: frozenset[str] = DECAYED
     resample: Resample | None = None

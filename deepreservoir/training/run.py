@@ -164,8 +164,9 @@ class Run:
 
     @property
     def stopped(self) -> bool:
-        """Whether patience has run out."""
-        return self.plan.patience is not None and self.stale >= self.plan.patience
+        """Whether patience has run out: in epochs and, as an epoch may be one step, in steps."""
+        patience, steps = self.plan.patience, self.stale * self.batches.steps
+        return patience is not None and self.stale >= patience and steps >= self.plan.patience_steps
 
     def epoch_key(self, epoch: int) -> int:
         """Return the key of the order of an epoch's rows: the step with which it begins.

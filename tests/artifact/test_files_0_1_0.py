@@ -60,7 +60,10 @@ def test_a_file_gives_its_parameters(name):
     params = {key: repr(value) for key, value in model.get_params(deep=False).items()}
     params["device"] = MODELS[name]["params"]["device"]  # the reader's choice, not the file's
     newer = {key: repr(value) for key, value in getattr(model, "absent_parameters", {}).items()}
-    assert params == newer | MODELS[name]["params"]
+    then = dict(MODELS[name]["params"])
+    if then.get("bias") == "'auto'":
+        then["bias"] = "'paper'"  # the same rule under its present name
+    assert params == newer | then
 
 
 @pytest.mark.parametrize("name", DEEP)

@@ -45,7 +45,7 @@ def _no_training(monkeypatch, request):
         ({"lora_alpha": -1}, "lora_alpha must be positive"),
         ({"b_init": "ones"}, "b_init must be one of"),
         ({"head": "none"}, "head must be one of"),
-        ({"bias": "yes"}, "bias must be True, False or 'auto'"),
+        ({"bias": "yes"}, "bias must be True, False or 'paper'"),
         ({"activation": "sine"}, "activation must be one of"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
         ({"residual": True}, "residual=True needs a hidden layer as wide as its input"),
@@ -149,12 +149,14 @@ def test_numbers_that_are_no_labels_are_refused():
         DeepReservoirClassifier().fit(X, X[:, 0])
 
 
-def test_a_class_too_small_to_hold_out_is_named_with_the_remedy():
-    y = Y.copy()
-    y[:] = 0
-    y[0] = 1
-    with pytest.raises(ValueError, match=r"early_stopping cannot hold out.*early_stopping=False"):
-        DeepReservoirClassifier(early_stopping=True).fit(X, y)
+def test_too_few_samples_to_hold_out_are_named_with_the_remedy():
+    labels = np.arange(len(Y))
+    message = r"early_stopping cannot hold out.*the only ones of their class.*early_stopping=False"
+    with pytest.raises(ValueError, match=message):
+        DeepReservoirClassifier(early_stopping=True).fit(X, labels)
+    message = r"cannot hold out validation_fraction=0.99 of 2 samples\. Give more"
+    with pytest.raises(ValueError, match=message):
+        DeepReservoirRegressor(early_stopping=True, validation_fraction=0.99).fit(X[:2], Y[:2])
 
 
 def test_partial_fit_asks_for_the_classes_first():

@@ -106,7 +106,8 @@ def test_fitted_attributes_say_what_is_there(digits):
     d, k = X_train.shape[1], 10
     assert model.n_scaffold_params_ == d * 48 + 48 * 24
     adapters = 4 * (d + 48) + 4 * (48 + 24)
-    assert model.n_trained_params_ == adapters + 2 + (24 * k + k)
+    biases, betas = 48 + 24, 2
+    assert model.n_trained_params_ == adapters + biases + betas + (24 * k + k)
     assert model.n_trained_params_ == model.network_.theta.size
     assert model.scaffold_seed_ == 7
     assert list(model.classes_) == list(range(10))

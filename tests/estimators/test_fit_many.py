@@ -101,7 +101,7 @@ def test_a_scaffold_that_stays_is_learned_best():
     scores = [
         np.mean([
             DeepReservoirClassifier(
-                (64, 32), rank=2, max_iter=20, resample=resample, random_state=seed
+                (64, 32), rank=2, bias="paper", max_iter=20, resample=resample, random_state=seed
             ).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
             for seed in range(2)
         ])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from deepreservoir import DeepReservoirClassifier, MLPConfig, RankSearch, architecture
 from deepreservoir.search.rank_parameter import candidate_ranks, largest_rank
@@ -34,6 +35,7 @@ def test_the_perceptron_refuses():
 def test_others_warn_once_per_fit_and_name_the_layer():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model = LargeRanksClassifier(rank=7, **SMALL).fit(X, Y)
         model.predict(X)
     (warning,) = caught
@@ -46,7 +48,7 @@ def test_others_warn_once_per_fit_and_name_the_layer():
 
 def test_no_warning_up_to_the_smallest_width(recwarn):
     LargeRanksClassifier(rank=3, **SMALL).fit(X, Y)
-    assert not list(recwarn)
+    assert {warning.category for warning in recwarn} <= {ConvergenceWarning}
 
 
 def test_a_search_goes_up_to_the_width_unless_ranks_are_given():

@@ -274,7 +274,7 @@ def test_options_reach_training_and_the_same_seed_gives_the_same_bits(params):
 def test_early_stopping_validates_all_tasks_and_keeps_the_best(label):
     model = fitted(
         early_stopping=True, validation_fraction=0.3, max_iter=60, n_iter_no_change=4,
-        out_of_class=label, learning_rate_init=0.02,
+        out_of_class=label, learning_rate_init=0.005, batch_size=2,
     )  # fmt: skip
     scores = model.history_["validation_score"]
     assert model.stop_reason_ == "converged"

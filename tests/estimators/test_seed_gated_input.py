@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from gated_tools import LABELS, NAMES, ROWS, fitted, small
 
 from deepreservoir import (
@@ -100,7 +101,7 @@ def test_a_task_of_one_class_is_warned_of_unless_others_are_rejected(recwarn):
     assert caught[0].filename == __file__
     recwarn.clear()
     small(out_of_class=-1).fit(ROWS, y, NAMES)
-    assert not recwarn
+    assert {warning.category for warning in recwarn} <= {ConvergenceWarning}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -80,22 +81,38 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which of `n` samples are trained on and which are held out, stratified by label.
 
+    A sample that is the only one of its label is trained on. The others are stratified unless
+    there are more labels than samples on one side; then they are drawn regardless of label.
+
     Raises
     ------
     ValueError
-        If the fraction leaves one side empty, or a label has too few samples to be split.
+        If the fraction leaves one side empty.
     """
-    try:
-        trained_on, held_out = train_test_split(
-            np.arange(n), test_size=fraction, random_state=seed, stratify=labels
-        )
-    except ValueError as error:
+    rows = np.arange(n)
+    single = np.zeros(n, dtype=bool)
+    if labels is not None:
+        _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        single = counts[codes.reshape(-1)] == 1
+    shared = rows[~single]
+    held = ceil(fraction * n)
+    if not 1 <= held < n or held >= len(shared):
         raise ValueError(
-            f"early_stopping cannot hold out validation_fraction={fraction} of {n} "
-            f"samples: {error}. Give more samples, another validation_fraction, or "
+            f"early_stopping cannot hold out validation_fraction={fraction} of {n} samples"
+            f"{_of_which(int(single.sum()))}. Give more samples, another validation_fraction, or "
             "early_stopping=False"
-        ) from None
-    return np.sort(trained_on), np.sort(held_out)
+        )
+    strata = None if labels is None else labels[shared]
+    if strata is not None and len(np.unique(strata)) > min(held, len(shared) - held):
+        strata = None
+    trained_on, held_out = train_test_split(
+        shared, test_size=held, random_state=seed, stratify=strata
+    )
+    return np.sort(np.concatenate([trained_on, rows[single]])), np.sort(held_out)
+
+
+def _of_which(single: int) -> str:
+    return f", of which {single} are the only ones of their class" if single else ""
 
 
 def normalised_weights(weights: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:

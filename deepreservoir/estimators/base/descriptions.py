@@ -40,8 +40,9 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Initialisation of the injections B.
     head : {"full", "lora", "lora+bias"}, default="full"
         Output layer: fully trained, with a bias; or a scaffold with an adapter.
-    bias : bool or "auto", default="auto"
-        Whether hidden layers have a trained bias. ``"auto"``: only if ``adapter="full"``.
+    bias : bool or "paper", default=True
+        Whether hidden layers have a trained bias. ``"paper"``: only if ``adapter="full"``, as in
+        the paper's networks.
     layer_norm : bool, default=False
         Whether to normalise each hidden layer's output before the nonlinearity.
     residual : bool, default=False
@@ -83,7 +84,8 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Smallest change that counts as an improvement.
     n_iter_no_change : int, default=10
         Stop after this many consecutive epochs without improvement of the training loss or,
-        with `early_stopping`, of the validation score.
+        with `early_stopping`, of the validation score, but not before 100 training steps
+        without improvement.
     early_stopping : bool, default=False
         Whether to hold out a validation set and keep the weights with the best score on it.
     validation_fraction : float, default=0.1

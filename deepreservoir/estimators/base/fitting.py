@@ -41,6 +41,7 @@ from ...training import (
     validator,
 )
 from ...user_warnings import warn_user
+from .convergence import warn_if_still_improving
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import place_of
 from .parameters import AdaptationParameters, TrainingParameters
@@ -71,6 +72,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     #: Parameters that were added after the first version of the estimator, which older files lack,
     #: each with the value that reproduces the earlier versions.
     absent_parameters: ClassVar[Mapping[str, Any]] = {}
+
+    #: Values of parameters that have been renamed: parameter -> {value in older files: value now}.
+    renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
 
     #: Parameters that only apply to adapters on a scaffold, not to a fully trained network.
     adapter_parameters: ClassVar[frozenset[str]] = frozenset(
@@ -295,6 +299,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         self._state = outcome.state if fit.one_pass else None
         if outcome.reason == "interrupted":
             warn_user(f"training was interrupted after {self.n_iter_} epochs; the model is usable")
+        elif outcome.reason == "budget" and not fit.one_pass:
+            losses = outcome.history["loss"]
+            warn_if_still_improving(losses, len(losses), float(self.tol))
         return self
 
     def _training_set(self, fit: Fit) -> TrainingSet:

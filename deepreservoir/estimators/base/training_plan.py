@@ -15,6 +15,10 @@ SCHEDULES = ("constant", "cosine", "exponential")
 #: Samples per training step under batch_size="auto".
 DEFAULT_BATCH = 128
 
+#: Training is not stopped before this many steps without improvement: on a small table an epoch is
+#: one step, and ten steps do not show that a network has stopped learning.
+PATIENCE_STEPS = 100
+
 # name -> (lowest, whether it is included, highest, whether it is included, None allowed)
 _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
     "learning_rate_init": (0, False, float("inf"), False, False),
@@ -172,6 +176,7 @@ def make_plan(
         ema_decay=None if one_pass else params["ema_decay"],
         tol=float(params["tol"]),
         patience=None if one_pass else int(params["n_iter_no_change"]),
+        patience_steps=PATIENCE_STEPS,
         projection_limit=projection_limit(params),
         decayed=decayed,
         resample=resampling(params),

@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 
+#: Parameters that are not fields of a protocol, with their values in the paper's networks.
+PAPER: dict[str, Any] = {"bias": "paper"}
+
+
 @dataclass(frozen=True)
 class Protocol:
     """The architecture and the training parameters of all networks of a comparison.
@@ -15,6 +19,8 @@ class Protocol:
     another architecture uses those that it supports; `others` holds its additional parameters.
     With `validation`, a tenth of the training samples is held out and the weights of the best
     epoch are kept; otherwise training runs for `max_iter` epochs and the last weights are kept.
+    Parameters whose defaults in the estimators are chosen for tables have the paper's values,
+    :data:`PAPER`, unless `others` changes them.
 
     Examples
     --------
@@ -43,7 +49,7 @@ class Protocol:
         names : collection of str, optional
             Names of the parameters that the estimator supports; all others are omitted.
         """
-        params = asdict(self) | dict(self.others)
+        params = PAPER | asdict(self) | dict(self.others)
         del params["others"]
         params["early_stopping"] = params.pop("validation")
         params["n_iter_no_change"] = self.max_iter  # never stop before the schedule ends

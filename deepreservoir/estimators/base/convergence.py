@@ -1,0 +1,56 @@
+"""Whether a training that its budget ended was still improving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ...user_warnings import warn_user
+
+#: Share of the whole decrease of the loss above which the second half of a training counts as
+#: still improving. On small tables it separates budgets that are too small, under a constant and
+#: under a decaying learning rate; the last epochs alone would not show it if the rate decays to 0.
+_SHARE = 0.1
+
+#: Number of epochs over which the loss of a minibatch training is averaged, at most.
+_WINDOW = 10
+
+
+def still_improving(losses: Sequence[float], tol: float) -> bool:
+    """Return whether the second half of the epochs brought more than a tenth of the decrease.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        The training loss of each epoch.
+    tol : float
+        Smallest decrease that counts.
+
+    Examples
+    --------
+    >>> still_improving([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], tol=1e-4)
+    True
+    >>> still_improving([1.0, 0.5, 0.4, 0.4, 0.4, 0.4], tol=1e-4)
+    False
+    """
+    n = len(losses)
+    if n < 2:
+        return True  # nothing shows that one epoch is enough
+    width = max(1, min(_WINDOW, n // 4))
+    middle = (n - 1) // 2
+    half = float(np.mean(losses[max(0, middle + 1 - width) : middle + 1]))
+    last = float(np.mean(losses[n - width :]))
+    return half - last > max(tol, _SHARE * (losses[0] - last))
+
+
+def warn_if_still_improving(losses: Sequence[float], max_iter: int, tol: float) -> None:
+    """Warn that `max_iter` epochs ended a training whose loss was still falling."""
+    if still_improving(losses, tol):
+        warn_user(
+            f"Maximum iterations ({max_iter}) reached and the optimization hasn't converged yet: "
+            f"the training loss was still falling, to {losses[-1]:.4g}. Increase max_iter, or "
+            "learning_rate_init",
+            ConvergenceWarning,
+        )
