@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from gated_tools import LABELS, NAMES, ROWS, fitted, small
+from sklearn.exceptions import ConvergenceWarning
 
 from deepreservoir import (
     ArtifactError,

@@ -12,14 +12,14 @@ from ...user_warnings import warn_user
 #: Share of the whole decrease of the loss above which the second half of a training counts as
 #: still improving. On small tables it separates budgets that are too small, under a constant and
 #: under a decaying learning rate; the last epochs alone would not show it if the rate decays to 0.
-_SHARE = 0.1
+_SHARE = 0.25
 
 #: Number of epochs over which the loss of a minibatch training is averaged, at most.
 _WINDOW = 10
 
 
 def still_improving(losses: Sequence[float], tol: float) -> bool:
-    """Return whether the second half of the epochs brought more than a tenth of the decrease.
+    """Return whether the second half of the epochs brought over a quarter of the decrease.
 
     Parameters
     ----------

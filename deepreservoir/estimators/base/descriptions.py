@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
+from typing import Any
 
 PARAMETERS = """\
 hidden_layer_sizes : tuple of int, default=(256, 128)
@@ -63,9 +65,12 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Factor per epoch under ``schedule="exponential"``.
     warmup : float, default=0.0
         Fraction of all steps over which the learning rate first rises.
-    weight_decay : float, default=1e-2
+    weight_decay : float or "auto", default=1e-2
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
-        added to the gradient (L2) under "adam" and "sgd".
+        added to the gradient (L2) under "adam" and "sgd". ``"auto"`` is 80 over the square root
+        of the number of training steps under "adamw" (the normalised weight decay of
+        Loshchilov and Hutter, 2019), so that larger tables get less, and 1e-4 under the others;
+        the value is kept as `weight_decay_`.
     momentum : float, default=0.9
         Nesterov momentum under ``optimizer="sgd"``.
     max_grad_norm : float, default=None
@@ -83,9 +88,10 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
     tol : float, default=1e-4
         Smallest change that counts as an improvement.
     n_iter_no_change : int, default=10
-        Stop after this many consecutive epochs without improvement of the training loss or,
-        with `early_stopping`, of the validation score, but not before 100 training steps
-        without improvement.
+        Stop after this many consecutive epochs without improvement of the validation score
+        (with `early_stopping`) or of the training loss (under ``schedule="constant"``), but not
+        before 100 training steps without improvement. Under a schedule that decays, training
+        without `early_stopping` lasts for `max_iter` epochs.
     early_stopping : bool, default=False
         Whether to hold out a validation set and keep the weights with the best score on it.
     validation_fraction : float, default=0.1
@@ -119,6 +125,8 @@ network_ : Network
     history_ : dict of str to list
         One entry per epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
         ``validation_loss`` and ``validation_score``.
+    weight_decay_ : float
+        The weight decay that was used.
     stop_reason_ : {"budget", "converged", "interrupted"}
         Why training ended.
     n_iter_ : int
@@ -151,8 +159,22 @@ def fill(cls: type, parameters: str, attributes: str) -> type:
     if placeholder:
         own_text, _, rest = rest.partition("\n    }")
         text = head + parameters.replace("{own}", own_text.strip()) + rest
-    cls.__doc__ = text.replace("{attributes}", attributes)
+    cls.__doc__ = _with_defaults(cls, text.replace("{attributes}", attributes))
     return cls
+
+
+def _with_defaults(cls: Any, text: str) -> str:
+    """Replace the defaults in descriptions of parameters by those of the class."""
+    defaults = {each.name: each.default for each in fields(cls)}
+
+    def replaced(found: re.Match[str]) -> str:
+        start, name = found.groups()
+        value = defaults.get(name, MISSING)
+        if value is MISSING:
+            return found[0]
+        return start + (f'"{value}"' if isinstance(value, str) else repr(value))
+
+    return re.sub(r"^(    (\w+) : .*, default=).*$", replaced, text, flags=re.MULTILINE)
 
 
 def documented(cls: type) -> type:

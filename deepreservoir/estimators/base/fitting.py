@@ -47,7 +47,7 @@ from .device_input import place_of
 from .parameters import AdaptationParameters, TrainingParameters
 from .table_validation import TableValidation
 from .targets import Targets
-from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit
+from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit, weight_decay_of
 from .unchanged import unchanged_on_failure
 
 
@@ -284,6 +284,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         plan = make_plan(
             params, steps, fit.seeds[2], fit.one_pass, decayed=fit.network.config.decayed
         )
+        self.weight_decay_ = weight_decay_of(params, steps)
         validate = None
         if fit.held_out is not None and products is not None:
             validate = self._validate(fit.targets, fit.held_out, products)

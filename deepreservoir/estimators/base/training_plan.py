@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 from ...checks import check_choice, check_flag, check_integer, is_finite_number, is_integer
@@ -18,6 +19,14 @@ DEFAULT_BATCH = 128
 #: Training is not stopped before this many steps without improvement: on a small table an epoch is
 #: one step, and ten steps do not show that a network has stopped learning.
 PATIENCE_STEPS = 100
+
+#: Normalised weight decay under weight_decay="auto" (Loshchilov and Hutter, 2019, appendix B): the
+#: decay is this over the square root of the number of steps, so that a larger table, which needs
+#: less regularisation, gets less.
+NORMALISED_DECAY = 80.0
+
+#: L2 penalty under weight_decay="auto" for optimisers without decoupled decay, as in scikit-learn.
+L2_DECAY = 1e-4
 
 # name -> (lowest, whether it is included, highest, whether it is included, None allowed)
 _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
@@ -58,7 +67,9 @@ def _check_real(name: str, value: object) -> None:
 def check_training_params(params: dict[str, Any]) -> None:
     """Raise a ValueError that names the first training parameter that is out of range."""
     for name, value in params.items():
-        if name in _REALS:
+        if name == "weight_decay" and isinstance(value, str):
+            check_choice(name, value, ("auto",))
+        elif name in _REALS:
             _check_real(name, value)
         elif name in _INTEGERS:
             check_integer(name, value, _INTEGERS[name])
@@ -116,8 +127,18 @@ def batch_size_of(params: dict[str, Any]) -> int:
     return DEFAULT_BATCH if size == "auto" else int(size)
 
 
-def _optimiser(params: dict[str, Any]) -> Optimiser:
-    decay = float(params["weight_decay"])
+def weight_decay_of(params: dict[str, Any], epoch_steps: int) -> float:
+    """Return the weight decay of a training with `epoch_steps` steps per epoch."""
+    value = params["weight_decay"]
+    if value != "auto":
+        return float(value)
+    if params["optimizer"] != "adamw":
+        return L2_DECAY
+    return NORMALISED_DECAY / sqrt(epoch_steps * params["max_iter"])
+
+
+def _optimiser(params: dict[str, Any], epoch_steps: int) -> Optimiser:
+    decay = weight_decay_of(params, epoch_steps)
     if params["optimizer"] == "sgd":
         return SGD(momentum=float(params["momentum"]), weight_decay=decay)
     return (AdamW if params["optimizer"] == "adamw" else Adam)(weight_decay=decay)
@@ -133,6 +154,16 @@ def _schedule(params: dict[str, Any], epoch_steps: int) -> Schedule:
     }
     chosen = schedules[params["schedule"]]
     return WarmUp(warmup, chosen) if warmup else chosen
+
+
+def _patience(params: dict[str, Any]) -> int | None:
+    """Return after how many epochs without improvement training stops; None for never.
+
+    Under a learning rate that decays, the training loss is no reason to stop: it stands still while
+    the rate is high, and falls again when the rate does.
+    """
+    judged = params["early_stopping"] or params["schedule"] == "constant"
+    return int(params["n_iter_no_change"]) if judged else None
 
 
 def projection_limit(params: dict[str, Any]) -> int:
@@ -165,7 +196,7 @@ def make_plan(
         Groups of parameters that weight decay applies to.
     """
     return Plan(
-        optimiser=_optimiser(params),
+        optimiser=_optimiser(params, epoch_steps),
         rate=float(params["learning_rate_init"]),
         schedule=Constant() if one_pass else _schedule(params, epoch_steps),
         epochs=1 if one_pass else int(params["max_iter"]),
@@ -175,7 +206,7 @@ def make_plan(
         clip_norm=params["max_grad_norm"],
         ema_decay=None if one_pass else params["ema_decay"],
         tol=float(params["tol"]),
-        patience=None if one_pass else int(params["n_iter_no_change"]),
+        patience=None if one_pass else _patience(params),
         patience_steps=PATIENCE_STEPS,
         projection_limit=projection_limit(params),
         decayed=decayed,

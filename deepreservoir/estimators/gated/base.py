@@ -20,7 +20,7 @@ from ..base.data import Data, split_rows, without_zero_weights
 from ..base.device_input import on_host
 from ..base.fitting import Fit, host_outputs
 from ..base.targets import Labels, Targets
-from ..base.training_plan import batch_size_of, make_plan, projection_limit
+from ..base.training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 from ..base.unchanged import unchanged_on_failure
 from .task_rows import gates_of, validation_of
 from .tasks import drawn_seeds, given_seeds, row_names, task_codes, with_label
@@ -245,12 +245,9 @@ class SeedGated(GatingParameters, LabelledEstimator):
         reject = targets.reject if isinstance(targets, LabelsWithRejection) else None
         gates = gates_of(networks, samples.data, samples.codes, reject, targets)
         size = batch_size_of(params)
-        plan = make_plan(
-            params,
-            sum(gate.steps(size) for gate in gates),
-            seed,
-            decayed=fit.network.config.decayed,
-        )
+        steps = sum(gate.steps(size) for gate in gates)
+        self.weight_decay_ = weight_decay_of(params, steps)
+        plan = make_plan(params, steps, seed, decayed=fit.network.config.decayed)
         validate = None
         if held_out is not None:
             validate = validation_of(

@@ -6,9 +6,17 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 
 #: Parameters that are not fields of a protocol, with their values in the paper's networks.
-PAPER: dict[str, Any] = {"bias": "paper"}
+PAPER: dict[str, Any] = {
+    "activation": "relu",
+    "bias": "paper",
+    "adapter_dropout": 0.0,
+    "label_smoothing": 0.0,
+    "warmup": 0.0,
+    "ema_decay": None,
+}
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,7 @@ class Protocol:
     another architecture uses those that it supports; `others` holds its additional parameters.
     With `validation`, a tenth of the training samples is held out and the weights of the best
     epoch are kept; otherwise training runs for `max_iter` epochs and the last weights are kept.
-    Parameters whose defaults in the estimators are chosen for tables have the paper's values,
-    :data:`PAPER`, unless `others` changes them.
+    Other parameters have the paper's values, :data:`PAPER`, unless `others` changes them.
 
     Examples
     --------
@@ -32,8 +39,8 @@ class Protocol:
     max_iter: int = 60
     learning_rate_init: float = 3e-3
     schedule: str = "cosine"
-    weight_decay: float = 1e-2
-    batch_size: int = 128
+    weight_decay: float | str = 1e-2
+    batch_size: int | str = 128
     dropout: float = 0.0
     lora_alpha: float | None = None
     scaling: str = "lora"
@@ -92,6 +99,20 @@ _PROTOCOLS = {
 }
 
 
+def table_protocol() -> Protocol:
+    """Return the protocol of tables: the defaults of the estimators.
+
+    Examples
+    --------
+    >>> from deepreservoir import DeepReservoirClassifier
+    >>> table_protocol().max_iter == DeepReservoirClassifier().max_iter
+    True
+    """
+    own = DeepReservoirRegressor().get_params() | DeepReservoirClassifier().get_params()
+    names = {each.name for each in fields(Protocol)} | set(PAPER)
+    return Protocol().changed(**{name: own[name] for name in sorted(names & own.keys())})
+
+
 def protocol_for(dataset: str) -> Protocol:
-    """Return the protocol of a named data set, or the default protocol for a table."""
-    return _PROTOCOLS.get(dataset, Protocol())
+    """Return the protocol of a named data set, or that of tables."""
+    return _PROTOCOLS.get(dataset) or table_protocol()
