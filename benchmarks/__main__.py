@@ -180,8 +180,8 @@ def defaults_command(out: Path) -> None:
         figures = defaults.run(out, click.echo)
     except DatasetUnavailable as error:
         raise click.ClickException(str(error)) from error
-    for name in ("chosen_on", "others"):
-        click.echo(f"{name}: {figures[name]}")
+    for role, found in figures["summaries"].items():
+        click.echo(f"{role}: {found}")
     click.echo(f"Wrote {store('defaults', figures, out)}")
     defaults.partial_path(out).unlink(missing_ok=True)
 

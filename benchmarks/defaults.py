@@ -32,6 +32,8 @@ from deepreservoir.datasets.idx import ENVIRONMENT
 FOLDS, REPEATS = 5, 3
 MOST_ROWS = 1_000
 
+ROLES = ("chosen on", "consulted", "held out")
+
 #: The names of the four models, in the order of the tables.
 MODELS = ("deepreservoir", "mlp", "linear", "boosting")
 
@@ -49,14 +51,15 @@ class Table:
         data set, or of the generator.
     task : {"classification", "regression"}
     source : {"csv", "sklearn", "generated"}
-    chosen_on : bool
-        Whether the defaults were chosen on this table; the others only check them.
+    role : {"chosen on", "consulted", "held out"}
+        Whether the defaults were chosen by the ranks on this table, or its scores were at least
+        looked at while choosing, or it was only run afterwards.
     """
 
     name: str
     task: str
     source: str = "csv"
-    chosen_on: bool = False
+    role: str = "held out"
 
 
 def _tables() -> Iterator[Table]:
@@ -64,19 +67,20 @@ def _tables() -> Iterator[Table]:
         *("haberman", "pima-indians-diabetes", "sonar", "ionosphere", "glass", "wheat-seeds"),
         *("banknote_authentication", "ecoli", "german"),
     ):
-        yield Table(name, "classification", chosen_on=True)
+        yield Table(name, "classification", role="chosen on")
     for name in ("housing", "auto-insurance", "winequality-red"):
-        yield Table(name, "regression", chosen_on=True)
+        yield Table(name, "regression", role="chosen on")
+    yield Table("abalone", "regression", role="consulted")
+    yield Table("iris", "classification", "sklearn", "consulted")
+    yield Table("diabetes", "regression", "sklearn", "consulted")
+    for name in ("friedman1", "sine", "almost_noise"):
+        yield Table(name, "regression", "generated", "consulted")
+    yield Table("almost_noise_labels", "classification", "generated", "consulted")
     for name in ("breast-cancer", "oil-spill", "phoneme"):
         yield Table(name, "classification")
-    yield Table("abalone", "regression")
-    for name in ("iris", "wine", "breast_cancer", "digits"):
+    for name in ("wine", "breast_cancer", "digits"):
         yield Table(name, "classification", "sklearn")
-    yield Table("diabetes", "regression", "sklearn")
-    for name in ("friedman1", "sine", "almost_noise"):
-        yield Table(name, "regression", "generated")
-    for name in ("circles", "almost_noise_labels"):
-        yield Table(name, "classification", "generated")
+    yield Table("circles", "classification", "generated")
 
 
 TABLES = tuple(_tables())
@@ -251,8 +255,11 @@ def run(folder: Path, report: Callable[[str], None]) -> dict[str, Any]:
         "repeats": REPEATS,
         "params": params,
         "rows": rows,
-        "chosen_on": summary([row for row in rows if row["chosen_on"]]),
-        "others": summary([row for row in rows if not row["chosen_on"]]),
+        "summaries": {
+            role: summary([row for row in rows if row["role"] == role])
+            for role in ROLES
+            if any(row["role"] == role for row in rows)
+        },
     }
 
 

@@ -284,33 +284,29 @@ def defaults(folder: Path) -> str:
     """Return the tables of the default estimators: scores by table, and targets."""
     document = _load(folder, "defaults")
     rows, target_rows = [], []
-    for chosen_on in (True, False):
-        for row in document["rows"]:
-            if row["chosen_on"] == chosen_on:
-                cells = [f"{row['means'][m]:.3f} ± {row['spreads'][m]:.3f}" for m in _MODELS]
-                name = row["name"] if chosen_on else f"{row['name']} (not used in choosing)"
-                rows.append([name, *cells, f"{row['ranks']['deepreservoir']:g}"])
-    for key, what in (("chosen_on", "tables used in choosing"), ("others", "the other tables")):
-        found = document[key]
+    for row in document["rows"]:
+        cells = [f"{row['means'][m]:.3f} ± {row['spreads'][m]:.3f}" for m in _MODELS]
+        rows.append([row["name"], row["role"], *cells, f"{row['ranks']['deepreservoir']:g}"])
+    for role, found in document["summaries"].items():
         mean_ranks, lowest = found["mean_ranks"], found["lowest_against_linear"]
         rank_met = mean_ranks["deepreservoir"] <= found["target_rank"]
         gap_met = lowest["difference"] >= found["target_difference"]
         target_rows += [
             [
-                f"mean rank on {found['tables']} {what}",
+                f"mean rank, {found['tables']} tables {role}",
                 f"{mean_ranks['deepreservoir']:.2f} (MLP {mean_ranks['mlp']:.2f}, linear "
                 f"{mean_ranks['linear']:.2f}, boosting {mean_ranks['boosting']:.2f})",
                 f"at most {found['target_rank']:g}",
                 "yes" if rank_met else "**missed**",
             ],
             [
-                f"lowest score against the linear model, {what}",
+                f"lowest score against the linear model, {role}",
                 f"{lowest['difference']:+.3f} ({lowest['table']})",
                 f"at least {found['target_difference']:+g}",
                 "yes" if gap_met else "**missed**",
             ],
         ]
-    head = ["table", *_MODELS.values(), "rank of deepreservoir"]
+    head = ["table", "role", *_MODELS.values(), "rank of deepreservoir"]
     return (
         f"{markdown(head, rows)}\n\n{markdown(['measure', 'result', 'target', 'met'], target_rows)}"
         f"\n\n{document['folds']} folds, {document['repeats']} times; {provenance(document)}."

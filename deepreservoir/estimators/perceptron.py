@@ -74,7 +74,7 @@ class TablePerceptron(Perceptron):
     activation: str = "silu"
     _: KW_ONLY
     dropout: float = 0.3
-    adapter_dropout: float = 0.2
+    adapter_dropout: float = 0.15
     learning_rate_init: float = 5e-3
     warmup: float = 0.1
     weight_decay: float | str = "auto"

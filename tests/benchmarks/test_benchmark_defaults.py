@@ -11,8 +11,8 @@ from benchmarks import defaults, tables
 from deepreservoir.datasets import DatasetUnavailable
 
 QUICK = {
-    "breast": defaults.Table("wine", "classification", "sklearn", chosen_on=True),
-    "line": defaults.Table("sine", "regression", "generated"),
+    "breast": defaults.Table("wine", "classification", "sklearn", "chosen on"),
+    "line": defaults.Table("sine", "regression", "generated", "consulted"),
 }
 
 
@@ -78,12 +78,12 @@ def test_a_run_is_stored_printed_and_resumed(quick, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["defaults.json"]
     document = json.loads((tmp_path / "defaults.json").read_text())
     assert [row["name"] for row in document["rows"]] == ["wine", "sine"]
-    assert document["chosen_on"]["tables"] == document["others"]["tables"] == 1
+    assert [found["tables"] for found in document["summaries"].values()] == [1, 1]
     for row in document["rows"]:
         assert sum(row["ranks"].values()) == 1 + 2 + 3 + 4
     text = tables.defaults(tmp_path)
-    assert "| wine |" in text
-    assert "sine (not used in choosing)" in text
+    assert "| wine | chosen on |" in text
+    assert "| sine | consulted |" in text
 
 
 def test_a_missing_table_is_named(monkeypatch, tmp_path):

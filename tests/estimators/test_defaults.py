@@ -73,7 +73,7 @@ def test_a_protocol_can_change_what_the_paper_sets():
 def test_the_decay_follows_the_number_of_steps(estimator):
     X = GENERATOR.standard_normal((260, 2))
     model = estimator((4,), max_iter=3).fit(X, X[:, 0] > 0)
-    assert model.weight_decay_ == pytest.approx(80 / np.sqrt(3 * 3))
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(3 * 3))
     model = estimator((4,), max_iter=3, optimizer="sgd").fit(X, X[:, 0] > 0)
     assert model.weight_decay_ == 1e-4
     model = estimator((4,), max_iter=3, weight_decay=0.25).fit(X, X[:, 0] > 0)

@@ -67,7 +67,7 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Fraction of all steps over which the learning rate first rises.
     weight_decay : float or "auto", default=1e-2
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
-        added to the gradient (L2) under "adam" and "sgd". ``"auto"`` is 80 over the square root
+        added to the gradient (L2) under "adam" and "sgd". ``"auto"`` is 70 over the square root
         of the number of training steps under "adamw" (the normalised weight decay of
         Loshchilov and Hutter, 2019), so that larger tables get less, and 1e-4 under the others;
         the value is kept as `weight_decay_`.

@@ -47,7 +47,13 @@ from .device_input import place_of
 from .parameters import AdaptationParameters, TrainingParameters
 from .table_validation import TableValidation
 from .targets import Targets
-from .training_plan import batch_size_of, check_training_params, make_plan, projection_limit, weight_decay_of
+from .training_plan import (
+    batch_size_of,
+    check_training_params,
+    make_plan,
+    projection_limit,
+    weight_decay_of,
+)
 from .unchanged import unchanged_on_failure
 
 

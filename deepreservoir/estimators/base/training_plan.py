@@ -23,7 +23,7 @@ PATIENCE_STEPS = 100
 #: Normalised weight decay under weight_decay="auto" (Loshchilov and Hutter, 2019, appendix B): the
 #: decay is this over the square root of the number of steps, so that a larger table, which needs
 #: less regularisation, gets less.
-NORMALISED_DECAY = 80.0
+NORMALISED_DECAY = 70.0
 
 #: L2 penalty under weight_decay="auto" for optimisers without decoupled decay, as in scikit-learn.
 L2_DECAY = 1e-4
