@@ -223,6 +223,11 @@ def from_bytes(data: bytes) -> Contents:
     if size < 8:
         raise ArtifactError(f"a file has at least 8 bytes; this one has {size}")
     n = int.from_bytes(data[:8], "little")
+    kind = _other_kind(data)
+    if kind is not None:
+        raise ArtifactError(
+            f"not a safetensors file, and so not a model of deepreservoir: it is {kind}"
+        )
     if n > MAX_HEADER or 8 + n > size:
         raise ArtifactError(
             f"the header should take {n:,} bytes of a file of {size:,}; the file is truncated, or "
@@ -239,6 +244,17 @@ def from_bytes(data: bytes) -> Contents:
             raise ArtifactError(f"tensor {name!r} contains a value that is not finite")
         tensors[name], dtypes[name] = values, dtype
     return Contents(document, tensors, dtypes)
+
+
+def _other_kind(data: bytes) -> str | None:
+    """Return what a file is that people take for a model: compressed, or text."""
+    if data.startswith(b"\x1f\x8b"):
+        return "compressed with gzip; decompress it first if a model is inside"
+    first = data[:256]
+    # The length of a header that is no longer than MAX_HEADER ends with zeros, and text has none.
+    if b"\0" not in first and all(byte >= 32 or byte in b"\t\r\n" for byte in first):
+        return "a text file, such as a table"
+    return None
 
 
 def _json(text: bytes | str, label: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 # Flags that only some systems have: do not follow a link, do not translate line ends.
 _OTHER_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _ATTEMPTS = 100
+_PROBE = 1 << 16  # bytes
 
 T = TypeVar("T")
 
@@ -53,9 +54,58 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError):
+            raise _about(path, error) from error
         raise
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError if a file could not be written to `path` now; nothing is changed.
+
+    The folder must exist, an existing file must not be read-only, and a small temporary file must
+    fit next to it.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    OSError
+        With `path` as its ``filename``.
+
+    Examples
+    --------
+    >>> check_target("no/such/folder/a.txt")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'no/such/folder/a.txt'
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # The mode is asked too: an administrator may write to every file, and replacing a file only
+    # needs a writable folder, but a file that was made read-only is meant to stay as it is.
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+    temporary, descriptor = _new_file(path)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(bytes(_PROBE))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise _about(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _about(path: Path, error: OSError) -> OSError:
+    """Return an error about `path` in place of one about its temporary file, or about none."""
+    if error.errno is None:
+        return error
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def temporary_prefix(name: str) -> str:
@@ -94,4 +144,6 @@ def _created(path: Path, create: Callable[[Path], T]) -> tuple[Path, T]:
             return temporary, create(temporary)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise _about(path, error) from error
     raise FileExistsError(errno.EEXIST, "cannot find a free name for a temporary file", str(folder))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
+import warnings
 from typing import Any
 
 import click
 
 from .. import __version__
 from ..backend import DEVICES, Device, cuda_problem, resolve_device
-from ..datasets import DATASETS, Dataset, DatasetUnavailable, load_dataset, read_table
+from ..datasets import DatasetUnavailable
 from ..sweeps import ClusterUnavailable
+
+
+def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    """Return the text of a warning, without the place in the code that it points at."""
+    return f"Warning: {message}\n"
 
 
 class Group(click.Group):
     """A group whose commands report invalid input in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        usual, warnings.formatwarning = warnings.formatwarning, _in_one_line
         try:
             return super().invoke(ctx)
         except (ValueError, DatasetUnavailable, ClusterUnavailable, ArithmeticError) as error:
@@ -27,7 +31,10 @@ class Group(click.Group):
             raise click.ClickException(f"not enough memory: {error}") from error
         except OSError as error:
             reason = error.strerror or str(error)
-            raise click.ClickException(f"{error.filename or 'file'}: {reason}") from error
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{reason}") from error
+        finally:
+            warnings.formatwarning = usual
 
 
 class Numbers(click.ParamType):
@@ -78,42 +85,6 @@ def checked_device(device: str) -> Device:
             f"--device cuda is not available: {problem}. Or use --device cpu"
         )
     return resolve_device(device)
-
-
-def check_writable(path: Path, source: Path) -> None:
-    """Raise an error before any work if a file cannot be written, or is the input file."""
-    if path.resolve() == source.resolve():
-        raise click.UsageError(f"{path} is an input and would be overwritten; name another file")
-    folder = path.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise click.UsageError(
-            f"{path.name} cannot be written: {folder} is not a writable folder; name another file"
-        )
-
-
-def dataset_or_table(name: str, target: str | None, also: Iterable[str] = ()) -> Dataset:
-    """Return a data set by its name, or the table in a CSV file.
-
-    Parameters
-    ----------
-    name : str
-    target : str or None
-        Column of the CSV file to predict.
-    also : iterable of str
-        Other names that the command accepts, for the message.
-    """
-    if name in DATASETS:
-        if target is not None:
-            raise click.UsageError(f"--target is for CSV files; {name} has its own target")
-        return load_dataset(name)
-    if not Path(name).is_file():
-        raise click.UsageError(
-            f"DATASET must be one of {', '.join((*DATASETS, *also))} or a CSV file; the file "
-            f"{name} does not exist"
-        )
-    if target is None:
-        raise click.UsageError(f"a CSV file needs --target COLUMN; name a column of {name}")
-    return read_table(name, target)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

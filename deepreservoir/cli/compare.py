@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..datasets.learning_table import TableOptions
 from ..experiments import (
     SERIES,
     Comparison,
@@ -29,12 +29,19 @@ from ..experiments import (
     save_table,
     table,
 )
-from .base import Numbers, checked_device, dataset_or_table, device_option, main
+from ..reports.advice import comparison_findings
+from .base import Numbers, checked_device, device_option, main
+from .saving import new_folder, save
+from .table_options import dataset_or_table, refuse_table_options, table_options
+
+#: The data sets that are compared if none is named.
+_FIRST = ("digits", "friedman1")
 
 
 @main.command("compare")
-@click.argument("dataset", default="digits")
+@click.argument("dataset", required=False)
 @click.option("--target", metavar="COLUMN", help="Column to predict, for a CSV file.")
+@table_options
 @click.option(
     "--ranks", type=Numbers(), default="1,2,4,8", show_default=True, help="Ranks of the adapters."
 )
@@ -49,8 +56,9 @@ from .base import Numbers, checked_device, dataset_or_table, device_option, main
     help="Folder for the results.  [default: deepreservoir-results/NAME]",
 )
 def compare_command(
-    dataset: str,
+    dataset: str | None,
     target: str | None,
+    options: TableOptions,
     ranks: tuple[int, ...],
     seeds: int,
     arms: str | None,
@@ -59,8 +67,10 @@ def compare_command(
 ) -> None:
     """Compare adapters with full training and controls.
 
-    DATASET is digits (the default, part of scikit-learn), mnist, fashion_mnist, or a CSV file
-    with a header. With mackey_glass or lorenz63, forecasts of a time series are compared:
+    DATASET is digits (part of scikit-learn), friedman1 (a regression that scikit-learn draws),
+    mnist, fashion_mnist, or a CSV file. Without it, digits and friedman1 are compared, one after
+    the other: on one of them, adapters are better than their controls, on the other they are not.
+    With mackey_glass or lorenz63, forecasts of a time series are compared:
 
     \b
         deepreservoir compare
@@ -77,8 +87,7 @@ def compare_command(
     arm_names = None if arms is None else arms.split(",")
     chosen = checked_device(device)  # before a data set is loaded or downloaded
     if dataset in SERIES:
-        if target is not None:
-            raise click.UsageError(f"--target is for CSV files; {dataset} is a time series")
+        refuse_table_options(dataset, target, options)
         check_forecast_arms(arm_names)
         check_forecast_ranks(ranks, dataset)
         folder = _folder(out, dataset)
@@ -88,22 +97,28 @@ def compare_command(
         )
         return
     chosen_arms = check_arms(arm_names)
-    data = dataset_or_table(dataset, target, also=SERIES)
-    checked_ranks(ranks, data, protocol_for(data.name))
-    folder = _folder(out, data.name)
-    _run(
-        partial(compare, data, ranks, seeds, chosen_arms, device=chosen),
-        partial(_report, folder=folder),
-    )
+    names = _FIRST if dataset is None else (dataset,)
+    prepared = []
+    for name in names:
+        data = dataset_or_table(name, target, options, also=SERIES)
+        checked_ranks(ranks, data, protocol_for(data.name))
+        prepared.append(data)
+    folders = []
+    for data in prepared:
+        below = out if out is None or len(prepared) == 1 else out / data.name
+        folders.append(_folder(below, data.name))
+    for data, folder in zip(prepared, folders, strict=True):
+        if len(prepared) > 1:
+            click.echo(("" if data is prepared[0] else "\n") + f"# {data.name}\n")
+        _run(
+            partial(compare, data, ranks, seeds, chosen_arms, device=chosen),
+            partial(_report, folder=folder),
+        )
 
 
 def _folder(out: Path | None, name: str) -> Path:
     """Create and return the folder for the results, or raise an error before training."""
-    folder = out or Path("deepreservoir-results") / name
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise click.ClickException(f"--out {folder} cannot be written to; name another folder")
-    return folder
+    return new_folder(out or Path("deepreservoir-results") / name)
 
 
 def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
@@ -118,12 +133,27 @@ def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
 
 
 def _report(comparison: Comparison, folder: Path) -> None:
+    findings = comparison_findings(comparison)
+    written: list[Path] = []
+    picture: Path | None = None
+
+    def write(place: Path) -> None:
+        nonlocal picture
+        place.mkdir(parents=True, exist_ok=True)
+        written[:] = [comparison.save(place), save_table(comparison, place, findings)]
+        picture = save_picture(comparison, place)
+
     # Write the files before printing: a closed pipe must not lose the results.
-    written = [comparison.save(folder), save_table(comparison, folder)]
-    picture = save_picture(comparison, folder)
+    failure = save(write, folder, "the results")
     click.echo(table(comparison))
     for note in comparison.notes:
         click.echo(f"note: {note}")
+    for topic, words in findings:
+        click.echo(f"\n{topic}: {words}")
+    if findings:
+        click.echo()
+    if failure is not None:
+        raise failure
     _print_files(written, picture)
 
 

@@ -15,7 +15,8 @@ from ..experiments.forecasts.forecast import (
     save_forecast,
     save_forecast_picture,
 )
-from .base import check_writable, checked_device, device_option, main
+from .base import checked_device, device_option, main
+from .saving import check_writable
 
 
 class Names(click.ParamType):

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..artifact.persist import load
 from ..artifact.summary import describe
 from ..container import SHORT_DTYPES
-from ..experiments.tables.user_table import fit_table, predict_table, predictions_csv, save_fitted
+from ..datasets.columns import MISSING
+from ..datasets.learning_table import TableOptions
+from ..estimators import DeepReservoirClassifier
+from ..experiments.tables.predictions import predict_table
+from ..experiments.tables.references import sentence
+from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
 from ..files import write_whole
-from .base import Numbers, check_writable, checked_device, device_option, main
+from .base import Numbers, checked_device, device_option, main
+from .saving import check_writable, save
+from .table_options import Names, echo_columns, format_options, table_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
+_DEFAULTS = DeepReservoirClassifier()
+_DEFAULT_WIDTHS = ",".join(map(str, _DEFAULTS.hidden_layer_sizes))
 
 
 @main.command("fit")
 @click.argument("table", type=_file)
 @click.option("--target", metavar="COLUMN", required=True, help="Column to predict.")
 @click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
+@table_options
 @click.option(
     "--rank",
     type=click.IntRange(min=1),
@@ -28,17 +39,42 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--layers",
+    "hidden_layer_sizes",
     type=Numbers(),
-    default="256,128",
-    show_default=True,
-    help="Widths of the hidden layers.",
+    help=f"Widths of the hidden layers.  [default: {_DEFAULT_WIDTHS}]",
 )
 @click.option(
     "--epochs",
+    "max_iter",
     type=click.IntRange(min=1),
-    default=200,
-    show_default=True,
-    help="Maximum number of epochs.",
+    help=f"Maximum number of epochs.  [default: {_DEFAULTS.max_iter}]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Rows per training step.  [default: 128]",
+)
+@click.option(
+    "--learning-rate",
+    "learning_rate_init",
+    type=float,
+    help=f"Learning rate at the start.  [default: {_DEFAULTS.learning_rate_init:g}]",
+)
+@click.option(
+    "--weight-decay",
+    type=float,
+    help=f"Decay of the trained matrices.  [default: {_DEFAULTS.weight_decay:g}]",
+)
+@click.option(
+    "--early-stopping",
+    is_flag=True,
+    default=None,
+    help="Hold out a tenth of the training rows, and keep the weights that are best on them.",
+)
+@click.option(
+    "--bias/--no-bias",
+    default=None,
+    help="Train a bias in each hidden layer, or none.  [default: as in Python]",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(
@@ -56,18 +92,20 @@ def fit_command(
     table: Path,
     target: str,
     path: Path,
+    options: TableOptions,
     rank: int | None,
-    layers: tuple[int, ...],
-    epochs: int,
     seed: int,
     precision: str | None,
     checkpoint: Path | None,
     device: str,
+    **given: Any,
 ) -> None:
     """Fit a model on a table and save it.
 
-    TABLE is a CSV file with a header. Numeric columns are standardised; text columns are one-hot
-    encoded, with one feature per distinct value. A fifth of the rows is held out for the score.
+    TABLE is a CSV file, which may be compressed with gzip. What each column is taken for is
+    printed before training: numbers are standardised, text is one-hot encoded, dates become
+    numbers, and identifiers and constants are left out. A fifth of the rows is held out for the
+    score, on which the model is also compared with a linear model.
 
     \b
         deepreservoir fit data.csv --target price --save model.safetensors
@@ -80,47 +118,94 @@ def fit_command(
         table,
         target,
         checkpoint,
-        hidden_layer_sizes=layers,
+        options=options,
+        on_read=echo_columns,
         rank="auto" if rank is None else rank,
-        max_iter=epochs,
         random_state=seed,
         device=chosen,
+        **{name: value for name, value in given.items() if value is not None},
     )
-    save_fitted(fitted, path, precision)
-    model = fitted.model[-1]
+    # Save before printing: a closed pipe must not lose the model.
+    failure = save(lambda place: save_fitted(fitted, place, precision), path, "the model")
+    _echo_fitted(fitted)
+    if failure is not None:
+        raise failure
+    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
+
+
+def _echo_fitted(fitted: FittedTable) -> None:
+    model, n = fitted.model[-1], len(fitted.held_out[1])
     metric = "accuracy" if fitted.task == "classification" else "R^2"
-    click.echo(f"{metric} {fitted.score:.4f} on {len(fitted.held_out[1]):,} held-out rows")
+    others = "; ".join(f"{each.name}: {each.score:.4f}" for each in fitted.references)
+    click.echo(f"{metric} {fitted.score:.4f} on {n:,} held-out rows ({others})")
+    click.echo(sentence(*fitted.references, n))
     click.echo(
         f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
         f"{model.n_scaffold_params_:,} frozen"
     )
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
 
 
 @main.command("predict")
 @click.argument("model", type=_file)
 @click.argument("table", type=_file)
+@click.option("--proba", is_flag=True, help="Also write the probability of each class.")
+@click.option("--keep", type=Names(), default=(), help="Columns of the table to write as well.")
+@click.option(
+    "--missing",
+    type=click.Choice(MISSING),
+    help="Missing cells: refuse them, or take the mean.  [default: as in fit]",
+)
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row has the names of the columns.  [default: as in fit]",
+)
+@format_options
 @click.option("--out", type=_new_file, help="CSV file for the predictions.  [default: print them]")
 @device_option
-def predict_command(model: Path, table: Path, out: Path | None, device: str) -> None:
+def predict_command(
+    model: Path,
+    table: Path,
+    proba: bool,
+    keep: tuple[str, ...],
+    missing: str | None,
+    header: bool | None,
+    delimiter: str,
+    encoding: str | None,
+    out: Path | None,
+    device: str,
+) -> None:
     """Predict the rows of a table with a saved model.
 
-    TABLE is a CSV file with the columns that the model was fitted on. Other columns, including
-    the target, are ignored.
+    TABLE is a CSV file with the columns that the model was fitted on, which are read as they were
+    then. Other columns, including the target, are ignored.
 
     \b
         deepreservoir predict model.safetensors new.csv
-        deepreservoir predict model.safetensors new.csv --out predictions.csv
+        deepreservoir predict model.safetensors new.csv --proba --keep id --out predictions.csv
     """
     chosen = checked_device(device)
     if out is not None:
         for source in (model, table):
             check_writable(out, source)
-    text = predictions_csv(*predict_table(model, table, chosen))
+    predictions = predict_table(
+        model,
+        table,
+        chosen,
+        header=header,
+        delimiter=delimiter,
+        encoding=encoding,
+        missing=missing,
+        proba=proba,
+        keep=keep,
+    )
+    text = predictions.to_csv()
     if out is None:
         click.echo(text, nl=False)
         return
-    write_whole(out, text.encode())
+    failure = save(lambda place: write_whole(place, text.encode()), out, "the file of predictions")
+    if failure is not None:
+        raise failure
     click.echo(f"Wrote {out}")
 
 

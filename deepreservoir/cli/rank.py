@@ -7,18 +7,14 @@ from pathlib import Path
 
 import click
 
+from ..datasets.learning_table import TableOptions
 from ..experiments.comparisons.results import write_atomically
 from ..experiments.forecasts.forecast import check_picture
 from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
 from ..experiments.tables.rank_table import rank_table
-from .base import (
-    Numbers,
-    check_writable,
-    checked_device,
-    dataset_or_table,
-    device_option,
-    main,
-)
+from .base import Numbers, checked_device, device_option, main
+from .saving import check_writable
+from .table_options import dataset_or_table, table_options
 
 _new_file = click.Path(dir_okay=False, path_type=Path)
 
@@ -26,6 +22,7 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 @main.command("rank")
 @click.argument("dataset")
 @click.option("--target", metavar="COLUMN", help="Column to predict, for a CSV file.")
+@table_options
 @click.option(
     "--eps", type=float, default=0.01, show_default=True, help="Maximum increase of the loss."
 )
@@ -49,6 +46,7 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
 def rank_command(
     dataset: str,
     target: str | None,
+    options: TableOptions,
     eps: float,
     ranks: tuple[int, ...] | None,
     seeds: int,
@@ -77,7 +75,7 @@ def rank_command(
         raise click.UsageError(f"--plot and --out are the same file, {plot}; name two files")
     if plot is not None:
         check_picture(plot)
-    data = dataset_or_table(dataset, target)
+    data = dataset_or_table(dataset, target, options)
     result = rank_table(
         data,
         eps,

@@ -8,7 +8,8 @@ import click
 
 from ..reports import save_report
 from ..reports.drawing import available
-from .base import check_writable, main
+from .base import main
+from .saving import check_writable
 
 
 @main.command("report")

@@ -52,10 +52,7 @@ def split_dataset(
     name: str, X: np.ndarray, y: np.ndarray, task: Literal["classification", "regression"]
 ) -> Dataset:
     """Hold out a fifth of the rows, always the same ones, stratified by class if possible."""
-    if len(y) < 2:
-        raise ValueError(
-            f"{name} needs at least 2 rows, one to train on and one to hold out; got {len(y)}"
-        )
+    check_rows(name, len(y))
     stratify = None
     if task == "classification":
         labels, counts = np.unique(y, return_counts=True)
@@ -71,3 +68,11 @@ def split_dataset(
         X, y, test_size=0.2, random_state=0, stratify=stratify
     )
     return Dataset(name, X_train, y_train, X_test, y_test, task)
+
+
+def check_rows(name: str, n: int) -> None:
+    """Raise a ValueError if there are not enough rows to hold one out."""
+    if n < 2:
+        raise ValueError(
+            f"{name} needs at least 2 rows, one to train on and one to hold out; got {n}"
+        )

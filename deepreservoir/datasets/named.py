@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_friedman1
 
-from .base import Dataset, split_dataset
+from .base import Dataset, split_dataset, standardised
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
 
 
@@ -24,6 +25,13 @@ def _digits() -> Dataset:
         split.y_test,
         image_shape=(8, 8),
     )
+
+
+def _friedman1() -> Dataset:
+    X, y = make_friedman1(2000, n_features=10, noise=1.0, random_state=0)
+    split = split_dataset("friedman1", X, y, "regression")
+    X_train, X_test = standardised(split.X_train, split.X_test)
+    return replace(split, X_train=X_train, X_test=X_test)
 
 
 def _idx(source: IdxSource, mean: float, spread: float) -> Callable[[], Dataset]:
@@ -48,6 +56,7 @@ def _idx(source: IdxSource, mean: float, spread: float) -> Callable[[], Dataset]
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "digits": _digits,
+    "friedman1": _friedman1,
     "mnist": _idx(MNIST, 0.1307, 0.3081),
     "fashion_mnist": _idx(FASHION_MNIST, 0.2860, 0.3530),
 }
@@ -60,11 +69,13 @@ def load_dataset(name: str) -> Dataset:
 
     Parameters
     ----------
-    name : {"digits", "mnist", "fashion_mnist"}
-        ``digits`` (1,797 images of 8 x 8) comes with scikit-learn; a fifth is held out. The
-        other two (60,000 + 10,000 images of 28 x 28) are searched for in the folder named by
-        the environment variable DEEPRESERVOIR_DATA and in the cache, and downloaded otherwise.
-        Their content is checked against a pinned SHA-256.
+    name : {"digits", "friedman1", "mnist", "fashion_mnist"}
+        ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
+        of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
+        deviation 1) is drawn by it; a fifth is held out. The other two (60,000 + 10,000 images of
+        28 x 28) are searched for in the folder named by the environment variable
+        DEEPRESERVOIR_DATA and in the cache, and downloaded otherwise. Their content is checked
+        against a pinned SHA-256.
 
     Returns
     -------
@@ -77,6 +88,11 @@ def load_dataset(name: str) -> Dataset:
     DatasetUnavailable
         If its files are missing and cannot be downloaded; the message says which file to put
         where.
+
+    References
+    ----------
+    .. [1] J. H. Friedman, "Multivariate adaptive regression splines", The Annals of Statistics 19
+       (1991), section 4.3.
 
     Examples
     --------

@@ -1,33 +1,66 @@
-"""Read a table from a CSV file with a header, one column of which is the target."""
+"""Read a table from a CSV file, one column of which is the target."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from .base import Dataset, split_dataset, standardised
-from .cells import Table, numbers_of
-from .columns import Columns
-
-# A target of whole numbers with at most this many distinct values is treated as class labels.
-_MAX_CLASSES = 20
+from ..user_warnings import warn_user
+from .base import Dataset, standardised
+from .learning_table import TableOptions, learning_table
 
 
-def read_table(path: str | Path, target: str) -> Dataset:
+def read_table(
+    path: str | Path,
+    target: str,
+    *,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    task: str | None = None,
+    missing: str = "error",
+    header: bool = True,
+    delimiter: str = ",",
+    encoding: str | None = None,
+) -> Dataset:
     """Read a CSV file as a learning task, with a fifth of its rows held out.
 
-    Numeric columns are standardised by the training rows, and text columns are one-hot encoded.
-    A target that is text, or has at most 20 distinct whole numbers, makes the task a
-    classification; any other target makes it a regression.
+    Each column is taken for one of the following, by all of its cells:
+
+    - numbers, with a point or a comma as the decimal separator, with separators of thousands, and
+      with a percent sign or a currency symbol if all cells have it; they are standardised by the
+      training rows;
+    - dates, which become days since 1970 and the place in the year, the week and the day;
+    - a category: text, or codes of digits with leading zeros; it is one-hot encoded.
+
+    Columns with one value, without values, mostly missing ones and identifiers are left out; the
+    last two are not if they are named in `columns`.
 
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header and without empty cells.
+        A text file, which may be compressed with gzip.
     target : str
         Name of the column to predict.
+    columns : sequence of str, optional
+        Names of the columns to learn from. By default all but the target.
+    drop : sequence of str, optional
+        Names of columns to leave out.
+    task : {"classification", "regression"}, optional
+        By default a target that is text, or has at most 20 distinct whole numbers, makes the task
+        a classification; any other target makes it a regression.
+    missing : {"error", "impute"}, default="error"
+        What to do with missing cells: empty ones and words such as ``NA``, ``NULL``, ``n/a`` and
+        ``?``. ``"impute"`` takes the mean of the training rows for numbers and dates, and none of
+        the categories for a category; rows without a target are left out.
+    header : bool, default=True
+        Whether the first row has the names of the columns; otherwise they are ``"1"``, ``"2"``
+        and so on.
+    delimiter : str, default=","
+        The character between cells, or ``"tab"``. With ``";"``, a comma in a number is a decimal
+        comma where it could also be one between thousands.
+    encoding : str, optional
+        A codec of Python. By default UTF-8.
 
     Returns
     -------
@@ -36,7 +69,13 @@ def read_table(path: str | Path, target: str) -> Dataset:
     Raises
     ------
     ValueError
-        If the file is not such a table, or the column does not exist. The message says where.
+        If the file is not such a table, or a column does not exist. The message says where.
+
+    Warns
+    -----
+    UserWarning
+        If a category has many values, if the order of day and month is ambiguous, if rows without
+        a target are left out, and if the header consists of numbers.
 
     Examples
     --------
@@ -47,36 +86,14 @@ def read_table(path: str | Path, target: str) -> Dataset:
     ...     read_table(path, "kind").task
     'classification'
     """
-    path = Path(path)
-    table = Table(path)
-    y, task = table_target(table, target)
-    split = split_dataset(path.stem, Columns.of(table, target).encode(table), y, task)
-    X_train, X_test = standardised(split.X_train, split.X_test)
-    return Dataset(split.name, X_train, split.y_train, X_test, split.y_test, task)
+    options = TableOptions(columns, drop, task, missing, header, delimiter, encoding)
+    read = learning_table(path, target, options)
+    for warning in read.warnings:
+        warn_user(warning)
+    return scaled(read.data)
 
 
-def table_target(
-    table: Table, name: str
-) -> tuple[np.ndarray, Literal["classification", "regression"]]:
-    """Return the target: labels as written in the file, or numbers.
-
-    Raises
-    ------
-    ValueError
-        If the column does not exist, or is the only one.
-    """
-    if name not in table.columns:
-        raise ValueError(f"{table.path} has no column {name!r}; it has {', '.join(table.columns)}")
-    if len(table.columns) == 1:
-        raise ValueError(
-            f"{table.path} needs another column besides the target {name!r}; it has none"
-        )
-    numbers = numbers_of(table.columns[name])
-    if numbers is None:
-        return np.array(table.columns[name]), "classification"
-    whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
-    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
-        return np.array(table.columns[name]), "classification"
-    finite = table.finite(name)
-    assert finite is not None  # the cells are numbers
-    return finite, "regression"
+def scaled(data: Dataset) -> Dataset:
+    """Return a data set with its features standardised by the training rows."""
+    X_train, X_test = standardised(data.X_train, data.X_test)
+    return replace(data, X_train=X_train, X_test=X_test)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from .data import Gathered, value
+from .data import Gathered
 from .drawing import COLOURS, Key, Picture, Style, drawing, name_at_the_edge
+from .scores import value
 from .summary import Row, shown
 
 #: If there were more lines than this, one line shows their mean.

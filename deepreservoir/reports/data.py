@@ -8,21 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..experiments.comparisons.report import label
 from ..sweeps.runs import Run, runs_of
 from ..sweeps.store import Folder
+from .scores import Scores, value
 from .summary import Beside, Row, beside, summary
-
-# Short names of arms.
-_SHORT = {
-    "adapter": "adapter",
-    "full": "fully trained",
-    "equal_bytes": "dense, same bytes",
-    "no_scaffold": "no scaffold",
-    "scaffold_removed": "scaffold removed",
-    "random_features": "random features",
-    "echo_state": "echo state",
-}
 
 
 class Snapshot(Folder):
@@ -43,7 +32,7 @@ class Snapshot(Folder):
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Gathered(Scores):
     """A sweep and its results, in the form that the parts of a report use.
 
     Attributes
@@ -74,28 +63,14 @@ class Gathered:
         return runs_of(self.folder.sweep)
 
     @property
-    def classes(self) -> bool:
-        """Whether scores are accuracies in percent; otherwise they are R^2."""
-        return self.folder.task == "classification"
+    def task(self) -> str:
+        """The task of the data set."""
+        return self.folder.task
 
     @property
-    def score_name(self) -> str:
-        """The name of the score, at the start of a title."""
-        return "Accuracy" if self.classes else "R²"
-
-    @property
-    def score_unit(self) -> str:
-        """The name and unit of the score, for an axis or a column."""
-        return "accuracy,\N{NO-BREAK SPACE}%" if self.classes else "R²"
-
-    @property
-    def unit(self) -> str:
-        """The unit of the score."""
-        return "%" if self.classes else "R²"
-
-    def scored(self, arm: str) -> list[Row]:
-        """Return the rows of an arm that have a score."""
-        return [row for row in self.rows if row.arm == arm and row.mean is not None]
+    def n_seeds(self) -> int:
+        """The number of seeds of each grid point."""
+        return len(self.folder.sweep.seeds)
 
     def trained_adapters(self) -> list[dict[str, Any]]:
         """Return the records of trained adapters."""
@@ -112,28 +87,3 @@ class Gathered:
         for row in rows:
             groups.setdefault(tuple(value(row, name) for name in self.others), []).append(row)
         return groups
-
-    def name(self, arm: str) -> str:
-        """Return the name of an arm."""
-        return _SHORT.get(arm) or label(arm, self.folder.task)
-
-    def number(self, score: float, sign: str = "") -> str:
-        """Return a score, or a difference of scores, as text."""
-        return f"{score:{sign}.{2 if self.classes else 4}f}".replace("-", "\N{MINUS SIGN}")
-
-    def score(self, score: float) -> str:
-        """Return a score as part of a sentence."""
-        return (
-            f"{self.number(score)}\N{NO-BREAK SPACE}%"
-            if self.classes
-            else f"R²\N{NO-BREAK SPACE}{self.number(score)}"
-        )
-
-    def points(self, difference: float) -> str:
-        """Return a difference of scores as part of a sentence."""
-        return f"{self.number(difference)} points" if self.classes else self.number(difference)
-
-
-def value(row: Row, name: str) -> Any:
-    """Return a row's value of a grid parameter, or None if it has none."""
-    return dict(row.at).get(name)

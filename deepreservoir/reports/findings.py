@@ -9,8 +9,9 @@ from typing import Any
 
 from ..sweeps.plain_data import frozen
 from ..sweeps.spec import Point
-from .data import Gathered, value
+from .data import Gathered
 from .heat import family_table
+from .scores import Scores, value
 from .summary import Row, at_words, shown
 
 
@@ -32,51 +33,61 @@ class Pair:
         return abs(self.lead) <= max(self.adapter.spread or 0.0, self.control.spread or 0.0)
 
 
-def pairs(gathered: Gathered, arm: str) -> list[Pair]:
+def pairs(scores: Scores, arm: str) -> list[Pair]:
     """Return each adapter with its control: the one with the same values of its parameters."""
     return [
         Pair(adapter, control)
-        for adapter in gathered.scored("adapter")
-        for control in gathered.scored(arm)
+        for adapter in scores.scored("adapter")
+        for control in scores.scored(arm)
         if set(control.at) <= set(adapter.at)
     ]
 
 
-def findings(gathered: Gathered) -> list[tuple[str, str]]:
-    """Return the findings: a topic, and one or more sentences."""
+def conclusions(scores: Scores) -> list[tuple[str, str]]:
+    """Return what scores alone show: a topic, and one or more sentences."""
     topics = {
         "Adapters": _cost,
         "No scaffold": _scaffold,
         "Use of the scaffold": _afterwards,
         "Same bytes": _bytes,
         "Simple references": _references,
-        "Families": _families,
-        "Resampling": _schedules,
-        "Seeds": _seeds,
     }
-    return [(topic, words) for topic, find in topics.items() if (words := find(gathered))]
+    return [(topic, words) for topic, find in topics.items() if (words := find(scores))]
 
 
-def _cost(gathered: Gathered) -> str:
+def findings(gathered: Gathered) -> list[tuple[str, str]]:
+    """Return the findings of a sweep: a topic, and one or more sentences."""
+    topics = {"Families": _families, "Resampling": _schedules}
+    found = [(topic, words) for topic, find in topics.items() if (words := find(gathered))]
+    return [*conclusions(gathered), *found, *seeds(gathered)]
+
+
+def seeds(scores: Scores) -> list[tuple[str, str]]:
+    """Return a warning if there are few seeds, as a finding."""
+    words = _seeds(scores)
+    return [("Seeds", words)] if words else []
+
+
+def _cost(scores: Scores) -> str:
     """Compare the adapters of the highest rank with the fully trained network."""
-    compared = pairs(gathered, "full")
+    compared = pairs(scores, "full")
     ranks = [rank for p in compared if isinstance(rank := value(p.adapter, "rank"), int)]
     last = [p for p in compared if not ranks or value(p.adapter, "rank") == max(ranks)]
     if not last:
         return ""
     worst, best = (pick(last, key=lambda p: p.adapter.mean or 0.0) for pick in (min, max))
     at_rank = f" at rank {max(ranks)}" if ranks else ""
-    scores = f"The adapter reaches {gathered.score(best.adapter.mean or 0.0)}{at_rank},"
+    reached = f"The adapter reaches {scores.score(best.adapter.mean or 0.0)}{at_rank},"
     if len(last) > 1:
         ends = (
-            f"{gathered.score(p.adapter.mean or 0.0)} ({at_words(_rest(p))})" for p in (worst, best)
+            f"{scores.score(p.adapter.mean or 0.0)} ({at_words(_rest(p))})" for p in (worst, best)
         )
-        scores = f"Adapters{at_rank} score between {' and '.join(ends)}. The best is"
-    distance = f"{gathered.points(abs(best.lead))} {'below' if best.lead < 0 else 'above'}"
-    if gathered.number(abs(best.lead)) == gathered.number(0.0):
+        reached = f"Adapters{at_rank} score between {' and '.join(ends)}. The best is"
+    distance = f"{scores.points(abs(best.lead))} {'below' if best.lead < 0 else 'above'}"
+    if scores.number(abs(best.lead)) == scores.number(0.0):
         distance = "level with"
-    words = f"{scores} {distance} the fully trained network "
-    words += f"({gathered.score(best.control.mean or 0.0)})"
+    words = f"{reached} {distance} the fully trained network "
+    words += f"({scores.score(best.control.mean or 0.0)})"
     few, all_parameters = best.adapter.trained, best.control.trained
     if few and all_parameters:
         share = f"{100 * few / all_parameters:.1f}\N{NO-BREAK SPACE}%"
@@ -84,31 +95,31 @@ def _cost(gathered: Gathered) -> str:
     return f"{words}."
 
 
-def _scaffold(gathered: Gathered) -> str:
+def _scaffold(scores: Scores) -> str:
     """Say where the low-rank path alone is as good."""
-    compared = pairs(gathered, "no_scaffold")
+    compared = pairs(scores, "no_scaffold")
     if not compared:
         return ""
     matched = [p for p in compared if p.level or p.lead <= 0]
     if matched:
         words = (
             "Without a scaffold (W = 0), the low-rank path alone is as good as the adapter, or "
-            f"better, at {_where(matched, compared)} (within one standard deviation). There, this "
+            f"better, at {where(matched, compared)} (within one standard deviation). There, this "
             "task does not show that the scaffold helps."
         )
         ahead = sorted(p.lead for p in compared if p not in matched)
         if ahead:
-            words += f" Elsewhere, the scaffold is worth {_between(gathered, ahead)}."
+            words += f" Elsewhere, the scaffold is worth {_between(scores, ahead)}."
         return words
     least = min(compared, key=lambda p: p.lead)
     return (
         "Without a scaffold (W = 0), the low-rank path alone is worse than the adapter at "
-        f"{_where(compared, compared)}, by at least {gathered.points(least.lead)} "
+        f"{where(compared, compared)}, by at least {scores.points(least.lead)} "
         f"({at_words(least.adapter.at)}): the scaffold helps on this task."
     )
 
 
-def _afterwards(gathered: Gathered) -> str:
+def _afterwards(scores: Scores) -> str:
     """Say whether trained adapters use their scaffold, and whether another one would do."""
     sentences = []
     for arm, change, consequence in (
@@ -119,24 +130,24 @@ def _afterwards(gathered: Gathered) -> str:
             "does not need its own scaffold",
         ),
     ):
-        compared = pairs(gathered, arm)
+        compared = pairs(scores, arm)
         unaffected = [p for p in compared if p.level or p.lead <= 0]
         if unaffected:
             sentences.append(
                 f"{change} costs nothing, within one standard deviation, at "
-                f"{_where(unaffected, compared)}: there, the trained adapter {consequence}."
+                f"{where(unaffected, compared)}: there, the trained adapter {consequence}."
             )
         elif compared:
             leads = sorted(p.lead for p in compared)
-            sentences.append(f"{change} costs {_between(gathered, leads)}.")
+            sentences.append(f"{change} costs {_between(scores, leads)}.")
     if len(sentences) == 2 and "nothing" not in "".join(sentences):
         sentences.append("The trained adapters need the scaffold that they were trained on.")
     return " ".join(sentences)
 
 
-def _bytes(gathered: Gathered) -> str:
+def _bytes(scores: Scores) -> str:
     """Say where a dense network of the same stored size is better."""
-    compared = pairs(gathered, "equal_bytes")
+    compared = pairs(scores, "equal_bytes")
     if not compared:
         return ""
     behind = [p for p in compared if p.lead < 0 and not p.level]
@@ -146,7 +157,7 @@ def _bytes(gathered: Gathered) -> str:
         worst = min(compared, key=lambda p: p.lead)
         sentences.append(
             f"A dense network of the same stored size is better than the adapter at "
-            f"{_where(behind, compared)}, by up to {gathered.points(-worst.lead)} "
+            f"{where(behind, compared)}, by up to {scores.points(-worst.lead)} "
             f"({at_words(worst.adapter.at)}). If only the file size matters, it is the better "
             "choice there."
         )
@@ -154,31 +165,31 @@ def _bytes(gathered: Gathered) -> str:
         network = "It" if behind else "A dense network of the same stored size"
         sentences.append(
             f"{network} is as good as the adapter, within one standard deviation, at "
-            f"{_where(level, compared)}."
+            f"{where(level, compared)}."
         )
     if not sentences:
         least = min(compared, key=lambda p: p.lead)
         sentences.append(
             "The adapter is better than a dense network of the same stored size at "
-            f"{_where(compared, compared)}, by at least {gathered.points(least.lead)} "
+            f"{where(compared, compared)}, by at least {scores.points(least.lead)} "
             f"({at_words(least.adapter.at)})."
         )
     return " ".join(sentences)
 
 
-def _references(gathered: Gathered) -> str:
+def _references(scores: Scores) -> str:
     """Say which simple references are as good as which adapters."""
     parts = []
     for arm in ("linear", "random_features", "echo_state"):
-        compared = pairs(gathered, arm)
+        compared = pairs(scores, arm)
         if not compared:
             continue
-        mean = fmean(row.mean or 0.0 for row in gathered.scored(arm))
+        mean = fmean(row.mean or 0.0 for row in scores.scored(arm))
         matched = [p for p in compared if p.level or p.lead <= 0]
         words = "below all adapters"
         if matched:
-            words = f"as good as the adapter, or better, at {_where(matched, compared)}"
-        parts.append(f"{gathered.name(arm)}: {gathered.score(mean)} ({words})")
+            words = f"as good as the adapter, or better, at {where(matched, compared)}"
+        parts.append(f"{scores.name(arm)}: {scores.score(mean)} ({words})")
     joined = "; ".join(parts)
     return f"{joined[0].upper()}{joined[1:]}." if parts else ""
 
@@ -227,10 +238,10 @@ def _schedules(gathered: Gathered) -> str:
     return f"Mean scores by schedule: {'; '.join(parts)}."
 
 
-def _seeds(gathered: Gathered) -> str:
+def _seeds(scores: Scores) -> str:
     """Warn if there are fewer than three seeds."""
-    n = len(gathered.folder.sweep.seeds)
-    if n >= 3 or not gathered.scored("adapter"):
+    n = scores.n_seeds
+    if n >= 3 or not scores.scored("adapter"):
         return ""
     return (
         f"{'One seed' if n == 1 else 'Two seeds'} per grid point: small differences may be due to "
@@ -238,20 +249,20 @@ def _seeds(gathered: Gathered) -> str:
     )
 
 
-def _where(some: Sequence[Pair], of: Sequence[Pair]) -> str:
+def where(some: Sequence[Pair], of: Sequence[Pair]) -> str:
     """Return the grid points of `some`, in as few words as possible."""
     ranks, all_ranks = _ranks_by_rest(some), _ranks_by_rest(of)
     if len(some) == len(of) > 1:
         return "every rank" if list(all_ranks) == [()] else "every grid point"
     if len(ranks) == len(all_ranks) and len(set(map(tuple, ranks.values()))) == 1:
         values = next(iter(ranks.values()))
-        words = f"rank{'s' if len(values) > 1 else ''} {_listed(map(shown, values))}"
+        words = f"rank{'s' if len(values) > 1 else ''} {listed(map(shown, values))}"
         return words if len(ranks) == 1 else f"{words} for all settings"
     whole = all(all_ranks[rest] == part and len(part) > 1 for rest, part in ranks.items())
     if whole and len(ranks) < 4:
-        return f"every rank with {_listed(map(at_words, ranks))}"
+        return f"every rank with {listed(map(at_words, ranks))}"
     if len(some) < 4:
-        return _listed(at_words(p.adapter.at) for p in some)
+        return listed(at_words(p.adapter.at) for p in some)
     return f"{len(some)} of {len(of)} grid points"
 
 
@@ -267,15 +278,15 @@ def _rest(p: Pair) -> Point:
     return tuple(pair for pair in p.adapter.at if pair[0] != "rank")
 
 
-def _listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str]) -> str:
     *most, last = words
     comma = ";" if any("," in each for each in (*most, last)) else ","
     joined = f"{comma} ".join(most)
     return f"{joined}{comma if comma == ';' else ''} and {last}" if most else last
 
 
-def _between(gathered: Gathered, leads: Sequence[float]) -> str:
+def _between(scores: Scores, leads: Sequence[float]) -> str:
     low, high = leads[0], leads[-1]
-    if gathered.number(low) == gathered.number(high):
-        return gathered.points(low)
-    return f"{gathered.number(low)} to {gathered.points(high)}"
+    if scores.number(low) == scores.number(high):
+        return scores.points(low)
+    return f"{scores.number(low)} to {scores.points(high)}"

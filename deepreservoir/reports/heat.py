@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from .data import Gathered, value
+from .data import Gathered
 from .drawing import COLOURS, Picture, drawing
+from .scores import value
 from .summary import shown
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .data import Gathered, value
+from .data import Gathered
 from .html import Column, Markup, table, tag
+from .scores import value
 from .summary import Beside, Row, at_words, shown
 from .wording import failures, place
 

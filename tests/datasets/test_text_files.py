@@ -72,7 +72,7 @@ def test_without_a_header_columns_are_numbered(tmp_path):
     ],
 )
 def test_what_is_no_table_is_named_with_a_remedy(tmp_path, content, options, words):
-    with pytest.raises(ValueError, match="delimiter must|encoding must|t.csv") as caught:
+    with pytest.raises(ValueError, match=r"delimiter must|encoding must|t\.csv") as caught:
         table(tmp_path, content, **options)
     message = str(caught.value)
     assert [word for word in words if word not in message] == []

@@ -173,7 +173,7 @@ class Labels(Targets):
         if len(self.classes) < 2:
             raise ValueError(
                 f"{self.name} needs samples of at least 2 classes in y; "
-                f"got 1 class: {self.classes[0]!r}"
+                f"got 1 class: {self.classes.tolist()[0]!r}"
             )
         return np.searchsorted(self.classes, y)
 
@@ -204,7 +204,7 @@ class Labels(Targets):
         if len(present) < 2:
             raise ValueError(
                 f"{self.name} needs samples of at least 2 classes; got 1 class with "
-                f"a positive weight: {self.classes[present[0]]!r}"
+                f"a positive weight: {self.classes[present].tolist()[0]!r}"
             )
         return self
 

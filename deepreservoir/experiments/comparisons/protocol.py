@@ -94,6 +94,7 @@ MNIST_MEDIUM_PAPER = replace(
 
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
+    "friedman1": Protocol(max_iter=40),
     "mnist": MNIST_MEDIUM,
     "fashion_mnist": MNIST_MEDIUM,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from .results import Comparison, Summary, write_atomically
@@ -93,13 +94,24 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def save_table(comparison: Comparison, folder: str | Path) -> Path:
-    """Write table.md into `folder` and return its path."""
+def save_table(
+    comparison: Comparison, folder: str | Path, findings: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Write table.md into `folder` and return its path.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : str or Path
+    findings : sequence of (str, str)
+        Topics and sentences to write below the table.
+    """
     path = Path(folder) / "table.md"
     seeds = len({record.seed for record in comparison.records})
     state = "" if comparison.complete else " (interrupted, incomplete)"
     head = f"# {comparison.dataset}: {_seeds(seeds)}, {comparison.date}{state}\n\n"
     notes = "".join(f"\n- {note}" for note in comparison.notes)
+    notes += "".join(f"\n- {topic}: {words}" for topic, words in findings)
     write_atomically(path, head + table(comparison) + "\n" + notes + ("\n" if notes else ""))
     return path
 

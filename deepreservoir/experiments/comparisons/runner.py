@@ -14,6 +14,7 @@ from ...backend import resolve_device
 from ...datasets import Dataset, load_dataset
 from ...estimators import estimator_named
 from ...scaffold import check_seed
+from ..threads import suitable_threads
 from . import arms as arm
 from .arms import ARMS, LEFT_OUT, Record, Task
 from .protocol import Protocol, protocol_for
@@ -21,7 +22,8 @@ from .results import Comparison, merge_notes, now
 
 _AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
 
-Run = Callable[[], Iterable[Record]]
+# What the progress bar calls a run, and the run.
+Run = tuple[str, Callable[[], Iterable[Record]]]
 
 
 def _one(make: Callable[..., Record], *arguments: Any) -> list[Record]:
@@ -116,21 +118,28 @@ class _Runs:
 
     def _runs(self) -> Iterator[Run]:
         for seed in self.seeds:
+            at_seed = f"seed {seed}"
             for rank in self.ranks:
+                at = f"rank {rank}, {at_seed}"
                 if self.arms & _AFTER_ADAPTER:
-                    yield partial(arm.adapter_arms, self.task, rank, seed, self.arms)
+                    run = partial(arm.adapter_arms, self.task, rank, seed, self.arms)
+                    yield f"adapter, {at}", run
                 if "no_scaffold" in self.arms:
-                    yield partial(_one, arm.no_scaffold, self.task, rank, seed)
+                    yield (
+                        f"no_scaffold, {at}",
+                        partial(_one, arm.no_scaffold, self.task, rank, seed),
+                    )
                 if "equal_bytes" in self.arms:
-                    yield partial(self._equal_bytes, rank, seed)
+                    yield f"equal_bytes, {at}", partial(self._equal_bytes, rank, seed)
             if "full" in self.arms:
-                yield partial(_one, arm.full, self.task, seed)
+                yield f"full, {at_seed}", partial(_one, arm.full, self.task, seed)
             if "random_features" in self.arms:
-                yield partial(_one, arm.random_features, self.task, seed)
+                features = partial(_one, arm.random_features, self.task, seed)
+                yield f"random_features, {at_seed}", features
             if "echo_state" in self.arms:
-                yield partial(self._echo_state, seed)
+                yield f"echo_state, {at_seed}", partial(self._echo_state, seed)
         if "linear" in self.arms:
-            yield partial(_one, arm.linear, self.task, self.seeds[0])
+            yield "linear", partial(_one, arm.linear, self.task, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
         stored = arm.stored_bytes(self.task, rank)
@@ -232,8 +241,13 @@ def compare(
         )
 
     try:
-        for run in tqdm(planned.runs, unit="run", disable=not verbose):
-            records.extend(run())
+        with (
+            suitable_threads(data),
+            tqdm(planned.runs, desc=data.name, unit="run", disable=not verbose) as progress,
+        ):
+            for name, run in progress:
+                progress.set_postfix_str(name)
+                records.extend(run())
     except KeyboardInterrupt:
         if on_interrupt is not None:
             on_interrupt(result(complete=False))

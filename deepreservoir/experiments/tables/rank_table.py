@@ -17,6 +17,7 @@ from ...moments import moments, scale_of
 from ...search import RankSearch
 from ..comparisons.protocol import Protocol, protocol_for
 from ..comparisons.results import finite, machine, now, versions
+from ..threads import suitable_threads
 
 _SEED_BYTES = 8
 
@@ -182,7 +183,7 @@ def rank_table(
     )
     date = now()
     y_train, y_test = _targets(data)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), suitable_threads(data):
         # The table reports the first two itself; after an interruption there is no table.
         reported = "none of the ranks|no subspace dimension|training was interrupted"
         warnings.filterwarnings("ignore", reported, UserWarning)

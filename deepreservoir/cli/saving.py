@@ -1,0 +1,101 @@
+"""Writing results: what is at stake is checked before work starts, and told if it fails after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from ..files import check_target
+
+
+def check_writable(path: Path, source: Path) -> None:
+    """Raise an error before any work if a file cannot be written, or is the input file."""
+    if path.resolve() == source.resolve():
+        raise click.UsageError(f"{path} is an input and would be overwritten; name another file")
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.UsageError(
+            f"{path.name} cannot be written: {folder} is not a writable folder; name another file"
+        )
+    try:
+        check_target(path)
+    except OSError as error:
+        raise click.UsageError(
+            f"{path} cannot be written: {reason_of(error)}; name another file"
+        ) from None
+
+
+def new_folder(folder: Path, option: str = "--out") -> Path:
+    """Create and return a folder for results, or raise an error before any work."""
+    folder.mkdir(parents=True, exist_ok=True)
+    problem = None if os.access(folder, os.W_OK) else "it is not writable"
+    try:
+        check_target(folder / "results")
+    except OSError as error:
+        problem = reason_of(error)
+    if problem is not None:
+        raise click.ClickException(
+            f"{option} {folder} cannot be written to: {problem}; name another folder"
+        )
+    return folder
+
+
+def reason_of(error: OSError) -> str:
+    """Return why something could not be written."""
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:] if reason[1:2].islower() else reason
+
+
+def save(write: Callable[[Path], object], path: Path, what: str) -> click.ClickException | None:
+    """Write a file or a folder; if that fails, write it to a folder for temporary files.
+
+    Nothing is raised, so that the caller can first print what was found.
+
+    Parameters
+    ----------
+    write : callable
+        Writes to the path that it is given.
+    path : Path
+    what : str
+        What is written, for the message: "the model".
+
+    Returns
+    -------
+    ClickException or None
+        The error to raise after printing, if `path` could not be written.
+    """
+    try:
+        write(path)
+    except OSError as error:
+        # The error may name a file within the folder `path`.
+        named = error.filename or path
+        problem = f"{named} could not be written: {reason_of(error)}"
+        elsewhere = _elsewhere(write, path.name)
+        if elsewhere is None:
+            return click.ClickException(f"{problem}; {what} is lost")
+        return click.ClickException(f"{problem}; {what} is in {elsewhere} instead")
+    return None
+
+
+def _elsewhere(write: Callable[[Path], object], name: str) -> Path | None:
+    """Write to a new folder among the temporary files of the system; return the path, or None."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="deepreservoir-"))
+    except OSError:
+        return None
+    path = folder / name
+    try:
+        write(path)
+    except OSError:
+        for file in [*folder.rglob("*"), folder][::-1]:
+            with contextlib.suppress(OSError):
+                file.rmdir() if file.is_dir() else file.unlink()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        return None
+    return path

@@ -1,0 +1,174 @@
+"""What the columns of a table are taken for: numbers, categories, dates, or none of these."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cells import Table, is_missing
+from .columns import Column
+from .dates import date_format
+from .notation import is_code, notation_of, odd_ones
+
+#: A category with more values than this is reported with a warning.
+MANY_VALUES = 50
+
+_SHOWN = 6  # categories that a summary lists
+_FEW_NUMBERS = 20  # a column of words may have so many numbers among them
+_MOSTLY = 0.9  # share of cells, or of different values
+_ID_NAME = re.compile(
+    r"(?i:id|uuid|guid|index|row|row ?names?|row[ _]?(nr|no|number)|unnamed: \d+|)"
+    r"|(?i:.*[ _.-](id|uuid|guid))|.*[a-z]I[dD]"
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a column is taken for.
+
+    Attributes
+    ----------
+    name : str
+    words : str
+        A description, such as ``"number, 20 to 199"``.
+    column : Column or None
+        None for a column that is left out.
+    warning : str or None
+    """
+
+    name: str
+    words: str
+    column: Column | None = None
+    warning: str | None = None
+
+
+def taken_for(table: Table, name: str, chosen: bool = False) -> Taken:
+    """Return what a column of a table is taken for.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
+    chosen : bool, default=False
+        Whether the column was chosen by its name. It is then left out only if it has the same
+        value in every row.
+
+    Raises
+    ------
+    ValueError
+        If almost all cells are numbers, but not all: the message names the first that is not.
+    """
+    counts = Counter(table.columns[name])
+    values = {cell: n for cell, n in counts.items() if not is_missing(cell)}
+    present, total = sum(values.values()), len(table.lines)
+    if not values:
+        return Taken(name, "left out: it has no values")
+    gaps = f", {total - present:,} of {total:,} missing" if present < total else ""
+    if len(values) == 1 and not gaps:
+        return Taken(name, f"left out: the same value in every row, {_shown(values)}")
+    if 2 * present < total and not chosen:
+        return Taken(name, f"left out: mostly missing, {total - present:,} of {total:,} cells")
+    if len(values) == 1:  # a mark: what counts is whether it is there
+        column = Column(name, tuple(values))
+        return Taken(name, f"category of 1 value: {_shown(values)}{gaps}", column)
+    kind = _numbers(table, name, values, present, chosen)
+    kind = kind or _dates(name, values) or _categories(table, name, values, present, chosen)
+    return Taken(name, kind.words + gaps * (kind.column is not None), kind.column, kind.warning)
+
+
+def _numbers(
+    table: Table, name: str, values: dict[str, int], present: int, chosen: bool
+) -> Taken | None:
+    notation = None if is_code(values) else notation_of(values, comma=table.delimiter == ";")
+    if notation is None:
+        return None
+    column = Column(name, notation=notation)
+    numbers = column.numbers(table)
+    numbers = numbers[~np.isnan(numbers)]
+    whole = bool((numbers == np.round(numbers)).all())
+    if whole and present == len(values) and _ID_NAME.fullmatch(name) and not chosen:
+        return Taken(name, "left out: an identifier, different in every row")
+    also = f" {notation.words()}" if notation.words() else ""
+    return Taken(
+        name, f"number{also}, {_figure(numbers.min())} to {_figure(numbers.max())}", column
+    )
+
+
+def _dates(name: str, values: Collection[str]) -> Taken | None:
+    found, exchangeable = date_format(values)
+    if found is None:
+        return None
+    warning = None
+    if exchangeable:
+        first = next(iter(values))
+        warning = (
+            f"column {name!r}: dates such as {first} are read with the "
+            f"{'month' if found.text.startswith('%m') else 'day'} first; write them as "
+            "2026-01-31 if the other order is meant"
+        )
+    ends = min(values, key=found.days), max(values, key=found.days)
+    words = f"date, {ends[0]} to {ends[1]}, {len(found.parts)} features"
+    return Taken(name, words, Column(name, dates=found), warning)
+
+
+def _categories(
+    table: Table, name: str, values: dict[str, int], present: int, chosen: bool
+) -> Taken:
+    numbers, odd = odd_ones(values)
+    if odd is not None and numbers > _FEW_NUMBERS and numbers >= _MOSTLY * len(values):
+        row = table.lines[table.columns[name].index(odd)]
+        raise ValueError(
+            f"{table.path}, row {row}, column {name!r}: expected a number, as in other rows; got "
+            f"{odd!r}. Correct the cell, or leave the column out: --drop {name!r} (drop, in Python)"
+        )
+    if len(values) >= _MOSTLY * present and not chosen:
+        many = "in every row" if len(values) == present else "in nearly every row"
+        return Taken(name, f"left out: an identifier or free text, different {many}")
+    column = Column(name, tuple(sorted(values)))
+    code = "codes with leading zeros" if is_code(values) else "values"
+    words = f"category of {len(values):,} {code}: {_shown(values)}"
+    warning = None
+    if len(values) > MANY_VALUES:
+        warning = (
+            f"column {name!r} is taken for a category of {len(values):,} {code}, each of which "
+            "becomes a feature; if it is an identifier or free text, leave it out: --drop "
+            f"{name!r} (drop, in Python)"
+        )
+    return Taken(name, words, column, warning)
+
+
+def _shown(values: Collection[str]) -> str:
+    words = [w if len(w) <= 20 else w[:19] + "…" for w in sorted(values)[:_SHOWN]]
+    return ", ".join(words) + (", ..." if len(values) > _SHOWN else "")
+
+
+def _figure(number: float) -> str:
+    """Return a number with at most six digits, and with commas between thousands."""
+    if number.is_integer() and abs(number) < 1e15:
+        return f"{number:,.0f}"
+    return f"{number:,.6g}"
+
+
+def summary_lines(taken: Sequence[Taken]) -> list[str]:
+    """Return a table of the columns and what each is taken for, one line each.
+
+    In a wide table, numbers without a remark share one line.
+    """
+    rows = [(t.name or "(unnamed)", t.words) for t in taken]
+    if len(rows) > 20:
+        plain = [t for t in taken if t.words.startswith("number, ") and "missing" not in t.words]
+        if len(plain) > 5:
+            rows = [(t.name or "(unnamed)", t.words) for t in taken if t not in plain]
+            rows.append((f"{len(plain)} others", f"numbers: {_few([t.name for t in plain])}"))
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:{width}}  {words}" for name, words in rows]
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) <= 8:
+        return ", ".join(names)
+    return f"{', '.join(names[:4])}, ..., {names[-1]}"

@@ -1,0 +1,171 @@
+"""How the numbers of a column are written: thousands separators, decimal commas, percent signs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from .cells import is_number, number_of
+
+_THOUSANDS = (",", ".", " ", "'")
+_SPACES = dict.fromkeys(map(ord, "\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"), " ")
+_SIGNS = {ord("\N{MINUS SIGN}"): "-", ord("\N{RIGHT SINGLE QUOTATION MARK}"): "'"}
+_PADDED = re.compile(r"[+-]?0\d+")
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers are written.
+
+    Parameters
+    ----------
+    thousands : str, default=""
+        The separator of groups of three digits: a comma, a point, a space or an apostrophe.
+    decimal : str, default="."
+        A point or a comma.
+    unit : str, default=""
+        A percent sign or a currency symbol, which every number has. The number is that before the
+        sign: 5 for ``5%``.
+
+    Examples
+    --------
+    >>> Notation(thousands=",", unit="$").number("-$2,917,883.50")
+    -2917883.5
+    """
+
+    thousands: str = ""
+    decimal: str = "."
+    unit: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether numbers are written as in Python."""
+        return self == PLAIN
+
+    @cached_property
+    def _groups(self) -> re.Pattern[str]:
+        groups = rf"\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+" if self.thousands else r"\d+"
+        return re.compile(rf"[+-]?(?:{groups}|\d+)(?:{re.escape(self.decimal)}\d*)?")
+
+    def number(self, cell: str) -> float:
+        """Return the number that a cell contains.
+
+        Raises
+        ------
+        ValueError
+            If it is not a number in this notation.
+        """
+        if self.plain:
+            return number_of(cell)
+        text = cell.translate(_SPACES | _SIGNS)
+        if self.unit:
+            text = _without(text, self.unit)
+        if self.thousands or self.decimal != ".":
+            if not self._groups.fullmatch(text):
+                raise ValueError(f"expected a number {self.words()}; got {cell!r}")
+            text = text.replace(self.thousands, "").replace(self.decimal, ".")
+        return number_of(text)
+
+    def words(self) -> str:
+        """Return a description of what is unusual, or nothing.
+
+        Examples
+        --------
+        >>> Notation(thousands=".", decimal=",").words()
+        'with points between thousands and a decimal comma'
+        """
+        names = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
+        parts = [f"{names[self.thousands]} between thousands"] if self.thousands else []
+        parts += ["a decimal comma"] if self.decimal == "," else []
+        parts += [f"the sign {self.unit}"] if self.unit else []
+        return f"with {' and '.join(parts)}" if parts else ""
+
+
+#: Numbers as Python writes them.
+PLAIN = Notation()
+
+
+def _without(text: str, unit: str) -> str:
+    sign, rest = ("", text) if text[:1] not in ("+", "-") else (text[0], text[1:])
+    before = rest.startswith(unit)
+    if before == rest.endswith(unit):  # neither, or both
+        raise ValueError(f"expected a number with the sign {unit}; got {text!r}")
+    rest = (rest.removeprefix(unit) if before else rest.removesuffix(unit)).strip()
+    if sign and rest[:1] in ("+", "-"):
+        raise ValueError(f"expected a number with one sign; got {text!r}")
+    return sign + rest
+
+
+def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
+    """Return the notation in which all cells are numbers, or None.
+
+    Parameters
+    ----------
+    cells : collection of str
+        Distinct cells, without missing ones.
+    comma : bool, default=False
+        Whether a comma before three digits is a decimal comma rather than one between thousands,
+        as it is in files with semicolons.
+
+    Examples
+    --------
+    >>> notation_of(["1,250", "980"])
+    Notation(thousands=',', decimal='.', unit='')
+    >>> notation_of(["1,25", "980"])
+    Notation(thousands='', decimal=',', unit='')
+    >>> notation_of(["12%", "12"]) is None
+    True
+    """
+    unit = _unit_of(cells)
+    pairs = [("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", ".")]
+    if comma:
+        pairs[1:3] = [("", ","), (",", ".")]
+    for thousands, decimal in pairs:
+        notation = Notation(thousands, decimal, unit)
+        if all(_fits(notation, cell) for cell in cells):
+            return notation
+    return None
+
+
+def _fits(notation: Notation, cell: str) -> bool:
+    try:
+        notation.number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _unit_of(cells: Iterable[str]) -> str:
+    """Return the percent sign or the currency symbol of the first cell, or nothing."""
+    cell = next(iter(cells), "").lstrip("+-\N{MINUS SIGN}")
+    for character in (cell[:1], cell[-1:]):
+        if character == "%" or (character and unicodedata.category(character) == "Sc"):
+            return character
+    return ""
+
+
+def is_code(cells: Collection[str]) -> bool:
+    """Return whether cells are codes of digits, such as ``007``, rather than numbers.
+
+    Examples
+    --------
+    >>> is_code(["007", "12"]), is_code(["0.7", "12"]), is_code(["0", "12"])
+    (True, False, False)
+    """
+    padded = any(map(_PADDED.fullmatch, cells))
+    return padded and all(map(_WHOLE.fullmatch, cells))
+
+
+def odd_ones(cells: Iterable[str]) -> tuple[int, str | None]:
+    """Return how many cells are numbers in any notation, and the first cell that is not."""
+    numbers, odd = 0, None
+    for cell in cells:
+        if is_number(cell) or notation_of([cell]) is not None:
+            numbers += 1
+        elif odd is None:
+            odd = cell
+    return numbers, odd

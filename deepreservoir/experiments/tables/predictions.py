@@ -1,0 +1,205 @@
+"""Predictions of a saved model for the rows of a user's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import container
+from ...artifact.persist import load_contents
+from ...container import MAX_BYTES
+from ...datasets.cells import Table
+from ...datasets.columns import Column, Columns
+from ...datasets.learning_table import TableOptions
+from ...user_warnings import warn_user
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for the rows of a table.
+
+    Attributes
+    ----------
+    target : str
+        Name of the predicted column.
+    values : ndarray, shape (n,) or (n, n_outputs)
+    kept : dict of str to list of str
+        Columns of the table that are written before the predictions.
+    classes : ndarray or None
+        The classes of `probabilities`.
+    probabilities : ndarray of shape (n, n_classes), or None
+    """
+
+    target: str
+    values: np.ndarray
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    classes: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+
+    def to_csv(self) -> str:
+        """Return the text of a CSV file, one row per prediction."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator=os.linesep)
+        values = self.values.reshape(len(self.values), -1)
+        several = values.shape[1] > 1
+        names = [f"{self.target}.{i}" for i in range(values.shape[1])] if several else [self.target]
+        parts: list[Iterable[Sequence[Any]]] = [zip(*self.kept.values(), strict=True)]
+        parts = parts if self.kept else []
+        parts.append(values)
+        if self.classes is not None and self.probabilities is not None:
+            names += [f"{self.target}={label}" for label in self.classes]
+            parts.append(self.probabilities)
+        writer.writerow([*self.kept, *names])
+        for row in zip(*parts, strict=True):
+            writer.writerow([_cell(value) for part in row for value in part])
+        return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return repr(float(value)) if isinstance(value, float | np.floating) else value
+
+
+def predict_table(
+    model_path: Path,
+    data: Path,
+    device: str = "cpu",
+    max_bytes: int = MAX_BYTES,
+    *,
+    header: bool | None = None,
+    delimiter: str = ",",
+    encoding: str | None = None,
+    missing: str | None = None,
+    proba: bool = False,
+    keep: Sequence[str] = (),
+) -> Predictions:
+    """Return a saved model's predictions for the rows of a CSV file.
+
+    A model that was not fitted on a table selects the columns by its feature names; without
+    feature names, it reads all columns in order.
+
+    Parameters
+    ----------
+    model_path, data : Path
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+    max_bytes : int, default=2 GiB
+    header : bool, optional
+        Whether the first row has the names of the columns. By default it has, unless the model
+        was fitted on a table without a header.
+    delimiter, encoding : str, optional
+        As in :func:`deepreservoir.datasets.read_table`.
+    missing : {"error", "impute"}, optional
+        What to do with missing cells. By default what was done when the model was fitted.
+    proba : bool, default=False
+        Also return the probabilities of the classes.
+    keep : sequence of str
+        Columns of the table to return with the predictions.
+
+    Raises
+    ------
+    ArtifactError
+        If the model's file is refused.
+    ValueError
+        If the table does not have the columns that the model reads, or `proba` is given for a
+        model that predicts numbers.
+
+    Warns
+    -----
+    UserWarning
+        If a category has values that the training rows did not have.
+    """
+    contents = container.read(model_path, max_bytes)
+    model = load_contents(contents, model_path, device, max_bytes)
+    if proba and not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"{model_path} predicts numbers, which have no probabilities; leave out --proba "
+            "(proba, in Python)"
+        )
+    columns = None
+    if "table" in contents.document:
+        columns = Columns.from_dict(contents.document["table"], model_path)
+    if header is None:
+        header = columns is None or columns.names is None
+    options = TableOptions(header=header, delimiter=delimiter, encoding=encoding)
+    table = options.open(data)
+    for name in keep:
+        table.check_column(name)
+    kept = {name: table.columns[name] for name in keep}
+    if columns is None:
+        columns = _columns_of(model, table)
+    elif columns.names is not None and not table.header:
+        _name_by_place(table, columns.names, columns.target)
+    columns = replace(columns, missing=missing or columns.missing)
+    X = _features(columns, table, model, model_path)
+    with warnings.catch_warnings():
+        # The columns were selected by these names.
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        return Predictions(
+            columns.target,
+            np.asarray(model.predict(X)),
+            kept,
+            np.asarray(model.classes_) if proba else None,
+            np.asarray(model.predict_proba(X)) if proba else None,
+        )
+
+
+def _columns_of(model: Any, table: Table) -> Columns:
+    names = getattr(model, "feature_names_in_", None)
+    features = list(table.columns) if names is None else [str(name) for name in names]
+    return Columns("prediction", tuple(map(Column, features)))
+
+
+def _name_by_place(table: Table, names: Sequence[str], target: str) -> None:
+    """Name the columns of a table without a header as those that the model was fitted on.
+
+    The target may be absent: the columns after it are then one place further to the left.
+    """
+    found = len(table.columns)
+    if found == len(names) - 1:
+        others = [name for name in names if name != target]
+        table.columns = dict(zip(others, table.columns.values(), strict=True))
+    elif found != len(names):
+        raise ValueError(
+            f"{table.path} must have {len(names)} columns, or {len(names) - 1} without the target "
+            f"{target!r}, as the table that the model was fitted on; it has {found}"
+        )
+
+
+def _features(columns: Columns, table: Table, model: Any, model_path: Path) -> np.ndarray:
+    X = columns.encode(table)
+    if columns.means is None and np.isnan(X).any():
+        raise ValueError(
+            f"{model_path} has no means of the training rows to take for missing cells; fill them "
+            "in, or fit the model again"
+        )
+    if X.shape[1] != model.n_features_in_:
+        raise ValueError(
+            f"the model reads {model.n_features_in_} features; {table.path} gives {X.shape[1]}: "
+            f"{', '.join(columns.feature_names[:20])}"
+        )
+    for column in columns.features:
+        unseen = column.unseen(table)
+        if unseen:
+            warn_user(_unseen_words(table, column, unseen))
+    return columns.filled(X)
+
+
+def _unseen_words(table: Table, column: Column, unseen: dict[str, int]) -> str:
+    shown = [f"{value!r} ({_rows(n)})" for value, n in list(unseen.items())[:5]]
+    if len(unseen) > 5:
+        shown.append(f"{len(unseen) - 5:,} other values ({_rows(sum(list(unseen.values())[5:]))})")
+    return (
+        f"{table.path}, column {column.name!r}: the model was not fitted on the value"
+        f"{'s' if len(unseen) > 1 else ''} {', '.join(shown)}; predicted as none of the categories"
+    )
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"

@@ -1,0 +1,101 @@
+"""What a comparison says: whether the adapter is better than its controls, and what to use."""
+
+from __future__ import annotations
+
+from ..experiments.comparisons.results import Comparison
+from .findings import Pair, conclusions, listed, pairs, seeds, where
+from .scores import ComparisonScores, Scores
+from .summary import Row, at_words
+
+# Controls of the adapter: models that could be used in its place and are not larger, or cheaper.
+_CONTROLS = ("equal_bytes", "no_scaffold", "random_features", "echo_state", "linear")
+_MODELS = ("adapter", "full", *_CONTROLS)
+
+
+def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return what a comparison shows: a topic, and one or more sentences.
+
+    Scores are called level if they differ by at most the larger of their standard deviations over
+    seeds.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Examples
+    --------
+    >>> from deepreservoir import compare
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(32,), max_iter=2)
+    >>> done = compare("digits", (2,), seeds=1, arms=("adapter", "linear"), protocol=quick)
+    >>> [topic for topic, _ in comparison_findings(done)]
+    ['Simple references', 'Controls', 'What to use', 'Seeds']
+    """
+    scores = ComparisonScores(comparison)
+    found = conclusions(scores)
+    for topic, words in (("Controls", _controls(scores)), ("What to use", _best(scores))):
+        if words:
+            found.append((topic, words))
+    return [*found, *seeds(scores)]
+
+
+def _controls(scores: Scores) -> str:
+    """Say at which ranks the adapter is better than every control."""
+    compared = {arm: found for arm in _CONTROLS if (found := pairs(scores, arm))}
+    adapters = scores.scored("adapter")
+    if not compared or not adapters:
+        return ""
+    every = [pair for found in compared.values() for pair in found]
+    behind = [pair for pair in every if pair.level or pair.lead < 0]
+    ahead = [row for row in adapters if row not in [pair.adapter for pair in behind]]
+    if not ahead:
+        some = {arm: [p for p in found if p in behind] for arm, found in compared.items()}
+        names = [
+            f"{scores.name(arm)} ({_places(pairs_behind, compared[arm])})"
+            for arm, pairs_behind in some.items()
+            if pairs_behind
+        ]
+        return (
+            "At no rank is the adapter better than all of its controls here. As good, or better: "
+            f"{listed(names)}."
+        )
+    places = where([Pair(row, row) for row in ahead], [Pair(row, row) for row in adapters])
+    return (
+        f"The adapter is better than every control ({listed(map(scores.name, compared))}) at "
+        f"{places}, by more than one standard deviation."
+    )
+
+
+def _places(some: list[Pair], of: list[Pair]) -> str:
+    return f"at {where(some, of)}" if len(of) > 1 or some[0].adapter.at else "at every rank"
+
+
+def _best(scores: Scores) -> str:
+    """Name the best model, and the smallest one that is as good."""
+    rows = [row for arm in _MODELS for row in scores.scored(arm)]
+    if not scores.scored("adapter") or len({row.arm for row in rows}) < 2:
+        return ""
+    best = max(rows, key=lambda row: row.mean or 0.0)
+    level = [row for row in rows if row is best or Pair(row, best).level]
+    smallest = min(level, key=lambda row: (row.stored_bytes or 0, -(row.mean or 0.0)))
+    words = (
+        f"The highest score is {scores.score(best.mean or 0.0)}: {_named(scores, best)}, "
+        f"{best.stored_bytes:,} bytes"
+    )
+    if smallest is best:
+        return f"{words}. Nothing smaller is as good here: use it."
+    return (
+        f"{words}. As good within one standard deviation, and the smallest, is "
+        f"{_named(scores, smallest)}: {scores.score(smallest.mean or 0.0)} with "
+        f"{smallest.stored_bytes:,} bytes. Use it here."
+    )
+
+
+def _named(scores: Scores, row: Row) -> str:
+    names = {
+        "adapter": "the adapter",
+        "full": "the fully trained network",
+        "equal_bytes": "the dense network with the bytes of the adapter",
+        "no_scaffold": "the low-rank path without a scaffold",
+    }
+    return names.get(row.arm, scores.name(row.arm)) + (f" at {at_words(row.at)}" if row.at else "")
