@@ -119,7 +119,7 @@ REFUSED = [
     (("fit", "none.csv", "--target", "x", "--save", "m.st"), "does not exist"),
     (
         ("predict", "homes.csv", "homes.csv"),
-        "homes.csv: not a safetensors file, and so not a model",
+        "homes.csv: not a safetensors file, and so not",
     ),
     (("inspect", "homes.csv.gz"), "it is compressed with gzip"),
     (("predict", "ok.st", "short.csv"), "short.csv has no column 'rooms', which the model needs"),
