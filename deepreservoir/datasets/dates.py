@@ -19,9 +19,7 @@ _DAYS = (
     "%d-%m-%Y",
     "%d-%b-%Y",
     "%d %b %Y",
-    "%d %B %Y",
     "%b %d, %Y",
-    "%B %d, %Y",
 )
 _TIMES = (
     "%H:%M",
@@ -85,7 +83,12 @@ class DateFormat:
         ValueError
             If the cell is not a date in this format.
         """
-        date = datetime.strptime(cell, self.text)
+        try:
+            date = datetime.strptime(cell, self.text)
+        except ValueError:
+            if "%b" not in self.text:
+                raise
+            date = datetime.strptime(cell, self.text.replace("%b", "%B"))  # the month in full
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         return (date - _EPOCH).total_seconds() / _SECONDS
 

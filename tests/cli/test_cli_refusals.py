@@ -87,9 +87,7 @@ def test_compare_refuses_in_one_message(capsys, here, arguments, words):
         pytest.param(b"y\n1\n2\n", ["beside"], id="one column"),
         pytest.param(b"x,y\n1,a\n", ["2 rows"], id="one row"),
         pytest.param(b"x,y\n\xff,a\n", ["UTF-8"], id="not UTF-8"),
-        pytest.param(
-            b"x,y\nnan,a\n2,a\n3,b\n4,b\n", ["row 2", "'x'", "missing"], id="a NaN"
-        ),
+        pytest.param(b"x,y\nnan,a\n2,a\n3,b\n4,b\n", ["row 2", "'x'", "missing"], id="a NaN"),
         pytest.param(b"x,y\ninf,a\n2,a\n3,b\n4,b\n", ["row 2", "'x'", "finite"], id="infinite"),
         pytest.param(
             b"x,y\n" + b"1" * 200_000 + b",a\n2,b\n",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Integral
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
+from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from ...backend import resolve_device
@@ -242,9 +244,12 @@ def compare(
 
     try:
         with (
+            warnings.catch_warnings(),
             suitable_threads(data),
             tqdm(planned.runs, desc=data.name, unit="run", disable=not verbose) as progress,
         ):
+            # The protocol gives all arms the same number of epochs, enough for them or not.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             for name, run in progress:
                 progress.set_postfix_str(name)
                 records.extend(run())
