@@ -203,7 +203,7 @@ def predict_command(
     if out is None:
         click.echo(text, nl=False)
         return
-    failure = save(lambda place: write_whole(place, text.encode()), out, "the file of predictions")
+    failure = save(lambda place: write_whole(place, text.encode()), out, "the predictions")
     if failure is not None:
         raise failure
     click.echo(f"Wrote {out}")

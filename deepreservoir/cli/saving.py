@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -32,17 +33,26 @@ def check_writable(path: Path, source: Path) -> None:
 
 def new_folder(folder: Path, option: str = "--out") -> Path:
     """Create and return a folder for results, or raise an error before any work."""
+    check_folder(folder, option)
     folder.mkdir(parents=True, exist_ok=True)
-    problem = None if os.access(folder, os.W_OK) else "it is not writable"
-    try:
-        check_target(folder / "results")
-    except OSError as error:
-        problem = reason_of(error)
-    if problem is not None:
-        raise click.ClickException(
-            f"{option} {folder} cannot be written to: {problem}; name another folder"
-        )
     return folder
+
+
+def check_folder(folder: Path, option: str = "--out") -> None:
+    """Raise an error before any work if files cannot be written to a folder, which may be new."""
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
+        if not os.access(existing, os.W_OK):
+            raise PermissionError(errno.EACCES, f"{existing} is not writable")
+        check_target(existing / "results")
+    except OSError as error:
+        raise click.ClickException(
+            f"{option} {folder} cannot be written to: {reason_of(error)}; name another folder"
+        ) from None
 
 
 def reason_of(error: OSError) -> str:
@@ -73,12 +83,12 @@ def save(write: Callable[[Path], object], path: Path, what: str) -> click.ClickE
         write(path)
     except OSError as error:
         # The error may name a file within the folder `path`.
-        named = error.filename or path
-        problem = f"{named} could not be written: {reason_of(error)}"
+        problem = f"{error.filename or path} could not be written: {reason_of(error)}"
         elsewhere = _elsewhere(write, path.name)
+        verb = "are" if what.endswith("s") else "is"
         if elsewhere is None:
-            return click.ClickException(f"{problem}; {what} is lost")
-        return click.ClickException(f"{problem}; {what} is in {elsewhere} instead")
+            return click.ClickException(f"{problem}; {what} {verb} lost")
+        return click.ClickException(f"{problem}; {what} {verb} in {elsewhere} instead")
     return None
 
 

@@ -10,6 +10,7 @@ import click
 from ..reports import beside_table, summary_table
 from ..sweeps import Folder, dask_cluster, read_sweep, run_sweep
 from .base import checked_device, device_option, main
+from .saving import check_folder
 
 
 @main.command("sweep")
@@ -51,6 +52,7 @@ def sweep_command(
     chosen = checked_device(device) if scheduler is None else device
     sweep = read_sweep(declaration)
     folder = out or Path("deepreservoir-results") / sweep.name
+    check_folder(folder)
     executor = None if scheduler is None else dask_cluster(scheduler, device=device)
     try:
         result = run_sweep(
@@ -61,6 +63,9 @@ def sweep_command(
             device=chosen,
             verbose=sys.stderr.isatty(),
         )
+    except OSError:
+        _report_finished(folder)
+        raise
     except KeyboardInterrupt:
         if folder.is_dir():
             click.echo(
@@ -70,6 +75,16 @@ def sweep_command(
             )
         raise
     _report(result)
+
+
+def _report_finished(folder: Path) -> None:
+    """Print the runs that were recorded before a record could not be written."""
+    try:
+        finished = Folder(folder)
+        if finished.records():
+            click.echo(summary_table(finished))
+    except (OSError, ValueError):  # there is no sweep in the folder yet
+        return
 
 
 def _report(folder: Folder) -> None:
