@@ -10,6 +10,13 @@ from .summary import Row, at_words
 # Controls of the adapter: models that could be used in its place and are not larger, or cheaper.
 _CONTROLS = ("equal_bytes", "no_scaffold", "random_features", "echo_state", "linear")
 _MODELS = ("adapter", "full", *_CONTROLS)
+_NAMES = {
+    "adapter": "the adapter",
+    "full": "the fully trained network",
+    "equal_bytes": "the dense network of the same bytes",
+    "no_scaffold": "the low-rank path without a scaffold",
+    "echo_state": "the echo-state network",
+}
 
 
 def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
@@ -51,7 +58,7 @@ def _controls(scores: Scores) -> str:
     if not ahead:
         some = {arm: [p for p in found if p in behind] for arm, found in compared.items()}
         names = [
-            f"{scores.name(arm)} ({_places(pairs_behind, compared[arm])})"
+            f"{_name(scores, arm)} ({_places(pairs_behind, compared[arm])})"
             for arm, pairs_behind in some.items()
             if pairs_behind
         ]
@@ -61,7 +68,7 @@ def _controls(scores: Scores) -> str:
         )
     places = where([Pair(row, row) for row in ahead], [Pair(row, row) for row in adapters])
     return (
-        f"The adapter is better than every control ({listed(map(scores.name, compared))}) at "
+        f"The adapter is better than every control ({listed(_name(scores, arm) for arm in compared)}) at "
         f"{places}, by more than one standard deviation."
     )
 
@@ -91,11 +98,9 @@ def _best(scores: Scores) -> str:
     )
 
 
+def _name(scores: Scores, arm: str) -> str:
+    return _NAMES.get(arm, scores.name(arm))
+
+
 def _named(scores: Scores, row: Row) -> str:
-    names = {
-        "adapter": "the adapter",
-        "full": "the fully trained network",
-        "equal_bytes": "the dense network with the bytes of the adapter",
-        "no_scaffold": "the low-rank path without a scaffold",
-    }
-    return names.get(row.arm, scores.name(row.arm)) + (f" at {at_words(row.at)}" if row.at else "")
+    return _name(scores, row.arm) + (f" at {at_words(row.at)}" if row.at else "")
