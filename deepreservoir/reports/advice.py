@@ -23,7 +23,7 @@ def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     """Return what a comparison shows: a topic, and one or more sentences.
 
     Scores are called level if they differ by at most the larger of their standard deviations over
-    seeds.
+    seeds. With one seed, nothing is said of what to use.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     >>> quick = Protocol(hidden_layer_sizes=(32,), max_iter=2)
     >>> done = compare("digits", (2,), seeds=1, arms=("adapter", "linear"), protocol=quick)
     >>> [topic for topic, _ in comparison_findings(done)]
-    ['Simple references', 'Controls', 'What to use', 'Seeds']
+    ['Simple references', 'Seeds']
     """
     scores = ComparisonScores(comparison)
     found = conclusions(scores)
-    for topic, words in (("Controls", _controls(scores)), ("What to use", _best(scores))):
-        if words:
-            found.append((topic, words))
+    if scores.n_seeds > 1:  # one seed has no deviation to measure differences by
+        advice = {"Controls": _controls(scores), "What to use": _best(scores)}
+        found += [(topic, words) for topic, words in advice.items() if words]
     return [*found, *seeds(scores)]
 
 

@@ -95,6 +95,7 @@ def test_nothing_is_said_of_arms_that_were_not_run(scores, absent):
 
 def test_one_seed_is_a_reason_for_caution():
     words = said(made({"adapter": {1: 0.9}, "linear": 0.8}, seeds=1))
+    assert not {"Controls", "What to use"} & set(words)
     assert words["Seeds"].startswith("One seed per grid point: small differences may be due to")
 
 
