@@ -12,7 +12,7 @@ from ..artifact.summary import describe
 from ..container import SHORT_DTYPES
 from ..datasets.columns import MISSING
 from ..datasets.learning_table import TableOptions
-from ..estimators import DeepReservoirClassifier
+from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ..experiments.tables.predictions import predict_table
 from ..experiments.tables.references import sentence
 from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
@@ -23,8 +23,19 @@ from .table_options import Names, echo_columns, format_options, table_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
-_DEFAULTS = DeepReservoirClassifier()
-_DEFAULT_WIDTHS = ",".join(map(str, _DEFAULTS.hidden_layer_sizes))
+
+
+def _default(name: str) -> str:
+    """Return the default of an estimator's parameter, for the help of an option."""
+    kinds = {"classes": DeepReservoirClassifier(), "numbers": DeepReservoirRegressor()}
+    words = {kind: _shown(getattr(model, name)) for kind, model in kinds.items()}
+    if len(set(words.values())) == 1:
+        return f"[default: {words['classes']}]"
+    return f"[default: {', '.join(f'{value} for {kind}' for kind, value in words.items())}]"
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
 
 
 @main.command("fit")
@@ -41,29 +52,29 @@ _DEFAULT_WIDTHS = ",".join(map(str, _DEFAULTS.hidden_layer_sizes))
     "--layers",
     "hidden_layer_sizes",
     type=Numbers(),
-    help=f"Widths of the hidden layers.  [default: {_DEFAULT_WIDTHS}]",
+    help=f"Widths of the hidden layers.  {_default('hidden_layer_sizes')}",
 )
 @click.option(
     "--epochs",
     "max_iter",
     type=click.IntRange(min=1),
-    help=f"Maximum number of epochs.  [default: {_DEFAULTS.max_iter}]",
+    help=f"Maximum number of epochs.  {_default('max_iter')}",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    help="Rows per training step.  [default: 128]",
+    help=f"Rows per training step.  {_default('batch_size')}",
 )
 @click.option(
     "--learning-rate",
     "learning_rate_init",
     type=float,
-    help=f"Learning rate at the start.  [default: {_DEFAULTS.learning_rate_init:g}]",
+    help=f"Learning rate at the start.  {_default('learning_rate_init')}",
 )
 @click.option(
     "--weight-decay",
     type=float,
-    help=f"Decay of the trained matrices.  [default: {_DEFAULTS.weight_decay:g}]",
+    help=f"Decay of the trained matrices.  {_default('weight_decay')}",
 )
 @click.option(
     "--early-stopping",
@@ -74,7 +85,7 @@ _DEFAULT_WIDTHS = ",".join(map(str, _DEFAULTS.hidden_layer_sizes))
 @click.option(
     "--bias/--no-bias",
     default=None,
-    help="Train a bias in each hidden layer, or none.  [default: as in Python]",
+    help=f"Train a bias in each hidden layer, or none.  {_default('bias')}",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(

@@ -67,9 +67,10 @@ def _controls(scores: Scores) -> str:
             f"{listed(names)}."
         )
     places = where([Pair(row, row) for row in ahead], [Pair(row, row) for row in adapters])
+    controls = listed(_name(scores, arm) for arm in compared)
     return (
-        f"The adapter is better than every control ({listed(_name(scores, arm) for arm in compared)}) at "
-        f"{places}, by more than one standard deviation."
+        f"The adapter is better than every control ({controls}) at {places}, by more than one "
+        "standard deviation over seeds."
     )
 
 

@@ -38,7 +38,7 @@ def test_an_adapter_that_is_ahead_is_named_with_its_ranks_and_used():
     assert words["Controls"] == (
         "The adapter is better than every control (the dense network of the same bytes, the "
         "low-rank path without a scaffold and logistic regression) at rank 4, by more than one "
-        "standard deviation."
+        "standard deviation over seeds."
     )
     assert words["What to use"] == (
         "The highest score is 90.00 %: the adapter at rank 4, 16,000 bytes. Nothing smaller is as "
