@@ -167,6 +167,12 @@ def _bytes(scores: Scores) -> str:
             f"{network} is as good as the adapter, within one standard deviation, at "
             f"{where(level, compared)}."
         )
+    ahead = sorted((p for p in compared if p.lead > 0 and not p.level), key=lambda p: p.lead)
+    if ahead and sentences:
+        leads = [p.lead for p in ahead]
+        sentences.append(
+            f"The adapter is better at {where(ahead, compared)}, by {_between(scores, leads)}."
+        )
     if not sentences:
         least = min(compared, key=lambda p: p.lead)
         sentences.append(

@@ -90,13 +90,14 @@ def test_a_control_without_a_scaffold_that_is_worse_is_told_by_how_much(tmp_path
          "at every rank, by at least 5.00 points (rank 4)."),
         ({1: 0.95, 4: 0.85}, "A dense network of the same stored size is better than the adapter "
          "at rank 1, by up to 5.00 points (rank 1). If only the file size matters, it is the "
-         "better choice there."),
+         "better choice there. The adapter is better at rank 4, by 5.00 points."),
         ({1: 0.95, 4: 0.895}, "A dense network of the same stored size is better than the adapter "
          "at rank 1, by up to 5.00 points (rank 1). If only the file size matters, it is the "
          "better choice there. It is as good as the adapter, within one standard deviation, at "
          "rank 4."),
         ({1: 0.80, 4: 0.905}, "A dense network of the same stored size is as good as the adapter, "
-         "within one standard deviation, at rank 4."),
+         "within one standard deviation, at rank 4. The adapter is better at rank 1, by 10.00 "
+         "points."),
     ],
 )  # fmt: skip
 def test_a_dense_network_of_the_same_bytes_is_owned_up_to(tmp_path, dense, expected):
