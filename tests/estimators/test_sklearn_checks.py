@@ -52,7 +52,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, RankSearch
 warnings.simplefilter("ignore")
 for kind in (DeepReservoirClassifier, DeepReservoirRegressor):
-    model = kind((8,), max_iter=40, learning_rate_init=0.05)
+    model = kind((8,), max_iter=40, learning_rate_init=0.05, weight_decay=0.01, dropout=0.0)
     search = RankSearch(model, eps=100.0, cv=2, n_seeds=1, random_state=0)
     results = check_estimator(search, on_skip=None, on_fail=None)
     for result in results:
