@@ -51,7 +51,9 @@ def save(
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted estimator of deepreservoir, or a pipeline of StandardScalers that ends in one.
+        A fitted estimator of deepreservoir, or a pipeline that ends in one. The steps before it
+        can be scalers, encoders, imputers and vectorizers of scikit-learn, nested pipelines and
+        ColumnTransformers of them, and classes that :func:`register_transformer` has been told.
     path : str or path
     dtype : {"float16", "bfloat16"} or None, default=None
         Store the trained parameters in 16 bits. None keeps their own type, so that the
@@ -67,8 +69,8 @@ def save(
     Raises
     ------
     ArtifactError
-        If the model is not one of deepreservoir's, or contains objects that only a pickle can
-        store.
+        If the model is not one of deepreservoir's, a step before it is of a class that is not
+        registered, or the model contains objects that only a pickle can store.
     NotFittedError
         If it is not fitted.
 
@@ -117,6 +119,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
     if dtype is not None:
         contents.dtypes.update(dict.fromkeys(kind.adapter_names(contents), dtype))
         contents.document["precision"] = _precision(model, contents, dtype, X, y)
+    container.check_depth(contents.document, "the description of the model")
     return contents
 
 
