@@ -288,7 +288,10 @@ def test_a_file_that_says_something_else_is_refused(case, tmp_path):
 
 
 PIPELINES = {
-    "class": (set_at("preprocessing", "steps", 0, "class", to="Evil"), "'Evil', which is not registered"),
+    "class": (
+        set_at("preprocessing", "steps", 0, "class", to="Evil"),
+        "'Evil', which is not registered",
+    ),
     "width": (set_at("preprocessing", "steps", 0, "n_features", to=5), r"must have shape \(5,\)"),
     "flag": (
         set_at("preprocessing", "steps", 0, "params", "with_std", to=False),

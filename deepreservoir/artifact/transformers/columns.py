@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -99,6 +100,8 @@ def _unpack_pipeline(pipeline: Pipeline, state: State) -> None:
 
 
 def _pack_columns(transformer: ColumnTransformer) -> State:
+    if not hasattr(transformer, "transformers_"):
+        raise NotFittedError("a ColumnTransformer is not fitted yet; call fit of the pipeline")
     if not hasattr(transformer, "sparse_output_"):
         raise ArtifactError("a ColumnTransformer that outputs no columns cannot be saved")
     # Those of `_columns` are what a callable selected when the transformer was fitted.

@@ -168,11 +168,15 @@ def pack_transformer(transformer: Any, label: str) -> tuple[dict[str, Any], dict
         If it is not fitted.
     """
     format_ = _format_of(transformer, label)
-    check_is_fitted(transformer)
+    if not format_.children:  # otherwise its parts are checked
+        check_is_fitted(transformer)
     # Of a pipeline, these are properties, which its first step decides.
     own = vars(transformer)
     names = own.get("feature_names_in_")
-    state = format_.pack(transformer)
+    try:
+        state = format_.pack(transformer)
+    except ArtifactError as error:  # of a part
+        raise ArtifactError(f"{label}: {error}") from None
     for name, array in state.arrays.items():
         if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
             raise ArtifactError(
