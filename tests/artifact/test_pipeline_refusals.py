@@ -188,7 +188,7 @@ def test_a_pipeline_that_says_something_else_is_refused(case, mixed_file):
 
 
 @pytest.mark.parametrize(
-    "n", [pytest.param(150, id="some"), pytest.param(6000, id="many", marks=pytest.mark.slow)]
+    "n", [pytest.param(150, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)]
 )
 def test_a_forged_pipeline_is_refused_or_is_a_model(n, mixed_file):
     rng = random.Random(n)
