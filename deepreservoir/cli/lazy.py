@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 import click
-from click.utils import make_default_short_help
 
 
 class LazyGroup(click.Group):
@@ -35,7 +34,6 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)
         limit = formatter.width - 6 - max(map(len, names))
+        shown = {name: click.Command(name, help=self.modules[name][1]) for name in names}
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, make_default_short_help(self.modules[name][1], limit)) for name in names]
-            )
+            formatter.write_dl([(k, each.get_short_help_str(limit)) for k, each in shown.items()])
