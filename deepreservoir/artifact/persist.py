@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from .. import container
 from ..backend import Device, resolve_device
+from ..choices import DeviceName, ShortDtypeName
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
@@ -40,7 +41,7 @@ def save(
     model: Any,
     path: str | os.PathLike[str],
     *,
-    dtype: str | None = None,
+    dtype: ShortDtypeName | None = None,
     X: Any = None,
     y: Any = None,
 ) -> Path:
@@ -143,7 +144,9 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     }
 
 
-def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = MAX_BYTES) -> Any:
+def load(
+    path: str | os.PathLike[str], device: DeviceName = "cpu", *, max_bytes: int = MAX_BYTES
+) -> Any:
     """Load a saved model; its scaffold is redrawn from the seed and checked.
 
     Parameters
