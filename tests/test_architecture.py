@@ -80,6 +80,7 @@ FOREIGN = {
     "matplotlib": {"experiments", "reports"},
     "joblib": {"search", "sweeps"},
     "distributed": {"sweeps"},
+    "pandas": {"experiments"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
