@@ -10,9 +10,14 @@ from pipeline_tools import FRAME, N, after, mixed
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
 from test_fuzz import changed_document
 
 from deepreservoir import ArtifactError, DeepReservoirClassifier, container, load, save
@@ -185,6 +190,30 @@ def test_a_pipeline_that_says_something_else_is_refused(case, mixed_file):
     with pytest.raises(ArtifactError, match=message) as caught:
         load(forged(mixed_file, change))
     assert str(caught.value).startswith(str(mixed_file.parent))
+
+
+@pytest.mark.parametrize("n", [0, -1, 1 << 40, 10**40])
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        make_column_transformer((MinMaxScaler(), slice(0, 2)), remainder="passthrough"),
+        make_column_transformer((MinMaxScaler(), slice(0, 2)), (RobustScaler(), slice(2, None))),
+        MissingIndicator(features="all"),
+        StandardScaler(with_mean=False, with_std=False),
+    ],
+    ids=str,
+)
+def test_a_number_of_features_for_which_there_is_no_memory_is_refused(transformer, n, tmp_path):
+    path = save(after(transformer), tmp_path / "m.safetensors")
+
+    def change(document, tensors):
+        step = document["preprocessing"]["steps"][0]
+        step["n_features"] = n
+        if "n_features" in step["fitted"]:
+            step["fitted"]["n_features"] = n
+
+    with pytest.raises(ArtifactError, match="must have at least one feature, and at most"):
+        load(forged(path, change))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ _ENTRIES = {
     "fitted": dict,
 }
 _OUTPUTS = ("default", "pandas", "polars")
+#: Maximum number of features of a transformer, unless it has an array of that size.
+MAX_FEATURES = 1 << 20
 
 
 @dataclass
@@ -36,7 +38,7 @@ class State:
     values : dict of str to object
         JSON data: dictionaries with string keys, lists, strings, finite numbers, booleans, None.
     arrays : dict of str to ndarray
-        Arrays of float32 or float64 with finite values, by names without ``"."``.
+        Arrays of float32 or float64 with finite values.
 
     Examples
     --------
@@ -184,6 +186,7 @@ def pack_transformer(transformer: Any, label: str) -> tuple[dict[str, Any], dict
                 f"{array.dtype} with {array.ravel()[~np.isfinite(array.ravel())][:1]}. Was a "
                 "column without any value at fit? Leave it out"
             )
+    _check_features(own.get("n_features_in_"), state.arrays, label)
     document = {
         "class": type(transformer).__name__,
         "params": _params_of(transformer, format_, label),
@@ -228,11 +231,8 @@ def unpack_transformer(data: Any, arrays: dict[str, np.ndarray], label: str) -> 
         transformer._sklearn_output_config = {"transform": fields["output"]}
     names = names_of(fields["feature_names"], f"{label}, feature_names")
     if fields["n_features"] is not None:
+        _check_features(fields["n_features"], arrays, label)
         transformer.n_features_in_ = fields["n_features"]
-        if fields["n_features"] < 1:
-            raise ArtifactError(
-                f"{label} must have at least one feature; got {fields['n_features']}"
-            )
     if names is not None:
         transformer.feature_names_in_ = names
         if len(names) != fields["n_features"]:
@@ -266,6 +266,15 @@ def n_outputs(transformer: Any) -> int | None:
         return len(transformer.get_feature_names_out())
     except (AttributeError, ValueError):  # it has no such method, or its names are not unique
         return None
+
+
+def _check_features(n: int | None, arrays: dict[str, np.ndarray], label: str) -> None:
+    """Raise unless a number of features is one for which lists of names can be made."""
+    limit = max([MAX_FEATURES, *(array.size for array in arrays.values())])
+    if n is not None and not 1 <= n <= limit:
+        raise ArtifactError(
+            f"{label} must have at least one feature, and at most {limit:,}; got {n}"
+        )
 
 
 def _known() -> str:
