@@ -5,29 +5,59 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
 from ..backend import DEVICES, Device, cuda_problem, resolve_device
-from ..datasets import DATASETS, Dataset, DatasetUnavailable, load_dataset, read_table
-from ..sweeps import ClusterUnavailable
+from .lazy import LazyGroup
+
+if TYPE_CHECKING:
+    from ..datasets import Dataset
+
+# The module of each command, and its first sentence for the help of the program.
+_COMMANDS = {
+    "compare": ("compare", "Compare adapters with full training and controls."),
+    "fit": ("models", "Fit a model on a table and save it."),
+    "forecast": ("forecast", "Forecast a time series with an echo-state network."),
+    "inspect": (
+        "models",
+        "Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.",
+    ),
+    "predict": ("models", "Predict the rows of a table with a saved model."),
+    "rank": ("rank", "Find the smallest sufficient rank of a task."),
+    "report": ("report", "Write the results of a sweep as an HTML page."),
+    "scaffold": (
+        "scaffold",
+        "Draw the frozen weights of one layer and print their statistics and digest.",
+    ),
+    "sweep": ("sweep", "Run a declared grid on several seeds, with controls."),
+}
 
 
-class Group(click.Group):
+class Group(LazyGroup):
     """A group whose commands report invalid input in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, DatasetUnavailable, ClusterUnavailable, ArithmeticError) as error:
+        except click.exceptions.Exit:  # after --help
+            raise
+        except (ValueError, ArithmeticError) as error:
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {error}") from error
         except OSError as error:
             reason = error.strerror or str(error)
-            raise click.ClickException(f"{error.filename or 'file'}: {reason}") from error
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{reason}") from error
+        except RuntimeError as error:
+            from ..sweeps import ClusterUnavailable
+
+            if isinstance(error, ClusterUnavailable):
+                raise click.ClickException(str(error)) from error
+            raise
 
 
 class Numbers(click.ParamType):
@@ -102,6 +132,8 @@ def dataset_or_table(name: str, target: str | None, also: Iterable[str] = ()) ->
     also : iterable of str
         Other names that the command accepts, for the message.
     """
+    from ..datasets import DATASETS, load_dataset, read_table
+
     if name in DATASETS:
         if target is not None:
             raise click.UsageError(f"--target is for CSV files; {name} has its own target")
@@ -116,7 +148,11 @@ def dataset_or_table(name: str, target: str | None, also: Iterable[str] = ()) ->
     return read_table(name, target)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    modules={name: (f"{__package__}.{module}", text) for name, (module, text) in _COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 def main() -> None:
     """Deep networks as reservoirs: frozen weights from a seed, a few kilobytes of parameters."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from ..choices import ActivationName, HeadName
 from ..models import MLPConfig
 from .base.classifier import DeepClassifier
 from .base.descriptions import documented
@@ -20,10 +21,10 @@ class Perceptron(AdaptationParameters):
     """The parameters of a multilayer perceptron, and its configuration."""
 
     hidden_layer_sizes: tuple[int, ...] = (256, 128)
-    activation: str = "relu"
+    activation: ActivationName = "relu"
     _: KW_ONLY
-    head: str = "full"
-    bias: bool | str = True
+    head: HeadName = "full"
+    bias: bool | Literal["paper"] = True
     layer_norm: bool = False
     residual: bool = False
     dropout: float = 0.0

@@ -11,6 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 from tqdm.auto import tqdm
 
 from ...backend import resolve_device
+from ...choices import DeviceName
 from ...datasets import Dataset, load_dataset
 from ...estimators import estimator_named
 from ...scaffold import check_seed
@@ -158,7 +159,7 @@ def compare(
     *,
     protocol: Protocol | None = None,
     estimator: str | type | None = None,
-    device: str = "cpu",
+    device: DeviceName = "cpu",
     verbose: bool = False,
     on_interrupt: Callable[[Comparison], None] | None = None,
 ) -> Comparison:

@@ -21,6 +21,7 @@ from ...datasets.cells import Table
 from ...datasets.columns import Columns
 from ...datasets.table import table_target
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from .frame import frame_of, reads_frame
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def predict_table(
     """Return the target's name and a saved model's predictions for the rows of a CSV file.
 
     A model that was not fitted on a table selects the columns by its feature names; without
-    feature names, it reads all columns in order.
+    feature names, it reads all columns in order. A pipeline that was fitted on a data frame, and
+    begins with a ColumnTransformer, an encoder or an imputer, gets its columns as a data frame.
 
     Raises
     ------
@@ -104,6 +106,8 @@ def predict_table(
     contents = container.read(model_path, max_bytes)
     model = load_contents(contents, model_path, device, max_bytes)
     table = Table(data)
+    if reads_frame(model):
+        return "prediction", np.asarray(model.predict(frame_of(model, table)))
     if "table" in contents.document:
         columns = Columns.from_dict(contents.document["table"], model_path)
     else:
