@@ -42,7 +42,8 @@ figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 axes.plot(sizes, scores, "o-", label="frozen network with adapters")
 axes.axhline(reference, color="black", linestyle="--", label="logistic regression")
 for rank, size, score in zip(ranks, sizes, scores, strict=True):
-    axes.annotate(f"rank {rank}", (size, score), textcoords="offset points", xytext=(4, -12))
+    place = {"textcoords": "offset points", "xytext": (0, 7), "ha": "center"}
+    axes.annotate(f"rank {rank}", (size, score), **place)
 axes.set(xlabel="trained parameters", ylabel="accuracy on 450 held-out images")
 axes.legend()
 plt.show()

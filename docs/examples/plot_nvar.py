@@ -8,8 +8,8 @@ their products. With a ridge regression, these forecast the Lorenz system from a
 
 # %%
 # Two lags of three variables and all their products of two and three factors are 84 features. The
-# regression predicts the change from one step to the next. The series is standardised first, so that
-# no product is much larger than the others.
+# regression predicts the change from one step to the next. The series is standardised first, so
+# that no product is much larger than the others.
 
 import matplotlib.pyplot as plt
 import numpy as np
