@@ -15,7 +15,7 @@ import warnings
 from sklearn.utils.estimator_checks import check_estimator
 import deepreservoir
 warnings.simplefilter("ignore")
-results = check_estimator(deepreservoir.{name}(), on_skip=None, on_fail=None)
+results = check_estimator(deepreservoir.{name}({sizes}), on_skip=None, on_fail=None)
 for result in results:
     if result["status"] != "passed":
         print(result["check_name"], result["status"], result["exception"])
@@ -23,19 +23,22 @@ print(len(results), "checks")
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "DeepReservoirClassifier",
-        "DeepReservoirRegressor",
-        "EchoStateClassifier",
-        "SeedGatedClassifier",
-    ],
-)
-def test_every_check_passes_and_none_is_skipped(name):
+# Small models make the same calls as models of the default sizes, in a fraction of the time.
+SMALL = {
+    "DeepReservoirClassifier": "hidden_layer_sizes=(16,)",
+    "DeepReservoirRegressor": "hidden_layer_sizes=(16,)",
+    "EchoStateClassifier": "units=50",
+    "SeedGatedClassifier": "hidden_layer_sizes=(16,)",
+}
+
+
+@pytest.mark.parametrize("sizes", ["small", pytest.param("default", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_check_passes_and_none_is_skipped(name, sizes):
     pytest.importorskip("array_api_strict")
+    program = PROGRAM.format(name=name, sizes=SMALL[name] if sizes == "small" else "")
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(name=name)],
+        [sys.executable, "-c", program],
         env={**os.environ, "SCIPY_ARRAY_API": "1"},
         capture_output=True,
         text=True,
