@@ -57,6 +57,7 @@ _PUBLIC = {
     "export_onnx": "artifact.to_onnx",
     "export_peft": "artifact.to_peft",
     "load": "artifact.persist",
+    "register_transformer": "artifact.transformers",
     "materialise": "artifact.dense_weights",
     "save": "artifact.persist",
     "compare": "experiments",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .artifact.persist import save as save
     from .artifact.to_onnx import export_onnx as export_onnx
     from .artifact.to_peft import export_peft as export_peft
+    from .artifact.transformers import register_transformer as register_transformer
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
     from .estimators import DeepClassifier as DeepClassifier

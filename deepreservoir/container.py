@@ -281,11 +281,11 @@ def _json(text: bytes | str, label: str) -> dict[str, Any]:
         raise ArtifactError(f"{label} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ArtifactError(f"{label} must be a JSON object; got {type(value).__name__}")
-    _check_depth(value, label)
+    check_depth(value, label)
     return value
 
 
-def _check_depth(value: dict[str, Any], label: str) -> None:
+def check_depth(value: dict[str, Any], label: str) -> None:
     """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):

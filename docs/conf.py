@@ -3,6 +3,8 @@
 Nothing here needs the network: no intersphinx, no fonts or scripts from elsewhere.
 """
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 from deepreservoir import __version__
 
 project = "deepreservoir"
@@ -10,9 +12,39 @@ author = "the deepreservoir developers"
 copyright = "2026, the deepreservoir developers"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
-exclude_patterns = ["_build", "_templates"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "examples", "sg_execution_times.rst"]
 templates_path = ["_templates"]
+
+# The examples are executed by every build, so that what they print and draw is current.
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_classifier.py",
+            "plot_regressor.py",
+            "plot_seed_gating.py",
+            "plot_rank_search.py",
+            "plot_series_classifier.py",
+            "plot_forecast.py",
+            "plot_nvar.py",
+            "*",
+        ]
+    ),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "write_computation_times": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+}
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -30,32 +62,16 @@ html_title = f"deepreservoir {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+# Without a mode, the theme reports an error on every visitor's console.
+html_context = {"default_mode": "auto"}
+html_favicon = "_static/icon.svg"
 html_theme_options = {
     "navigation_with_keys": False,
     "navbar_align": "left",
-    "header_links_before_dropdown": 3,
+    "header_links_before_dropdown": 5,  # all parts of the documentation, in one row
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# The pages are listed at the top; only the pages of single names need a list at the side.
-html_sidebars = {
-    name: []
-    for name in (
-        "index",
-        "quickstart",
-        "reservoirs",
-        "models",
-        "ranks",
-        "sweeps",
-        "analysis",
-        "seed_gating",
-        "concepts",
-        "cli",
-        "add_architecture",
-        "api",
-        "architecture",
-        "benchmarks",
-        "changelog",
-    )
-}
+# Pages without others beside them need no list of pages at the side.
+html_sidebars = {"index": [], "quickstart": []}

@@ -21,6 +21,7 @@ TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS / "device"))
 
 import target  # noqa: E402
+from quick_tests import QUICK  # noqa: E402
 
 #: Folders whose tests run on a device too, unless they are marked `host`.
 ON_DEVICES = {"artifact", "engine", "estimators", "esn", "scaffold", "device"}
@@ -84,6 +85,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"on the host only: {reason}"))
         if mode == "standin" and item.get_closest_marker("long_in_the_shim"):
             item.add_marker(pytest.mark.skip(reason="it would take long in the shim"))
+        if _is_quick(item):
+            item.add_marker(pytest.mark.quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    if not item.path.is_relative_to(TESTS) or item.get_closest_marker("slow"):
+        return False
+    return item.path.relative_to(TESTS).as_posix() in QUICK
 
 
 def _runs_on_devices(item: pytest.Item) -> bool:

@@ -11,7 +11,7 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("checks", "files", "moments", "thread_limits", "user_warnings"),
+    ("checks", "choices", "files", "moments", "thread_limits", "user_warnings"),
     ("backend", "container"),
     ("document", "kernels"),
     ("scaffold", "params", "inputs"),
@@ -80,6 +80,7 @@ FOREIGN = {
     "matplotlib": {"experiments", "reports"},
     "joblib": {"search", "sweeps"},
     "distributed": {"sweeps"},
+    "pandas": {"experiments"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

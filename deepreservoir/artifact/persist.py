@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from .. import container
 from ..backend import Device, resolve_device
+from ..choices import DeviceName, ShortDtypeName
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
 from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
@@ -40,7 +41,7 @@ def save(
     model: Any,
     path: str | os.PathLike[str],
     *,
-    dtype: str | None = None,
+    dtype: ShortDtypeName | None = None,
     X: Any = None,
     y: Any = None,
 ) -> Path:
@@ -51,7 +52,9 @@ def save(
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted estimator of deepreservoir, or a pipeline of StandardScalers that ends in one.
+        A fitted estimator of deepreservoir, or a pipeline that ends in one. The steps before it
+        can be scalers, encoders, imputers and vectorizers of scikit-learn, nested pipelines and
+        ColumnTransformers of them, and classes that :func:`register_transformer` has been told.
     path : str or path
     dtype : {"float16", "bfloat16"} or None, default=None
         Store the trained parameters in 16 bits. None keeps their own type, so that the
@@ -67,8 +70,8 @@ def save(
     Raises
     ------
     ArtifactError
-        If the model is not one of deepreservoir's, or contains objects that only a pickle can
-        store.
+        If the model is not one of deepreservoir's, a step before it is of a class that is not
+        registered, or the model contains objects that only a pickle can store.
     NotFittedError
         If it is not fitted.
 
@@ -117,6 +120,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
     if dtype is not None:
         contents.dtypes.update(dict.fromkeys(kind.adapter_names(contents), dtype))
         contents.document["precision"] = _precision(model, contents, dtype, X, y)
+    container.check_depth(contents.document, "the description of the model")
     return contents
 
 
@@ -140,7 +144,9 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     }
 
 
-def load(path: str | os.PathLike[str], device: str = "cpu", *, max_bytes: int = MAX_BYTES) -> Any:
+def load(
+    path: str | os.PathLike[str], device: DeviceName = "cpu", *, max_bytes: int = MAX_BYTES
+) -> Any:
     """Load a saved model; its scaffold is redrawn from the seed and checked.
 
     Parameters

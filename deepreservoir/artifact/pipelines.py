@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted
 
 from ..container import ArtifactError
-from ..document import entries, names_of
+from ..document import entries
+from .transformers import State
+from .transformers.columns import check_width, pack_steps, unpack_steps
 
-_STEP = {
+# In files of version 0.1.0, all steps are StandardScalers, with these entries.
+_STANDARD_0_1_0 = {
     "name": str,
     "class": str,
     "with_mean": bool,
@@ -21,11 +22,6 @@ _STEP = {
     "n_features": int,
     "feature_names": (list, type(None)),
 }
-_STATISTICS = ("mean", "var", "scale")
-
-
-def _passes(step: Any) -> bool:
-    return step is None or step == "passthrough"
 
 
 def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -42,42 +38,13 @@ def steps_of(model: Any) -> tuple[Any, list[dict[str, Any]], dict[str, np.ndarra
     Raises
     ------
     ArtifactError
-        If a step is not a StandardScaler.
+        If a step is of a class that is not registered, or contains what only a pickle can store.
     """
     if not isinstance(model, Pipeline):
         return model, [], {}
-    steps: list[dict[str, Any]] = []
-    tensors: dict[str, np.ndarray] = {}
-    for name, step in model.steps[:-1]:
-        if _passes(step):
-            continue
-        if type(step) is not StandardScaler:
-            raise ArtifactError(
-                f"step {name!r} of the pipeline is a {type(step).__name__}; only StandardScaler "
-                "can be saved. Apply other steps beforehand, and save the rest"
-            )
-        check_is_fitted(step)
-        if np.ndim(step.n_samples_seen_):
-            raise ArtifactError(
-                f"step {name!r} was fitted on missing values; impute them before fitting"
-            )
-        names = getattr(step, "feature_names_in_", None)
-        for statistic in _STATISTICS:
-            values = getattr(step, f"{statistic}_")
-            if values is not None:
-                tensors[f"preprocessing.{len(steps)}.{statistic}"] = np.asarray(values, np.float64)
-        steps.append(
-            {
-                "name": name,
-                "class": "StandardScaler",
-                "with_mean": bool(step.with_mean),
-                "with_std": bool(step.with_std),
-                "n_samples": int(step.n_samples_seen_),
-                "n_features": int(step.n_features_in_),
-                "feature_names": None if names is None else [str(n) for n in names],
-            }
-        )
-    return model.steps[-1][1], steps, tensors
+    state = pack_steps(model.steps[:-1], "")
+    tensors = {f"preprocessing.{name}": array for name, array in state.arrays.items()}
+    return model.steps[-1][1], state.values["steps"], tensors
 
 
 def pipeline_of(estimator: Any, data: Any, tensors: dict[str, np.ndarray]) -> Any:
@@ -97,40 +64,33 @@ def pipeline_of(estimator: Any, data: Any, tensors: dict[str, np.ndarray]) -> An
         If the data do not describe such steps.
     """
     outer = entries(data, "preprocessing", {"steps": list, "estimator": str})
+    state = State({}, State({}, tensors).under("preprocessing"))
+    steps = unpack_steps([_upgraded(step) for step in outer["steps"]], state, "")
+    fitted = [step for _, step in steps if step != "passthrough"]
+    if fitted:
+        check_width(fitted[-1], estimator, "the model")
+    numbers = {str(i) for i in range(len(steps))}
+    for name in sorted(state.arrays):
+        if name.partition(".")[0] not in numbers:
+            raise ArtifactError(f"the file has an extra tensor {'preprocessing.' + name!r}")
     name = outer["estimator"]
-    unused = {tensor for tensor in tensors if tensor.startswith("preprocessing.")}
-    steps: list[tuple[str, Any]] = []
-    for i, step in enumerate(outer["steps"]):
-        fields = entries(step, f"preprocessing, step {i}", _STEP)
-        if fields["class"] != "StandardScaler":
-            raise ArtifactError(f"a step must be a StandardScaler; got {fields['class']!r:.40}")
-        scaler = StandardScaler(with_mean=fields["with_mean"], with_std=fields["with_std"])
-        scaler.n_samples_seen_ = fields["n_samples"]
-        scaler.n_features_in_ = fields["n_features"]
-        names = names_of(fields["feature_names"], "feature_names")
-        if names is not None:
-            scaler.feature_names_in_ = names
-        for statistic in _STATISTICS:
-            tensor = f"preprocessing.{i}.{statistic}"
-            needed = fields["with_std"] or (statistic == "mean" and fields["with_mean"])
-            values = tensors.get(tensor)
-            if needed != (values is not None):
-                raise ArtifactError(f"tensor {tensor!r} is missing, or should not be there")
-            if values is not None and values.shape != (fields["n_features"],):
-                raise ArtifactError(
-                    f"tensor {tensor!r} must have shape ({fields['n_features']},); got "
-                    f"{values.shape}"
-                )
-            setattr(scaler, f"{statistic}_", values)
-            unused.discard(tensor)
-        if fields["n_features"] != estimator.n_features_in_ or fields["n_samples"] < 1:
-            raise ArtifactError(
-                f"step {fields['name']!r} is for {fields['n_features']} features, but the model "
-                f"for {estimator.n_features_in_}"
-            )
-        steps.append((fields["name"], scaler))
-    if unused:
-        raise ArtifactError(f"the file has an extra tensor {min(unused)!r}")
-    if len({*(step for step, _ in steps), name}) != len(steps) + 1:
+    if name in dict(steps):
         raise ArtifactError("steps of a pipeline must have different names")
     return Pipeline([*steps, (name, estimator)])
+
+
+def _upgraded(step: Any) -> Any:
+    """Return a step in the present form, if it has that of version 0.1.0."""
+    if not isinstance(step, dict) or "with_mean" not in step:
+        return step
+    fields = entries(step, "a StandardScaler of version 0.1.0", _STANDARD_0_1_0)
+    params = {name: fields[name] for name in ("with_mean", "with_std") if not fields[name]}
+    return {
+        "name": fields["name"],
+        "class": "StandardScaler",
+        "params": params,
+        "n_features": fields["n_features"],
+        "feature_names": fields["feature_names"],
+        "output": None,
+        "fitted": {"n_samples": fields["n_samples"]},
+    }

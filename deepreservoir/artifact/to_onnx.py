@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from ..container import ArtifactError
 from ..estimators import Labels
 from ..files import write_whole
 from .dense_weights import PlainLayer, plain_layers
-from .pipelines import steps_of
 
 # The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
@@ -43,21 +45,21 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArtifactError
-        If the model is not a deep estimator, its targets exceed the range of float32, or onnx is
-        not installed.
+        If the model is not a deep estimator, a step before it is not a StandardScaler, its targets
+        exceed the range of float32, or onnx is not installed.
     """
     if find_spec("onnx") is None:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")
-    estimator, steps, tensors = steps_of(model)
+    *steps, (_, estimator) = model.steps if isinstance(model, Pipeline) else [("", model)]
+    scalers = [_scaler(name, step) for name, step in steps if step not in (None, "passthrough")]
     graph = _Graph()
     x = "X"
     layers = plain_layers(estimator, np.dtype(np.float32))
-    for i in range(len(steps)):
-        for operator, statistic in (("Sub", "mean"), ("Div", "scale")):
-            values = tensors.get(f"preprocessing.{i}.{statistic}")
-            # A scaler with with_mean=False still has a mean.
-            if values is not None and (statistic == "scale" or steps[i]["with_mean"]):
-                x = graph.add(operator, [x, graph.constant(values)])
+    for scaler in scalers:
+        if scaler.with_mean:
+            x = graph.add("Sub", [x, graph.constant(scaler.mean_)])
+        if scaler.with_std:
+            x = graph.add("Div", [x, graph.constant(scaler.scale_)])
     for layer in layers:
         x = _layer(graph, layer, x)
     if isinstance(estimator._targets, Labels):
@@ -67,6 +69,16 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     write_whole(path, graph.to_bytes(estimator.n_features_in_, outputs))
     return path
+
+
+def _scaler(name: str, step: Any) -> StandardScaler:
+    if type(step) is not StandardScaler:
+        raise ArtifactError(
+            f"step {name!r} of the pipeline is a {type(step).__name__}; a graph can hold only "
+            "StandardScaler. Apply other steps beforehand, and export the rest"
+        )
+    check_is_fitted(step)
+    return step
 
 
 def _layer(graph: _Graph, layer: PlainLayer, x: str) -> str:

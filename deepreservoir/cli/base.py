@@ -9,8 +9,26 @@ import click
 
 from .. import __version__
 from ..backend import DEVICES, Device, cuda_problem, resolve_device
-from ..datasets import DatasetUnavailable
-from ..sweeps import ClusterUnavailable
+from .lazy import LazyGroup
+
+# The module of each command, and its first sentence for the help of the program.
+_COMMANDS = {
+    "compare": ("compare", "Compare adapters with full training and controls."),
+    "fit": ("models", "Fit a model on a table and save it."),
+    "forecast": ("forecast", "Forecast a time series with an echo-state network."),
+    "inspect": (
+        "models",
+        "Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.",
+    ),
+    "predict": ("models", "Predict the rows of a table with a saved model."),
+    "rank": ("rank", "Find the smallest sufficient rank of a task."),
+    "report": ("report", "Write the results of a sweep as an HTML page."),
+    "scaffold": (
+        "scaffold",
+        "Draw the frozen weights of one layer and print their statistics and digest.",
+    ),
+    "sweep": ("sweep", "Run a declared grid on several seeds, with controls."),
+}
 
 
 def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
@@ -18,14 +36,16 @@ def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
     return f"Warning: {message}\n"
 
 
-class Group(click.Group):
+class Group(LazyGroup):
     """A group whose commands report invalid input in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         usual, warnings.formatwarning = warnings.formatwarning, _in_one_line
         try:
             return super().invoke(ctx)
-        except (ValueError, DatasetUnavailable, ClusterUnavailable, ArithmeticError) as error:
+        except click.exceptions.Exit:  # after --help
+            raise
+        except (ValueError, ArithmeticError) as error:
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {error}") from error
@@ -33,6 +53,12 @@ class Group(click.Group):
             reason = error.strerror or str(error)
             place = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{place}{reason}") from error
+        except RuntimeError as error:
+            from ..sweeps import ClusterUnavailable
+
+            if isinstance(error, ClusterUnavailable):
+                raise click.ClickException(str(error)) from error
+            raise
         finally:
             warnings.formatwarning = usual
 
@@ -87,7 +113,11 @@ def checked_device(device: str) -> Device:
     return resolve_device(device)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    modules={name: (f"{__package__}.{module}", text) for name, (module, text) in _COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 def main() -> None:
     """Deep networks as reservoirs: frozen weights from a seed, a few kilobytes of parameters."""

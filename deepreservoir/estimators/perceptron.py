@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from ..choices import ActivationName, HeadName
 from ..models import MLPConfig
 from .base.classifier import DeepClassifier
 from .base.descriptions import documented
@@ -20,10 +21,10 @@ class Perceptron(AdaptationParameters):
     """The parameters of a multilayer perceptron, and its configuration."""
 
     hidden_layer_sizes: tuple[int, ...] = (256, 128)
-    activation: str = "relu"
+    activation: ActivationName = "relu"
     _: KW_ONLY
-    head: str = "full"
-    bias: bool | str = True
+    head: HeadName = "full"
+    bias: bool | Literal["paper"] = True
     layer_norm: bool = False
     residual: bool = False
     dropout: float = 0.0
@@ -128,11 +129,11 @@ class DeepReservoirClassifier(TablePerceptron, DeepClassifier):
     >>> from deepreservoir import DeepReservoirClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
-    >>> model = DeepReservoirClassifier(rank=4, max_iter=30, random_state=0)
+    >>> model = DeepReservoirClassifier(rank=4, random_state=0)
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     >>> model.n_trained_params_, model.n_scaffold_params_
-    (4492, 49152)
+    (2380, 16384)
     """
 
     _: KW_ONLY

@@ -18,6 +18,7 @@ from ..checks import (
     is_same_class,
     python_value,
 )
+from ..choices import DtypeName, InitialB, ScalingName, StorageName
 from ..layers import AdaptedDense, Adapter, Layer
 from ..layers.dense import Mode
 from ..params import DECAYED
@@ -98,15 +99,15 @@ class NetworkConfig(ABC):
 
     rank: int | Literal["auto"] = "auto"
     lora_alpha: float | None = None
-    scaling: str = "lora"
+    scaling: ScalingName = "lora"
     adapter: Mode = "lora"
     scaffold: str = "normal"
-    scaffold_scale: float | str = 1.0
-    storage: str = "auto"
+    scaffold_scale: float | Literal["family"] = 1.0
+    storage: StorageName = "auto"
     beta: float | Literal["learned", "fixed"] = "learned"
-    b_init: Literal["zeros", "kaiming"] = "zeros"
+    b_init: InitialB = "zeros"
     adapter_dropout: float = 0.0
-    dtype: str = "float32"
+    dtype: DtypeName = "float32"
 
     # Defined by each architecture ---------------------------------------------------------
 

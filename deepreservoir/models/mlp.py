@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..checks import check_choice, check_dropped_share, check_flag, check_integer
+from ..choices import ActivationName, HeadName
 from ..layers import (
     ACTIVATIONS,
     Activation,
@@ -50,8 +51,8 @@ class MLPConfig(NetworkConfig):
     n_features: int
     n_outputs: int
     hidden_layer_sizes: tuple[int, ...] = (256, 128)
-    activation: str = "relu"
-    head: str = "full"
+    activation: ActivationName = "relu"
+    head: HeadName = "full"
     bias: bool = False
     layer_norm: bool = False
     residual: bool = False

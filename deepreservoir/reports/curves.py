@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from ..experiments.comparisons.score_axis import score_limits
 from .data import Gathered
 from .drawing import COLOURS, Key, Picture, Style, drawing, name_at_the_edge
 from .scores import value
@@ -109,10 +110,10 @@ def setting(values: Sequence[Any]) -> str:
 
 def by_rank(gathered: Gathered) -> Picture | None:
     """Draw scores by rank, with the references as levels; None if there is only one rank."""
-    lines = _by_setting(gathered, "adapter", _rank)
-    if len(lines) == 1:
-        arms = ("equal_bytes", "no_scaffold")
-        lines += [_line(_edge(gathered, a), _ARMS[a], gathered.scored(a), _rank) for a in arms]
+    adapters = _by_setting(gathered, "adapter", _rank)
+    arms = ("equal_bytes", "no_scaffold") if len(adapters) == 1 else ()
+    controls = [_line(_edge(gathered, a), _ARMS[a], gathered.scored(a), _rank) for a in arms]
+    lines = adapters + controls
     if _width(lines) < 2:
         return None
     levels = [
@@ -120,25 +121,26 @@ def by_rank(gathered: Gathered) -> Picture | None:
         for arm in REFERENCES
         if (rows := gathered.scored(arm))
     ]
+    shading = "" if _one_seed(gathered) else "; the shading is their spread"
+    limits = _limits(gathered, adapters, controls + levels)
     reading = _spread_words(gathered) + (
         "The number of trained parameters grows with the rank. Horizontal lines are references "
-        "without a rank; the shading is their spread."
+        f"without a rank{shading}.{_below_words(limits, lines + levels)}"
     )
     title = f"{gathered.score_name} by rank"
     with drawing(3.9) as figure:
         axes = _axes(figure, gathered)
-        _draw(axes, lines)
+        _draw(axes, lines, limits)
         for level in levels:
             dot, style = level.dots[0], level.style.keywords() | {"marker": ""}
             axes.axhline(dot.mean, **(style | {"linewidth": 1.2}))
             if dot.high > dot.low:
                 axes.axhspan(dot.low, dot.high, color=style["color"], alpha=0.12, linewidth=0)
         _rank_axis(axes, lines)
-        names = [Key(line.words, line.style, line.dots[-1].mean) for line in lines if line.dots]
+        names = [_key(line, limits) for line in lines if line.dots]
         # Levels are drawn without markers, and so are their keys.
         level_names = [
-            Key(level.words, replace(level.style, marker=""), level.dots[0].mean)
-            for level in levels
+            replace(_key(level, limits), style=replace(level.style, marker="")) for level in levels
         ]
         name_at_the_edge(axes, names + level_names)
         description = _describe(gathered, lines + levels, "rank")
@@ -166,11 +168,13 @@ def without_scaffold(gathered: Gathered) -> Picture | None:
         reading += "on another seed's scaffold."
     else:
         named = lines
+    limits = _drop_limits(gathered, lines)
+    reading += _below_words(limits, named)
     with drawing(3.3) as figure:
         axes = _axes(figure, gathered)
-        _draw(axes, lines)
+        _draw(axes, lines, limits)
         _rank_axis(axes, lines)
-        name_at_the_edge(axes, [Key(li.words, li.style, li.dots[-1].mean) for li in named])
+        name_at_the_edge(axes, [_key(line, limits) for line in named])
         title = "Adapters without their scaffold"
         description = _describe(gathered, lines, "rank")
         return Picture.of(figure, "without-scaffold", title, reading, description)
@@ -190,21 +194,22 @@ def by_bytes(gathered: Gathered) -> Picture | None:
     lines = [line for line in lines if line.dots]
     if not adapters or _width(lines) < 2:
         return None
+    limits = _limits(gathered, lines[:1], lines[1:])
     reading = (
         "Stored bytes, on a logarithmic scale, are the trained parameters in 32 bits, plus 8 "
         "bytes for the seed if there are frozen weights. Where the dense network of the same size "
-        "is above the adapter, it makes better use of the space."
+        f"is above the adapter, it makes better use of the space.{_below_words(limits, lines)}"
     )
     with drawing(3.9) as figure:
         axes = _axes(figure, gathered)
-        _draw(axes, lines)
+        _draw(axes, lines, limits)
         axes.set_xscale("log")
         axes.set_xlabel("stored bytes")
         sizes = [dot.x for line in lines for dot in line.dots]
         ticks = _round_sizes(min(sizes), max(sizes))
         axes.set_xticks(ticks, list(map(bytes_words, ticks)))
         axes.minorticks_off()
-        keys = [Key(line.words, line.style, line.dots[-1].mean) for line in lines]
+        keys = [_key(line, limits) for line in lines]
         name_at_the_edge(axes, keys, leaders=False)
         title = f"{gathered.score_name} by stored bytes"
         description = _describe(gathered, lines, "bytes")
@@ -241,24 +246,74 @@ def _width(lines: Iterable[Line]) -> int:
     return len({dot.x for line in lines for dot in line.dots})
 
 
+def _limits(
+    gathered: Gathered, adapters: Iterable[Line], others: Iterable[Line]
+) -> tuple[float, float] | None:
+    """Return the limits of the axis of scores, which leave out controls that fail."""
+    means = [[dot.mean for line in lines for dot in line.dots] for lines in (adapters, others)]
+    return score_limits(*means, 100 if gathered.classes else 1)
+
+
+def _drop_limits(gathered: Gathered, lines: Sequence[Line]) -> tuple[float, float] | None:
+    """Return the limits of a picture of drops: all scores, but not R^2 far below 0.
+
+    R^2 is 0 for a constant prediction, and without its scaffold a network can be at -1000.
+    """
+    means = [dot.mean for line in lines for dot in line.dots]
+    adapters = [row.mean for row in gathered.scored("adapter") if row.mean is not None]
+    lowest = min(0.0, *adapters) - 0.5
+    if gathered.classes or min(means) >= lowest:
+        return None
+    return lowest, max(means) + 0.05 * (max(means) - lowest)
+
+
+def _ends_below(line: Line, limits: tuple[float, float] | None) -> bool:
+    return limits is not None and line.dots[-1].mean < limits[0]
+
+
+def _key(line: Line, limits: tuple[float, float] | None) -> Key:
+    """Return the name of a line, with an arrow if the line ends below the axis."""
+    if limits is None or not _ends_below(line, limits):
+        return Key(line.words, line.style, line.dots[-1].mean)
+    return Key(f"{line.words} \N{DOWNWARDS ARROW}", line.style, limits[0])
+
+
+def _below_words(limits: tuple[float, float] | None, lines: Iterable[Line]) -> str:
+    if not any(line.dots and _ends_below(line, limits) for line in lines):
+        return ""
+    return (
+        " Arms with an arrow end below the axis, which is limited so that the others can be told "
+        "apart; the table has their scores."
+    )
+
+
 def _axes(figure: Any, gathered: Gathered) -> Any:
     axes = figure.subplots()
     axes.set_title(gathered.score_unit, loc="left", fontsize=11, color=COLOURS["quiet"])
     return axes
 
 
-def _draw(axes: Any, lines: Iterable[Line]) -> None:
+def _draw(axes: Any, lines: Iterable[Line], limits: tuple[float, float] | None) -> None:
+    """Draw lines with their error bars, and set the limits of the scores."""
+    lowest = -math.inf if limits is None else limits[0]
     for line in lines:
-        down = [dot.mean - dot.low for dot in line.dots]
-        up = [dot.high - dot.mean for dot in line.dots]
+        # The bar of a point below the axis would reach into it without its point.
+        bars = [
+            (dot.mean - dot.low, dot.high - dot.mean) if dot.mean >= lowest else (0.0, 0.0)
+            for dot in line.dots
+        ]
+        # Bars of no length would look like a deviation of 0.
+        bars = [bar if any(bar) else (math.nan, math.nan) for bar in bars]
         axes.errorbar(
             [dot.x for dot in line.dots],
             [dot.mean for dot in line.dots],
-            [down, up],
+            list(zip(*bars, strict=True)),
             capsize=2.5,
             elinewidth=1.0,
             **line.style.keywords(),
         )
+    if limits is not None:
+        axes.set_ylim(limits)
 
 
 def _rank_axis(axes: Any, lines: Iterable[Line]) -> None:
@@ -272,6 +327,10 @@ def _rank_axis(axes: Any, lines: Iterable[Line]) -> None:
     axes.set_xticks(labelled_ranks, list(map(str, labelled_ranks)))
     axes.minorticks_off()
     axes.set_xlabel("rank")
+
+
+def _one_seed(gathered: Gathered) -> bool:
+    return max((row.runs for row in gathered.scored("adapter")), default=0) == 1
 
 
 def _spread_words(gathered: Gathered) -> str:
@@ -289,6 +348,8 @@ def _spread_words(gathered: Gathered) -> str:
         lines += f"{' and '.join(gathered.others)}. "
     if gathered.others == ["resample"]:
         lines += "With none, the scaffold is kept; the other schedules redraw it during training. "
+    if _one_seed(gathered):
+        return f"{lines}Each point is one run, with one seed. "
     return f"{lines}Bars show one standard deviation over seeds. "
 
 

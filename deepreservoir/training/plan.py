@@ -69,7 +69,7 @@ class Plan:
     tol : float
     patience : int
         Stop after this many consecutive epochs that improve by no more than `tol`: in the
-        validation score if there is one, in the training loss otherwise.
+        validation score or loss if there is a validation, in the training loss otherwise.
     patience_steps : int
         The smallest number of steps without such an improvement after which training stops.
     projection_limit : int

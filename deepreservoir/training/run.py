@@ -109,9 +109,17 @@ class _Best(NamedTuple):
     """The best epoch so far: its weights, and the buffers that belong to these weights."""
 
     score: float
+    loss: float
     theta: Array
     buffers: Array
     epoch: int
+
+    def is_beaten_by(self, score: float, loss: float) -> bool:
+        """Return whether a score is higher, or equal at a lower loss.
+
+        The accuracy on a few held-out rows is coarse, so many epochs have the best one.
+        """
+        return score > self.score or (score == self.score and loss < self.loss)
 
 
 class Run:
@@ -149,7 +157,7 @@ class Run:
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
         self.best: _Best | None = None
-        self.best_metric, self.stale = -np.inf, 0
+        self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
         self.rate = 0.0  # of the last step
 
     @property
@@ -259,6 +267,7 @@ class Run:
             "first_step": self.first_step,
             "stale": self.stale,
             "best_metric": self.best_metric,
+            "least_loss": self.best_loss,
             "rate": self.rate,
             "loss_n": self.losses.n,
         }
@@ -270,7 +279,8 @@ class Run:
             numbers["average_steps"] = self.average.steps
             arrays["average"] = self.average.sum
         if self.best is not None:
-            numbers |= {"best_score": self.best.score, "best_epoch": self.best.epoch}
+            best = self.best
+            numbers |= {"best_score": best.score, "best_loss": best.loss, "best_epoch": best.epoch}
             arrays["best"] = self.best.theta
             if self.best.buffers.size:
                 arrays["best_buffers"] = self.best.buffers
@@ -290,15 +300,16 @@ class Run:
             moment[:] = arrays[f"moment.{i}"]
         self.state.step = int(numbers["optimiser_step"])
         self.first_step = int(numbers["first_step"])
-        self.stale, self.best_metric = int(numbers["stale"]), numbers["best_metric"]
+        self.stale = int(numbers["stale"])
+        self.best_metric, self.best_loss = numbers["best_metric"], numbers["least_loss"]
         self.rate, self.history = numbers["rate"], progress.history
         if self.average is not None:
             self.average.steps = int(numbers["average_steps"])
             self.average.sum[:] = arrays["average"]
         if "best" in arrays:
-            score, epoch = numbers["best_score"], int(numbers["best_epoch"])
+            score, loss = numbers["best_score"], numbers["best_loss"]
             buffers = arrays.get("best_buffers", network.buffers.copy())
-            self.best = _Best(score, arrays["best"], buffers, epoch)
+            self.best = _Best(score, loss, arrays["best"], buffers, int(numbers["best_epoch"]))
         return progress.epoch, progress.step, (progress.total, numbers["loss_n"])
 
     # The end of an epoch -------------------------------------------------------------------
@@ -322,16 +333,21 @@ class Run:
             with _averaged(self.network, self.average):
                 validation_loss, metric = self.validate(self.network)
                 # A score that is NaN is neither kept nor compared with.
-                if metric > (-np.inf if self.best is None else self.best.score):
+                if not np.isnan(metric) and (
+                    self.best is None or self.best.is_beaten_by(metric, validation_loss)
+                ):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
-                    self.best = _Best(metric, theta, buffers, self.epoch)
+                    self.best = _Best(metric, validation_loss, theta, buffers, self.epoch)
             if not np.isfinite(validation_loss):
                 self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
             entry = {"validation_loss": validation_loss, "validation_score": metric}
+            loss = validation_loss
         # As in scikit-learn's MLP, an improvement of less than tol over the best does not count.
-        self.stale = 0 if metric > self.best_metric + self.plan.tol else self.stale + 1
-        if metric > self.best_metric:
-            self.best_metric = metric
+        tol = self.plan.tol
+        improved = metric > self.best_metric + tol or loss < self.best_loss - tol
+        self.stale = 0 if improved else self.stale + 1
+        self.best_metric = max(self.best_metric, metric)  # in this order, NaN is never kept
+        self.best_loss = min(self.best_loss, loss)
         return entry
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:

@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
 
 from deepreservoir import (
     DeepReservoirClassifier,
@@ -32,6 +34,18 @@ def regressor(y=TARGETS, **params):
 def pipeline():
     model = DeepReservoirRegressor((8,), max_iter=3, random_state=0)
     return make_pipeline(StandardScaler(), model).fit(X * 4 + 1, TARGETS)
+
+
+def grouped():
+    """A pipeline with groups of columns, selected by position."""
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(add_indicator=True), MinMaxScaler()), [0, -1]),
+        (OneHotEncoder(max_categories=4, handle_unknown="infrequent_if_exist"), slice(1, 3)),
+        ("drop", [3]),
+        remainder=RobustScaler(),
+    )
+    model = DeepReservoirRegressor((8,), max_iter=3, random_state=0)
+    return make_pipeline(columns, model).fit(X * 4 + 1, TARGETS)
 
 
 TASKS = np.array(["a", "b", "b", "c", "a"])[np.arange(90) % 5]

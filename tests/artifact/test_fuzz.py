@@ -10,7 +10,7 @@ import random
 import numpy as np
 import pytest
 import test_echo_files as echo
-from artifact_tools import X, classifier, gated, pipeline, regressor
+from artifact_tools import X, classifier, gated, grouped, pipeline, regressor
 
 from deepreservoir import ArtifactError, EchoStateClassifier, container, load, save
 from deepreservoir.artifact.summary import describe
@@ -31,6 +31,7 @@ def paths(tmp_path_factory):
         "classifier": classifier(),
         "regressor": regressor(adapter="dora", scaffold="spectral_radius"),
         "pipeline": pipeline(),
+        "columns": grouped(),
         "tasks": gated(scaffold="binary"),
         "reservoir": echo.regressor(units=20, feedback=True, plasticity=1),
         "reader": echo.classifier(units=12, features="output_model", n_components=4),

@@ -130,7 +130,7 @@ def test_a_reader_that_stops_listening_does_not_cost_the_results(table_file, her
 # Help ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", sorted(main.modules))
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_the_help_of_every_command_has_an_example(command, option, capsys):
     assert run(command, option) == 0
@@ -140,7 +140,26 @@ def test_the_help_of_every_command_has_an_example(command, option, capsys):
 
 def test_the_help_names_every_command(capsys):
     expected = {"compare", "fit", "forecast", "inspect", "predict", "rank", "report", "scaffold"}
-    assert set(main.commands) == expected | {"sweep"}
+    assert set(main.modules) == expected | {"sweep"}
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(f"  {name} " in out for name in main.commands)
+    assert all(f"  {name} " in out for name in main.modules)
+    for name, (module, text) in main.modules.items():
+        command = main.get_command(None, name)
+        assert command.callback.__module__ == module
+        assert command.get_short_help_str(limit=200) == text
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("nonsense",), ()])
+def test_help_does_not_wait_for_heavy_packages(arguments):
+    code = (
+        "import sys\n"
+        "from deepreservoir.cli import main\n"
+        "try: main(sys.argv[1:], prog_name='deepreservoir')\n"
+        "except SystemExit: print(*sys.modules, sep=chr(10))"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "click" in imported
+    assert not imported & {"sklearn", "scipy", "pandas", "matplotlib", "numba", "joblib"}

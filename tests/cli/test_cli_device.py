@@ -75,8 +75,8 @@ def pretend(monkeypatch, problem):
 def test_every_command_that_computes_has_the_same_option():
     options = {
         name: parameter
-        for name, command in main.commands.items()
-        for parameter in command.params
+        for name in main.modules
+        for parameter in main.get_command(None, name).params
         if parameter.name == "device"
     }
     assert set(options) == {"compare", "fit", "predict", "rank", "forecast", "sweep"}

@@ -204,6 +204,20 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
 
 # Stopped -------------------------------------------------------------------------------
 
+LONG = {"seeds": 12, "epochs": 20}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The records of the long sweep, made without a stop."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "made.csv").write_text("width,height,depth,kind\n" + ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(resources, "_release_free_memory", lambda: None)
+        run_sweep(declare(folder, **LONG), folder / "whole")
+    return lasting(folder / "whole")
+
 
 def stopped(here, number, *arguments):
     """Start the program on a terminal of its own; send a signal to all of its processes once some
@@ -260,8 +274,8 @@ def rest(terminal):
 @pytest.mark.skipif(os.name != "posix", reason="signals and a terminal, as on POSIX")
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, workers):
-    declaration = declare(here, seeds=12, epochs=20)
+def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, workers, whole):
+    declaration = declare(here, **LONG)
     status, shown = stopped(here, number, "--workers", str(workers))
     assert status != 0
     if number == signal.SIGINT:
@@ -271,8 +285,7 @@ def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, work
     kept = lasting(here / "out")
     runs = runs_of(read_sweep(declaration))
     assert 0 < len(kept) < len(runs)
-    run_sweep(declaration, here / "whole")
     run_sweep(declaration, here / "out")
-    assert lasting(here / "out") == lasting(here / "whole")
+    assert lasting(here / "out") == whole
     assert len(lasting(here / "out")) == len(runs)
     assert json.loads((here / "out" / "sweep.json").read_text())["sweep"]["name"] == "ranks"

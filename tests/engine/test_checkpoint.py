@@ -152,7 +152,7 @@ def test_processes_killed_at_random_lose_nothing(tmp_path):
 
     assert run("", tmp_path / "whole") == 0
     kills, rng = 0, np.random.default_rng()
-    while kills < 4 and run(path, tmp_path / "found", rng.uniform(0.05, 0.4)) != 0:
+    while kills < 2 and run(path, tmp_path / "found", rng.uniform(0.05, 0.4)) != 0:
         kills += 1
     if not (tmp_path / "found").exists():
         assert run(path, tmp_path / "found") == 0
@@ -334,7 +334,7 @@ def test_seed_gating_survives_a_full_disk_too(tmp_path, monkeypatch):
     failing(monkeypatch, [errno.ENOSPC] * 1000)
     with pytest.warns(UserWarning, match="could not be written") as caught:
         found = SeedGatedClassifier(**params).fit(X, Y, task=task, checkpoint=tmp_path / "c")
-    assert len(caught) == 1
+    assert len([one for one in caught if one.category is UserWarning]) == 1
     np.testing.assert_array_equal(found.network_.theta, whole.network_.theta)
 
 

@@ -101,6 +101,29 @@ def test_patience_that_is_not_used_up_leaves_the_budget():
     assert outcome.reason == "budget"
 
 
+def test_of_equal_scores_the_lowest_loss_is_kept():
+    validate = Scripted((1, 0.9), (2, 0.8), (2, 0.5), (2, 0.6), (1, 0.1))
+    net, outcome = trained(epochs=5, validate=validate)
+    assert_array_equal(net.theta, validate.thetas[2])
+    assert outcome.best_score == 2
+
+
+def test_a_validation_loss_that_falls_counts_as_an_improvement():
+    scores = [(1, 0.9 - 0.1 * epoch) for epoch in range(5)]
+    validate = Scripted(*scores, *[(1, 0.5)] * 5)
+    _, outcome = trained(epochs=10, patience=2, tol=0.05, validate=validate)
+    assert outcome.reason == "converged"
+    assert len(outcome.history["loss"]) == 5 + 2
+
+
+@pytest.mark.parametrize(("least", "epochs"), [(0, 1 + 2), (7, 1 + 3), (9, 1 + 3), (10, 1 + 4)])
+def test_patience_in_epochs_is_extended_to_a_number_of_steps(least, epochs):
+    """An epoch is three steps."""
+    validate = Scripted(*[0.0] * 20)
+    _, outcome = trained(epochs=20, patience=2, patience_steps=least, validate=validate)
+    assert len(outcome.history["loss"]) == epochs
+
+
 def test_without_validation_the_training_loss_is_watched():
     _, outcome = trained(epochs=20, patience=3, tol=100.0)
     assert outcome.reason == "converged"

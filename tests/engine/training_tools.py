@@ -92,7 +92,8 @@ class Watched:
 class Scripted:
     """A validation that returns given scores, or raises them, and keeps the weights it saw.
 
-    The loss is the negative score, and 1 for a score that is NaN.
+    The loss is the negative score, and 1 for a score that is NaN; a score may also be a pair of
+    a score and a loss.
     """
 
     def __init__(self, *scores: Any) -> None:
@@ -103,4 +104,6 @@ class Scripted:
         self.thetas.append(host(net.theta.copy()))
         if isinstance(score, type) and issubclass(score, BaseException):
             raise score
+        if isinstance(score, tuple):
+            return score[1], score[0]
         return 1.0 if np.isnan(score) else -score, score

@@ -261,7 +261,8 @@ def test_partial_fit_survives_a_pickle_in_between(digits):
 
 def test_warm_start_goes_on_from_what_was_trained(digits):
     X_train, _, y_train, _ = digits
-    model = small(max_iter=8, warm_start=True, learning_rate_init=3e-3).fit(X_train, y_train)
+    steady = {"warmup": 0.0, "dropout": 0.0, "ema_decay": None, "learning_rate_init": 3e-3}
+    model = small(max_iter=8, warm_start=True, **steady).fit(X_train, y_train)
     model.fit(X_train, y_train)
     loss = model.history_["loss"]
     assert model.n_iter_ == len(loss) == 16

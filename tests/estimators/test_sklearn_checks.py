@@ -15,7 +15,7 @@ import warnings
 from sklearn.utils.estimator_checks import check_estimator
 import deepreservoir
 warnings.simplefilter("ignore")
-results = check_estimator(deepreservoir.{name}(), on_skip=None, on_fail=None)
+results = check_estimator(deepreservoir.{name}({sizes}), on_skip=None, on_fail=None)
 for result in results:
     if result["status"] != "passed":
         print(result["check_name"], result["status"], result["exception"])
@@ -23,19 +23,22 @@ print(len(results), "checks")
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "DeepReservoirClassifier",
-        "DeepReservoirRegressor",
-        "EchoStateClassifier",
-        "SeedGatedClassifier",
-    ],
-)
-def test_every_check_passes_and_none_is_skipped(name):
+# Small models make the same calls as models of the default sizes, in a fraction of the time.
+SMALL = {
+    "DeepReservoirClassifier": "hidden_layer_sizes=(16,)",
+    "DeepReservoirRegressor": "hidden_layer_sizes=(16,)",
+    "EchoStateClassifier": "units=50",
+    "SeedGatedClassifier": "hidden_layer_sizes=(16,)",
+}
+
+
+@pytest.mark.parametrize("sizes", ["small", pytest.param("default", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_check_passes_and_none_is_skipped(name, sizes):
     pytest.importorskip("array_api_strict")
+    program = PROGRAM.format(name=name, sizes=SMALL[name] if sizes == "small" else "")
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(name=name)],
+        [sys.executable, "-c", program],
         env={**os.environ, "SCIPY_ARRAY_API": "1"},
         capture_output=True,
         text=True,
@@ -52,7 +55,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, RankSearch
 warnings.simplefilter("ignore")
 for kind in (DeepReservoirClassifier, DeepReservoirRegressor):
-    model = kind((8,), max_iter=40, learning_rate_init=0.05)
+    model = kind((8,), max_iter=40, learning_rate_init=0.05, weight_decay=0.01, dropout=0.0)
     search = RankSearch(model, eps=100.0, cv=2, n_seeds=1, random_state=0)
     results = check_estimator(search, on_skip=None, on_fail=None)
     for result in results:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 from experiment_tools import QUICK, classes, diabetes, without_collections
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepreservoir.experiments import (
     ARMS,
@@ -17,7 +19,8 @@ from deepreservoir.experiments import (
     save_table,
     table,
 )
-from deepreservoir.experiments.comparisons.report import LABELS
+from deepreservoir.experiments.comparisons.report import LABELS, draw
+from deepreservoir.experiments.comparisons.score_axis import score_limits
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -158,6 +161,7 @@ def test_a_picture_of_little_is_a_png_too(comparison, tmp_path):
     assert_is_png(save_picture(comparison, tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:No artists with labels")
 def test_a_picture_with_a_score_that_is_not_a_number_is_a_png_too(tmp_path):
     pytest.importorskip("matplotlib")
     assert_is_png(save_picture(made(single(float("nan"))), tmp_path))
@@ -169,3 +173,74 @@ def test_without_matplotlib_there_is_no_picture_and_no_error(monkeypatch, tmp_pa
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # an import of it now fails
     assert save_picture(made(single()), tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+# Axis of scores --------------------------------------------------------------
+
+scores = st.lists(st.floats(-1e6, 100, allow_nan=False), max_size=8)
+
+
+@given(scores.filter(len), scores, st.sampled_from([1.0, 100.0]))
+def test_the_axis_shows_every_adapter_and_every_better_score(adapters, others, unit):
+    low, high = score_limits(adapters, others, unit)
+    assert low < high
+    assert low < min(adapters)
+    assert max(adapters + others) < high
+    # No control takes more than two thirds of the axis, where the adapters are apart.
+    best, worst = max(adapters + others), min(adapters)
+    assert high - low <= 1.2 * max(3 * (best - worst), best - worst + 0.05 * unit) + 0.02 * unit
+
+
+@given(scores.filter(len), scores)
+def test_scores_that_are_not_finite_have_no_place_on_the_axis(adapters, others):
+    bad = [float("nan"), float("inf"), float("-inf")]
+    assert score_limits(adapters + bad, others + bad, 1) == score_limits(adapters, others, 1)
+    assert score_limits(bad, others, 1) is None
+
+
+def arms(seeds=(0, 1), task="classification", **scored) -> Comparison:
+    """Return a comparison of one rank: a score, or one for each seed, by arm."""
+    records = [
+        single(score, seed, arm=arm, rank=None if arm == "linear" else 4)
+        for arm, given in scored.items()
+        for seed, score in zip(seeds, given, strict=True)
+    ]
+    return made(*records, task=task, seeds=seeds)
+
+
+def words_of(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_control_that_fails_is_named_and_does_not_set_the_axis():
+    pytest.importorskip("matplotlib")
+    figure = draw(arms(adapter=(0.95, 0.96), linear=(0.92, 0.92), wrong_seed=(0.11, 0.09)))
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert 85 < low < 92
+        assert 96 > high > 95.5
+    assert "wrong seed (below the axis: 10)" in words_of(figure)
+    assert "logistic regression" in words_of(figure)
+
+
+def test_a_control_that_comes_near_is_on_the_axis():
+    pytest.importorskip("matplotlib")
+    figure = draw(arms(adapter=(0.95, 0.96), no_scaffold=(0.93, 0.94), linear=(0.99, 0.99)))
+    low, high = figure.axes[0].get_ylim()
+    assert low < 93.5
+    assert high > 99
+    assert not any("below" in words for words in words_of(figure))
+
+
+def bars_of(figure) -> int:
+    return sum(len(bars.lines[2]) for axes in figure.axes for bars in axes.containers)
+
+
+def test_one_seed_has_neither_a_deviation_nor_bars():
+    pytest.importorskip("matplotlib")
+    one = draw(arms((0,), adapter=(0.95,), equal_bytes=(0.94,)))
+    assert one.get_suptitle() == "made: scores of one seed"
+    assert bars_of(one) == 0
+    two = draw(arms((0, 1), adapter=(0.95, 0.96), equal_bytes=(0.94, 0.95)))
+    assert two.get_suptitle() == "made: mean and standard deviation over 2 seeds"
+    assert bars_of(two) == 4

@@ -10,7 +10,7 @@ from report_tools import failure_of, filled, gathered, ranks, record_of, score_o
 from sweep_tools import small
 
 from deepreservoir.reports.betas import beta_by_epoch, beta_histograms, final_betas
-from deepreservoir.reports.curves import by_rank, without_scaffold
+from deepreservoir.reports.curves import by_bytes, by_rank, without_scaffold
 from deepreservoir.reports.drawing import COLOURS, _spread
 from deepreservoir.reports.heat import family_map, family_table
 from deepreservoir.reports.pictures import pictures
@@ -100,6 +100,7 @@ def test_one_family_or_one_schedule_so_far_is_nothing_to_compare(tmp_path):
 
 def test_the_curve_names_its_arms_and_references(tmp_path):
     root, texts = drawn(ranks(tmp_path), by_rank)
+    texts = [text and text.removesuffix(" \N{DOWNWARDS ARROW}") for text in texts]
     arms = {"adapter", "dense, same bytes", "no scaffold"}
     references = {"fully trained", "random features", "echo state", "linear model"}
     assert arms | references <= set(texts)
@@ -108,6 +109,45 @@ def test_the_curve_names_its_arms_and_references(tmp_path):
     # The mean over seeds 0, 1 and 2 of a score that grows by 0.1 points a seed.
     for known in ("adapter, rank 1: 90.35, rank 4: 91.10", "fully trained, 96.10"):
         assert known in words
+
+
+def failing(run):
+    return 0.1 if run.arm == "no_scaffold" else score_of(run)
+
+
+def test_a_control_that_fails_does_not_set_the_axis(tmp_path):
+    path = ranks(tmp_path / "failing", failing)
+    for draw in (by_rank, by_bytes):
+        _, texts = drawn(path, draw)
+        assert "no scaffold \N{DOWNWARDS ARROW}" in texts
+        assert "adapter" in texts
+        assert "20" not in texts
+        assert "Arms with an arrow end below the axis" in draw(gathered(path)).reading
+    near = ranks(tmp_path / "near", lambda run: 0.9 + 0.01 * score_of(run))
+    assert "arrow" not in by_rank(gathered(near)).reading
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    one = gathered(filled(tmp_path / "one", small(RANKS)))
+    two = gathered(filled(tmp_path / "two", small(RANKS, seeds=2)))
+    for draw in (by_rank, without_scaffold):
+        assert "deviation" not in draw(one).reading
+        assert "one run, with one seed" in draw(one).reading
+        assert "one standard deviation over seeds" in draw(two).reading
+    assert "shading" not in by_rank(one).reading
+    assert "shading" in by_rank(two).reading
+
+
+def test_a_runaway_without_its_scaffold_does_not_set_the_axis(tmp_path):
+    def make(run):
+        after = {"scaffold_removed": 0.5, "wrong_seed": -400.0}
+        more = {"afterwards": after} if run.arm == "adapter" else {}
+        return record_of(run, score_of(run), **more)
+
+    path = filled(tmp_path, small(RANKS), make, task="regression")
+    _, texts = drawn(path, without_scaffold)
+    assert {"scaffold removed", "wrong seed \N{DOWNWARDS ARROW}"} <= set(texts)
+    assert not any(text and text.endswith("00") and len(text) > 3 for text in texts)
 
 
 def test_a_second_parameter_has_a_line_a_value(tmp_path):

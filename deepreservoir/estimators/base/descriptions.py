@@ -88,12 +88,13 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
     tol : float, default=1e-4
         Smallest change that counts as an improvement.
     n_iter_no_change : int, default=10
-        Stop after this many consecutive epochs without improvement of the validation score
-        (with `early_stopping`) or of the training loss (under ``schedule="constant"``), but not
-        before 100 training steps without improvement. Under a schedule that decays, training
+        Stop after this many consecutive epochs without improvement of the validation score or
+        loss (with `early_stopping`) or of the training loss (under ``schedule="constant"``), but
+        not before 100 training steps without improvement. Under a schedule that decays, training
         without `early_stopping` lasts for `max_iter` epochs.
     early_stopping : bool, default=False
-        Whether to hold out a validation set and keep the weights with the best score on it.
+        Whether to hold out a validation set and keep the weights with the best score on it; of
+        equal scores, those with the lowest loss.
     validation_fraction : float, default=0.1
         Fraction of the rows held out under `early_stopping`.
     projection_cache : int or "auto", default="auto"

@@ -8,24 +8,36 @@ creates from the fields. Descriptions are in :mod:`.descriptions`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
+
+from ...choices import (
+    DeviceName,
+    DtypeName,
+    InitialB,
+    OptimizerName,
+    RandomState,
+    ScalingName,
+    ScheduleName,
+    StorageName,
+)
+from ...layers.dense import Mode
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AdaptationParameters:
     """How frozen matrices are drawn and adapted: fields of every NetworkConfig."""
 
-    rank: int | str = "auto"
+    rank: int | Literal["auto"] = "auto"
     lora_alpha: float | None = None
-    scaling: str = "lora"
-    adapter: str = "lora"
+    scaling: ScalingName = "lora"
+    adapter: Mode = "lora"
     scaffold: str = "normal"
-    scaffold_scale: float | str = 1.0
-    storage: str = "auto"
-    beta: float | str = "learned"
-    b_init: str = "zeros"
+    scaffold_scale: float | Literal["family"] = 1.0
+    storage: StorageName = "auto"
+    beta: float | Literal["learned", "fixed"] = "learned"
+    b_init: InitialB = "zeros"
     adapter_dropout: float = 0.0
-    dtype: str = "float32"
+    dtype: DtypeName = "float32"
 
     def adaptation(self) -> dict[str, Any]:
         """Return these parameters by name, as a configuration takes them."""
@@ -36,26 +48,26 @@ class AdaptationParameters:
 class TrainingParameters:
     """How an adapter is trained."""
 
-    optimizer: str = "adamw"
+    optimizer: OptimizerName = "adamw"
     learning_rate_init: float = 3e-3
-    schedule: str = "cosine"
+    schedule: ScheduleName = "cosine"
     lr_decay: float = 0.9
     warmup: float = 0.0
     weight_decay: float = 1e-2
     momentum: float = 0.9
     max_grad_norm: float | None = None
     ema_decay: float | None = None
-    batch_size: int | str = "auto"
+    batch_size: int | Literal["auto"] = "auto"
     max_iter: int = 200
     shuffle: bool = True
     tol: float = 1e-4
     n_iter_no_change: int = 10
     early_stopping: bool = False
     validation_fraction: float = 0.1
-    projection_cache: int | str = "auto"
-    random_state: Any = None
+    projection_cache: int | Literal["auto"] = "auto"
+    random_state: RandomState = None
     verbose: bool = False
-    device: str = "cpu"
+    device: DeviceName = "cpu"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from ...backend import to_host
+from ...choices import DtypeName
 from ...network import Network
 from .device_input import checked_features, checked_pair
 
@@ -17,7 +18,7 @@ from .device_input import checked_features, checked_pair
 class TableValidation(BaseEstimator):
     """Checks of X and y; an estimator for inputs other than tables overrides them."""
 
-    dtype: str
+    dtype: DtypeName
     network_: Network
 
     _y_numeric = False

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 
 from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
 from ...checks import check_integer
+from ...choices import DtypeName
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ..base.device_input import checked_array, checked_features, place_of
 from ..base.unchanged import unchanged_on_failure
@@ -100,7 +101,7 @@ default="mean"
     n_components: int | None = 20
     feature_penalty: float = 1.0
     ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4)
-    dtype: str = "float64"
+    dtype: DtypeName = "float64"
 
     def _check_params(self) -> None:
         super()._check_params()

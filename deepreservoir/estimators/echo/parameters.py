@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from ...choices import ArrangementName, DeviceName, DtypeName, RandomState, ReservoirActivation
+
 
 @dataclass(eq=False, repr=False)
 class ReservoirParameters:
@@ -18,13 +20,13 @@ class ReservoirParameters:
     bias_scaling: float = 0.0
     density: float | int = 0.1
     topology: str = "random"
-    arrangement: str = "deep"
+    arrangement: ArrangementName = "deep"
     plasticity: Any = 0
     noise: float = 0.0
     washout: int = 0
     ridge: Any = 1e-6
     readout: Any = "ridge"
-    activation: str = "tanh"
-    dtype: str = "float32"
-    random_state: Any = None
-    device: str = "cpu"
+    activation: ReservoirActivation = "tanh"
+    dtype: DtypeName = "float32"
+    random_state: RandomState = None
+    device: DeviceName = "cpu"

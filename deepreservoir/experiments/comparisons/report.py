@@ -6,8 +6,10 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .results import Comparison, Summary, write_atomically
+from .score_axis import score_limits
 
 LABELS = {
     "adapter": "adapter on a frozen scaffold",
@@ -35,7 +37,6 @@ _COLOURS = {
 
 # Arms that evaluate a trained adapter, and therefore have no stored size of their own.
 _AFTERWARDS = ("scaffold_removed", "wrong_seed")
-_CLOSE_UP = ("adapter", "full", "equal_bytes", "random_features", "echo_state", "linear")
 
 
 def label(arm: str, task: str) -> str:
@@ -117,60 +118,94 @@ def save_table(
 
 
 def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
-    """Plot scores against rank, and the best arms against stored bytes, as accuracy.png.
+    """Plot scores against rank and against stored bytes, as accuracy.png.
+
+    The axis of scores shows the adapters and what comes near them. The legend names the arms, such
+    as a wrong seed, whose scores are all below it, with their scores.
 
     Returns
     -------
     Path, or None if matplotlib (the extra ``plot``) is not installed
     """
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError:
         return None
+    buffer = io.BytesIO()
+    draw(comparison).savefig(buffer, format="png", dpi=150)
+    path = Path(folder) / "accuracy.png"
+    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def draw(comparison: Comparison) -> Any:
+    """Return the figure of :func:`save_picture`; needs matplotlib, the extra ``plot``."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4.6), layout="constrained")
-    by_rank, by_bytes = figure.subplots(1, 2)
+    by_rank, by_bytes = figure.subplots(1, 2, sharey=True)
     percent = 100 if comparison.task == "classification" else 1
     summary = comparison.summary()
+    limits = _limits(summary, percent)
     for name in LABELS:
-        rows = [row for row in summary if row.arm == name]
+        rows = [row for row in summary if row.arm == name and math.isfinite(row.mean)]
         if not rows:
             continue
         words, colour = label(name, comparison.task), _COLOURS[name]
         means = [row.mean * percent for row in rows]
-        spreads = [row.spread * percent for row in rows]
+        bars = _bars(rows, percent, limits)
         style = {"color": colour, "marker": "o", "markersize": 4, "linewidth": 1.6, "capsize": 2}
+        words += _where(means, limits, comparison.task)
         if rows[0].rank is None:
             by_rank.axhline(means[0], color=colour, linestyle="--", linewidth=1.3, label=words)
             style |= {"marker": "D", "markersize": 6}
         else:
-            by_rank.errorbar([row.rank for row in rows], means, spreads, label=words, **style)
+            by_rank.errorbar([row.rank for row in rows], means, bars, label=words, **style)
         if name not in _AFTERWARDS:
-            by_bytes.errorbar([row.stored_bytes for row in rows], means, spreads, **style)
+            by_bytes.errorbar([row.stored_bytes for row in rows], means, bars, **style)
+    if limits is not None:
+        by_rank.set_ylim(limits)
     by_rank.set(
         xscale="log",
-        title="all arms, by rank",
+        title="by rank",
         xlabel="rank",
         ylabel="accuracy on held-out rows, %" if percent == 100 else "R² on held-out rows",
     )
     by_rank.set_xticks(comparison.ranks, [str(rank) for rank in comparison.ranks])
     by_rank.minorticks_off()
-    by_bytes.set(xscale="log", title="close-up, by stored size", xlabel="stored bytes")
-    # The range omits controls near chance, so that the differences between the others are visible.
-    close = [row.mean * percent for row in summary if row.arm in _CLOSE_UP]
-    finite_means = [mean for mean in close if math.isfinite(mean)]
-    if finite_means:
-        margin = 0.1 * (max(finite_means) - min(finite_means)) or 1.0
-        by_bytes.set_ylim(min(finite_means) - margin, max(finite_means) + margin)
+    by_bytes.set(xscale="log", title="by stored size", xlabel="stored bytes")
     for axes in (by_rank, by_bytes):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     seeds = len(comparison.seeds)
-    figure.suptitle(
-        f"{comparison.dataset}: mean and standard deviation over {_seeds(seeds)}", fontsize=11
-    )
-    figure.legend(loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    path = Path(folder) / "accuracy.png"
-    write_atomically(path, buffer.getvalue())
-    return path
+    over = f"mean and standard deviation over {seeds} seeds" if seeds > 1 else "scores of one seed"
+    figure.suptitle(f"{comparison.dataset}: {over}", fontsize=11)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
+    return figure
+
+
+def _limits(summary: list[Summary], percent: int) -> tuple[float, float] | None:
+    """Return the limits of the axis of scores; None leaves them to matplotlib."""
+    adapters = [row.mean * percent for row in summary if row.arm == "adapter"]
+    others = [row.mean * percent for row in summary if row.arm != "adapter"]
+    return score_limits(adapters, others, percent)
+
+
+def _bars(
+    rows: list[Summary], percent: int, limits: tuple[float, float] | None
+) -> list[float] | None:
+    """Return the lengths of error bars; None for one seed, which has no standard deviation."""
+    if all(row.runs == 1 for row in rows):
+        return None
+    lowest = -math.inf if limits is None else limits[0]
+    # The bar of a point below the axis would reach into it without its point.
+    return [row.spread * percent if row.mean * percent >= lowest else math.nan for row in rows]
+
+
+def _where(means: list[float], limits: tuple[float, float] | None, task: str) -> str:
+    """Return what a legend adds to the name of an arm whose scores are all below the axis."""
+    if limits is None or max(means) >= limits[0]:
+        return ""
+    digits = 0 if task == "classification" else 2
+    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (min(means), max(means)))
+    return f" (below the axis: {' to '.join(ends)})"

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from ...backend import resolve_device
+from ...choices import DeviceName
 from ...datasets import Dataset, load_dataset
 from ...estimators import estimator_named
 from ...scaffold import check_seed
@@ -169,7 +170,7 @@ def compare(
     *,
     protocol: Protocol | None = None,
     estimator: str | type | None = None,
-    device: str = "cpu",
+    device: DeviceName = "cpu",
     verbose: bool = False,
     on_interrupt: Callable[[Comparison], None] | None = None,
 ) -> Comparison:

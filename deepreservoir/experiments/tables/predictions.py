@@ -20,6 +20,7 @@ from ...datasets.cells import Table
 from ...datasets.columns import Column, Columns
 from ...datasets.learning_table import TableOptions
 from ...user_warnings import warn_user
+from .frame import frame_of, reads_frame
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def predict_table(
     """Return a saved model's predictions for the rows of a CSV file.
 
     A model that was not fitted on a table selects the columns by its feature names; without
-    feature names, it reads all columns in order.
+    feature names, it reads all columns in order. A pipeline that was fitted on a data frame, and
+    begins with a ColumnTransformer, an encoder or an imputer, gets its columns as a data frame.
 
     Parameters
     ----------
@@ -132,17 +134,25 @@ def predict_table(
     for name in keep:
         table.check_column(name)
     kept = {name: table.columns[name] for name in keep}
+    if reads_frame(model):
+        return _predicted("prediction", model, frame_of(model, table), kept, proba)
     if columns is None:
         columns = _columns_of(model, table)
     elif columns.names is not None and not table.header:
         _name_by_place(table, columns.names, columns.target)
     columns = replace(columns, missing=missing or columns.missing)
     X = _features(columns, table, model, model_path)
+    return _predicted(columns.target, model, X, kept, proba)
+
+
+def _predicted(
+    target: str, model: Any, X: Any, kept: dict[str, list[str]], proba: bool
+) -> Predictions:
     with warnings.catch_warnings():
         # The columns were selected by these names.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         return Predictions(
-            columns.target,
+            target,
             np.asarray(model.predict(X)),
             kept,
             np.asarray(model.classes_) if proba else None,

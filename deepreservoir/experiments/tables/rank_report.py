@@ -127,6 +127,8 @@ def draw_ranks(result: RankTable, kind: str = "png") -> bytes:
     axes.set(xscale="log", xlabel="rank", ylabel=f"{_LOSSES[result.task]}, on held-out rows")
     axes.set_xticks(ranks, _tick_labels(ranks, result.rank))
     axes.minorticks_off()
+    # An interval is symmetric and can reach below 0, which no loss does.
+    axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8.5, frameon=False)
