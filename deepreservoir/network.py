@@ -226,6 +226,11 @@ class Network(Passes):
         adapted = self.adapted
         return {path: adapted[path].beta_value for path in self._frozen if path in adapted}
 
+    def ranks(self) -> dict[str, int]:
+        """Return the rank of each adapter that has one, by path of its layer."""
+        adapted = self.adapted.items()
+        return {path: layer.adapter.rank for path, layer in adapted if layer.adapter.low_rank}
+
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each frozen scaffold's weights, by path of its layer."""
         return {path: self.scaffolds[path].digest() for path in self._frozen}

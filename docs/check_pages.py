@@ -36,7 +36,7 @@ class _Page(HTMLParser):
         for name, value in given.items():
             if (tag, name) in _FETCHED:
                 self.fetched.append(value)
-        if tag == "img" and not given.get("alt"):
+        if tag == "img" and "alt" not in given:  # an empty one is that of a decoration
             self.pictures_without_words += 1
         if tag == "link" and _FETCHED_LINKS & set(given.get("rel", "").split()):
             self.fetched.append(given.get("href", ""))
@@ -63,7 +63,8 @@ def problems(folder: Path) -> list[str]:
         If there is no page in it.
     """
     folder = folder.resolve()
-    pages = sorted(folder.rglob("*.html"))
+    # Themes keep templates among their static files.
+    pages = sorted(p for p in folder.rglob("*.html") if p.relative_to(folder).parts[0] != "_static")
     if not pages:
         raise FileNotFoundError(f"{folder} has no HTML pages; build the documentation first")
     found = []

@@ -73,5 +73,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# Pages without others beside them need no list of pages at the side.
-html_sidebars = {"index": [], "quickstart": []}
+# Wide tables and listings need the room at the side; the pages of single names and the examples,
+# which are in folders, have a list there.
+html_sidebars = {"*": []}

@@ -72,13 +72,13 @@ class TablePerceptron(Perceptron):
     """
 
     hidden_layer_sizes: tuple[int, ...] = (128, 64)
-    activation: str = "silu"
+    activation: ActivationName = "silu"
     _: KW_ONLY
     dropout: float = 0.3
     adapter_dropout: float = 0.15
     learning_rate_init: float = 5e-3
     warmup: float = 0.1
-    weight_decay: float | str = "auto"
+    weight_decay: float | Literal["auto"] = "auto"
     ema_decay: float | None = 0.99
     max_iter: int = 150
 

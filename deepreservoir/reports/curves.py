@@ -250,8 +250,10 @@ def _limits(
     gathered: Gathered, adapters: Iterable[Line], others: Iterable[Line]
 ) -> tuple[float, float] | None:
     """Return the limits of the axis of scores, which leave out controls that fail."""
-    means = [[dot.mean for line in lines for dot in line.dots] for lines in (adapters, others)]
-    return score_limits(*means, 100 if gathered.classes else 1)
+    kept, rest = (
+        [dot.mean for line in lines for dot in line.dots] for lines in (adapters, others)
+    )
+    return score_limits(kept, rest, 100 if gathered.classes else 1)
 
 
 def _drop_limits(gathered: Gathered, lines: Sequence[Line]) -> tuple[float, float] | None:

@@ -59,8 +59,8 @@ def run(weights, x, activation, residual=False):
 
 @pytest.mark.parametrize("params", PARAMS, ids=str)
 def test_ordinary_weights_give_what_the_model_gives(params):
-    config = {"activation": params.get("activation", "relu"), "residual": "residual" in params}
     model = classifier(**params)
+    config = {"activation": model.activation, "residual": "residual" in params}
     logits = run(materialise(model), X.astype(np.float64), **config)
     np.testing.assert_allclose(logits, model.decision_function(X), atol=2e-5)
     numbers = regressor(**params)

@@ -8,7 +8,13 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, SeedGatedClassifier
+from deepreservoir import (
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    SeedGatedClassifier,
+    load,
+    save,
+)
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol
 from deepreservoir.experiments.comparisons.protocol import table_protocol
 
@@ -96,3 +102,14 @@ def test_descriptions_have_the_defaults_of_the_class():
         DeepReservoirClassifier.__doc__
     )
     assert 'default="relu"' in SeedGatedClassifier.__doc__
+
+
+def test_what_auto_stands_for_is_there_after_fit(tmp_path):
+    X = GENERATOR.standard_normal((40, 5))
+    model = DeepReservoirClassifier((16, 4), max_iter=2).fit(X, X[:, 0] > 0)
+    assert model.batch_size_ == 128
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(2))
+    assert model.ranks_ == {"layers.0": 5, "layers.1": 4}
+    assert load(save(model, tmp_path / "m.safetensors")).ranks_ == model.ranks_
+    full = DeepReservoirClassifier((16, 4), adapter="full", max_iter=2).fit(X, X[:, 0] > 0)
+    assert full.ranks_ == {}

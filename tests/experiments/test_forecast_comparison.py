@@ -27,7 +27,7 @@ from deepreservoir.experiments.forecasts.forecasters import (
 from deepreservoir.experiments.forecasts.report import FORECAST_LABELS
 
 WAVES = np.c_[np.sin(np.arange(900) / 5), np.cos(np.arange(900) / 5)]
-QUICK = {"hidden_layer_sizes": (32, 16), "max_iter": 30, "batch_size": 32}
+QUICK = comparison._DEEP | {"hidden_layer_sizes": (32, 16), "max_iter": 30, "batch_size": 32}
 
 
 @pytest.fixture(scope="module")

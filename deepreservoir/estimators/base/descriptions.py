@@ -126,8 +126,12 @@ network_ : Network
     history_ : dict of str to list
         One entry per epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
         ``validation_loss`` and ``validation_score``.
+    ranks_ : dict of str to int
+        Rank of each adapter, by path of its layer.
+    batch_size_ : int
+        Rows per training step; not kept in files.
     weight_decay_ : float
-        The weight decay that was used.
+        The weight decay that was used; not kept in files.
     stop_reason_ : {"budget", "converged", "interrupted"}
         Why training ended.
     n_iter_ : int

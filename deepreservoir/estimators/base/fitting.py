@@ -290,6 +290,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         plan = make_plan(
             params, steps, fit.seeds[2], fit.one_pass, decayed=fit.network.config.decayed
         )
+        self.batch_size_ = batch_size_of(params)
         self.weight_decay_ = weight_decay_of(params, steps)
         validate = None
         if fit.held_out is not None and products is not None:
@@ -352,6 +353,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         """Set the fitted attributes that derive from a trained network and its targets."""
         self.network_ = network
         self.betas_ = network.betas()
+        self.ranks_ = network.ranks()
         self.n_trained_params_ = network.n_trained
         self.n_scaffold_params_ = network.n_scaffold
         self._adopt_targets()

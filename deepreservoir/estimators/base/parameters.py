@@ -53,7 +53,7 @@ class TrainingParameters:
     schedule: ScheduleName = "cosine"
     lr_decay: float = 0.9
     warmup: float = 0.0
-    weight_decay: float = 1e-2
+    weight_decay: float | Literal["auto"] = 1e-2
     momentum: float = 0.9
     max_grad_norm: float | None = None
     ema_decay: float | None = None

@@ -246,6 +246,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         gates = gates_of(networks, samples.data, samples.codes, reject, targets)
         size = batch_size_of(params)
         steps = sum(gate.steps(size) for gate in gates)
+        self.batch_size_ = size
         self.weight_decay_ = weight_decay_of(params, steps)
         plan = make_plan(params, steps, seed, decayed=fit.network.config.decayed)
         validate = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 
@@ -39,8 +39,8 @@ class Protocol:
     max_iter: int = 60
     learning_rate_init: float = 3e-3
     schedule: str = "cosine"
-    weight_decay: float | str = 1e-2
-    batch_size: int | str = 128
+    weight_decay: float | Literal["auto"] = 1e-2
+    batch_size: int | Literal["auto"] = 128
     dropout: float = 0.0
     lora_alpha: float | None = None
     scaling: str = "lora"

@@ -26,7 +26,9 @@ from tqdm.auto import tqdm
 from ...backend import resolve_device
 from ...datasets import LYAPUNOV_TIMES, lorenz63, mackey_glass
 from ...esn import NVAR, valid_prediction_time
+from ...estimators import DeepReservoirRegressor
 from ..comparisons.arms import Interrupted
+from ..comparisons.protocol import Protocol
 from ..comparisons.resources import measured
 from ..comparisons.results import finite, machine, now, versions, write_atomically
 from ..comparisons.runner import checked_names, checked_seeds, whole_numbers
@@ -47,14 +49,9 @@ AHEAD = 84
 
 _SEED_BYTES = 8
 _WIDTHS = (256, 128)
-_DEEP = {
-    "hidden_layer_sizes": _WIDTHS,
-    "learning_rate_init": 1e-3,
-    "batch_size": 64,
-    "max_iter": 100,
-    "tol": 0.0,
-    "n_iter_no_change": 100,
-}
+_DEEP = Protocol(
+    hidden_layer_sizes=_WIDTHS, learning_rate_init=1e-3, batch_size=64, max_iter=100
+).parameters(DeepReservoirRegressor().get_params())
 
 
 @dataclass(frozen=True)
