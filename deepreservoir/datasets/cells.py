@@ -3,100 +3,240 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-_LARGEST = 1e30
+from .text_file import open_text
+
+#: Numbers beyond the range of float32 would become infinite in a network.
+LARGEST = 1e30
+
+# What stands for a missing value, in lower case: pandas' words, and the question mark of Weka.
+_MISSING = frozenset(
+    {"", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan"}
+    | {"<na>", "n/a", "na", "null", "nan", "none", "?"}
+)
 
 
 class Table:
-    """The cells of a CSV file by column, and the line number of each row."""
+    """The cells of a CSV file by column, and the line number of each row.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Parameters
+    ----------
+    path : Path
+        A text file; it may be compressed with gzip.
+    header : bool, default=True
+        Whether the first row has the names of the columns. Otherwise they are ``"1"``, ``"2"``, ...
+    delimiter : str, default=","
+        The character between cells; ``"tab"`` is another name of the tab.
+    encoding : str, optional
+        By default UTF-8.
+    empty : bool, default=False
+        Whether cells may be empty.
+
+    Attributes
+    ----------
+    columns : dict of str to list of str
+        The cells of each column, without spaces around them.
+    lines : list of int
+        The line of the file on which each row ends.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a table. The message says where.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        header: bool = True,
+        delimiter: str = ",",
+        encoding: str | None = None,
+        empty: bool = False,
+    ) -> None:
+        self.path, self.header, self.delimiter = path, header, checked_delimiter(delimiter)
+        self._empty = empty
         self.lines: list[int] = []
         self.columns: dict[str, list[str]] = {}
         self._row = 1  # the line on which the current row begins
         try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:
+            with open_text(path, encoding) as stream:
                 self._read(stream)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} must be a text file in UTF-8: {error}") from None
         except csv.Error as error:
             raise ValueError(
                 f"{path}, row {self._row}: not a row of a CSV file: {error}. A quote that begins a "
                 "cell must also end it, and a quote inside is doubled"
             ) from None
         if not self.lines:
-            raise ValueError(f"{path} must have a header and at least one row below it")
+            head = "a header and at least one row below it" if header else "at least one row"
+            raise ValueError(f"{path} must have {head}")
 
     def _read(self, stream: Iterable[str]) -> None:
         lines: list[str] = []  # of the current row
+        separator = self.delimiter
+        columns: list[list[str]] = []
         # A blank line is no row, unless a quote is still open before it.
-        reader = csv.reader(_noted(chain(stream, ["\n"]), lines))
+        reader = csv.reader(_noted(chain(stream, ["\n"]), lines), delimiter=separator)
         for cells in reader:
             if len(lines) > 1:  # cells with line ends, or a quote that is not closed
-                list(csv.reader(lines, strict=True))
+                list(csv.reader(lines, delimiter=separator, strict=True))
             lines.clear()
             self._row = reader.line_num + 1
             if not cells:
                 continue
-            if not self.columns:
-                self._read_header([cell.strip() for cell in cells])
-                continue
-            self._check_commas(cells)
-            if len(cells) != len(self.columns):
+            cells = [cell.strip() for cell in cells]
+            if not columns:
+                self._read_header(cells)
+                columns = list(self.columns.values())
+                if self.header:
+                    continue
+            self._check_delimiter(cells)
+            if len(cells) != len(columns):
+                first = "the header" if self.header else "the first row"
                 raise ValueError(
-                    f"{self.path}, row {reader.line_num}: expected {len(self.columns)} cells as "
-                    f"in the header, got {len(cells)}"
+                    f"{self.path}, row {reader.line_num}: expected {len(columns)} cells as in "
+                    f"{first}, got {len(cells)}"
                 )
             self.lines.append(reader.line_num)
-            for (name, column), cell in zip(self.columns.items(), cells, strict=True):
-                if not cell.strip():
-                    raise ValueError(
-                        f"{self.path}, row {reader.line_num}, column {name!r}: the cell is "
-                        "empty; fill it in or remove the row"
-                    )
-                column.append(cell.strip())
+            for column, cell in zip(columns, cells, strict=True):
+                column.append(cell)
+            if "" in cells and not self._empty:
+                self._refuse_empty(cells)
 
-    def _read_header(self, names: list[str]) -> None:
+    def _refuse_empty(self, cells: Sequence[str]) -> None:
+        name = list(self.columns)[list(cells).index("")]
+        raise ValueError(
+            f"{self.path}, row {self.lines[-1]}, column {name!r}: the cell is empty; fill it in or "
+            "remove the row"
+        )
+
+    def _read_header(self, cells: list[str]) -> None:
+        names = cells if self.header else [str(i + 1) for i in range(len(cells))]
         if len(set(names)) != len(names):
             repeated = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(
                 f"{self.path}: every column needs a unique name; used more than once: {repeated}"
+                f"{self._no_header(names)}"
             )
         self.columns = {name: [] for name in names}
 
-    def _check_commas(self, cells: list[str]) -> None:
-        """Raise a ValueError if the header and the row use another separator than commas."""
+    def _no_header(self, names: Iterable[str]) -> str:
+        """Return a remedy if the first row seems to be data."""
+        if self.header and any(map(is_number, names)):
+            return (
+                ". The first row seems to be data; if there is no header: --no-header (header, in "
+                "Python)"
+            )
+        return ""
+
+    def _check_delimiter(self, cells: list[str]) -> None:
+        """Raise a ValueError if the first row and another use a separator that was not named."""
         (name, *others) = self.columns
-        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-            if not others and separator in name and any(separator in cell for cell in cells):
+        if others:
+            return
+        kinds = {";": ("semicolons", "';'"), "\t": ("tabs", "tab"), "|": ("bars", "'|'")}
+        kinds[","] = ("commas", "','")
+        for separator, (word, option) in kinds.items():
+            in_name = not self.header or separator in name
+            if separator != self.delimiter and in_name and any(separator in c for c in cells):
+                if separator == "," and not self.header:
+                    continue  # it may be the comma of a decimal number
                 raise ValueError(
-                    f"{self.path}: cells seem to be separated by {word}; use commas, and a point "
-                    "for decimals"
+                    f"{self.path}: cells seem to be separated by {word}; name the separator: "
+                    f"--delimiter {option} (delimiter, in Python)"
                 )
+
+    def check_column(self, name: str, why: str = "") -> None:
+        """Raise a ValueError if the table has no column of this name."""
+        if name in self.columns:
+            return
+        raise ValueError(
+            f"{self.path} has no column {name!r}{why}; it has {self.names()}"
+            f"{self._no_header(self.columns)}"
+        )
+
+    def names(self) -> str:
+        """Return the names of the columns for a message."""
+        names = list(self.columns)
+        if not self.header and len(names) > 2:
+            return f"the columns 1 to {len(names)}"
+        more = f" and {len(names) - 40} more" if len(names) > 40 else ""
+        return ", ".join(names[:40]) + more
 
     def finite(self, name: str) -> np.ndarray | None:
         """Return a column as finite numbers (n,), or None if it contains text."""
         numbers = numbers_of(self.columns[name])
-        # Numbers beyond the range of float32 would become infinite in a network.
-        if numbers is not None and not (np.abs(numbers) < _LARGEST).all():
-            row = self.lines[int(np.flatnonzero(~(np.abs(numbers) < _LARGEST))[0])]
+        if numbers is not None:
+            self.check_finite(name, numbers)
+        return numbers
+
+    def check_finite(self, name: str, numbers: np.ndarray, missing: bool = False) -> None:
+        """Raise a ValueError for the first of a column's numbers that is too large or not finite.
+
+        Parameters
+        ----------
+        name : str
+        numbers : ndarray, shape (n,)
+        missing : bool, default=False
+            Whether NaN stands for a missing value, which is allowed.
+        """
+        right = np.abs(numbers) < LARGEST
+        if missing:
+            right |= np.isnan(numbers)
+        if not right.all():
+            row = self.lines[int(np.flatnonzero(~right)[0])]
             raise ValueError(
                 f"{self.path}, row {row}, column {name!r}: expected a finite number below "
-                f"{_LARGEST:g}"
+                f"{LARGEST:g}"
             )
-        return numbers
+
+
+def checked_delimiter(delimiter: str) -> str:
+    r"""Return the character that separates cells, or raise a ValueError.
+
+    Examples
+    --------
+    >>> checked_delimiter("tab")
+    '\t'
+    """
+    character = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if len(character) != 1 or character in '"\r\n' or character.isalnum():
+        raise ValueError(
+            f"delimiter must be one character that is neither a letter, a digit nor a quote, such "
+            f"as ',' or ';', or 'tab'; got {delimiter!r}"
+        )
+    return character
 
 
 def _noted(lines: Iterable[str], into: list[str]) -> Iterator[str]:
     for line in lines:
         into.append(line)
         yield line
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell stands for a missing value.
+
+    Examples
+    --------
+    >>> is_missing("n/a"), is_missing("?"), is_missing("0"), is_missing("no")
+    (True, True, False, False)
+    """
+    return len(cell) < 10 and cell.lower() in _MISSING
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, a finite one or not."""
+    try:
+        number_of(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def numbers_of(cells: list[str]) -> np.ndarray | None:
