@@ -20,6 +20,7 @@ from ..base.unchanged import unchanged_on_failure
 from .base import check_real
 from .descriptions import documented
 from .forecast import End, Forecasting
+from .frame_end import FrameEnd
 from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
 
 Rows = tuple[Array, Array, bool]
@@ -151,6 +152,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self._tune([u for _, u in groups], back)
             self._learner, self._online = None, False
             self._learn(series, targets)
+            self._frame_end = FrameEnd.of(X, y)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:
@@ -173,6 +175,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             self._check_online()
             series, targets = self._read(X, y, reset=False, device=self._device())
             self._learn(series, targets)
+            self._frame_end = FrameEnd.of(X, y)
         return self
 
     def _learn(self, series: Series, targets: list[Array]) -> None:
