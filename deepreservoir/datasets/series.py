@@ -84,6 +84,9 @@ def read_time_series(
     *,
     drop: Sequence[str] = (),
     time: str | None = None,
+    header: bool = True,
+    delimiter: str = ",",
+    encoding: str | None = None,
 ) -> TimeSeries:
     """Read a CSV file as one series, with the times of its rows.
 
@@ -93,7 +96,7 @@ def read_time_series(
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header and without empty cells.
+        A file without empty cells; it may be compressed with gzip.
     columns : sequence of str, optional
         Names of the columns to read, in this order. By default all numeric columns are read that
         are neither constant nor count the rows in equal steps.
@@ -101,6 +104,12 @@ def read_time_series(
         Names of columns to ignore.
     time : str, optional
         Name of the column of times. By default, it is searched for.
+    header : bool, default=True
+        Whether the first row has the names of the columns. Otherwise they are ``"1"``, ``"2"``, ...
+    delimiter : str, default=","
+        The character between cells.
+    encoding : str, optional
+        By default UTF-8.
 
     Returns
     -------
@@ -125,9 +134,9 @@ def read_time_series(
     >>> str(series.times), series.sorted_from
     ('daily, 2 values from 2026-01-01 to 2026-01-02', 'newest first')
     """
-    table = Table(Path(path))
+    table = Table(Path(path), header=header, delimiter=delimiter, encoding=encoding)
     _check_names(table, columns or (), drop, time)
-    if columns is None:
+    if columns is None and header:
         _check_header(table)
     others = [name for name in table.columns if name not in (*drop, *(columns or ()))]
     found = find_time_column(table, others) if time is None else time_column(table, time)
@@ -175,8 +184,9 @@ def _check_header(table: Table) -> None:
     if all(_is_number(name) for name in table.columns):
         raise ValueError(
             f"{table.path} seems to have no header: its first row, {', '.join(table.columns)}, "
-            "contains only numbers. Add a row of column names above it or, if these are the names, "
-            f"select them: --columns {','.join(table.columns)} (columns, in Python)"
+            "contains only numbers. If it is a row of the series: --no-header (header, in Python), "
+            "or add a row of column names above it. If these are the names, select them: "
+            f"--columns {','.join(table.columns)} (columns, in Python)"
         )
 
 

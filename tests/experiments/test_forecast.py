@@ -5,10 +5,10 @@ import pytest
 
 from deepreservoir.datasets import lorenz63, read_series
 from deepreservoir.esn import nrmse
-from deepreservoir.experiments.forecasts.forecast import (
+from deepreservoir.experiments.forecasts.forecast import forecast_series
+from deepreservoir.experiments.forecasts.output import save_forecast
+from deepreservoir.experiments.forecasts.picture import (
     check_picture,
-    forecast_series,
-    save_forecast,
     save_forecast_picture,
 )
 

@@ -1,0 +1,67 @@
+"""The length of the season of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import detrend
+
+from ...moments import moments, scale_of
+
+# An autocorrelation below this is not taken for a season.
+_CLEAR = 0.3
+
+
+def season_of(values: np.ndarray, candidates: Sequence[int] = ()) -> int | None:
+    """Return the number of steps after which a series repeats itself best, or None.
+
+    Besides the candidates, this considers the lag with the highest autocorrelation beyond that of
+    neighbouring rows. The result is the one for which repeating the season has the least error.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (time, n_columns)
+    candidates : sequence of int
+        Seasons of the calendar.
+
+    Examples
+    --------
+    >>> season_of(np.sin(np.arange(100) * 2 * np.pi / 12)[:, None])
+    12
+    """
+    mean, deviation = moments(values)
+    scaled = (values - mean) / scale_of(deviation, mean, len(values))
+    limit = len(values) // 2
+    found = _strongest_lag(scaled)
+    lags = {lag for lag in (*candidates, *([found] if found else [])) if 2 <= lag <= limit}
+    # Compared over the same rows.
+    rows = scaled[max(lags, default=0) :]
+    errors = {lag: np.mean((rows - scaled[max(lags) - lag : -lag]) ** 2) for lag in sorted(lags)}
+    return min(errors, key=lambda lag: float(errors[lag])) if errors else None
+
+
+def _strongest_lag(scaled: np.ndarray) -> int | None:
+    """Return the lag of the highest peak of the autocorrelation, averaged over columns."""
+    n = len(scaled)
+    flat = detrend(scaled, axis=0)
+    spectrum = np.abs(np.fft.rfft(flat, 2 * n, axis=0)) ** 2
+    correlation = np.fft.irfft(spectrum, axis=0)[: n // 2 + 1]
+    variance = correlation[0]
+    varies = variance > 1e-12 * n
+    if not varies.any():
+        return None
+    # Without this factor, later lags would seem weaker because fewer rows overlap.
+    overlap = n / (n - np.arange(len(correlation)))
+    curve = (correlation[:, varies] / variance[varies]).mean(axis=1) * overlap
+    below = np.flatnonzero(curve < 0)
+    if not len(below):
+        return None
+    inner = curve[1:-1]
+    peaks = 1 + np.flatnonzero((inner > curve[:-2]) & (inner >= curve[2:]) & (inner > _CLEAR))
+    peaks = peaks[peaks > below[0]]
+    if not len(peaks):
+        return None
+    # Multiples of a season are as high as the season; the first one that is nearly so is it.
+    best = curve[peaks].max()
+    return int(peaks[curve[peaks] > 0.95 * best][0])
