@@ -9,7 +9,7 @@ import click
 from ..datasets.series import TimeSeries, read_time_series
 from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast_series
 from ..experiments.forecasts.frames import gaps
-from ..experiments.forecasts.output import conclusions, save_forecast
+from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
 from ..experiments.forecasts.picture import check_picture, save_forecast_picture
 from .base import check_writable, checked_device, device_option, main
 
@@ -158,10 +158,30 @@ def forecast_command(
     )
     _print_series(read)
     _print_summary(forecast)
-    written = [save_forecast(forecast, target)]
-    if plot is not None:
-        written.append(save_forecast_picture(forecast, plot, stem))
-    click.echo("Wrote " + ", ".join(str(path) for path in written))
+    _write(forecast, target, plot, stem)
+
+
+def _write(forecast: Forecast, target: Path, plot: Path | None, stem: str) -> None:
+    """Write the forecast and its picture; a forecast that cannot be written is printed."""
+    try:
+        save_forecast(forecast, target)
+    except OSError as error:
+        click.echo(forecast_csv(forecast), nl=False)
+        raise click.ClickException(
+            f"the forecast could not be written to {target}: {error.strerror or error}; it is "
+            "printed above"
+        ) from error
+    if plot is None:
+        click.echo(f"Wrote {target}")
+        return
+    try:
+        save_forecast_picture(forecast, plot, stem)
+    except OSError as error:
+        raise click.ClickException(
+            f"the picture could not be written to {plot}: {error.strerror or error}; the forecast "
+            f"is in {target}"
+        ) from error
+    click.echo(f"Wrote {target}, {plot}")
 
 
 def _print_series(read: TimeSeries) -> None:

@@ -222,13 +222,13 @@ def forecast_series(
     --------
     >>> import pandas as pd
     >>> months = pd.date_range("2020-01-01", periods=60, freq="MS")
-    >>> sales = pd.Series(np.sin(np.arange(60) * np.pi / 6), months, name="sales")
+    >>> sales = pd.Series(2 + np.sin(np.arange(60) * np.pi / 6), months, name="sales")
     >>> found = forecast_series(sales, 3, units=50)
     >>> found.values.round(1)
                 sales
-    2025-01-01   -0.0
-    2025-02-01    0.5
-    2025-03-01    0.9
+    2025-01-01    2.0
+    2025-02-01    2.5
+    2025-03-01    2.9
     >>> str(found.times), found.season
     ('monthly, 60 values from 2020-01-01 to 2024-12-01', 12)
     """
