@@ -256,7 +256,7 @@ def forecast_series(
     seasons = () if times is None else times.seasons()
     held_out = _held_out(values, test, network, interval, seasons) if test else None
     model, future, diverged = network.continued(values, horizon)
-    season = season_of(values[: first_start(len(values))], seasons)
+    season = season_of(values[: first_start(len(values))], seasons, horizon)
     tested = None
     if interval is not None:
         tested = backtest(values, horizon, interval, network.train, season)
@@ -342,7 +342,7 @@ def _held_out(
 ) -> HeldOut:
     known, truth = values[:-test], values[-test:]
     _, predictions, _ = network.continued(known, test)
-    season = season_of(known[: first_start(len(known))], seasons)
+    season = season_of(known[: first_start(len(known))], seasons, test)
     persistence = _score(truth, Persistence().forecast(known[None], test)[0])
     seasonal = None
     if season is not None:

@@ -44,6 +44,9 @@ def series_of(series: Any) -> tuple[Any, tuple[str, ...] | None, TimeAxis | None
     times = None
     dated = index.dtype.kind == "M" or "period" in str(index.dtype)
     if dated or (index.name is not None and is_time_name(str(index.name))):
+        if index.hasnans:
+            row = int(np.flatnonzero(index.isna())[0])
+            raise ValueError(f"the index of the series: row {row} has no time (NaT)")
         try:
             times, order = sorted_axis(str(index.name or "time"), _cells(index))
         except NotTimes as error:

@@ -11,19 +11,23 @@ from ...moments import moments, scale_of
 
 # An autocorrelation below this is not taken for a season.
 _CLEAR = 0.3
+# Number of steps of a horizon at which seasons are compared.
+_STEPS = 20
 
 
-def season_of(values: np.ndarray, candidates: Sequence[int] = ()) -> int | None:
+def season_of(values: np.ndarray, candidates: Sequence[int] = (), horizon: int = 1) -> int | None:
     """Return the number of steps after which a series repeats itself best, or None.
 
     Besides the candidates, this considers the lag with the highest autocorrelation beyond that of
-    neighbouring rows. The result is the one for which repeating the season has the least error.
+    neighbouring rows. The result is the one for which repeating the last season for `horizon`
+    steps has the least error.
 
     Parameters
     ----------
     values : ndarray of float64, shape (time, n_columns)
     candidates : sequence of int
         Seasons of the calendar.
+    horizon : int
 
     Examples
     --------
@@ -35,10 +39,17 @@ def season_of(values: np.ndarray, candidates: Sequence[int] = ()) -> int | None:
     limit = len(values) // 2
     found = _strongest_lag(scaled)
     lags = {lag for lag in (*candidates, *([found] if found else [])) if 2 <= lag <= limit}
-    # Compared over the same rows.
-    rows = scaled[max(lags, default=0) :]
-    errors = {lag: np.mean((rows - scaled[max(lags) - lag : -lag]) ** 2) for lag in sorted(lags)}
-    return min(errors, key=lambda lag: float(errors[lag])) if errors else None
+    errors = {lag: _error_of(scaled, lag, min(horizon, limit)) for lag in sorted(lags)}
+    return min(errors, key=lambda lag: errors[lag]) if errors else None
+
+
+def _error_of(scaled: np.ndarray, season: int, horizon: int) -> float:
+    """Return the mean squared error of repeating the last season for a number of steps."""
+    steps = np.unique(np.linspace(1, horizon, min(horizon, _STEPS)).astype(int))
+    # A forecast of several seasons is compared with the season before all of them.
+    before = season * -(-steps // season)
+    before = before[before < len(scaled)]
+    return float(np.mean([np.mean((scaled[lag:] - scaled[:-lag]) ** 2) for lag in before]))
 
 
 def _strongest_lag(scaled: np.ndarray) -> int | None:
