@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -14,6 +15,7 @@ from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
 from .time_column import TimeColumn, find_time_column, time_column
 from .time_formats import date_formats
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _COUNTS = "counts the rows"
 # Names of columns that number the rows; pandas writes an index without a name.
 _INDEX_NAMES = {"", "unnamed: 0", "index", "id", "no", "row", "step", "n", "#"}
@@ -229,7 +231,12 @@ def _numeric_columns(
             f"{table.path} has no column to forecast: {counting[0]!r} {left_out[counting[0]]}. To "
             f"forecast it nevertheless, name it: --columns {counting[0]} (columns, in Python)"
         )
-    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}")
+    comma = next(
+        (cell for name in names for cell in table.columns[name] if _DECIMAL_COMMA.fullmatch(cell)),
+        None,
+    )
+    hint = "" if comma is None else f". Write numbers such as {comma!r} with a point for decimals"
+    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}{hint}")
 
 
 def _why_not(name: str, values: np.ndarray, cells: Sequence[str]) -> str:

@@ -89,7 +89,8 @@ def find_time_column(table: Table, among: Collection[str]) -> TimeColumn | None:
                 refused = refused or (name, error)
     parts = _from_parts(table, among)
     if parts is None and refused is not None:
-        raise _refusal(table, *refused, f", or leave the times out: --drop {refused[0]}")
+        remedy = f". To ignore the times: --drop {refused[0]} (drop, in Python)"
+        raise _refusal(table, *refused, remedy)
     return parts
 
 

@@ -125,7 +125,7 @@ def test_seasons_of_the_calendar_are_tried():
     rng = np.random.default_rng(1)
     days = np.arange(1200)
     x = (np.sin(days * 2 * np.pi / 365) + 0.3 * rng.normal(size=1200))[:, None]
-    assert season_of(x, [7, 365], 100) in range(355, 376)
+    assert season_of(x, [7, 365], 100) == 365
     level = np.cumsum(np.random.default_rng(2).normal(size=(1200, 1)), axis=0)
     assert season_of(level, [7, 365], 5) == 7  # the latest rows are closest
     assert season_of(rng.normal(size=(300, 1))) is None

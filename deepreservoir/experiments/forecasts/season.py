@@ -38,7 +38,10 @@ def season_of(values: np.ndarray, candidates: Sequence[int] = (), horizon: int =
     scaled = (values - mean) / scale_of(deviation, mean, len(values))
     limit = len(values) // 2
     found = _strongest_lag(scaled)
-    lags = {lag for lag in (*candidates, *([found] if found else [])) if 2 <= lag <= limit}
+    lags = {lag for lag in candidates if 2 <= lag <= limit}
+    # A peak of a noisy curve that is near a season of the calendar stands for that season.
+    if found is not None and all(abs(found - lag) > 0.1 * lag for lag in lags):
+        lags.add(found)
     errors = {lag: _error_of(scaled, lag, min(horizon, limit)) for lag in sorted(lags)}
     return min(errors, key=lambda lag: errors[lag]) if errors else None
 
@@ -62,9 +65,9 @@ def _strongest_lag(scaled: np.ndarray) -> int | None:
     varies = variance > 1e-12 * n
     if not varies.any():
         return None
-    # Without this factor, later lags would seem weaker because fewer rows overlap.
-    overlap = n / (n - np.arange(len(correlation)))
-    curve = (correlation[:, varies] / variance[varies]).mean(axis=1) * overlap
+    # Fewer rows overlap at later lags, which makes them weaker: of the multiples of a season,
+    # the season itself is the strongest.
+    curve = (correlation[:, varies] / variance[varies]).mean(axis=1)
     below = np.flatnonzero(curve < 0)
     if not len(below):
         return None
@@ -73,6 +76,4 @@ def _strongest_lag(scaled: np.ndarray) -> int | None:
     peaks = peaks[peaks > below[0]]
     if not len(peaks):
         return None
-    # Multiples of a season are as high as the season; the first one that is nearly so is it.
-    best = curve[peaks].max()
-    return int(peaks[curve[peaks] > 0.95 * best][0])
+    return int(peaks[np.argmax(curve[peaks])])
