@@ -150,7 +150,7 @@ def test_times_that_do_not_fit_are_refused_with_their_row(tmp_path, months, chan
 
 def test_decimal_commas_are_named(tmp_path, months):
     path = write(tmp_path / "s.csv", {"month": months, "v": ["0,5", "0,7"] * 20}, ";")
-    with pytest.raises(ValueError, match="no numeric column.*'0,5' with a point for decimals"):
+    with pytest.raises(ValueError, match=r"no numeric column.*'0,5' with a point for decimals"):
         read_time_series(path, delimiter=";")
 
 
