@@ -127,3 +127,10 @@ def test_starts_that_cannot_be_are_refused(starts, n_steps, words):
     model = fitted(KNOWN[:99].to_numpy(), KNOWN[1:100].to_numpy())
     with pytest.raises(ValueError, match=words):
         model.historical_forecasts(n_steps, WAVE.to_numpy(), starts)
+
+
+def test_several_series_have_no_common_starts():
+    x = KNOWN.to_numpy()
+    model = fitted(x[:99], x[1:100])
+    with pytest.raises(ValueError, match="one series"):
+        model.historical_forecasts(3, [x, x], [5])

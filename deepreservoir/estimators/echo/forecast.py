@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ...backend import Array, Device, Movable, array_module, device_module, to_device, to_host
+from ...backend import Array, Device, Movable, array_module, device_module, to_device
 from ..base.device_input import checked_array, place_of
 from .base import BaseEchoState
 from .frame_end import FrameEnd, labelled
@@ -117,7 +117,7 @@ class Forecasting(BaseEchoState):
             out[which] = to_device(self._closed_loop(h, y, first, future, int(n_steps)), place)
         return out[0] if series.kind == "one" else out
 
-    def historical_forecasts(self, n_steps: int, X: Any, starts: Any) -> np.ndarray:
+    def historical_forecasts(self, n_steps: int, X: Any, starts: Any) -> Array:
         """Forecast from several rows of one series, which is run only once.
 
         Parameters
@@ -129,13 +129,15 @@ class Forecasting(BaseEchoState):
 
         Returns
         -------
-        ndarray of float64, shape (n_starts, n_steps, n_outputs)
-            Entry i is ``forecast(n_steps, X[:starts[i]])``, up to rounding.
+        array of float64, shape (n_starts, n_steps, n_outputs)
+            Entry i is ``forecast(n_steps, X[:starts[i]])``, up to rounding. A CuPy array if X is
+            one.
 
         Raises
         ------
         ValueError
-            If the outputs cannot be used as inputs, or `starts` is out of range.
+            If the outputs cannot be used as inputs, X is several series, or `starts` is out of
+            range.
 
         Examples
         --------
@@ -148,7 +150,10 @@ class Forecasting(BaseEchoState):
         """
         check_is_fitted(self, "readout_")
         self._check_steps(n_steps)
-        (u,) = self._input_series(X).arrays
+        series = self._input_series(X)
+        if series.kind != "one":
+            raise ValueError("X must be one series (time, n_features); got several")
+        (u,) = series.arrays
         rows = np.asarray(starts)
         inside = rows.ndim == 1 and len(rows) and rows.dtype.kind in "iu"
         if not inside or rows[0] < 1 or rows[-1] > len(u) or (np.diff(rows) <= 0).any():
@@ -159,9 +164,10 @@ class Forecasting(BaseEchoState):
         h = array_module(u).empty((len(rows), self.reservoir_.units), self.reservoir_.dtype)
         for steps, states in self.reservoir_.blocks(u, feedback=self._known_feedback(u)):
             first, stop = np.searchsorted(rows, [steps.start + 1, steps.stop + 1])
-            h[first:stop] = states[rows[first:stop] - 1 - steps.start, 0]
+            for i in range(first, stop):
+                h[i] = states[int(rows[i]) - 1 - steps.start, 0]
         y = self._output(h)
-        return np.asarray(to_host(self._closed_loop(h, y, y, None, int(n_steps))))
+        return to_device(self._closed_loop(h, y, y, None, int(n_steps)), series.place)
 
     def _check_steps(self, n_steps: int, closed: bool = True) -> None:
         """Raise a ValueError if outputs cannot become inputs, or for a number of no steps."""
