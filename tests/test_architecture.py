@@ -11,8 +11,16 @@ PACKAGE = Path(deepreservoir.__file__).parent
 
 # From the ground up; a module may import what stands below it, and its own row's primitives.
 LEVELS = [
-    ("checks", "choices", "files", "moments", "thread_limits", "user_warnings"),
-    ("backend", "container"),
+    (
+        "checks",
+        "choices",
+        "files",
+        "moments",
+        "thread_limits",
+        "time_steps",
+        "user_warnings",
+    ),
+    ("backend", "container", "frames"),
     ("document", "kernels"),
     ("scaffold", "params", "inputs"),
     ("losses", "optim", "layers"),

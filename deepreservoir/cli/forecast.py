@@ -6,15 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..datasets.series import read_series
-from ..experiments.forecasts.forecast import (
-    DEFAULTS,
-    Forecast,
-    check_picture,
-    forecast_series,
-    save_forecast,
-    save_forecast_picture,
-)
+from ..datasets.series import TimeSeries, read_time_series
+from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast_series
+from ..experiments.forecasts.frames import gaps
+from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
+from ..experiments.forecasts.picture import check_picture, save_forecast_picture
 from .base import checked_device, device_option, main
 from .saving import check_writable
 
@@ -27,6 +23,8 @@ class Names(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
         names = tuple(part.strip() for part in str(value).split(","))
         if not all(names) or len(set(names)) < len(names):
             self.fail(f"expected distinct column names, such as a,b; got {value!r}")
@@ -42,7 +40,25 @@ class Names(click.ParamType):
     show_default=True,
     help="Number of steps to forecast.",
 )
-@click.option("--columns", type=Names(), help="Columns to forecast.  [default: all numeric ones]")
+@click.option(
+    "--columns",
+    type=Names(),
+    help="Columns to forecast.  [default: all numeric ones that do not count the rows]",
+)
+@click.option("--drop", type=Names(), default=(), help="Columns to ignore.")
+@click.option(
+    "--time", metavar="COLUMN", help="Column of times.  [default: the first one that holds dates]"
+)
+@click.option("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, ...")
+@click.option("--delimiter", default=",", help="Character between cells.  [default: a comma]")
+@click.option("--encoding", help="Encoding of the file.  [default: utf-8]")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="Level of the prediction intervals; 0 computes none.",
+)
 @click.option(
     "--test",
     type=click.IntRange(min=0),
@@ -79,6 +95,12 @@ def forecast_command(
     series: Path,
     horizon: int,
     columns: tuple[str, ...] | None,
+    drop: tuple[str, ...],
+    time: str | None,
+    no_header: bool,
+    delimiter: str,
+    encoding: str | None,
+    interval: float,
     test: int,
     units: int,
     spectral_radius: float,
@@ -92,7 +114,8 @@ def forecast_command(
 ) -> None:
     """Forecast a time series with an echo-state network.
 
-    SERIES is a CSV file with a header: one row per step, oldest first, one column per variable.
+    SERIES is a CSV file: one row per step, one column per variable. Rows are sorted by a column of
+    dates, years or Unix times if there is one; otherwise the oldest row is the first.
 
     \b
         deepreservoir forecast series.csv --horizon 500 --plot out.png
@@ -102,19 +125,30 @@ def forecast_command(
     input. With --test, the last rows are first held out, forecast and compared.
     """
     chosen = checked_device(device)
-    target = out or Path(f"{series.stem}-forecast.csv")
+    stem = Path(series.stem).stem if series.suffix == ".gz" else series.stem
+    target = out or Path(f"{stem}-forecast.csv")
     for path in filter(None, (target, plot)):
         check_writable(path, series)
     if plot is not None:
         if plot.resolve() == target.resolve():
             raise click.UsageError(f"--plot and --out are the same file, {plot}; name two files")
         check_picture(plot)
-    values, names = read_series(series, columns)
+    read = read_time_series(
+        series,
+        columns,
+        drop=drop,
+        time=time,
+        header=not no_header,
+        delimiter=delimiter,
+        encoding=encoding,
+    )
     forecast = forecast_series(
-        values,
+        read.values,
         horizon,
-        names,
+        read.names,
         test=test,
+        interval=interval or None,
+        times=read.times,
         washout=washout,
         seed=seed,
         device=chosen,
@@ -123,29 +157,101 @@ def forecast_command(
         leak_rate=leak_rate,
         input_scaling=input_scaling,
     )
-    written = [save_forecast(forecast, target)]
-    if plot is not None:
-        written.append(save_forecast_picture(forecast, plot))
+    _print_series(read)
     _print_summary(forecast)
-    click.echo("Wrote " + ", ".join(str(path) for path in written))
+    _write(forecast, target, plot, stem)
+
+
+def _write(forecast: Forecast, target: Path, plot: Path | None, stem: str) -> None:
+    """Write the forecast and its picture; a forecast that cannot be written is printed."""
+    try:
+        save_forecast(forecast, target)
+    except OSError as error:
+        click.echo(forecast_csv(forecast), nl=False)
+        raise click.ClickException(
+            f"the forecast could not be written to {target}: {error.strerror or error}; it is "
+            "printed above"
+        ) from error
+    if plot is None:
+        click.echo(f"Wrote {target}")
+        return
+    try:
+        save_forecast_picture(forecast, plot, stem)
+    except OSError as error:
+        raise click.ClickException(
+            f"the picture could not be written to {plot}: {error.strerror or error}; the forecast "
+            f"is in {target}"
+        ) from error
+    click.echo(f"Wrote {target}, {plot}")
+
+
+def _print_series(read: TimeSeries) -> None:
+    click.echo(f"series       {len(read.values):,} rows of {', '.join(read.names)}")
+    if read.times is not None:
+        order = {"": "", "newest first": "; the file is newest first, and was sorted"}
+        was = order.get(read.sorted_from, "; the file is not in this order, and was sorted")
+        click.echo(f"time         {read.times.name}: {read.times}{was}")
+        note = gaps(read.times)
+        if note:
+            click.echo(f"warning: {note}", err=True)
+    if read.left_out:
+        each = (f"{name or '(no name)'} ({why})" for name, why in read.left_out.items())
+        click.echo(f"left out     {', '.join(each)}")
 
 
 def _print_summary(forecast: Forecast) -> None:
-    n = len(forecast.history)
-    click.echo(f"series       {n:,} rows of {', '.join(forecast.names)}")
     click.echo(f"trained      {forecast.trained:,} parameters, ridge penalty {forecast.penalty:g}")
     held = forecast.held_out
     if held is not None:
         steps = len(held.values)
-        click.echo(f"held out     the last {steps} rows, forecast from the rows before them")
-        click.echo(f"  NRMSE      {held.nrmse:.4g} (persistence: ", nl=False)
-        click.echo(f"{held.persistence_nrmse:.4g})")
-        click.echo(f"  valid for  {held.valid_time} of {steps} steps (persistence: ", nl=False)
-        click.echo(f"{held.persistence_valid_time}), error below 0.4 standard deviations")
-    click.echo(f"forecast     {len(forecast.values):,} steps beyond the last row")
+        click.echo(f"held out     the last {steps:,} rows, forecast from the rows before them")
+        others = {"persistence": held.persistence, "seasonal": held.seasonal}
+        scores = {name: score for name, score in others.items() if score is not None}
+        click.echo(f"  NRMSE      {held.nrmse:.4g} ({_each(scores, 'nrmse')})")
+        click.echo(
+            f"  valid for  {held.valid_time} of {steps} steps ({_each(scores, 'valid_time')}), "
+            "error below 0.4 standard deviations"
+        )
+        if held.coverage is not None:
+            first = (
+                "" if len(held.half_widths) == steps else f" at the first {len(held.half_widths)}"
+            )
+            click.echo(
+                f"  intervals  contain {100 * held.coverage:.1f} % of the values{first}, "
+                f"for a level of {100 * (forecast.interval or 0):g} %"
+            )
+    _print_forecast(forecast)
+    for sentence in conclusions(forecast):
+        click.echo(sentence)
     if forecast.diverged:
         click.echo(
             "warning: the forecast leaves the range of the series; try a lower "
             "--spectral-radius or --input-scaling, or a shorter --horizon",
             err=True,
         )
+
+
+def _each(scores: dict[str, Score], name: str) -> str:
+    return ", ".join(f"{method}: {getattr(score, name):.4g}" for method, score in scores.items())
+
+
+def _print_forecast(forecast: Forecast) -> None:
+    horizon = len(forecast.values)
+    when = "beyond the last row"
+    if forecast.times is not None:
+        after = forecast.times.after(horizon)
+        first, last = forecast.times.text(after[[0, -1]])
+        when = f"from {first} to {last}" if horizon > 1 else first
+    click.echo(f"forecast     {horizon:,} step{'' if horizon == 1 else 's'} {when}")
+    if forecast.interval is None:
+        return
+    level = f"{100 * forecast.interval:g} %"
+    tested = forecast.backtest
+    if tested is None:
+        click.echo(f"intervals    none: the series has too few rows for intervals of {level}")
+        return
+    note = "" if tested.horizon == horizon else f" at the first {tested.horizon:,} steps, beyond "
+    click.echo(
+        f"intervals    {level}, from the errors of {tested.n_windows:,} earlier forecasts"
+        + (f"; only{note}which the series is too short" if note else "")
+    )

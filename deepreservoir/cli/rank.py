@@ -9,7 +9,7 @@ import click
 
 from ..datasets.learning_table import TableOptions
 from ..experiments.comparisons.results import write_atomically
-from ..experiments.forecasts.forecast import check_picture
+from ..experiments.forecasts.picture import check_picture
 from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
 from ..experiments.tables.rank_table import rank_table
 from .base import Numbers, checked_device, device_option, main

@@ -6,7 +6,7 @@ from .delay import mackey_glass
 from .idx import DatasetUnavailable
 from .maps import henon, multiple_superimposed_oscillators, narma10
 from .named import DATASETS, load_dataset
-from .series import read_series
+from .series import TimeSeries, read_series, read_time_series
 from .table import read_table
 from .ts_format import japanese_vowels, read_ts
 
@@ -16,6 +16,7 @@ __all__ = [
     "LYAPUNOV_TIMES",
     "Dataset",
     "DatasetUnavailable",
+    "TimeSeries",
     "henon",
     "japanese_vowels",
     "load_dataset",
@@ -26,6 +27,7 @@ __all__ = [
     "narma10",
     "read_series",
     "read_table",
+    "read_time_series",
     "read_ts",
     "rossler",
 ]

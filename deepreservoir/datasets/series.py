@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
 from .cells import Table, number_of
+from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
+from .time_column import TimeColumn, find_time_column, time_column
+from .time_formats import date_formats
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_COUNTS = "counts the rows"
+# Names of columns that number the rows; pandas writes an index without a name.
+_INDEX_NAMES = {"", "unnamed: 0", "index", "id", "no", "row", "step", "n", "#"}
+
+
+@dataclass(frozen=True)
+class TimeSeries:
+    """A series that was read from a table, oldest row first.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (time, n_columns)
+    names : tuple of str
+    times : TimeAxis or None
+        The times of the rows, if a column holds them.
+    sorted_from : {"", "newest first", "unordered"}
+        The order of the rows in the table, if it is not that of time.
+    left_out : dict of str to str
+        Columns that are not part of the series and do not hold its times, and the reason.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    times: TimeAxis | None
+    sorted_from: str
+    left_out: dict[str, str]
 
 
 def read_series(
@@ -16,13 +49,12 @@ def read_series(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Read a CSV file as one series, oldest row first.
 
+    This is :func:`read_time_series` without the times.
+
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header and without empty cells.
     columns : sequence of str, optional
-        Names of the columns to read, in this order. By default all numeric columns are read, and
-        columns of dates or other text are skipped.
 
     Returns
     -------
@@ -32,8 +64,7 @@ def read_series(
     Raises
     ------
     ValueError
-        If the file is not such a table, a column does not exist, a cell is not a finite number,
-        or the header seems to be a row of the series. The message says where.
+        As in :func:`read_time_series`.
 
     Examples
     --------
@@ -45,20 +76,109 @@ def read_series(
     (array([[1.5],
            [2.5]]), ('level',))
     """
-    path = Path(path)
-    table = Table(path)
-    if columns is None:
+    series = read_time_series(path, columns)
+    return series.values, series.names
+
+
+def read_time_series(
+    path: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    drop: Sequence[str] = (),
+    time: str | None = None,
+    header: bool = True,
+    delimiter: str = ",",
+    encoding: str | None = None,
+) -> TimeSeries:
+    """Read a CSV file as one series, with the times of its rows.
+
+    Rows are sorted by the column of times, if there is one: dates in one of the common formats,
+    years, seconds since 1970, or columns named year, month and day.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file without empty cells; it may be compressed with gzip.
+    columns : sequence of str, optional
+        Names of the columns to read, in this order. By default all numeric columns are read that
+        are neither constant nor count the rows in equal steps.
+    drop : sequence of str
+        Names of columns to ignore.
+    time : str, optional
+        Name of the column of times. By default, it is searched for.
+    header : bool, default=True
+        Whether the first row has the names of the columns. Otherwise they are ``"1"``, ``"2"``, ...
+    delimiter : str, default=","
+        The character between cells.
+    encoding : str, optional
+        By default UTF-8.
+
+    Returns
+    -------
+    TimeSeries
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a table, a column does not exist, a cell is not a finite number,
+        the header seems to be a row of the series, or times are missing, repeated or unequally
+        spaced. The message says where.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "s.csv"
+    ...     _ = path.write_text("day,level\\n2026-01-02,2.5\\n2026-01-01,1.5\\n")
+    ...     series = read_time_series(path)
+    >>> series.values[:, 0]
+    array([1.5, 2.5])
+    >>> str(series.times), series.sorted_from
+    ('daily, 2 values from 2026-01-01 to 2026-01-02', 'newest first')
+    """
+    table = Table(Path(path), header=header, delimiter=delimiter, encoding=encoding)
+    _check_names(table, columns or (), drop, time)
+    if columns is None and header:
         _check_header(table)
-        columns_read = {name: _numbers_or_words(table, name) for name in table.columns}
-        numbers = {name: column for name, column in columns_read.items() if column is not None}
-        if not numbers:
-            raise ValueError(f"{path} has no numeric column; it has {', '.join(table.columns)}")
-        return np.column_stack(list(numbers.values())), tuple(numbers)
-    names = tuple(columns)
-    for name in names:
+    others = [name for name in table.columns if name not in (*drop, *(columns or ()))]
+    found = find_time_column(table, others) if time is None else time_column(table, time)
+    of_time = found.columns if found else ()
+    order = found.order if found else np.arange(len(table.lines))
+    left_out = {name: "dropped" for name in drop if name not in of_time}
+    if columns is None:
+        candidates = [name for name in others if name not in of_time]
+        numbers, reasons = _numeric_columns(table, candidates, order)
+        left_out |= reasons
+    else:
+        numbers = {name: _column(table, name) for name in columns}
+        left_out |= {name: "not in the columns" for name in others if name not in of_time}
+    values = np.column_stack(list(numbers.values()))[order]
+    times = found.axis if found else None
+    return TimeSeries(values, tuple(numbers), times, _order_of(found), left_out)
+
+
+def _order_of(found: TimeColumn | None) -> str:
+    if found is None or (np.diff(found.order) > 0).all():
+        return ""
+    return "newest first" if (np.diff(found.order) < 0).all() else "unordered"
+
+
+def _check_names(
+    table: Table, columns: Sequence[str], drop: Sequence[str], time: str | None
+) -> None:
+    for name in (*columns, *drop, *(() if time is None else (time,))):
         if name not in table.columns:
-            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(table.columns)}")
-    return np.column_stack([_column(table, name) for name in names]), names
+            raise ValueError(
+                f"{table.path} has no column {name!r}; it has {', '.join(table.columns)}"
+            )
+    both = [name for name in columns if name in drop or name == time]
+    if both:
+        raise ValueError(
+            f"column {both[0]!r} cannot be forecast and also be "
+            f"{'dropped' if both[0] in drop else 'the time'}; name it only once"
+        )
+    if time in drop:
+        raise ValueError(f"column {time!r} cannot be the time and also be dropped")
 
 
 def _check_header(table: Table) -> None:
@@ -66,15 +186,80 @@ def _check_header(table: Table) -> None:
     if all(_is_number(name) for name in table.columns):
         raise ValueError(
             f"{table.path} seems to have no header: its first row, {', '.join(table.columns)}, "
-            "contains only numbers. Add a row of column names above it or, if these are the names, "
-            f"select them: --columns {','.join(table.columns)} (columns, in Python)"
+            "contains only numbers. If it is a row of the series: --no-header (header, in Python), "
+            "or add a row of column names above it. If these are the names, select them: "
+            f"--columns {','.join(table.columns)} (columns, in Python)"
         )
+
+
+def _numeric_columns(
+    table: Table, names: Sequence[str], order: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the columns to forecast, and why the others are left out.
+
+    A column that counts the rows is left out, but not if only its values suggest it and there is
+    no other column.
+    """
+    numbers: dict[str, np.ndarray] = {}
+    left_out: dict[str, str] = {}
+    straight: dict[str, np.ndarray] = {}
+    for name in names:
+        column = _numbers_or_words(table, name)
+        if column is None:
+            left_out[name] = "dates" if date_formats(table.columns[name]) else "text"
+        else:
+            reason = _why_not(name, column[order], table.columns[name])
+            if reason:
+                left_out[name] = reason
+                if reason == _COUNTS and not _is_index_name(name):
+                    straight[name] = column
+            else:
+                numbers[name] = column
+    if not numbers and straight:
+        numbers = straight
+        left_out = {name: reason for name, reason in left_out.items() if name not in straight}
+    if numbers:
+        return numbers, left_out
+    constant = [name for name, reason in left_out.items() if reason == "constant"]
+    if constant:
+        raise ValueError(
+            f"{table.path}: column {constant[0]!r} is constant, so there is nothing to forecast"
+        )
+    counting = [name for name, reason in left_out.items() if reason not in ("dates", "text")]
+    if counting:
+        raise ValueError(
+            f"{table.path} has no column to forecast: {counting[0]!r} {left_out[counting[0]]}. To "
+            f"forecast it nevertheless, name it: --columns {counting[0]} (columns, in Python)"
+        )
+    comma = next(
+        (cell for name in names for cell in table.columns[name] if _DECIMAL_COMMA.fullmatch(cell)),
+        None,
+    )
+    hint = "" if comma is None else f". Write numbers such as {comma!r} with a point for decimals"
+    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}{hint}")
+
+
+def _why_not(name: str, values: np.ndarray, cells: Sequence[str]) -> str:
+    """Return why a numeric column is not to be forecast, or an empty text."""
+    if (values == values[0]).all():
+        return "constant"
+    if counts_evenly(values, decimals_of(cells)):
+        return _COUNTS
+    steps = np.diff(values)
+    if is_time_name(name) and len(values) > 2 and ((steps > 0).all() or (steps < 0).all()):
+        return "a time with unequal steps"
+    return ""
+
+
+def _is_index_name(name: str) -> bool:
+    return name.lower() in _INDEX_NAMES or is_time_name(name)
 
 
 def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
     """Return a numeric column, None for a text column; raise if it mixes the two."""
     column = table.finite(name)
-    if column is None and any(_is_number(cell) for cell in table.columns[name]):
+    cells = table.columns[name]
+    if column is None and not date_formats(cells) and any(_is_number(cell) for cell in cells):
         row, cell = _first_word(table, name)
         raise ValueError(
             f"{table.path}, row {row}, column {name!r}: expected a number, as in other rows; got "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, groupby
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from ..frames import column_names, framed, is_frame
 
 _BLOCK = 2**18  # values per block of time, so that a block fits a core's cache
 
@@ -96,11 +100,19 @@ class NVAR:
         taps = self.delays * d
         return int(self.constant) + taps + sum(comb(taps + p - 1, p) for p in self.degrees)
 
-    def feature_names(self, d: int) -> list[str]:
-        """Return the names of the columns for a series of `d` features."""
+    def feature_names(self, d: int, variables: Sequence[str] | None = None) -> list[str]:
+        """Return the names of the columns for a series of `d` features.
+
+        Parameters
+        ----------
+        d : int
+        variables : sequence of str, length d, optional
+            Names of the features; x0, x1 and so on by default.
+        """
         _positive(d, "d")
+        variables = [f"x{i}" for i in range(d)] if variables is None else variables
         lags = [f"t-{tap * self.stride}" if tap else "t" for tap in range(self.delays)]
-        taps = [f"x{i}({lag})" for lag in lags for i in range(d)]
+        taps = [f"{variable}({lag})" for lag in lags for variable in variables]
         names = ["1"] if self.constant else []
         names += taps
         for degree in self.degrees:
@@ -109,7 +121,7 @@ class NVAR:
                 names.append(" ".join(n if p == 1 else f"{n}^{p}" for n, p in powers))
         return names
 
-    def transform(self, series: ArrayLike) -> np.ndarray:
+    def transform(self, series: Any) -> Any:
         """Return the features of one series; nothing is stored between calls.
 
         Parameters
@@ -121,7 +133,8 @@ class NVAR:
         -------
         ndarray, shape (time - warmup, n_features(d))
             Row i belongs to time ``i + warmup``. The dtype is float32 for a float32 series,
-            and float64 otherwise.
+            and float64 otherwise. A DataFrame with the labels of these rows and the names of
+            the features if the series is one.
 
         Raises
         ------
@@ -135,7 +148,10 @@ class NVAR:
         for start in range(0, n_rows, block):
             stop = min(start + block, n_rows)
             out[start:stop] = self._columns(array, start, stop).T
-        return out
+        if not is_frame(series):
+            return out
+        names = self.feature_names(array.shape[1], [str(name) for name in column_names(series)])
+        return framed(out, series.index[self.warmup :], names)
 
     def _columns(self, series: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of the features as (n_features, stop - start).

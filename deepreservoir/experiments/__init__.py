@@ -14,7 +14,9 @@ from .forecasts.comparison import (
     check_forecast_ranks,
     compare_forecasts,
 )
-from .forecasts.forecast import Forecast, forecast_series, save_forecast, save_forecast_picture
+from .forecasts.forecast import Forecast, forecast_series
+from .forecasts.output import conclusions, forecast_csv, save_forecast
+from .forecasts.picture import save_forecast_picture
 from .forecasts.report import forecast_table, save_comparison_picture, save_forecast_table
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "checked_ranks",
     "compare",
     "compare_forecasts",
+    "conclusions",
+    "forecast_csv",
     "forecast_series",
     "forecast_table",
     "protocol_for",

@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 def read(path):
     with open(path, newline="") as stream:
         header, *rows = csv.reader(stream)
-    return header, np.array(rows, float)
+    return header, np.array([[cell or "nan" for cell in row] for row in rows], float)
 
 
 def refusal(capsys, *arguments):
@@ -43,10 +43,12 @@ def refusal(capsys, *arguments):
 def test_the_forecast_goes_on_with_the_series(capsys):
     assert run("forecast", "wave.csv", *QUICK) == 0
     header, rows = read("wave-forecast.csv")
-    assert header == ["step", "x", "y"]
+    assert header == ["step", "x", "y", "x_lower", "x_upper", "y_lower", "y_upper"]
     np.testing.assert_array_equal(rows[:, 0], np.arange(1, 21))
     ahead = np.arange(300, 320) / 5
-    np.testing.assert_allclose(rows[:, 1:], np.c_[np.sin(ahead), np.cos(ahead)], atol=0.05)
+    np.testing.assert_allclose(rows[:, 1:3], np.c_[np.sin(ahead), np.cos(ahead)], atol=0.05)
+    assert (rows[:, [3, 5]] <= rows[:, 1:3]).all()
+    assert (rows[:, 1:3] <= rows[:, [4, 6]]).all()
     out = capsys.readouterr().out
     assert "300 rows of x, y" in out
     assert "122 parameters" in out
@@ -57,7 +59,10 @@ def test_held_out_rows_are_told_beside_persistence(capsys):
     out = capsys.readouterr().out
     assert "the last 50 rows" in out
     assert "50 of 50 steps" in out
-    assert read("wave-forecast.csv")[0] == ["step", "y"]
+    assert "persistence: " in out
+    assert "seasonal: " in out
+    assert "On the held-out rows, the network has a smaller error" in out
+    assert read("wave-forecast.csv")[0] == ["step", "y", "y_lower", "y_upper"]
 
 
 def test_the_picture_and_the_file_are_where_they_were_asked_for():

@@ -110,6 +110,15 @@ def assert_same(found, wanted, tolerance=1e-8):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
+def test_many_forecasts_of_one_series_are_those_of_the_host(given):
+    X, y = ONE
+    host = regressor("cpu").fit(X, y)
+    device = regressor("cuda").fit(given(X), given(y))
+    starts = [1, len(X) // 2, len(X)]
+    found = given.back(device.historical_forecasts(4, given(X), starts))
+    assert_same(found, host.historical_forecasts(4, X, starts), 1e-6)
+
+
 @pytest.mark.parametrize("params", REGRESSORS.values(), ids=REGRESSORS)
 def test_a_regressor_does_on_a_device_what_it_does_on_the_host(params, given):
     for X, y in (ONE, LIST):

@@ -200,3 +200,15 @@ def test_a_ridge_on_nvar_learns_a_quadratic_map_exactly():
         "x0(t)^2": -1.4,
         "x0(t-1)": 0.3,
     }
+
+
+def test_a_frame_keeps_its_labels_and_names():
+    import pandas as pd
+
+    days = pd.date_range("2024-01-01", periods=6)
+    frame = pd.DataFrame({"a": np.arange(6.0), "b": np.ones(6)}, index=days)
+    features = NVAR(delays=2, stride=2, order=())
+    found = features.transform(frame)
+    np.testing.assert_array_equal(found.to_numpy(), features.transform(frame.to_numpy()))
+    assert list(found.columns) == ["1", "a(t)", "b(t)", "a(t-2)", "b(t-2)"]
+    pd.testing.assert_index_equal(found.index, days[2:], check_freq=False)

@@ -5,10 +5,10 @@ import pytest
 
 from deepreservoir.datasets import lorenz63, read_series
 from deepreservoir.esn import nrmse
-from deepreservoir.experiments.forecasts.forecast import (
+from deepreservoir.experiments.forecasts.forecast import forecast_series
+from deepreservoir.experiments.forecasts.output import save_forecast
+from deepreservoir.experiments.forecasts.picture import (
     check_picture,
-    forecast_series,
-    save_forecast,
     save_forecast_picture,
 )
 
@@ -46,8 +46,8 @@ def test_the_file_holds_every_digit(tmp_path):
     found = forecast_series(WAVE, 25, ["level"], units=50)
     path = save_forecast(found, tmp_path / "f.csv")
     values, names = read_series(path)
-    assert names == ("step", "level")
-    np.testing.assert_array_equal(values[:, 1:], found.values)
+    assert names == ("level", "level_lower", "level_upper")  # the column step counts the rows
+    np.testing.assert_array_equal(values, np.hstack([found.values, found.lower, found.upper]))
 
 
 @pytest.mark.parametrize("test", [0, 50])

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ...backend import Array, Device, Movable, array_module, device_module, to_device
 from ..base.device_input import checked_array, place_of
 from .base import BaseEchoState
+from .frame_end import FrameEnd, labelled
 from .series import Series
 
 
@@ -37,11 +38,12 @@ class Forecasting(BaseEchoState):
 
     n_outputs_: int
     _end: End
+    _frame_end: FrameEnd | None = None
 
     def _input_series(self, X: Any) -> Series:
         raise NotImplementedError
 
-    def forecast(self, n_steps: int, X: Any = None, *, inputs: Any = None) -> Array:
+    def forecast(self, n_steps: int, X: Any = None, *, inputs: Any = None) -> Any:
         """Forecast in closed loop: the output of each step is the input of the next.
 
         Parameters
@@ -64,23 +66,37 @@ class Forecasting(BaseEchoState):
         array of float64, shape (n_steps, n_outputs), or (n_series, n_steps, n_outputs)
             The first row is the step after the last known one, which is the last target of
             training or the last row of X. A CuPy array if the arguments are CuPy arrays or,
-            without arrays as arguments, if those of `fit` were.
+            without arrays as arguments, if those of `fit` were. A pandas DataFrame if `inputs`
+            or X is one or, without arrays as arguments, if those of `fit` were: its index is that
+            of `inputs`, or continues that of the series. A list of them for a list. Saved files
+            do not contain the index of training.
 
         Raises
         ------
         ValueError
             If `inputs` is not given and the outputs cannot be used as inputs, because their
             number is not that of the features. Fit on ``(x[:-1], x[1:])`` instead.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from deepreservoir import EchoStateRegressor
+        >>> days = pd.date_range("2024-01-01", periods=200)
+        >>> x = pd.DataFrame({"level": np.sin(np.arange(200) / 5)}, index=days)
+        >>> model = EchoStateRegressor(units=50, random_state=0).fit(x[:-1], x[1:])
+        >>> model.forecast(2).round(2)
+                    level
+        2024-07-19   0.75
+        2024-07-20   0.60
         """
+        forecast = self._forecast_array(n_steps, X, inputs)
+        return labelled(forecast, X, inputs, self._frame_end)
+
+    def _forecast_array(self, n_steps: int, X: Any, inputs: Any) -> Array:
+        """Return the forecast as an array; the arguments are those of `forecast`."""
         check_is_fitted(self, "readout_")
-        if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
-            raise ValueError(f"n_steps must be an integer of at least 1; got {n_steps!r}")
-        if inputs is None and self.n_outputs_ != self.n_features_in_:
-            raise ValueError(
-                f"forecast needs as many outputs as features, since outputs become inputs; got "
-                f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:]), or pass "
-                f"the future inputs: inputs of shape ({n_steps}, {self.n_features_in_})"
-            )
+        self._check_steps(n_steps, closed=inputs is None)
         device = self._device()
         place = place_of(device, X=X, inputs=inputs)
         series = None if X is None else self._input_series(X)
@@ -100,6 +116,69 @@ class Forecasting(BaseEchoState):
             first = y if known is None else None
             out[which] = to_device(self._closed_loop(h, y, first, future, int(n_steps)), place)
         return out[0] if series.kind == "one" else out
+
+    def historical_forecasts(self, n_steps: int, X: Any, starts: Any) -> Array:
+        """Forecast from several rows of one series, which is run only once.
+
+        Parameters
+        ----------
+        n_steps : int
+        X : array-like, shape (time, n_features)
+        starts : array-like of int, shape (n_starts,)
+            How many rows of X are known to each forecast, increasing, from 1 to the length of X.
+
+        Returns
+        -------
+        array of float64, shape (n_starts, n_steps, n_outputs)
+            Entry i is ``forecast(n_steps, X[:starts[i]])``, up to rounding. A CuPy array if X is
+            one.
+
+        Raises
+        ------
+        ValueError
+            If the outputs cannot be used as inputs, X is several series, or `starts` is out of
+            range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deepreservoir import EchoStateRegressor
+        >>> x = np.sin(np.arange(300) / 5)[:, None]
+        >>> model = EchoStateRegressor(units=50, random_state=0).fit(x[:199], x[1:200])
+        >>> model.historical_forecasts(10, x, [200, 250, 290]).shape
+        (3, 10, 1)
+        """
+        check_is_fitted(self, "readout_")
+        self._check_steps(n_steps)
+        series = self._input_series(X)
+        if series.kind != "one":
+            raise ValueError("X must be one series (time, n_features); got several")
+        (u,) = series.arrays
+        rows = np.asarray(starts)
+        inside = rows.ndim == 1 and len(rows) and rows.dtype.kind in "iu"
+        if not inside or rows[0] < 1 or rows[-1] > len(u) or (np.diff(rows) <= 0).any():
+            raise ValueError(
+                f"starts must be increasing numbers of rows from 1 to {len(u)}; got {starts!r}"
+            )
+        u = to_device(u[None, : rows[-1]], self._device())
+        h = array_module(u).empty((len(rows), self.reservoir_.units), self.reservoir_.dtype)
+        for steps, states in self.reservoir_.blocks(u, feedback=self._known_feedback(u)):
+            first, stop = np.searchsorted(rows, [steps.start + 1, steps.stop + 1])
+            for i in range(first, stop):
+                h[i] = states[int(rows[i]) - 1 - steps.start, 0]
+        y = self._output(h)
+        return to_device(self._closed_loop(h, y, y, None, int(n_steps)), series.place)
+
+    def _check_steps(self, n_steps: int, closed: bool = True) -> None:
+        """Raise a ValueError if outputs cannot become inputs, or for a number of no steps."""
+        if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
+            raise ValueError(f"n_steps must be an integer of at least 1; got {n_steps!r}")
+        if closed and self.n_outputs_ != self.n_features_in_:
+            raise ValueError(
+                f"forecast needs as many outputs as features, since outputs become inputs; got "
+                f"{self.n_outputs_} and {self.n_features_in_}. Fit on (x[:-1], x[1:]), or pass "
+                f"the future inputs: inputs of shape ({n_steps}, {self.n_features_in_})"
+            )
 
     def _known_inputs(self, inputs: Any, n: int, n_steps: int, place: Device) -> Array:
         """Return the future inputs (n_series, n_steps, n_features) on the reservoir's device."""
@@ -148,16 +227,20 @@ class Forecasting(BaseEchoState):
         `outputs_known` says that outputs are the inputs of the next step, so the outputs during
         the series are known.
         """
-        back = None
-        if self.feedback:
-            if not outputs_known:
-                out, h = self._predict_free(u)
-                return h, out[:, -1]
-            back = u.copy()
-            back[:, 0] = 0
-        for _, states in self.reservoir_.blocks(u, feedback=back):
+        if self.feedback and not outputs_known:
+            out, h = self._predict_free(u)
+            return h, out[:, -1]
+        for _, states in self.reservoir_.blocks(u, feedback=self._known_feedback(u)):
             h = states[-1]
         return h, self._output(h)
+
+    def _known_feedback(self, u: Array) -> Array | None:
+        """Return the feedback during series whose inputs are the outputs of the step before."""
+        if not self.feedback:
+            return None
+        back = u.copy()
+        back[:, 0] = 0
+        return back
 
     def _predict_free(self, u: Array) -> tuple[Array, Array]:
         """Run with the model's own outputs as feedback; return outputs and the last state."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from copy import copy
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from ..base.unchanged import unchanged_on_failure
 from .base import check_real
 from .descriptions import documented
 from .forecast import End, Forecasting
+from .frame_end import FrameEnd
 from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
 
 Rows = tuple[Array, Array, bool]
@@ -151,6 +153,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self._tune([u for _, u in groups], back)
             self._learner, self._online = None, False
             self._learn(series, targets)
+            self._frame_end = FrameEnd.of(X, y)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:
@@ -173,7 +176,46 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             self._check_online()
             series, targets = self._read(X, y, reset=False, device=self._device())
             self._learn(series, targets)
+            self._frame_end = FrameEnd.of(X, y)
         return self
+
+    def retrained(self, X: Any, y: Any, washout: int | None = None) -> Self:
+        """Return a copy with the same reservoir, whose readout is trained on other series only.
+
+        This saves drawing the reservoir. If the reservoir does not depend on the series, that is
+        without `plasticity`, the result is that of `fit`; only `noise` is other noise.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        washout : int, optional
+            By default that of this estimator.
+
+        Returns
+        -------
+        EchoStateRegressor
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deepreservoir import EchoStateRegressor
+        >>> x = np.sin(np.arange(300) / 5)[:, None]
+        >>> model = EchoStateRegressor(units=50, random_state=0).fit(x[:99], x[1:100])
+        >>> again = model.retrained(x[:-1], x[1:])
+        >>> wanted = EchoStateRegressor(units=50, random_state=0).fit(x[:-1], x[1:])
+        >>> bool((again.forecast(5) == wanted.forecast(5)).all())
+        True
+        """
+        check_is_fitted(self, "readout_")
+        model = copy(self)
+        if washout is not None:
+            model.washout = washout
+        model._check_params()
+        series, targets = model._read(X, y, reset=False, device=model._device())
+        model._learner, model._online = None, False
+        model._learn(series, targets)
+        model._frame_end = FrameEnd.of(X, y)
+        return model
 
     def _learn(self, series: Series, targets: list[Array]) -> None:
         with closing(self._rows(series, targets)) as rows:

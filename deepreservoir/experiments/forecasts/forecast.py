@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...backend import resolve_device
+from ...datasets.time_axis import TimeAxis
 from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
+from ...frames import RowLabels, framed
 from ...moments import moments, scale_of
-from ..comparisons.results import write_atomically
+from .backtest import Backtest, backtest, first_start
+from .forecasters import Persistence, SeasonalNaive
+from .frames import series_of
+from .season import season_of
 
 #: Reasonable parameters for most series; the penalty is selected automatically.
 DEFAULTS: dict[str, Any] = {
@@ -30,13 +32,27 @@ DEFAULTS: dict[str, Any] = {
     "dtype": "float64",
 }
 
-#: Suffixes of pictures: formats that matplotlib writes without other programs.
-PICTURES = ("png", "svg", "pdf", "jpg")
-
 _LEAST_STEPS = 20
 _WASHOUT = 100
 # A forecast beyond this many standard deviations of the series has diverged.
 _FAR = 10.0
+# Bound of the errors of a diverging forecast, in standard deviations.
+_BOUND = 1e6
+
+
+@dataclass(frozen=True)
+class Score:
+    """Quality of one forecast of the held-out steps.
+
+    Attributes
+    ----------
+    nrmse : float
+    valid_time : int
+        Number of steps until the error first exceeds 0.4 standard deviations.
+    """
+
+    nrmse: float
+    valid_time: int
 
 
 @dataclass(frozen=True)
@@ -46,18 +62,36 @@ class HeldOut:
     Attributes
     ----------
     values : ndarray, shape (n_test, n_columns)
-        Forecast of the held-out steps.
-    nrmse, persistence_nrmse : float
-        NRMSE of the forecast, and of repeating the last value before it.
-    valid_time, persistence_valid_time : int
-        Number of steps until the error first exceeds 0.4 standard deviations.
+        Forecast of the held-out steps; a DataFrame if the series is one.
+    half_widths : ndarray, shape (n, n_columns)
+        Half the widths of the prediction intervals at the first n steps.
+    coverage : float or None
+        Share of the held-out values that their prediction intervals contain.
+    nrmse : float
+        NRMSE of the forecast.
+    valid_time : int
+        Number of steps until its error first exceeds 0.4 standard deviations.
+    persistence, seasonal : Score, or None for no season
+        Of the last value before the held-out steps, repeated, and of the last season.
     """
 
-    values: np.ndarray
+    values: Any
+    half_widths: np.ndarray
+    coverage: float | None
     nrmse: float
-    persistence_nrmse: float
     valid_time: int
-    persistence_valid_time: int
+    persistence: Score
+    seasonal: Score | None
+
+    @property
+    def persistence_nrmse(self) -> float:
+        """NRMSE of the last value before the held-out steps, repeated."""
+        return self.persistence.nrmse
+
+    @property
+    def persistence_valid_time(self) -> int:
+        """Number of steps until the error of the repeated last value exceeds 0.4."""
+        return self.persistence.valid_time
 
 
 @dataclass(frozen=True)
@@ -68,7 +102,9 @@ class Forecast:
     ----------
     names : tuple of str
     history : ndarray, shape (time, n_columns)
+        The series in the order of time; a DataFrame if the series is one.
     values : ndarray, shape (horizon, n_columns)
+        A DataFrame, whose index continues that of the series, if the series is one.
     held_out : HeldOut or None
     trained : int
         Number of trained parameters.
@@ -76,15 +112,32 @@ class Forecast:
         The selected ridge penalty.
     diverged : bool
         Whether the forecast is far outside the range of the series.
+    times : TimeAxis or None
+        The times of the series.
+    season : int or None
+        Number of steps after which the series repeats itself best.
+    interval : float or None
+        Level of the prediction intervals.
+    lower, upper : ndarray, shape (horizon, n_columns), or None
+        Ends of the prediction intervals, NaN at steps that no earlier row can be forecast for;
+        DataFrames if the series is one.
+    backtest : Backtest or None
+        Forecasts from earlier rows, from which the intervals are.
     """
 
     names: tuple[str, ...]
-    history: np.ndarray
-    values: np.ndarray
+    history: Any
+    values: Any
     held_out: HeldOut | None
     trained: int
     penalty: float
     diverged: bool
+    times: TimeAxis | None = None
+    season: int | None = None
+    interval: float | None = None
+    lower: Any = None
+    upper: Any = None
+    backtest: Backtest | None = None
 
 
 def check_series(values: np.ndarray, names: Sequence[str], test: int = 0) -> None:
@@ -110,11 +163,13 @@ def check_series(values: np.ndarray, names: Sequence[str], test: int = 0) -> Non
 
 
 def forecast_series(
-    values: np.ndarray,
+    values: Any,
     horizon: int,
     names: Sequence[str] | None = None,
     *,
     test: int = 0,
+    interval: float | None = 0.9,
+    times: TimeAxis | None = None,
     washout: int | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -123,17 +178,27 @@ def forecast_series(
     """Forecast a series and, optionally, evaluate the forecast on held-out rows.
 
     Columns are standardised. An `EchoStateRegressor` is trained to predict the next row, and
-    forecasts by using its outputs as inputs.
+    forecasts by using its outputs as inputs. Prediction intervals are from the errors of such
+    forecasts of the second half of the series, by networks trained on the rows before
+    (:func:`~deepreservoir.experiments.forecasts.backtest.backtest`).
 
     Parameters
     ----------
-    values : array-like, shape (time, n_columns)
+    values : array-like, shape (time, n_columns), or pandas DataFrame or Series
+        A DataFrame is sorted by its index, if that holds times.
     horizon : int
         Number of steps to forecast beyond the last row.
     names : sequence of str, optional
+        By default the names of the columns of a DataFrame, or x0, x1 and so on.
     test : int, default=0
         Number of rows at the end that are held out and forecast first. The forecast beyond them
         is from a network fitted to all rows.
+    interval : float or None, default=0.9
+        Share of the future values that the prediction intervals are to contain, each step and
+        column by itself, in (0, 1). None computes no intervals, and no errors of earlier
+        forecasts.
+    times : TimeAxis, optional
+        The times of an array's rows.
     washout : int, optional
         By default 100, or a tenth of the rows if that is less.
     seed : int, default=0
@@ -149,19 +214,33 @@ def forecast_series(
     Raises
     ------
     ValueError
-        If the series cannot be forecast or a parameter is out of range; raised before any
-        training.
+        If the series is too short, contains constant columns or values that are not finite, or is
+        a DataFrame whose times are missing, repeated or unequally spaced; or if a parameter is
+        out of range.
 
     Examples
     --------
-    >>> wave = np.sin(np.arange(500) / 5)[:, None]
-    >>> forecast = forecast_series(wave, 20, test=100, units=100)
-    >>> forecast.values.shape, forecast.held_out.nrmse < 0.01
-    ((20, 1), True)
+    >>> import pandas as pd
+    >>> months = pd.date_range("2020-01-01", periods=60, freq="MS")
+    >>> sales = pd.Series(2 + np.sin(np.arange(60) * np.pi / 6), months, name="sales")
+    >>> found = forecast_series(sales, 3, units=50)
+    >>> found.values.round(1)
+                sales
+    2025-01-01    2.0
+    2025-02-01    2.5
+    2025-03-01    2.9
+    >>> str(found.times), found.season
+    ('monthly, 60 values from 2020-01-01 to 2024-12-01', 12)
     """
+    index = None
+    if times is None:
+        values, given, times, index = series_of(values)
+        names = names or given
     values = np.asarray(values, np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"values must be (time, n_columns); got shape {values.shape}")
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f"series must be an array of finite numbers (time, n_columns); got shape {values.shape}"
+        )
     columns = tuple(names) if names is not None else tuple(f"x{i}" for i in range(values.shape[1]))
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1; got {horizon}")
@@ -169,12 +248,29 @@ def forecast_series(
         raise ValueError(
             f"test must be 0 or at least 2, so that errors can be normalised; got {test}"
         )
+    if interval is not None and not 0 < interval < 1:
+        raise ValueError(f"interval must be a share between 0 and 1, such as 0.9; got {interval}")
     check_series(values, columns, test)
     options = {**DEFAULTS, **params, "random_state": seed, "device": resolve_device(device)}
-    held_out = None
-    if test:
-        held_out = _held_out(values, test, washout, options)
-    model, future, diverged = _continue(values, horizon, washout, options)
+    network = _Network(washout, options)
+    seasons = () if times is None else times.seasons()
+    held_out = _held_out(values, test, network, interval, seasons) if test else None
+    model, future, diverged = network.continued(values, horizon)
+    season = season_of(values[: first_start(len(values))], seasons, horizon)
+    tested = None
+    if interval is not None:
+        tested = backtest(values, horizon, interval, network.train, season)
+    half = np.full_like(future, np.nan)
+    if tested is not None:
+        half[: tested.horizon] = tested.half_widths
+    lower, upper = future - half, future + half
+    if index is not None:
+        ahead = RowLabels.of(index).after(horizon)
+        future, lower, upper = (framed(part, ahead, columns) for part in (future, lower, upper))
+        values = framed(values, index, columns)
+        if held_out is not None:
+            inside = framed(held_out.values, index[-test:], columns)
+            held_out = HeldOut(**{**vars(held_out), "values": inside})
     readout = model.readout_
     return Forecast(
         columns,
@@ -184,104 +280,83 @@ def forecast_series(
         readout.coef.size + readout.intercept.size,
         readout.penalty,
         diverged,
+        times,
+        season,
+        interval,
+        None if interval is None else lower,
+        None if interval is None else upper,
+        tested,
     )
 
 
-def _continue(
-    values: np.ndarray, horizon: int, washout: int | None, options: dict[str, Any]
-) -> tuple[EchoStateRegressor, np.ndarray, bool]:
-    """Fit to a whole series; return the model, the unscaled forecast, and whether it diverged."""
-    steps = min(_WASHOUT, len(values) // 10) if washout is None else washout
-    mean, deviation = moments(values)
-    scale = scale_of(deviation, mean, len(values))
-    scaled = (values - mean) / scale
-    model = EchoStateRegressor(washout=steps, **options).fit(scaled[:-1], scaled[1:])
-    with np.errstate(over="ignore", invalid="ignore"):
-        future = model.forecast(horizon)
-        diverged = not (np.abs(future) < _FAR).all()
-        return model, future * scale + mean, diverged
+class _Network:
+    """The network of a forecast, which is trained on different rows; it is drawn only once."""
+
+    def __init__(self, washout: int | None, options: dict[str, Any]) -> None:
+        self.washout, self.options = washout, options
+        self._first: EchoStateRegressor | None = None
+
+    def fitted(self, values: np.ndarray) -> tuple[EchoStateRegressor, np.ndarray, np.ndarray]:
+        """Return a model of the standardised rows, their mean and their scale."""
+        steps = min(_WASHOUT, len(values) // 10) if self.washout is None else self.washout
+        mean, deviation = moments(values)
+        scale = scale_of(deviation, mean, len(values))
+        scaled = (values - mean) / scale
+        # Plasticity makes the reservoir depend on the rows, and every fit has noise of its own.
+        if self._first is None or self.options.get("plasticity") or self.options.get("noise"):
+            model = EchoStateRegressor(washout=steps, **self.options)
+            self._first = model.fit(scaled[:-1], scaled[1:])
+        else:
+            model = self._first.retrained(scaled[:-1], scaled[1:], steps)
+        return model, mean, scale
+
+    def continued(
+        self, values: np.ndarray, horizon: int
+    ) -> tuple[EchoStateRegressor, np.ndarray, bool]:
+        """Fit to a whole series; return the model, the forecast, and whether it diverged."""
+        model, mean, scale = self.fitted(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            future = model.forecast(horizon)
+            diverged = not (np.abs(future) < _FAR).all()
+            return model, future * scale + mean, diverged
+
+    def train(self, known: np.ndarray) -> Any:
+        """Return a function that forecasts from several starts; see `backtest.Train`."""
+        model, mean, scale = self.fitted(known)
+
+        def forecasts(values: np.ndarray, starts: np.ndarray, n_steps: int) -> np.ndarray:
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = model.historical_forecasts(n_steps, (values - mean) / scale, starts)
+            found = np.clip(np.nan_to_num(found, nan=_BOUND), -_BOUND, _BOUND)
+            return found * scale + mean
+
+        return forecasts
 
 
 def _held_out(
-    values: np.ndarray, test: int, washout: int | None, options: dict[str, Any]
+    values: np.ndarray,
+    test: int,
+    network: _Network,
+    interval: float | None,
+    seasons: Sequence[int],
 ) -> HeldOut:
     known, truth = values[:-test], values[-test:]
-    _, predictions, _ = _continue(known, test, washout, options)
-    persistence = np.repeat(known[-1:], test, axis=0)
-    return HeldOut(
-        predictions,
-        nrmse(truth, predictions),
-        nrmse(truth, persistence),
-        int(valid_prediction_time(truth, predictions)),
-        int(valid_prediction_time(truth, persistence)),
-    )
+    _, predictions, _ = network.continued(known, test)
+    season = season_of(known[: first_start(len(known))], seasons, test)
+    persistence = _score(truth, Persistence().forecast(known[None], test)[0])
+    seasonal = None
+    if season is not None:
+        seasonal = _score(truth, SeasonalNaive(season).forecast(known[None], test)[0])
+    half, coverage = np.empty((0, values.shape[1])), None
+    if interval is not None:
+        tested = backtest(known, test, interval, network.train, season)
+        if tested is not None:
+            half = tested.half_widths
+            inside = np.abs(predictions - truth)[: len(half)] <= half
+            coverage = float(inside.mean())
+    own = _score(truth, predictions)
+    return HeldOut(predictions, half, coverage, own.nrmse, own.valid_time, persistence, seasonal)
 
 
-def save_forecast(forecast: Forecast, path: str | Path) -> Path:
-    """Write the forecast atomically as a CSV file; step 1 follows the last row of the series."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["step", *forecast.names])
-    for step, row in enumerate(forecast.values.tolist(), 1):
-        writer.writerow([step, *row])
-    write_atomically(Path(path), stream.getvalue())
-    return Path(path)
-
-
-def save_forecast_picture(forecast: Forecast, path: str | Path) -> Path:
-    """Plot the end of the series and the forecast, with one panel per column.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    path : str or Path
-        Its suffix determines the format, one of `PICTURES`.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    n, horizon = len(forecast.history), len(forecast.values)
-    test = 0 if forecast.held_out is None else len(forecast.held_out.values)
-    shown = min(n, max(2 * horizon, 2 * test, 50))
-    columns = len(forecast.names)
-    figure = Figure(figsize=(9, 1.0 + 2.2 * columns), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = np.atleast_1d(figure.subplots(columns, 1, sharex=True))
-    past = np.arange(n - shown, n)
-    for i, (panel, name) in enumerate(zip(panels, forecast.names, strict=True)):
-        panel.plot(past, forecast.history[past, i], color="#6b7280", lw=1.2, label="series")
-        if forecast.held_out is not None:
-            held = np.arange(n - test, n)
-            panel.plot(
-                held,
-                forecast.held_out.values[:, i],
-                color="#c8553d",
-                lw=1.2,
-                ls="--",
-                label="held out, forecast",
-            )
-        ahead = np.arange(n, n + horizon)
-        panel.plot(ahead, forecast.values[:, i], color="#0b6e4f", lw=1.5, label="forecast")
-        panel.axvline(n - 0.5, color="#d1d5db", lw=1, zorder=0)
-        panel.set_ylabel(name)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False)
-    panels[-1].set_xlabel("row")
-    path = Path(path)
-    stream = io.BytesIO()
-    figure.savefig(stream, format=path.suffix[1:].lower(), dpi=150)
-    write_atomically(path, stream.getvalue())
-    return path
-
-
-def check_picture(path: str | Path) -> None:
-    """Raise a ValueError if no picture can be written to `path`."""
-    path = Path(path)
-    try:
-        import matplotlib.backends.backend_agg  # noqa: F401
-    except ImportError:
-        raise ValueError("a picture needs matplotlib: pip install 'deepreservoir[plot]'") from None
-    if path.suffix[1:].lower() not in PICTURES:
-        raise ValueError(
-            f"the name of a picture must end in one of .{', .'.join(PICTURES)}; got {str(path)!r}"
-        )
+def _score(truth: np.ndarray, forecast: np.ndarray) -> Score:
+    return Score(nrmse(truth, forecast), int(valid_prediction_time(truth, forecast)))

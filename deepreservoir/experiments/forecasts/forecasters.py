@@ -66,6 +66,32 @@ class Persistence(Forecaster):
         return np.repeat(history[:, -1:], n_steps, axis=1)
 
 
+class SeasonalNaive(Forecaster):
+    """Repeat the last season.
+
+    Parameters
+    ----------
+    period : int
+        Length of a season in steps.
+
+    Examples
+    --------
+    >>> history = np.array([[[9.0], [1.0], [2.0]]])
+    >>> SeasonalNaive(2).forecast(history, 5)[0, :, 0]
+    array([1., 2., 1., 2., 1.])
+    """
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+
+    def fit(self, series: np.ndarray) -> None:
+        pass
+
+    def forecast(self, history: np.ndarray, n_steps: int) -> np.ndarray:
+        rows = history.shape[1] - self.period + np.arange(n_steps) % self.period
+        return history[:, rows]
+
+
 class _Incremental(Forecaster):
     """Base class of methods that predict the next increment from the last few rows."""
 

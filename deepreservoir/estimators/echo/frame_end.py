@@ -1,0 +1,91 @@
+"""Forecasts as DataFrames, for series that were DataFrames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...frames import RowLabels, column_names, framed, is_frame
+from ...user_warnings import warn_user
+
+
+@dataclass(frozen=True)
+class FrameEnd:
+    """How the DataFrames of a training continue.
+
+    Attributes
+    ----------
+    columns : list, or None
+        Names of the outputs.
+    targets, inputs : RowLabels
+        Of the rows after the last target, and after the last row of X.
+    shared : bool
+        Whether targets have the labels of their inputs. Where a target is the next input, the
+        last target then belongs to the row after its label.
+    """
+
+    columns: list[Any] | None
+    targets: RowLabels
+    inputs: RowLabels
+    shared: bool
+
+    @classmethod
+    def of(cls, X: Any, y: Any) -> FrameEnd | None:
+        """Return the end of the last series of a training, or None if it has no labels.
+
+        Rows that are dated, but not in the order of time, are warned of.
+        """
+        X, y = (part[-1] if isinstance(part, list | tuple) and part else part for part in (X, y))
+        frames = [part for part in (X, y) if is_frame(part)]
+        if not frames:
+            return None
+        inputs, targets = frames[0].index, frames[-1].index
+        _warn_of_order(inputs)
+        columns = column_names(y) if is_frame(y) else None
+        if columns is None or None in columns:
+            width = 1 if np.ndim(y) == 1 else np.shape(y)[1]
+            columns = column_names(X) if is_frame(X) and np.shape(X)[1] == width else None
+        shared = bool(inputs.equals(targets))
+        return cls(columns, RowLabels.of(targets), RowLabels.of(inputs), shared)
+
+
+def _warn_of_order(index: Any) -> None:
+    if index.dtype.kind == "M" and not index.is_monotonic_increasing:
+        order = "newest first" if index.is_monotonic_decreasing else "not in the order of time"
+        warn_user(
+            f"the rows of the series are {order}; they are run in this order. Sort them with "
+            "sort_index()"
+        )
+
+
+def labelled(forecast: np.ndarray, X: Any, inputs: Any, end: FrameEnd | None) -> Any:
+    """Return a forecast as a DataFrame, or a list of them, where the series are DataFrames.
+
+    Parameters
+    ----------
+    forecast : array, shape (n_steps, n_outputs) or (n_series, n_steps, n_outputs)
+    X, inputs : as in ``forecast``
+    end : FrameEnd, or None
+        Of the training.
+    """
+    if isinstance(X, list | tuple) and len(X) and all(map(is_frame, X)):
+        return [labelled(part, x, inputs, end) for part, x in zip(forecast, X, strict=True)]
+    if forecast.ndim > 2 or not isinstance(forecast, np.ndarray):
+        return forecast
+    n_steps, n_outputs = forecast.shape
+    if is_frame(inputs):
+        index = inputs.index
+    elif is_frame(X):
+        index = RowLabels.of(X.index).after(n_steps)
+    elif X is not None or end is None:
+        return forecast
+    elif inputs is not None:
+        index = end.inputs.after(n_steps)
+    else:
+        index = end.targets.after(n_steps, int(end.shared))
+    columns = None if end is None else end.columns
+    if columns is None and is_frame(X) and X.shape[1] == n_outputs:
+        columns = column_names(X)
+    return framed(forecast, index, columns)

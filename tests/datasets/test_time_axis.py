@@ -1,0 +1,183 @@
+"""Columns of times: their formats, their steps, and the times that follow."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepreservoir.datasets.time_axis import NotTimes, counts_evenly, is_time_name, sorted_axis
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DAYS = [date(2019, 12, 20) + timedelta(i) for i in range(80)]
+MONTHS = [date(1949 + i // 12, i % 12 + 1, 1) for i in range(60)]
+HOURS = [datetime(2024, 3, 29, tzinfo=UTC) + timedelta(hours=i) for i in range(100)]
+
+# (times, format for strftime, words of the description)
+FORMATS = {
+    "iso": (DAYS, "%Y-%m-%d", "daily"),
+    "slashes": (DAYS, "%Y/%m/%d", "daily"),
+    "german": (DAYS, "%d.%m.%Y", "daily"),
+    "day first": (DAYS, "%d/%m/%Y", "read as day/month"),
+    "month first": (DAYS, "%m/%d/%Y", "read as month/day"),
+    "not padded": (DAYS, "%-m/%-d/%Y", "read as month/day"),
+    "two digits": (DAYS, "%d.%m.%y", "daily"),
+    "compact": (DAYS, "%Y%m%d", "daily"),
+    "name of the month": (DAYS, "%d %b %Y", "daily"),
+    "long name": (DAYS, "%B %d, %Y", "daily"),
+    "midnights": (DAYS, "%Y-%m-%d 00:00:00", "daily"),
+    "weeks": (DAYS[3::7], "%G-W%V", "weekly"),
+    "months": (MONTHS, "%Y-%m", "monthly, 50 values from 1949-01 to 1953-02"),
+    "first of months": (MONTHS, "%d/%m/%Y", "monthly"),
+    "names of months": (MONTHS, "%b %Y", "monthly"),
+    "capitals": (MONTHS, "%^b-%y", "monthly"),
+    "months and years": (MONTHS, "%-m/%Y", "monthly"),
+    "statistics": (MONTHS, "%YM%m", "monthly"),
+    "compact months": (MONTHS, "%Y%m", "monthly"),
+    "years": (MONTHS[::12] * 0 + [date(1900 + i, 1, 1) for i in range(80)], "%Y", "yearly"),
+    "hours": (HOURS, "%Y-%m-%dT%H:%M:%SZ", "hourly"),
+    "noon": (HOURS, "%m/%d/%Y %I:%M %p", "hourly"),
+    "pandas": (HOURS, "%Y-%m-%d %H:%M:%S+00:00", "hourly"),
+    "fractions": (HOURS, "%Y-%m-%dT%H:%M:%S.%f", "hourly"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_times_go_on_in_the_format_of_the_column(name, newest_first):
+    times, form, words = FORMATS[name]
+    cells = [time.strftime(form) for time in times]
+    known = cells[:50] if len(cells) > 50 else cells[:8]
+    axis, order = sorted_axis("date", known[::-1] if newest_first else known)
+    assert axis.text(axis.values) == known
+    assert words in str(axis)
+    assert axis.text(axis.after(len(cells) - len(known))) == cells[len(known) :]
+    rows = np.arange(len(known))
+    np.testing.assert_array_equal(order, rows[::-1] if newest_first else rows)
+
+
+@pytest.mark.parametrize("template", ["{year}Q{quarter}", "{year}-Q{quarter}", "Q{quarter} {year}"])
+def test_quarters(template):
+    cells = [template.format(year=2000 + i // 4, quarter=i % 4 + 1) for i in range(20)]
+    axis, _ = sorted_axis("q", cells[:15])
+    assert str(axis).startswith("quarterly, 15 values")
+    assert axis.text(axis.after(5)) == cells[15:]
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"), [(1, "{:d}"), (1000, "{:d}"), (10**6, "{:d}"), (1, "{:.1f}")]
+)
+def test_unix_times(scale, text):
+    seconds = [1_700_000_000 + 600 * i + (0.5 if "f" in text else 0) for i in range(30)]
+    cells = [text.format(second * scale) for second in seconds]
+    axis, _ = sorted_axis("timestamp", cells[:20])
+    assert str(axis).startswith("every 10 minutes, 20 values")
+    assert axis.text(axis.after(10)) == cells[20:]
+    assert axis.has_dates
+
+
+def test_numbers_that_are_no_dates_have_a_step():
+    cells = [f"{0.02 * i:.2f}" for i in range(30)]
+    axis, _ = sorted_axis("t", cells[:20])
+    assert str(axis) == "every 0.02, 20 values from 0.00 to 0.38"
+    assert axis.text(axis.after(10)) == cells[20:]
+    assert not axis.has_dates
+    axis, _ = sorted_axis("t", cells[:5] + cells[6:20])
+    assert axis.text(axis.missing()) == ["0.10"]
+
+
+@settings(max_examples=60)
+@given(
+    start=st.dates(date(1800, 1, 1), date(2200, 1, 1)),
+    step=st.integers(1, 40),
+    form=st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%Y%m%d", "%m/%d/%Y", "%-d/%-m/%Y"]),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_any_dates_in_any_order(start, step, form, shuffled):
+    cells = [(start + timedelta(step * i)).strftime(form) for i in range(40)]
+    known = cells[:35]
+    shuffled.shuffle(known)
+    axis, order = sorted_axis("date", known)
+    assert [known[row] for row in order] == axis.text(axis.values) == cells[:35]
+    assert axis.text(axis.after(5)) == cells[35:]
+
+
+def test_years_of_two_digits_do_not_jump_a_century():
+    months = [date(1968 + i // 12, i % 12 + 1, 1).strftime("%b-%y") for i in range(36)]
+    axis, _ = sorted_axis("month", months)
+    assert axis.text(axis.values) == months
+    assert str(axis).startswith("monthly")
+
+
+def test_offsets_from_utc_make_hours_regular_where_clocks_change():
+    cells = [time.astimezone(BERLIN).isoformat() for time in HOURS]
+    axis, _ = sorted_axis("time", cells[:60])  # 31 March 2024, 2:00 does not exist
+    assert str(axis).startswith("hourly, 60 values")
+    assert not len(axis.missing())
+    assert axis.text(axis.after(40)) == cells[60:]
+
+
+def test_days_are_regular_on_the_clock():
+    cells = [datetime(2024, 3, 1 + i, tzinfo=BERLIN).isoformat() for i in range(31)]
+    axis, _ = sorted_axis("time", cells)
+    assert str(axis).startswith("daily, 31 values")
+
+
+def test_an_hour_that_occurs_twice_is_refused_with_the_remedy():
+    start = datetime(2024, 10, 26, tzinfo=UTC)
+    hours = [(start + timedelta(hours=i)).astimezone(BERLIN) for i in range(48)]
+    cells = [hour.strftime("%Y-%m-%d %H:%M") for hour in hours]
+    with pytest.raises(NotTimes, match=r"'2024-10-27 02:00' occurs 2 times.*\+01:00"):
+        sorted_axis("time", cells)
+
+
+def test_missing_times_are_listed():
+    cells = [day.isoformat() for day in DAYS if day.day not in (14, 15)]
+    axis, _ = sorted_axis("day", cells)
+    missing = [day.isoformat() for day in DAYS if day.day in (14, 15)]
+    assert axis.text(axis.missing()) == missing
+
+
+def test_weekdays_with_holidays():
+    holidays = {date(2019, 12, 25), date(2020, 1, 1)}
+    cells = [day.isoformat() for day in DAYS if day.weekday() < 5 and day not in holidays]
+    axis, _ = sorted_axis("day", cells)
+    assert str(axis).startswith("every weekday")
+    assert axis.text(axis.missing()) == sorted(day.isoformat() for day in holidays)
+
+
+@pytest.mark.parametrize(
+    ("cells", "row", "words"),
+    [
+        (["2024-01-01", "2024-01-02", "n/a", "2024-01-04"], 2, "'n/a'"),
+        (["2024-01-01", "2024-01-02", "", "2024-01-04"], 2, "got ''"),
+        (["2024-02-28", "2024-02-29", "2024-02-30"], 2, "as in other rows, such as '2024-02-28'"),
+        (["2024-01-01", "02.01.2024", "2024-01-03"], 1, "'02.01.2024'"),
+        (["2024-01-01T00:00", "2024-01-02", "2024-01-03T00:00"], 1, "'2024-01-02'"),
+        (["2024-01-01T00:00Z", "2024-01-02T00:00", "2024-01-03T00:00Z"], 1, "'2024-01-02T00:00'"),
+        (["2024-01-01", "2024-01-02", "2024-01-01"], 2, "occurs 2 times"),
+        (["2024-01-01", "2024-01-02", "2024-01-10"], 2, "8 days after '2024-01-02'"),
+        (["2024-01-01 10:00", "2024-01-01 10:01", "2024-01-01 12:00"], 2, "1.983 hours after"),
+        (["monday", "tuesday", "friday"], 0, "expected dates, such as 2024-01-31"),
+        (["1", "2", "4"], 2, "unequal"),
+        (["1", "nan", "3"], 1, "'nan'"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_axis_is_refused_with_its_row(cells, row, words):
+    with pytest.raises(NotTimes) as caught:
+        sorted_axis("date", cells)
+    assert words in str(caught.value)
+    assert caught.value.cell == row
+
+
+def test_names_and_counts():
+    assert all(map(is_time_name, ("Date", "YEAR", "timestamp", "t", "ds", "unix_time")))
+    assert not any(map(is_time_name, ("price", "temp", "rate", "")))
+    assert counts_evenly(np.arange(5.0))
+    assert counts_evenly(np.arange(5.0)[::-1])
+    assert counts_evenly(np.round(np.arange(1700, 1750) + np.arange(50) / 12, 3), 3)
+    assert not counts_evenly(np.arange(5.0) ** 2)
+    assert not counts_evenly(np.ones(5))
