@@ -250,9 +250,7 @@ def _limits(
     gathered: Gathered, adapters: Iterable[Line], others: Iterable[Line]
 ) -> tuple[float, float] | None:
     """Return the limits of the axis of scores, which leave out controls that fail."""
-    kept, rest = (
-        [dot.mean for line in lines for dot in line.dots] for lines in (adapters, others)
-    )
+    kept, rest = ([dot.mean for line in lines for dot in line.dots] for lines in (adapters, others))
     return score_limits(kept, rest, 100 if gathered.classes else 1)
 
 

@@ -29,7 +29,7 @@ def write(path, header, rows):
         csv.writer(stream).writerows([header, *rows])
 
 
-FIT = ("fit", "homes.csv", "--epochs", "40", "--layers", "32")
+FIT = ("fit", "homes.csv", "--epochs", "200", "--layers", "32")
 
 
 def test_a_table_becomes_a_file_that_predicts_others(here, capsys):
