@@ -167,12 +167,9 @@ def rank_table(
     (4, True, 1210, 491)
     """
     protocol = protocol or protocol_for(data.name)
-    kinds: dict[str, Any] = {
-        "classification": DeepReservoirClassifier,
-        "regression": DeepReservoirRegressor,
-    }
+    kind: Any = DeepReservoirRegressor if data.task == "regression" else DeepReservoirClassifier
     search = RankSearch(
-        kinds[data.task](**protocol.parameters(), device=resolve_device(device)),
+        kind(**protocol.parameters(kind().get_params()), device=resolve_device(device)),
         eps,
         ranks=ranks,
         cv=folds,
