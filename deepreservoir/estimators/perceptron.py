@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from ..choices import ActivationName, HeadName
@@ -14,6 +14,9 @@ from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
+
+#: Fraction of the activations of wide layers that is dropped under dropout="auto".
+DROPOUT = 0.3
 
 
 @dataclass(eq=False, repr=False)
@@ -27,7 +30,7 @@ class Perceptron(AdaptationParameters):
     bias: bool | Literal["paper"] = True
     layer_norm: bool = False
     residual: bool = False
-    dropout: float = 0.0
+    dropout: float | Literal["auto"] = 0.0
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
     input_parameters: ClassVar[frozenset[str] | None] = frozenset({"hidden_layer_sizes"})
@@ -48,7 +51,8 @@ class Perceptron(AdaptationParameters):
         """
         if self.bias not in (True, False, "paper"):
             raise ValueError(f"bias must be True, False or 'paper'; got {self.bias!r}")
-        return MLPConfig(
+        automatic = isinstance(self.dropout, str) and self.dropout == "auto"
+        config = MLPConfig(
             n_features=n_features,
             n_outputs=n_outputs,
             hidden_layer_sizes=self.hidden_layer_sizes,
@@ -57,9 +61,10 @@ class Perceptron(AdaptationParameters):
             bias=self.adapter == "full" if self.bias == "paper" else bool(self.bias),
             layer_norm=self.layer_norm,
             residual=self.residual,
-            dropout=self.dropout,
+            dropout=0.0 if automatic else self.dropout,  # type: ignore[arg-type]
             **self.adaptation(),
         )
+        return replace(config, dropout=DROPOUT * config.width_factor) if automatic else config
 
 
 @dataclass(eq=False, repr=False)
@@ -74,12 +79,12 @@ class TablePerceptron(Perceptron):
     hidden_layer_sizes: tuple[int, ...] = (128, 64)
     activation: ActivationName = "silu"
     _: KW_ONLY
-    dropout: float = 0.3
+    dropout: float | Literal["auto"] = "auto"
     adapter_dropout: float = 0.15
     learning_rate_init: float = 5e-3
     warmup: float = 0.1
     weight_decay: float | Literal["auto"] = "auto"
-    ema_decay: float | None = 0.99
+    ema_decay: float | Literal["auto"] | None = "auto"
     max_iter: int = 150
 
 

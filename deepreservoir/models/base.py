@@ -142,6 +142,11 @@ class NetworkConfig(ABC):
         return replace(self, adapter="full")
 
     @property
+    def width_factor(self) -> float:
+        """A factor, at most 1, by which narrow layers reduce the default regularisation."""
+        return 1.0
+
+    @property
     def n_params(self) -> int:
         """Number of trained parameters."""
         return sum(s.size for part in self.build() for s in part.slots() if s.trained)

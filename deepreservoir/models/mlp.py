@@ -25,6 +25,10 @@ from .base import NetworkConfig, architecture
 HEADS = ("full", "lora", "lora+bias")
 
 
+#: Width from which a hidden layer is regularised in full by default.
+_WIDE = 64
+
+
 @architecture("mlp")
 @dataclass(frozen=True)
 class MLPConfig(NetworkConfig):
@@ -102,6 +106,10 @@ class MLPConfig(NetworkConfig):
         if self.head != "full":
             layers["the head"] = (self.widths[-2], self.n_outputs)
         return layers
+
+    @property
+    def width_factor(self) -> float:
+        return min(1.0, min(self.hidden_layer_sizes, default=_WIDE) / _WIDE)
 
     @property
     def ranks(self) -> tuple[int, ...]:

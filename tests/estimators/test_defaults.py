@@ -15,6 +15,7 @@ from deepreservoir import (
     load,
     save,
 )
+from deepreservoir.estimators.base.training_plan import ema_decay_of
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol
 from deepreservoir.experiments.comparisons.protocol import table_protocol
 
@@ -78,8 +79,10 @@ def test_a_protocol_can_change_what_the_paper_sets():
 @pytest.mark.parametrize("estimator", [DeepReservoirClassifier, DeepReservoirRegressor])
 def test_the_decay_follows_the_number_of_steps(estimator):
     X = GENERATOR.standard_normal((260, 2))
-    model = estimator((4,), max_iter=3).fit(X, X[:, 0] > 0)
+    model = estimator((80, 64), max_iter=3).fit(X, X[:, 0] > 0)
     assert model.weight_decay_ == pytest.approx(70 / np.sqrt(3 * 3))
+    model = estimator((80, 16), max_iter=3).fit(X, X[:, 0] > 0)
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(3 * 3) / 4)
     model = estimator((4,), max_iter=3, optimizer="sgd").fit(X, X[:, 0] > 0)
     assert model.weight_decay_ == 1e-4
     model = estimator((4,), max_iter=3, weight_decay=0.25).fit(X, X[:, 0] > 0)
@@ -108,8 +111,31 @@ def test_what_auto_stands_for_is_there_after_fit(tmp_path):
     X = GENERATOR.standard_normal((40, 5))
     model = DeepReservoirClassifier((16, 4), max_iter=2).fit(X, X[:, 0] > 0)
     assert model.batch_size_ == 128
-    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(2))
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(2) / 16)
+    assert model.ema_decay_ == 0.5
+    assert model.network_.config.dropout == pytest.approx(0.3 / 16)
     assert model.ranks_ == {"layers.0": 5, "layers.1": 4}
     assert load(save(model, tmp_path / "m.safetensors")).ranks_ == model.ranks_
     full = DeepReservoirClassifier((16, 4), adapter="full", max_iter=2).fit(X, X[:, 0] > 0)
     assert full.ranks_ == {}
+
+
+@pytest.mark.parametrize(("max_iter", "window"), [(1, 2), (50, 5), (600, 60), (5_000, 100)])
+def test_the_weight_average_is_over_a_tenth_of_the_steps(max_iter, window):
+    params = DeepReservoirClassifier(max_iter=max_iter).get_params()
+    assert ema_decay_of(params, epoch_steps=1) == pytest.approx(1 - 1 / window)
+    assert ema_decay_of(params | {"ema_decay": 0.9}, epoch_steps=1) == 0.9
+    assert ema_decay_of(params | {"ema_decay": None}, epoch_steps=1) is None
+
+
+def test_a_line_is_fitted_by_a_narrow_network_on_few_rows():
+    X = GENERATOR.standard_normal((90, 5))
+    y = 2 * X[:, 0] + 1
+    model = DeepReservoirRegressor((16,), rank=2, max_iter=200, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("name", ["dropout", "ema_decay"])
+def test_other_words_than_auto_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be .*'much'"):
+        DeepReservoirClassifier(**{name: "much"}).fit(LINE, LINE[:, 0] > 0)

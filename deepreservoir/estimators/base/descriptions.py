@@ -49,8 +49,10 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Whether to normalise each hidden layer's output before the nonlinearity.
     residual : bool, default=False
         Whether to add a hidden layer's input to its output if the widths are equal.
-    dropout : float, default=0.0
-        Fraction of hidden activations that is dropped during training.
+    dropout : float or "auto", default=0.0
+        Fraction of hidden activations that is dropped during training. ``"auto"`` is 0.3, or in
+        proportion less if the narrowest layer has less than 64 units; the value is
+        ``network_.config.dropout``.
     adapter_dropout : float, default=0.0
         Fraction of the read-in's inputs that is dropped during training.
     {own}
@@ -69,14 +71,17 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
         added to the gradient (L2) under "adam" and "sgd". ``"auto"`` is 70 over the square root
         of the number of training steps under "adamw" (the normalised weight decay of
-        Loshchilov and Hutter, 2019), so that larger tables get less, and 1e-4 under the others;
-        the value is kept as `weight_decay_`.
+        Loshchilov and Hutter, 2019), so that larger tables get less, in proportion less if the
+        narrowest layer has less than 64 units, and 1e-4 under the others; the value is kept as
+        `weight_decay_`.
     momentum : float, default=0.9
         Nesterov momentum under ``optimizer="sgd"``.
     max_grad_norm : float, default=None
         Upper limit on the Euclidean norm of the gradient.
-    ema_decay : float, default=None
-        Decay of a moving average of the weights, which replaces them at the end.
+    ema_decay : float, "auto" or None, default=None
+        Decay of a moving average of the weights, which replaces them at the end. ``"auto"``
+        averages over a tenth of the training steps, at most 100; the value is kept as
+        `ema_decay_`.
     batch_size : int or "auto", default="auto"
         Rows per training step; ``"auto"`` is 128. A training set that fits in one batch is
         used as a whole: then neither the order of rows matters nor whether a row is repeated
@@ -132,6 +137,8 @@ network_ : Network
         Rows per training step; not kept in files.
     weight_decay_ : float
         The weight decay that was used; not kept in files.
+    ema_decay_ : float or None
+        The decay of the weight average that was used; not kept in files.
     stop_reason_ : {"budget", "converged", "interrupted"}
         Why training ended.
     n_iter_ : int

@@ -287,11 +287,18 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         """Return the training of a fit; `products` are those of the held-out samples."""
         params = self.get_params(deep=False)
         steps = -(-len(fit.data) // batch_size_of(params))
+        config = fit.network.config
         plan = make_plan(
-            params, steps, fit.seeds[2], fit.one_pass, decayed=fit.network.config.decayed
+            params,
+            steps,
+            fit.seeds[2],
+            fit.one_pass,
+            decayed=config.decayed,
+            width_factor=config.width_factor,
         )
         self.batch_size_ = batch_size_of(params)
-        self.weight_decay_ = weight_decay_of(params, steps)
+        self.weight_decay_ = weight_decay_of(params, steps, config.width_factor)
+        self.ema_decay_ = plan.ema_decay
         validate = None
         if fit.held_out is not None and products is not None:
             validate = self._validate(fit.targets, fit.held_out, products)

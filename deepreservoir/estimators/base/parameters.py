@@ -56,7 +56,7 @@ class TrainingParameters:
     weight_decay: float | Literal["auto"] = 1e-2
     momentum: float = 0.9
     max_grad_norm: float | None = None
-    ema_decay: float | None = None
+    ema_decay: float | Literal["auto"] | None = None
     batch_size: int | Literal["auto"] = "auto"
     max_iter: int = 200
     shuffle: bool = True

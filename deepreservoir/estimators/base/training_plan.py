@@ -25,6 +25,10 @@ PATIENCE_STEPS = 100
 #: less regularisation, gets less.
 NORMALISED_DECAY = 70.0
 
+#: Under ema_decay="auto", weights are averaged over a tenth of the steps, at most 100: a longer
+#: average would lag behind in a short training.
+AVERAGED_SHARE, LONGEST_AVERAGE = 10, 100
+
 #: L2 penalty under weight_decay="auto" for optimisers without decoupled decay, as in scikit-learn.
 L2_DECAY = 1e-4
 
@@ -67,7 +71,7 @@ def _check_real(name: str, value: object) -> None:
 def check_training_params(params: dict[str, Any]) -> None:
     """Raise a ValueError that names the first training parameter that is out of range."""
     for name, value in params.items():
-        if name == "weight_decay" and isinstance(value, str):
+        if name in ("weight_decay", "ema_decay") and isinstance(value, str):
             check_choice(name, value, ("auto",))
         elif name in _REALS:
             _check_real(name, value)
@@ -127,18 +131,34 @@ def batch_size_of(params: dict[str, Any]) -> int:
     return DEFAULT_BATCH if size == "auto" else int(size)
 
 
-def weight_decay_of(params: dict[str, Any], epoch_steps: int) -> float:
-    """Return the weight decay of a training with `epoch_steps` steps per epoch."""
+def weight_decay_of(params: dict[str, Any], epoch_steps: int, width_factor: float) -> float:
+    """Return the weight decay of a training with `epoch_steps` steps per epoch.
+
+    Parameters
+    ----------
+    params : dict
+    epoch_steps : int
+    width_factor : float
+        As :attr:`NetworkConfig.width_factor`.
+    """
     value = params["weight_decay"]
     if value != "auto":
         return float(value)
     if params["optimizer"] != "adamw":
         return L2_DECAY
-    return NORMALISED_DECAY / sqrt(epoch_steps * params["max_iter"])
+    return width_factor * NORMALISED_DECAY / sqrt(epoch_steps * params["max_iter"])
 
 
-def _optimiser(params: dict[str, Any], epoch_steps: int) -> Optimiser:
-    decay = weight_decay_of(params, epoch_steps)
+def ema_decay_of(params: dict[str, Any], epoch_steps: int) -> float | None:
+    """Return the decay of the weight average of a training with `epoch_steps` steps per epoch."""
+    value = params["ema_decay"]
+    if value is None or value != "auto":
+        return None if value is None else float(value)
+    steps = epoch_steps * params["max_iter"] / AVERAGED_SHARE
+    return 1 - 1 / min(LONGEST_AVERAGE, max(2.0, steps))
+
+
+def _optimiser(params: dict[str, Any], decay: float) -> Optimiser:
     if params["optimizer"] == "sgd":
         return SGD(momentum=float(params["momentum"]), weight_decay=decay)
     return (AdamW if params["optimizer"] == "adamw" else Adam)(weight_decay=decay)
@@ -180,6 +200,7 @@ def make_plan(
     seed: int,
     one_pass: bool = False,
     decayed: frozenset[str] = DECAYED,
+    width_factor: float = 1.0,
 ) -> Plan:
     """Return the plan of `fit`, or of one pass of `partial_fit` at a constant learning rate.
 
@@ -194,9 +215,11 @@ def make_plan(
     one_pass : bool
     decayed : collection of str
         Groups of parameters that weight decay applies to.
+    width_factor : float
+        As :attr:`NetworkConfig.width_factor`.
     """
     return Plan(
-        optimiser=_optimiser(params, epoch_steps),
+        optimiser=_optimiser(params, weight_decay_of(params, epoch_steps, width_factor)),
         rate=float(params["learning_rate_init"]),
         schedule=Constant() if one_pass else _schedule(params, epoch_steps),
         epochs=1 if one_pass else int(params["max_iter"]),
@@ -204,7 +227,7 @@ def make_plan(
         shuffle=bool(params["shuffle"]),
         seed=seed,
         clip_norm=params["max_grad_norm"],
-        ema_decay=None if one_pass else params["ema_decay"],
+        ema_decay=None if one_pass else ema_decay_of(params, epoch_steps),
         tol=float(params["tol"]),
         patience=None if one_pass else _patience(params),
         patience_steps=PATIENCE_STEPS,

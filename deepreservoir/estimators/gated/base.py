@@ -247,8 +247,12 @@ class SeedGated(GatingParameters, LabelledEstimator):
         size = batch_size_of(params)
         steps = sum(gate.steps(size) for gate in gates)
         self.batch_size_ = size
-        self.weight_decay_ = weight_decay_of(params, steps)
-        plan = make_plan(params, steps, seed, decayed=fit.network.config.decayed)
+        config = fit.network.config
+        plan = make_plan(
+            params, steps, seed, decayed=config.decayed, width_factor=config.width_factor
+        )
+        self.weight_decay_ = weight_decay_of(params, steps, config.width_factor)
+        self.ema_decay_ = plan.ema_decay
         validate = None
         if held_out is not None:
             validate = validation_of(
