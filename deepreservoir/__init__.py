@@ -44,6 +44,7 @@ _PUBLIC = {
     "SeedGated": "estimators",
     "Targets": "estimators",
     "register_estimator": "estimators",
+    "CfCConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from .layers import ScaffoldRequest as ScaffoldRequest
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
+    from .models import CfCConfig as CfCConfig
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import architecture as architecture
