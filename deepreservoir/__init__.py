@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CfCClassifier": "estimators",
+    "CfCFeatures": "estimators",
+    "CfCRegressor": "estimators",
     "DeepReservoirClassifier": "estimators",
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
@@ -39,6 +42,8 @@ _PUBLIC = {
     "Inputs": "inputs",
     "Reader": "inputs",
     "Target": "inputs",
+    "TimeSeries": "inputs",
+    "time_series": "inputs",
     "DeepClassifier": "estimators",
     "DeepRegressor": "estimators",
     "SeedGated": "estimators",
@@ -76,6 +81,9 @@ if TYPE_CHECKING:
     from .artifact.transformers import register_transformer as register_transformer
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
+    from .estimators import CfCClassifier as CfCClassifier
+    from .estimators import CfCFeatures as CfCFeatures
+    from .estimators import CfCRegressor as CfCRegressor
     from .estimators import DeepClassifier as DeepClassifier
     from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
@@ -93,6 +101,8 @@ if TYPE_CHECKING:
     from .inputs import Inputs as Inputs
     from .inputs import Reader as Reader
     from .inputs import Target as Target
+    from .inputs import TimeSeries as TimeSeries
+    from .inputs import time_series as time_series
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense

@@ -5,6 +5,8 @@ from .base.fitting import DeepEstimator
 from .base.registry import ESTIMATORS, estimator_named, register_estimator
 from .base.regressor import DeepRegressor
 from .base.targets import Labels, Numbers, Targets
+from .cfc import CfCClassifier, CfCRegressor
+from .cfc_features import CfCFeatures
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
@@ -13,6 +15,9 @@ from .predicting_many import predict_many
 
 __all__ = [
     "ESTIMATORS",
+    "CfCClassifier",
+    "CfCFeatures",
+    "CfCRegressor",
     "DeepClassifier",
     "DeepEstimator",
     "DeepRegressor",

@@ -2,6 +2,8 @@
 
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
+from .time_series import TimeSeries, time_series
+from .time_series_reader import TimeSeriesInputs, TimeSeriesReader
 
 __all__ = [
     "CHUNK_BYTES",
@@ -13,5 +15,9 @@ __all__ = [
     "Table",
     "TableReader",
     "Target",
+    "TimeSeries",
+    "TimeSeriesInputs",
+    "TimeSeriesReader",
     "take_rows",
+    "time_series",
 ]

@@ -23,7 +23,7 @@ class CfCConfig(NetworkConfig):
 
     Parameters
     ----------
-    n_features : int
+    n_inputs : int
         Width of the input at each step.
     n_outputs : int
         Width of the output.
@@ -47,7 +47,7 @@ class CfCConfig(NetworkConfig):
 
     Examples
     --------
-    >>> config = CfCConfig(n_features=82, n_outputs=2, rank=1)
+    >>> config = CfCConfig(n_inputs=82, n_outputs=2, rank=1)
     >>> config.n_params, config.fully_trained().n_params
     (3482, 92930)
     """
@@ -57,7 +57,7 @@ class CfCConfig(NetworkConfig):
     # The adapters of recurrent networks are not decayed: their states would fade with them.
     decayed: ClassVar[frozenset[str]] = frozenset(("weight", "embedding"))
 
-    n_features: int
+    n_inputs: int
     n_outputs: int
     units: int = 256
     backbone_units: int = 64
@@ -67,7 +67,7 @@ class CfCConfig(NetworkConfig):
     n_steps: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
-        names = ("n_features", "n_outputs", "units", "backbone_units", "backbone_layers", "n_steps")
+        names = ("n_inputs", "n_outputs", "units", "backbone_units", "backbone_layers", "n_steps")
         for name in names:
             check_integer(name, getattr(self, name), 1)
         check_dropped_share("dropout", self.dropout)
@@ -77,7 +77,7 @@ class CfCConfig(NetworkConfig):
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        return (self.n_steps, self.n_features)
+        return (self.n_steps, self.n_inputs)
 
     @property
     def n_layers(self) -> int:
@@ -86,13 +86,13 @@ class CfCConfig(NetworkConfig):
     @property
     def sample_bytes(self) -> int:
         heads, backbone = 4 * self.units, self.backbone_layers * self.backbone_units
-        step = self.n_features + self.units + heads + 3 * backbone
+        step = self.n_inputs + self.units + heads + 3 * backbone
         return self.n_steps * step * np.dtype(self.dtype).itemsize
 
     def build(self) -> tuple[Layer, Layer]:
         cell = CfC(
             "cell",
-            self.n_features,
+            self.n_inputs,
             self.units,
             self.backbone_units,
             self.backbone_layers,

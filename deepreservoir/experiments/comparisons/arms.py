@@ -177,10 +177,10 @@ class Task:
 
     @property
     def n_outputs(self) -> int:
-        if self.data.task == "regression":
-            return 1
-        classes = len(np.unique(self.data.y_train))
-        return 1 if classes == 2 else classes
+        """Width of the head of the task's networks."""
+        targets = self.estimator_class().new_targets()
+        targets.encode(self.data.y_train)
+        return int(targets.n_outputs)
 
 
 def adapter_arms(task: Task, rank: int, seed: int, arms: frozenset[str]) -> Iterator[Record]:
