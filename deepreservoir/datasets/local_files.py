@@ -29,8 +29,8 @@ def missing(dataset: str, folder: str, names: str, source: str) -> DatasetUnavai
         Where the files are published.
     """
     return DatasetUnavailable(
-        f"{dataset} is not on this machine. Put {names} from {source} into {cache_folder() / folder}"
-        f", or set {ENVIRONMENT} to the folder that contains {folder}/"
+        f"{dataset} is not on this machine. Put {names} from {source} into "
+        f"{cache_folder() / folder}, or set {ENVIRONMENT} to the folder that contains {folder}/"
     )
 
 

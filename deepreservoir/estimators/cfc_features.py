@@ -54,11 +54,10 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     >>> from sklearn.linear_model import RidgeClassifierCV
     >>> from sklearn.pipeline import make_pipeline
     >>> from deepreservoir import CfCFeatures
-    >>> time = np.arange(50)
-    >>> X = np.array([np.sin(time / (3 if i % 2 else 4) + i) for i in range(60)])
-    >>> y = np.arange(60) % 2
+    >>> X = np.random.default_rng(0).normal(size=(300, 12, 1))
+    >>> y = (X[:, -3:, 0].sum(axis=1) > 0).astype(int)
     >>> model = make_pipeline(CfCFeatures(100, random_state=0), RidgeClassifierCV())
-    >>> model.fit(X[:40], y[:40]).score(X[40:], y[40:]) > 0.9
+    >>> model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.8
     True
     """
 

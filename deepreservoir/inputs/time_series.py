@@ -47,6 +47,16 @@ class TimeSeries:
         return (len(self),)
 
     @property
+    def ndim(self) -> int:
+        return 1
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise TypeError(
+            "a TimeSeries holds series of unequal length, and cannot be an array; pass it to an "
+            "estimator of series, or use its attribute values"
+        )
+
+    @property
     def n_channels(self) -> int:
         return int(self.values.shape[1])
 
