@@ -1,5 +1,7 @@
 """The closed-form continuous-time cell: gradients, PyTorch as an oracle, recomputed activations."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from gradcheck import TRAINING, bind, check_gradients, normal
@@ -212,3 +214,19 @@ def test_recomputing_keeps_no_activations():
         _, cache = run(layer, normal(8, 40, D_IN), lengths)
         sizes.append(sum(kept is not None for kept in cache.kept))
     assert sizes == [3, 0]
+
+
+@pytest.mark.host(reason="the host's allocations are traced")
+def test_recomputing_needs_less_memory():
+    peaks = []
+    for recompute in (False, True):
+        layer = CfC("cell", 3, 64, 16, 2, lambda *_: Adapter(rank=2), recompute=recompute)
+        bind(layer)
+        x, given = normal(16, 6 * SEGMENT, 3), side([6 * SEGMENT] * 16)
+        tracemalloc.start()
+        y, cache = layer.forward(x, TRAINING.within(**given))
+        layer.backward(y, cache)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Inputs and states of all steps, and the activations of one of the six segments.
+    assert peaks[1] < 0.5 * peaks[0]
