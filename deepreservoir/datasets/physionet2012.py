@@ -106,7 +106,8 @@ def read_stays() -> Stays:
         if path is None:
             raise missing(_FOLDER, _FOLDER, f"{_RECORDS} and {_OUTCOMES}", _SOURCE)
         contents.append(verified(path, size, sha256))
-    return parsed(*contents, n_records=_N_RECORDS)
+    archive, outcomes = contents
+    return parsed(archive, outcomes, _N_RECORDS)
 
 
 def parsed(archive: bytes, outcomes: bytes, n_records: int) -> Stays:
@@ -120,7 +121,10 @@ def parsed(archive: bytes, outcomes: bytes, n_records: int) -> Stays:
     died = _outcomes(outcomes)
     index = {name: i for i, name in enumerate(COLUMNS)}
     identifiers: list[int] = []
-    record, minute, column, value = ([] for _ in range(4))  # type: ignore[var-annotated]
+    record: list[int] = []
+    minute: list[int] = []
+    column: list[int] = []
+    value: list[float] = []
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         for member in tar:
             if member.isdir():

@@ -56,7 +56,8 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     >>> from deepreservoir import CfCFeatures
     >>> X = np.random.default_rng(0).normal(size=(300, 12, 1))
     >>> y = (X[:, -3:, 0].sum(axis=1) > 0).astype(int)
-    >>> model = make_pipeline(CfCFeatures(100, random_state=0), RidgeClassifierCV())
+    >>> readout = RidgeClassifierCV(np.logspace(-3, 3, 7))
+    >>> model = make_pipeline(CfCFeatures(100, random_state=0), readout)
     >>> model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.8
     True
     """

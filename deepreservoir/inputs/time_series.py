@@ -150,7 +150,9 @@ def time_series(X: Any, times: Any = None) -> TimeSeries:
         return X
     items = _items(X)
     stamps = _stamps(times, len(items))
-    values, at, names = [], [], None
+    values: list[np.ndarray] = []
+    at: list[np.ndarray] = []
+    names: tuple[str, ...] | None = None
     for i, item in enumerate(items):
         frame = _is_frame(item)
         array = _numbers(item, i)
@@ -254,7 +256,7 @@ def _stamps(times: Any, n: int) -> Sequence[Any] | None:
             return [times] * n
     if len(times) != n:
         raise ValueError(f"times must have one entry per series of X, {n}; got {len(times)}")
-    return times  # type: ignore[no-any-return]
+    return times
 
 
 def _times(stamps: Any, n: int, kept: int, i: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from ..checks import check_dropped_share, check_flag, check_integer
 from ..layers import CfC, Dense, Layer
 from .base import NetworkConfig, architecture
+from .equal_size import largest_within
 
 
 @architecture("cfc")
@@ -107,16 +108,7 @@ class CfCConfig(NetworkConfig):
 
         Its state and its backbone have the proportion of this network's, as far as possible.
         """
-        fits, too_wide = 0, 1
-        while self._of_width(too_wide).n_params <= n_params:
-            fits, too_wide = too_wide, 2 * too_wide
-        while too_wide - fits > 1:
-            middle = (fits + too_wide) // 2
-            if self._of_width(middle).n_params <= n_params:
-                fits = middle
-            else:
-                too_wide = middle
-        return self._of_width(fits) if fits else None
+        return largest_within(self._of_width, n_params)
 
     def _of_width(self, units: int) -> Self:
         backbone = max(1, round(units * self.backbone_units / self.units))

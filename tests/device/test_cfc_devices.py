@@ -60,5 +60,5 @@ def test_device_arrays_are_refused(cupy):
     with pytest.raises(TypeError, match="series are read on the host"):
         CfCClassifier(**PARAMS, device="cuda").fit(series, cupy.asarray(Y))
     with pytest.raises(TypeError, match="computes on the CPU"):
-        CfCClassifier(**PARAMS).fit(series, Y)
+        CfCClassifier(**PARAMS).fit(series, cupy.asarray(Y))
     assert len(time_series(X, TIMES)) == 40

@@ -114,7 +114,7 @@ optional
         UserWarning
             If Ctrl-C ended training early; the model is usable.
         """
-        return super().fit(timed(X, times), y, sample_weight, checkpoint)  # type: ignore[misc,no-any-return]
+        return super().fit(timed(X, times), y, sample_weight, checkpoint)
 
     def predict(self, X: Any, times: Any = None) -> Array:
         """Return the prediction for each series.
@@ -127,7 +127,7 @@ optional
         -------
         ndarray, shape (n_series,), or (n_series, n_outputs) for a regressor
         """
-        return super().predict(timed(X, times))  # type: ignore[misc]
+        return super().predict(timed(X, times))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, times: Any = None) -> float:
         """Return the accuracy, or R^2, as scikit-learn computes it.
@@ -140,7 +140,7 @@ optional
         -------
         float
         """
-        return super().score(timed(X, times), y, sample_weight)  # type: ignore[misc,no-any-return]
+        return super().score(timed(X, times), y, sample_weight)
 
 
 def timed(X: Any, times: Any) -> Any:
