@@ -25,7 +25,7 @@ def data():
 
 def test_all_arms(data):
     protocol = Protocol(max_iter=3, batch_size=8).changed(units=8, backbone_units=4)
-    found = compare(data, (2,), 1, protocol=protocol, estimator=CfCClassifier)
+    found = compare(data, (2,), 1, protocol=protocol)
     records = {record.arm: record for record in found.records}
     assert set(records) == set(ARMS)
     assert found.metric == "roc_auc"

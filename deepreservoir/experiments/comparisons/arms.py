@@ -27,7 +27,13 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import roc_auc_score
 
 from ...datasets import Dataset
-from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor, EchoStateClassifier
+from ...estimators import (
+    CfCClassifier,
+    CfCRegressor,
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    EchoStateClassifier,
+)
 from ...estimators.base.fitting import with_config
 from ...inputs import TimeSeries
 from ...models import NetworkConfig
@@ -109,8 +115,8 @@ class Task:
     changes : tuple of (str, object)
         Estimator parameters that override the protocol.
     kind : type, optional
-        Class of the estimators. By default DeepReservoirClassifier or DeepReservoirRegressor,
-        depending on the data set.
+        Class of the estimators. By default that of perceptrons, or for series that of closed-form
+        continuous-time networks, for the task of the data set.
     """
 
     data: Dataset
@@ -128,6 +134,8 @@ class Task:
             "classification": DeepReservoirClassifier,
             "regression": DeepReservoirRegressor,
         }
+        if self.of_series:
+            kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
         return kinds[self.data.task]
 
     def parameters(self) -> dict[str, Any]:
