@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deepreservoir.experiments.comparisons.resources import measured
-from deepreservoir.inputs import TimeSeriesReader, time_series
+from deepreservoir.inputs import IrregularSeriesReader, irregular_series
 from deepreservoir.layers import Pass, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import CfCConfig
@@ -31,7 +31,7 @@ def epoch(
     X: np.ndarray, y: np.ndarray, units: int, backbone: int, **config: Any
 ) -> Callable[[], object]:
     """Return a function that trains for one epoch, on series that have been read."""
-    reader = TimeSeriesReader().fit(X)
+    reader = IrregularSeriesReader().fit(X)
     inputs = reader.read(X, np.float32, "cpu")
     reader.fit_training(inputs)
     shape = CfCConfig(reader.sizes()["n_inputs"], 2, units, backbone, dropout=0.2, **config)
@@ -75,8 +75,8 @@ def memory(
     """Measure the peak memory of one training step on long series, kept and recomputed."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((batch, steps, CHANNELS))
-    reader = TimeSeriesReader().fit(X)
-    inputs = reader.read(time_series(X), np.float32, "cpu")
+    reader = IrregularSeriesReader().fit(X)
+    inputs = reader.read(irregular_series(X), np.float32, "cpu")
     reader.fit_training(inputs)
     taken = inputs.take(np.arange(batch))
     y = generator.integers(0, 2, batch)

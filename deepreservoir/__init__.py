@@ -42,8 +42,8 @@ _PUBLIC = {
     "Inputs": "inputs",
     "Reader": "inputs",
     "Target": "inputs",
-    "TimeSeries": "inputs",
-    "time_series": "inputs",
+    "IrregularSeries": "inputs",
+    "irregular_series": "inputs",
     "DeepClassifier": "estimators",
     "DeepRegressor": "estimators",
     "SeedGated": "estimators",
@@ -99,10 +99,10 @@ if TYPE_CHECKING:
     from .experiments import compare as compare
     from .inputs import Batch as Batch
     from .inputs import Inputs as Inputs
+    from .inputs import IrregularSeries as IrregularSeries
     from .inputs import Reader as Reader
     from .inputs import Target as Target
-    from .inputs import TimeSeries as TimeSeries
-    from .inputs import time_series as time_series
+    from .inputs import irregular_series as irregular_series
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense

@@ -18,7 +18,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-    X_train, X_test : ndarray of float32, shape (n, n_features), or TimeSeries
+    X_train, X_test : ndarray of float32, shape (n, n_features), or IrregularSeries
         Scaled, ready for a network; series are scaled by their estimators.
     y_train, y_test : ndarray, shape (n,)
         Labels, or numeric values for a regression.

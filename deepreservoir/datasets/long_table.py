@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..inputs import TimeSeries, time_series
+from ..inputs import IrregularSeries, irregular_series
 
 # What stands for a value that was not observed.
 _MISSING = frozenset(("", "na", "nan", "n/a", "null", "none", "?"))
@@ -23,7 +23,7 @@ class LongTable:
 
     Attributes
     ----------
-    series : TimeSeries
+    series : IrregularSeries
         In the order in which their names appear; the steps of a series are sorted by time.
     names : tuple of str
         The name of each series.
@@ -31,7 +31,7 @@ class LongTable:
         The target of each series, as written in the file.
     """
 
-    series: TimeSeries
+    series: IrregularSeries
     names: tuple[str, ...]
     y: np.ndarray | None = None
 
@@ -111,8 +111,8 @@ def read_long_table(
     if target is not None:
         cells = columns[target]
         y = np.array([_target(path, n, cells, rows, lines, target) for n, rows in rows_of.items()])
-    made = time_series([values[rows] for rows in ordered], [times[rows] for rows in ordered])
-    named = TimeSeries(made.values, made.times, made.bounds, tuple(measured))
+    made = irregular_series([values[rows] for rows in ordered], [times[rows] for rows in ordered])
+    named = IrregularSeries(made.values, made.times, made.bounds, tuple(measured))
     return LongTable(named, tuple(rows_of), y)
 
 

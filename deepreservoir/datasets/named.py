@@ -82,7 +82,7 @@ def load_dataset(name: str) -> Dataset:
         against a pinned SHA-256. ``physionet2012`` (48 hours of 3,996 patients in intensive care,
         as hourly means, and who died) is searched for in the same places, but never downloaded;
         ``physionet2012_minutes`` has all distinct times. Their X are
-        :class:`deepreservoir.TimeSeries`.
+        :class:`deepreservoir.IrregularSeries`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from ..inputs import TimeSeries
+from ..inputs import IrregularSeries
 from .base import Dataset
 from .local_files import find, missing, verified
 
@@ -72,7 +72,7 @@ class Stays:
     identifiers: np.ndarray
     died: np.ndarray
 
-    def series(self, minutes: int) -> TimeSeries:
+    def series(self, minutes: int) -> IrregularSeries:
         """Return the records on a grid of `minutes`, with the mean of each cell's values.
 
         A series has a step for each time with a value. Times are in hours.
@@ -86,7 +86,7 @@ class Stays:
         values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
         bounds = np.searchsorted(at // cells, np.arange(len(self.identifiers) + 1))
         times = at % cells * (minutes / 60)
-        return TimeSeries(values.reshape(-1, columns), times, bounds, COLUMNS)
+        return IrregularSeries(values.reshape(-1, columns), times, bounds, COLUMNS)
 
 
 def read_stays() -> Stays:
@@ -203,7 +203,7 @@ def _dataset(name: str, minutes: int) -> Dataset:
     )
 
 
-def regular(series: TimeSeries, n_steps: int) -> TimeSeries:
+def regular(series: IrregularSeries, n_steps: int) -> IrregularSeries:
     """Return series with a step for each of the times 0, 1, ... up to their last one.
 
     Steps that were missing have no observations. Times must be among 0, ..., n_steps - 1.
@@ -215,4 +215,4 @@ def regular(series: TimeSeries, n_steps: int) -> TimeSeries:
     values[bounds[owner] + series.times.astype(int)] = series.values
     times = np.concatenate([np.arange(n) for n in last + 1]).astype(float)
     assert times.max() < n_steps, "no time is beyond the grid"
-    return TimeSeries(values, times, bounds, series.names)
+    return IrregularSeries(values, times, bounds, series.names)

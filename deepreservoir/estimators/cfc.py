@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from ..backend import Array
 from ..checks import check_choice
-from ..inputs import Reader, TimeSeriesReader
+from ..inputs import IrregularSeriesReader, Reader
 from ..models import CfCConfig
 from .base.classifier import DeepClassifier
 from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
@@ -69,7 +69,7 @@ class CfCNetwork(AdaptationParameters):
     clip: float | None = None
     forward_fill: bool = True
     masks: bool = True
-    time_scale: float | str = "auto"
+    time_scale: float | Literal["auto"] = "auto"
 
     def network_config(self, n_inputs: int, n_steps: int, n_outputs: int) -> CfCConfig:
         """Return the configuration of the network that the parameters describe.
@@ -100,7 +100,7 @@ class CfCNetwork(AdaptationParameters):
 
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any series."""
-        return TimeSeriesReader(
+        return IrregularSeriesReader(
             self.standardize, self.clip, self.forward_fill, self.masks, self.time_scale
         )
 
@@ -181,7 +181,7 @@ class CfCClassifier(CfCNetwork, Timed, SeriesValidation, DeepClassifier):
     """
 
     _: KW_ONLY
-    scoring: str = "accuracy"
+    scoring: Literal["accuracy", "roc_auc"] = "accuracy"
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
         name = type(self).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -11,7 +11,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, present_device, resolve_device, to_host
-from ..inputs import CHUNK_BYTES, TimeSeries, TimeSeriesReader, time_series
+from ..choices import DeviceName, RandomState
+from ..inputs import CHUNK_BYTES, IrregularSeries, IrregularSeriesReader, irregular_series
 from ..layers import Pass
 from ..models import CfCConfig
 from ..network import Network
@@ -67,15 +68,15 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     _: KW_ONLY
     backbone_layers: int = 2
     scaffold: str = "normal"
-    scaffold_scale: float | str = 1.0
+    scaffold_scale: float | Literal["family"] = 1.0
     scaffold_seed: int | None = None
     standardize: bool = True
     clip: float | None = None
     forward_fill: bool = True
     masks: bool = True
-    time_scale: float | str = "auto"
-    random_state: Any = None
-    device: str = "cpu"
+    time_scale: float | Literal["auto"] = "auto"
+    random_state: RandomState = None
+    device: DeviceName = "cpu"
 
     def fit(self, X: Any, y: Any = None, times: Any = None) -> Self:
         """Draw the network, and learn the scaling of channels and times.
@@ -89,9 +90,9 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         -------
         self
         """
-        series = time_series(X, times)
+        series = irregular_series(X, times)
         device = resolve_device(self.device)
-        reader = TimeSeriesReader(
+        reader = IrregularSeriesReader(
             self.standardize, self.clip, self.forward_fill, self.masks, self.time_scale
         ).fit(series)
         config = CfCConfig(
@@ -127,7 +128,7 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ndarray of float64, shape (n_series, units)
         """
         check_is_fitted(self, "network_")
-        series = self._checked(time_series(X, times))
+        series = self._checked(irregular_series(X, times))
         self.network_ = self.network_.to(present_device(self.device))
         network = self.network_
         dtype = np.dtype("float64") if network.device == "cpu" else network.dtype
@@ -138,7 +139,7 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             states[index] = to_host(found)
         return states
 
-    def _checked(self, series: TimeSeries) -> TimeSeries:
+    def _checked(self, series: IrregularSeries) -> IrregularSeries:
         if series.n_channels != self.n_features_in_:
             raise ValueError(
                 f"X has {series.n_channels} channels, but CfCFeatures is expecting "

@@ -1,9 +1,9 @@
 """The data that networks read: readers, inputs and batches."""
 
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
+from .irregular_series import IrregularSeries, irregular_series
+from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
-from .time_series import TimeSeries, time_series
-from .time_series_reader import TimeSeriesInputs, TimeSeriesReader
 
 __all__ = [
     "CHUNK_BYTES",
@@ -11,13 +11,13 @@ __all__ = [
     "Batch",
     "Index",
     "Inputs",
+    "IrregularSeries",
+    "IrregularSeriesInputs",
+    "IrregularSeriesReader",
     "Reader",
     "Table",
     "TableReader",
     "Target",
-    "TimeSeries",
-    "TimeSeriesInputs",
-    "TimeSeriesReader",
+    "irregular_series",
     "take_rows",
-    "time_series",
 ]

@@ -8,7 +8,22 @@ from deepreservoir import load
 
 pytestmark = pytest.mark.host(reason="files are read on the host")
 
-FIT = "fit long.csv --estimator cfc --id who --time t --target kind --save m --epochs 4".split()
+FIT = [
+    "fit",
+    "long.csv",
+    "--estimator",
+    "cfc",
+    "--id",
+    "who",
+    "--time",
+    "t",
+    "--target",
+    "kind",
+    "--save",
+    "m",
+    "--epochs",
+    "4",
+]
 
 
 @pytest.fixture

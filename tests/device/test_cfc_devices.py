@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepreservoir import CfCClassifier, CfCFeatures, CfCRegressor, load, save, time_series
+from deepreservoir import CfCClassifier, CfCFeatures, CfCRegressor, irregular_series, load, save
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(length, 2)) for length in RNG.integers(1, 20, 40)]
@@ -61,4 +61,4 @@ def test_device_arrays_are_refused(cupy):
         CfCClassifier(**PARAMS, device="cuda").fit(series, cupy.asarray(Y))
     with pytest.raises(TypeError, match="computes on the CPU"):
         CfCClassifier(**PARAMS).fit(series, cupy.asarray(Y))
-    assert len(time_series(X, TIMES)) == 40
+    assert len(irregular_series(X, TIMES)) == 40

@@ -5,9 +5,9 @@ import pytest
 from series_tools import classifier, irregular, regressor
 
 from deepreservoir import (
+    irregular_series,
     load,
     save,
-    time_series,
 )
 
 
@@ -97,7 +97,7 @@ def test_every_form_of_x_is_read_alike(data):
     forms = {
         "array": (values, stamps),
         "frames": (frames(X, times, pd), None),
-        "checked": (time_series(X, times), None),
+        "checked": (irregular_series(X, times), None),
         "lists": ([x.tolist() for x in X], [t.tolist() for t in times]),
     }
     for form, at in forms.values():
@@ -180,7 +180,7 @@ def test_labels_of_float32_networks_do_not_depend_on_the_batch(data):
 
 def test_scaling_knows_training_series_only(data):
     X, times, y = data
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     weights = np.ones(len(X))
     weights[:10] = 0
     model = classifier().fit(series, y, sample_weight=weights)
@@ -214,7 +214,7 @@ def test_options_of_reading(data, options, width):
     X, times, y = data
     model = classifier(**options).fit(X, y, times=times)
     assert model.network_.config.n_inputs == width
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     columns = model._reader.columns(series)
     assert columns.shape == (len(series.values), width)
     first = columns[: len(X[0])]
@@ -238,7 +238,7 @@ def test_a_channel_without_observations_is_zero(data):
     X, times, y = data
     empty = [np.column_stack([x, np.full(len(x), np.nan)]) for x in X]
     model = classifier().fit(empty, y, times=times)
-    assert model._reader.columns(time_series(empty))[:, 2].tolist() == [0] * sum(map(len, X))
+    assert model._reader.columns(irregular_series(empty))[:, 2].tolist() == [0] * sum(map(len, X))
 
 
 # Weights, stopping, continuing ---------------------------------------------------------------

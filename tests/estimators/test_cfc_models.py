@@ -21,10 +21,10 @@ from deepreservoir import (
     SeedGated,
     attach,
     fit_many,
+    irregular_series,
     load,
     predict_many,
     save,
-    time_series,
 )
 from deepreservoir.analysis import cost_of
 from deepreservoir.estimators.base.series_input import SeriesValidation
@@ -63,7 +63,7 @@ def test_attached_models_share_one_scaffold(data, tmp_path):
         for path in one.network_.scaffolds
     )
     names = np.arange(len(X)) % 2
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     expected = np.where(names == 0, one.predict(series), again.predict(series))
     np.testing.assert_array_equal(predict_many({0: one, 1: again}, series, names), expected)
     scaled = classifier(scaffold_seed=7).fit([10 * x for x in X], y, times=times)
@@ -73,7 +73,7 @@ def test_attached_models_share_one_scaffold(data, tmp_path):
 
 def test_fits_side_by_side_have_the_bits_of_alone(data):
     X, times, y = data
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     models = [classifier(rank=r, adapter=a) for r, a in ((1, "lora"), (3, "dora"), (2, "full"))]
     alone = [clone(model).fit(series, y) for model in models]
     for fitted, one in zip(fit_many(models, series, y), alone, strict=True):
@@ -92,7 +92,7 @@ def test_seed_gating_by_contract(data):
     X, times, y = data
     task = np.arange(len(X)) % 2
     model = SeedGatedCfC(**QUICK | {"max_iter": 40})
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     model.fit(series, np.where(task == 0, y, 1 - y), task)
     own = (model.predict(series, task) == np.where(task == 0, y, 1 - y)).mean()
     other = (model.predict(series, 1 - task) == np.where(task == 0, y, 1 - y)).mean()
@@ -104,7 +104,7 @@ def test_seed_gating_by_contract(data):
 
 def test_searches(data):
     X, times, y = data
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     search = RankSearch(classifier(), eps=1.0, ranks=(1, 2), cv=2, n_seeds=1, random_state=0)
     assert search.fit(series, y).rank_ == 1
     assert search.pca_components_ is None  # series are no matrix

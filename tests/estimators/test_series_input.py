@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from series_tools import classifier, irregular, regressor
 
-from deepreservoir import ArtifactError, export_onnx, load, save, time_series
-from deepreservoir.inputs import TimeSeriesReader
+from deepreservoir import ArtifactError, export_onnx, irregular_series, load, save
+from deepreservoir.inputs import IrregularSeriesReader
 
 NAN = float("nan")
 
@@ -48,7 +48,9 @@ def test_times_of_another_form(data):
     refused(r"times of X\[0\] repeat", X, y, times=dates)
     missing = [np.array(["NaT"] * len(t), "M8[D]") for t in times]
     refused(r"times of X\[0\] have no date at step 0", X, y, times=missing)
-    refused("X is a TimeSeries, which has its times", time_series(X, times), y, times=times)
+    refused(
+        "X is an IrregularSeries, which has its times", irregular_series(X, times), y, times=times
+    )
 
 
 def test_series_without_an_observation(data):
@@ -174,7 +176,7 @@ def test_a_damaged_reader_in_a_file_is_refused(data, tmp_path):
     with pytest.raises(ArtifactError, match="a scale positive"):
         load(tmp_path / "bad")
     with pytest.raises(ValueError, match="the state of a reader of series is"):
-        TimeSeriesReader.from_state({"n_channels": 2}, {})
+        IrregularSeriesReader.from_state({"n_channels": 2}, {})
 
 
 def test_exports_say_why_not(data, tmp_path):
@@ -186,7 +188,7 @@ def test_exports_say_why_not(data, tmp_path):
 
 def test_a_series_collection_can_be_indexed(data):
     X, times, _ = data
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     assert len(series[3:5]) == 2
     np.testing.assert_array_equal(series[4].values, X[4])
     np.testing.assert_array_equal(series[np.arange(12) == 4].times, times[4])

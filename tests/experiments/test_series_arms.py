@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deepreservoir import CfCClassifier, compare, time_series
+from deepreservoir import CfCClassifier, compare, irregular_series
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import ARMS, Protocol
 from deepreservoir.experiments.comparisons.arms import Task
@@ -19,7 +19,7 @@ def data():
     X = [random.normal(size=(random.integers(3, 8), 2)) + 3 * label for label in y]
     for x in X:
         x[1:][random.uniform(size=x[1:].shape) < 0.3] = np.nan
-    series = time_series(X)
+    series = irregular_series(X)
     return Dataset("made", series[:40], y[:40], series[40:], y[40:], metric="roc_auc")
 
 
@@ -50,7 +50,7 @@ def test_the_score_is_the_area_under_the_roc_curve(data):
 def test_statistics():
     nan = np.nan
     X = [[[1.0, nan], [nan, nan], [3.0, 5.0]], [[nan, 2.0]]]
-    found = statistics(time_series(X)).reshape(2, 6, 2)  # series, statistic, channel
+    found = statistics(irregular_series(X)).reshape(2, 6, 2)  # series, statistic, channel
     np.testing.assert_allclose(found[0, :, 0], [2, 3, 1, 3, 1, np.log(3)])
     np.testing.assert_allclose(found[0, :, 1], [5, 5, 5, 5, 5, np.log(2)])
     np.testing.assert_allclose(found[1, :, 0], [nan, nan, nan, nan, nan, 0])

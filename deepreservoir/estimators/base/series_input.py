@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_y, check_consistent_length
 
 from ...backend import Array, is_on_device
-from ...inputs import TimeSeries, time_series
+from ...inputs import IrregularSeries, irregular_series
 from .fitting import DeepEstimator
 
 
@@ -36,15 +36,15 @@ class SeriesValidation(DeepEstimator):
         return series
 
     @staticmethod
-    def _series(X: Any, on_device: bool) -> TimeSeries:
+    def _series(X: Any, on_device: bool) -> IrregularSeries:
         if on_device:
             raise TypeError(
                 "series are read on the host, and moved to the device of the estimator a batch at "
                 "a time; got device arrays. Convert them with deepreservoir.backend.to_host"
             )
-        return time_series(X)
+        return irregular_series(X)
 
-    def _check_channels(self, series: TimeSeries, reset: bool) -> None:
+    def _check_channels(self, series: IrregularSeries, reset: bool) -> None:
         """Learn the channels, or raise if they are not those of `fit`."""
         name = type(self).__name__
         if reset:
@@ -89,7 +89,7 @@ class Timed(BaseEstimator):
 
         Parameters
         ----------
-        X : list of array-like or DataFrame, array, or TimeSeries
+        X : list of array-like or DataFrame, array, or IrregularSeries
             Series of shape (n_steps, n_channels) of any lengths; an array of shape (n_series,
             n_steps, n_channels); or one of shape (n_series, n_steps), whose rows are series of one
             channel. NaN stands for a value that was not observed, and steps after the last
@@ -147,4 +147,4 @@ def timed(X: Any, times: Any) -> Any:
     """Return series with their times, or X itself if no times are given."""
     if times is None or is_on_device(X):
         return X
-    return time_series(X, times)
+    return irregular_series(X, times)

@@ -35,7 +35,7 @@ from ...estimators import (
     EchoStateClassifier,
 )
 from ...estimators.base.fitting import with_config
-from ...inputs import TimeSeries
+from ...inputs import IrregularSeries
 from ...models import NetworkConfig
 from ...scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
@@ -171,7 +171,7 @@ class Task:
     @property
     def of_series(self) -> bool:
         """Whether the samples are series rather than rows of a table."""
-        return isinstance(self.data.X_train, TimeSeries)
+        return isinstance(self.data.X_train, IrregularSeries)
 
     def fit(self, model: Any) -> Cost:
         with measured() as cost:

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...estimators import CfCFeatures, EchoStateClassifier
-from ...inputs import TimeSeries, TimeSeriesReader
+from ...inputs import IrregularSeries, IrregularSeriesReader
 
 
 def readout_of(task: str, penalties: tuple[float, ...]) -> Any:
@@ -19,12 +19,12 @@ def readout_of(task: str, penalties: tuple[float, ...]) -> Any:
     return kinds[task](alphas=penalties)
 
 
-def statistics(series: TimeSeries) -> np.ndarray:
+def statistics(series: IrregularSeries) -> np.ndarray:
     """Return six statistics of each channel: mean, largest, smallest, last, first, log count.
 
     Parameters
     ----------
-    series : TimeSeries
+    series : IrregularSeries
 
     Returns
     -------
@@ -33,8 +33,8 @@ def statistics(series: TimeSeries) -> np.ndarray:
 
     Examples
     --------
-    >>> from deepreservoir import time_series
-    >>> statistics(time_series([[[1.0], [3.0]]])).round(2)
+    >>> from deepreservoir import irregular_series
+    >>> statistics(irregular_series([[[1.0], [3.0]]])).round(2)
     array([[2. , 3. , 1. , 3. , 1. , 1.1]])
     """
     values, starts, stops = series.values, series.bounds[:-1], series.bounds[1:]
@@ -63,10 +63,10 @@ class LinearInStatistics:
     def __init__(self, model: Any) -> None:
         self.scaler, self.model = StandardScaler(), model
 
-    def _features(self, X: TimeSeries) -> np.ndarray:
+    def _features(self, X: IrregularSeries) -> np.ndarray:
         return np.nan_to_num(self.scaler.transform(statistics(X)), copy=False)
 
-    def fit(self, X: TimeSeries, y: np.ndarray) -> Self:
+    def fit(self, X: IrregularSeries, y: np.ndarray) -> Self:
         found = statistics(X)
         # A channel that nobody observed has no scale.
         self.scaler.fit(np.where(np.isnan(found).all(axis=0), 0.0, found))
@@ -74,10 +74,10 @@ class LinearInStatistics:
         self.coef_, self.intercept_ = self.model.coef_, self.model.intercept_
         return self
 
-    def decision_function(self, X: TimeSeries) -> np.ndarray:
+    def decision_function(self, X: IrregularSeries) -> np.ndarray:
         return np.asarray(self.model.decision_function(self._features(X)))
 
-    def score(self, X: TimeSeries, y: np.ndarray) -> float:
+    def score(self, X: IrregularSeries, y: np.ndarray) -> float:
         return float(self.model.score(self._features(X), y))
 
 
@@ -99,14 +99,14 @@ class UntrainedStates:
         self.readout = readout
         self.model = make_pipeline(features.set_params(**shared), StandardScaler(), readout)
 
-    def fit(self, X: TimeSeries, y: np.ndarray) -> Self:
+    def fit(self, X: IrregularSeries, y: np.ndarray) -> Self:
         self.model.fit(X, y)
         return self
 
-    def decision_function(self, X: TimeSeries) -> np.ndarray:
+    def decision_function(self, X: IrregularSeries) -> np.ndarray:
         return np.asarray(self.model.decision_function(X))
 
-    def score(self, X: TimeSeries, y: np.ndarray) -> float:
+    def score(self, X: IrregularSeries, y: np.ndarray) -> float:
         return float(self.model.score(X, y))
 
 
@@ -121,7 +121,7 @@ class SeriesReservoir:
     """
 
     def __init__(self, penalties: tuple[float, ...], seed: int) -> None:
-        self.reader = TimeSeriesReader(clip=5.0)
+        self.reader = IrregularSeriesReader(clip=5.0)
         self.model = EchoStateClassifier(
             500,
             leak_rate=0.4,
@@ -137,17 +137,17 @@ class SeriesReservoir:
         """The fitted readout of the reservoir."""
         return self.model.readout_
 
-    def _arrays(self, X: TimeSeries) -> list[np.ndarray]:
+    def _arrays(self, X: IrregularSeries) -> list[np.ndarray]:
         columns = self.reader.columns(X)
         return [columns[a:b] for a, b in zip(X.bounds[:-1], X.bounds[1:], strict=True)]
 
-    def fit(self, X: TimeSeries, y: np.ndarray) -> Self:
+    def fit(self, X: IrregularSeries, y: np.ndarray) -> Self:
         self.reader.fit(X).fit_training(self.reader.read(X, np.float32, "cpu"))
         self.model.fit(self._arrays(X), y)
         return self
 
-    def decision_function(self, X: TimeSeries) -> np.ndarray:
+    def decision_function(self, X: IrregularSeries) -> np.ndarray:
         return np.asarray(self.model.predict_proba(self._arrays(X))[:, 1])
 
-    def score(self, X: TimeSeries, y: np.ndarray) -> float:
+    def score(self, X: IrregularSeries, y: np.ndarray) -> float:
         return float(self.model.score(self._arrays(X), y))

@@ -16,7 +16,7 @@ from ...container import MAX_BYTES, ArtifactError, Contents
 from ...datasets.long_table import LongTable, read_long_table
 from ...document import checked, entries
 from ...estimators import CfCClassifier, CfCRegressor
-from ...inputs import TimeSeries
+from ...inputs import IrregularSeries
 
 # A target of whole numbers with at most this many distinct values is treated as class labels.
 _MAX_CLASSES = 20
@@ -36,7 +36,7 @@ class FittedSeries:
     task : {"classification", "regression"}
     score : float
         Accuracy, or R^2, on the fifth of the series that was held out.
-    held_out : (TimeSeries, ndarray)
+    held_out : (IrregularSeries, ndarray)
         The held-out series and their targets.
     """
 
@@ -44,7 +44,7 @@ class FittedSeries:
     columns: dict[str, Any]
     task: str
     score: float
-    held_out: tuple[TimeSeries, np.ndarray]
+    held_out: tuple[IrregularSeries, np.ndarray]
 
 
 def fit_long_table(

@@ -14,11 +14,11 @@ _DATES = "mM"
 
 
 @dataclass(frozen=True)
-class TimeSeries:
+class IrregularSeries:
     """Several series, checked, one below the other.
 
     It can be indexed like an array of series, and estimators accept it as X: so series carry
-    their times through splits, folds and sweeps. :func:`time_series` makes one.
+    their times through splits, folds and sweeps. :func:`irregular_series` makes one.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ class TimeSeries:
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise TypeError(
-            "a TimeSeries holds series of unequal length, and cannot be an array; pass it to an "
-            "estimator of series, or use its attribute values"
+            "an IrregularSeries holds series of unequal length, and cannot be an array; pass it to "
+            "an estimator of series, or use its attribute values"
         )
 
     @property
@@ -110,14 +110,14 @@ def concatenated_ranges(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
     return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
-def time_series(X: Any, times: Any = None) -> TimeSeries:
+def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
     """Return series in any of the accepted forms, checked, as one object.
 
     Steps after the last observation of a series are left out: they are padding.
 
     Parameters
     ----------
-    X : list of array-like or DataFrame, array, or TimeSeries
+    X : list of array-like or DataFrame, array, or IrregularSeries
         A list of (n_steps, n_channels) arrays or DataFrames of any lengths; an array of shape
         (n_series, n_steps, n_channels); or one of shape (n_series, n_steps), whose rows are series
         of one channel. NaN stands for a value that was not observed.
@@ -128,7 +128,7 @@ def time_series(X: Any, times: Any = None) -> TimeSeries:
 
     Returns
     -------
-    TimeSeries
+    IrregularSeries
 
     Raises
     ------
@@ -140,13 +140,13 @@ def time_series(X: Any, times: Any = None) -> TimeSeries:
 
     Examples
     --------
-    >>> series = time_series([[[1.0], [2.0]], [[3.0], [float("nan")], [5.0]]])
+    >>> series = irregular_series([[[1.0], [2.0]], [[3.0], [float("nan")], [5.0]]])
     >>> len(series), series.lengths.tolist(), series.gaps().tolist()
     (2, [2, 3], [0.0, 1.0, 0.0, 1.0, 1.0])
     """
-    if isinstance(X, TimeSeries):
+    if isinstance(X, IrregularSeries):
         if times is not None:
-            raise ValueError("X is a TimeSeries, which has its times: times must be None")
+            raise ValueError("X is an IrregularSeries, which has its times: times must be None")
         return X
     items = _items(X)
     stamps = _stamps(times, len(items))
@@ -174,7 +174,7 @@ def time_series(X: Any, times: Any = None) -> TimeSeries:
         values.append(array[:kept])
         at.append(_times(index if stamps is None else stamps[i], len(array), kept, i))
     bounds = np.cumsum([0, *map(len, values)])
-    return TimeSeries(np.concatenate(values), np.concatenate(at), bounds, names)
+    return IrregularSeries(np.concatenate(values), np.concatenate(at), bounds, names)
 
 
 def _is_frame(item: Any) -> bool:

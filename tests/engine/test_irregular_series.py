@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from target import device, host, put
 
-from deepreservoir import CfCConfig, Network, time_series
-from deepreservoir.inputs import Target, TimeSeries, TimeSeriesReader
+from deepreservoir import CfCConfig, Network, irregular_series
+from deepreservoir.inputs import IrregularSeries, IrregularSeriesReader, Target
 from deepreservoir.layers import Pass, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
 
@@ -32,7 +32,7 @@ def made(seed, n=5, channels=3, longest=8):
 @pytest.mark.host(reason="nothing runs on a device")
 def test_filling_and_gaps_are_those_of_each_series(seed):
     X, times = made(seed)
-    series = time_series(X, times)
+    series = irregular_series(X, times)
     filled, gaps = series.filled(), series.gaps()
     for i, (x, t) in enumerate(zip(X, times, strict=True)):
         part = slice(series.bounds[i], series.bounds[i + 1])
@@ -46,12 +46,12 @@ def test_filling_and_gaps_are_those_of_each_series(seed):
     some = series[chosen]
     for i, array in zip(chosen, some.arrays(), strict=True):
         np.testing.assert_array_equal(array, X[i])
-    assert isinstance(some, TimeSeries)
+    assert isinstance(some, IrregularSeries)
 
 
 def inputs_of(X, times, dtype=np.float64):
-    reader = TimeSeriesReader().fit(time_series(X, times))
-    inputs = reader.read(time_series(X, times), dtype, device)
+    reader = IrregularSeriesReader().fit(irregular_series(X, times))
+    inputs = reader.read(irregular_series(X, times), dtype, device)
     reader.fit_training(inputs)
     return reader, inputs
 
@@ -100,8 +100,8 @@ def test_gradient_of_a_network_on_series_with_missing_rows(recompute):
 
 def test_statistics_come_from_the_training_samples_only():
     X, times = made(1, n=10)
-    reader = TimeSeriesReader().fit(time_series(X, times))
-    inputs = reader.read(time_series(X, times), np.float64, device)
+    reader = IrregularSeriesReader().fit(irregular_series(X, times))
+    inputs = reader.read(irregular_series(X, times), np.float64, device)
     reader.fit_training(inputs.subset(np.arange(4)))
     expected = np.nanmean(np.concatenate(X[:4]), axis=0)
     np.testing.assert_allclose(reader.mean, expected, rtol=1e-12)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -14,14 +14,14 @@ from ..backend import Array, Device, to_device, to_host
 from ..checks import check_flag, is_finite_number
 from ..moments import moments, scale_of
 from .base import Batch, Index, Inputs, Reader
+from .irregular_series import IrregularSeries, irregular_series
 from .table import CHUNK_ROWS
-from .time_series import TimeSeries, time_series
 
 _OPTIONS = ("standardize", "forward_fill", "masks", "clip", "time_scale")
 _PLAIN = frozenset(("n_channels", "n_steps", "time_unit", *_OPTIONS))
 
 
-class TimeSeriesReader(Reader):
+class IrregularSeriesReader(Reader):
     """The reader of series.
 
     Parameters
@@ -46,7 +46,7 @@ class TimeSeriesReader(Reader):
 
     Examples
     --------
-    >>> reader = TimeSeriesReader().fit([[[1.0], [3.0]]])
+    >>> reader = IrregularSeriesReader().fit([[[1.0], [3.0]]])
     >>> reader.sizes()
     {'n_inputs': 2, 'n_steps': 2}
     """
@@ -57,7 +57,7 @@ class TimeSeriesReader(Reader):
         clip: float | None = None,
         forward_fill: bool = True,
         masks: bool = True,
-        time_scale: float | str = "auto",
+        time_scale: float | Literal["auto"] = "auto",
     ) -> None:
         for name, flag in (
             ("standardize", standardize),
@@ -78,14 +78,14 @@ class TimeSeriesReader(Reader):
         self.mean = self.scale = np.empty(0)
 
     def fit(self, X: Any) -> Self:
-        series = time_series(X)
+        series = irregular_series(X)
         self.n_channels = series.n_channels
         self.n_steps = max(1, round(float(series.lengths.mean())))
         self.mean, self.scale = np.zeros(self.n_channels), np.ones(self.n_channels)
         return self
 
     def fit_training(self, inputs: Inputs) -> None:
-        assert isinstance(inputs, TimeSeriesInputs)
+        assert isinstance(inputs, IrregularSeriesInputs)
         series = inputs.series
         if self.time_scale == "auto":
             gaps = series.gaps()
@@ -101,10 +101,10 @@ class TimeSeriesReader(Reader):
                 self.mean[channel] = mean
                 self.scale[channel] = scale_of(deviation, mean, len(observed))
 
-    def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> TimeSeriesInputs:
-        return TimeSeriesInputs(time_series(X), self, dtype, device)
+    def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> IrregularSeriesInputs:
+        return IrregularSeriesInputs(irregular_series(X), self, dtype, device)
 
-    def columns(self, series: TimeSeries) -> np.ndarray:
+    def columns(self, series: IrregularSeries) -> np.ndarray:
         """Return the values that a network reads at each step, (n_steps, n_inputs), float64."""
         values = series.filled() if self.forward_fill else series.values.copy()
         if self.standardize:
@@ -155,7 +155,7 @@ class TimeSeriesReader(Reader):
         return reader
 
 
-class TimeSeriesInputs(Inputs):
+class IrregularSeriesInputs(Inputs):
     """Series, supplied as padded batches.
 
     A batch has ``x`` (n, time, n_inputs), and the side arrays ``elapsed`` (n, time), the scaled
@@ -164,8 +164,8 @@ class TimeSeriesInputs(Inputs):
 
     Parameters
     ----------
-    series : TimeSeries
-    reader : TimeSeriesReader
+    series : IrregularSeries
+    reader : IrregularSeriesReader
         It is asked for columns when the first batch is taken: its statistics may be fitted later
         than these inputs are made.
     dtype : numpy dtype
@@ -176,8 +176,8 @@ class TimeSeriesInputs(Inputs):
 
     def __init__(
         self,
-        series: TimeSeries,
-        reader: TimeSeriesReader,
+        series: IrregularSeries,
+        reader: IrregularSeriesReader,
         dtype: np.dtype[Any] | type,
         device: Device = "cpu",
     ) -> None:
