@@ -50,6 +50,11 @@ class IrregularSeries:
     def ndim(self) -> int:
         return 1
 
+    @property
+    def size(self) -> int:
+        """Number of values, observed or not."""
+        return int(self.values.size)
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise TypeError(
             "an IrregularSeries holds series of unequal length, and cannot be an array; pass it to "

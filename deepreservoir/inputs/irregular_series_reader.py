@@ -67,7 +67,7 @@ class IrregularSeriesReader(Reader):
             check_flag(name, flag)
         if clip is not None and not (is_finite_number(clip) and clip > 0):
             raise ValueError(f"clip must be a positive number or None; got {clip!r}")
-        if time_scale != "auto" and not (is_finite_number(time_scale) and time_scale > 0):  # type: ignore[operator]
+        if time_scale != "auto" and not (is_finite_number(time_scale) and time_scale > 0):
             raise ValueError(f"time_scale must be 'auto' or a positive number; got {time_scale!r}")
         self.standardize, self.forward_fill = bool(standardize), bool(forward_fill)
         self.masks = bool(masks)
