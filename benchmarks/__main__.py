@@ -22,6 +22,7 @@ from . import (
     memory,
     mnist,
     seed_gating,
+    series,
     speed,
     tables,
     torch_peers,
@@ -131,6 +132,23 @@ def memory_command(out: Path) -> None:
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     click.echo(f"Wrote {store('memory', figures, out)}")
+
+
+@main.command("series")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def series_command(rounds: int, out: Path) -> None:
+    """Time an epoch of a closed-form network against PyTorch, and measure the memory of a step."""
+    if not torch_peers.available():
+        click.echo("PyTorch is not installed: the comparison with it is skipped.")
+    figures = {"rounds": rounds, "epoch": series.speed(rounds), "memory": series.memory()}
+    for name, seconds in figures["epoch"]["median_seconds"].items():
+        click.echo(f"{name}: {seconds:.2f} s")
+    for pair in figures["epoch"]["ratios"]:
+        click.echo(f"{pair['faster']} is {pair['times']:.2f} times {pair['than']}")
+    for name, values in figures["memory"].items():
+        click.echo(f"{name}: {values['peak_bytes_over_start'] or 0:,} bytes")
+    click.echo(f"Wrote {store('series', figures, out, ('torch',))}")
 
 
 @main.command("echo")

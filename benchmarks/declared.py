@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepreservoir.reports import beside_table, summary_table
+from deepreservoir.reports import beside_table, paired_table, summary_table
 from deepreservoir.sweeps import Folder, run_sweep
 
 _FOLDER = Path(__file__).parent / "sweeps"
@@ -17,7 +17,7 @@ def run(name: str, out: Path, workers: int, verbose: bool) -> str:
     Records are written to the folder `name` in `out`.
     """
     folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
-    return f"{summary_table(folder)}\n\n{beside_table(folder)}"
+    return f"{summary_table(folder)}\n\n{paired_table(folder)}\n\n{beside_table(folder)}"
 
 
 def tables(out: Path) -> str:

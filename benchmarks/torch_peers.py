@@ -108,3 +108,48 @@ def mlp_epoch(
             epoch()
 
     return run
+
+
+def cfc_epoch(
+    X: np.ndarray, y: np.ndarray, units: int, backbone: int, batch: int, fused: bool
+) -> Callable[[], object]:
+    """Return an epoch of a fully trained closed-form continuous-time network with AdamW."""
+    torch = _torch()
+    nn = torch.nn
+    d_in = X.shape[2]
+
+    class Cell(nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.Sequential(
+                nn.Linear(d_in + units, backbone),
+                nn.SiLU(),
+                nn.Linear(backbone, backbone),
+                nn.SiLU(),
+                nn.Dropout(0.2),
+            )
+            self.heads = nn.Linear(backbone, 4 * units)  # the four heads as one product
+            self.head = nn.Linear(units, 2)
+
+        def forward(self, x: Any) -> Any:
+            state = torch.zeros(len(x), units)
+            for step in range(x.shape[1]):
+                z = self.backbone(torch.cat([x[:, step], state], dim=1))
+                ff1, ff2, a, b = self.heads(z).chunk(4, dim=1)
+                gate = torch.sigmoid(a + b)  # elapsed times of one
+                state = torch.tanh(ff1) * (1 - gate) + torch.tanh(ff2) * gate
+            return self.head(state)
+
+    model = Cell()
+    optimiser = _optimiser(model, fused)
+    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+
+    def epoch() -> None:
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs), batch):
+            index = order[start : start + batch]
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(inputs[index]), labels[index]).backward()
+            optimiser.step()
+
+    return epoch

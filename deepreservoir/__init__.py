@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CfCClassifier": "estimators",
+    "CfCFeatures": "estimators",
+    "CfCRegressor": "estimators",
     "DeepReservoirClassifier": "estimators",
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
@@ -39,11 +42,14 @@ _PUBLIC = {
     "Inputs": "inputs",
     "Reader": "inputs",
     "Target": "inputs",
+    "IrregularSeries": "inputs",
+    "irregular_series": "inputs",
     "DeepClassifier": "estimators",
     "DeepRegressor": "estimators",
     "SeedGated": "estimators",
     "Targets": "estimators",
     "register_estimator": "estimators",
+    "CfCConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -75,6 +81,9 @@ if TYPE_CHECKING:
     from .artifact.transformers import register_transformer as register_transformer
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
+    from .estimators import CfCClassifier as CfCClassifier
+    from .estimators import CfCFeatures as CfCFeatures
+    from .estimators import CfCRegressor as CfCRegressor
     from .estimators import DeepClassifier as DeepClassifier
     from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
@@ -90,8 +99,10 @@ if TYPE_CHECKING:
     from .experiments import compare as compare
     from .inputs import Batch as Batch
     from .inputs import Inputs as Inputs
+    from .inputs import IrregularSeries as IrregularSeries
     from .inputs import Reader as Reader
     from .inputs import Target as Target
+    from .inputs import irregular_series as irregular_series
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense
@@ -102,6 +113,7 @@ if TYPE_CHECKING:
     from .layers import ScaffoldRequest as ScaffoldRequest
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
+    from .models import CfCConfig as CfCConfig
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import architecture as architecture

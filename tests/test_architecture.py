@@ -44,6 +44,7 @@ INSIDE = {
         "cuda": set(),
         "activations": {"cuda", "draw", "dropout"},
         "adam": {"cuda"},
+        "closed_form": {"activations", "cuda", "dropout"},
         "draw": {"cuda"},
         "dropout": {"draw"},
         "hadamard": {"cuda"},
@@ -62,6 +63,8 @@ INSIDE = {
         "activation": {"base", "dropout", "multiply_adds"},
         "norm": {"base", "multiply_adds"},
         "dense": {"base", "dropout", "init", "multiply_adds"},
+        "step_products": {"base", "dense"},
+        "cfc": {"base", "dense", "dropout", "multiply_adds", "step_products"},
     },
     "scaffold": {
         "streams": set(),

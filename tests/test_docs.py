@@ -32,6 +32,7 @@ PYTHON_PAGES = (
     "concepts",
     "first_parameters",
     "reservoirs",
+    "series",
     "models",
     "seed_gating",
     "ranks",

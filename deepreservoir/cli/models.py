@@ -19,6 +19,7 @@ from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
 from ..files import write_whole
 from .base import Numbers, checked_device, device_option, main
 from .saving import check_writable, save
+from .series import fit_series, is_of_series, series_columns, series_options, series_predictions
 from .table_options import Names, echo_columns, format_options, table_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,6 +43,7 @@ def _shown(value: Any) -> str:
 @click.argument("table", type=_file)
 @click.option("--target", metavar="COLUMN", required=True, help="Column to predict.")
 @click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
+@series_options
 @table_options
 @click.option(
     "--rank",
@@ -109,6 +111,10 @@ def fit_command(
     precision: str | None,
     checkpoint: Path | None,
     device: str,
+    estimator: str,
+    id: str | None,
+    time: str | None,
+    channels: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Fit a model on a table and save it.
@@ -121,21 +127,23 @@ def fit_command(
     \b
         deepreservoir fit data.csv --target price --save model.safetensors
         deepreservoir predict model.safetensors new.csv
+
+    With --estimator cfc, TABLE is a long table of series, with a row per series and time. Empty
+    cells stand for values that were not observed, and a fifth of the series is held out.
+
+    \b
+        deepreservoir fit series.csv --estimator cfc --id patient --time t --target y --save m
     """
     chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
-    fitted = fit_table(
-        table,
-        target,
-        checkpoint,
-        options=options,
-        on_read=echo_columns,
-        rank="auto" if rank is None else rank,
-        random_state=seed,
-        device=chosen,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    columns = series_columns(estimator, options, given, id=id, time=time, channels=channels)
+    params = {name: value for name, value in given.items() if value is not None}
+    params |= {"rank": "auto" if rank is None else rank, "random_state": seed, "device": chosen}
+    if columns is not None:
+        fit_series(table, path, columns, precision, target=target, checkpoint=checkpoint, **params)
+        return
+    fitted = fit_table(table, target, checkpoint, options=options, on_read=echo_columns, **params)
     # Save before printing: a closed pipe must not lose the model.
     failure = save(lambda place: save_fitted(fitted, place, precision), path, "the model")
     _echo_fitted(fitted)
@@ -189,7 +197,8 @@ def predict_command(
     """Predict the rows of a table with a saved model.
 
     TABLE is a CSV file with the columns that the model was fitted on, which are read as they were
-    then. Other columns, including the target, are ignored.
+    then. Other columns, including the target, are ignored. A model of series predicts one value
+    per series.
 
     \b
         deepreservoir predict model.safetensors new.csv
@@ -199,18 +208,21 @@ def predict_command(
     if out is not None:
         for source in (model, table):
             check_writable(out, source)
-    predictions = predict_table(
-        model,
-        table,
-        chosen,
-        header=header,
-        delimiter=delimiter,
-        encoding=encoding,
-        missing=missing,
-        proba=proba,
-        keep=keep,
-    )
-    text = predictions.to_csv()
+    if is_of_series(model):
+        text = series_predictions(model, table, chosen)
+    else:
+        predictions = predict_table(
+            model,
+            table,
+            chosen,
+            header=header,
+            delimiter=delimiter,
+            encoding=encoding,
+            missing=missing,
+            proba=proba,
+            keep=keep,
+        )
+        text = predictions.to_csv()
     if out is None:
         click.echo(text, nl=False)
         return

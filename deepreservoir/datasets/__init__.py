@@ -4,6 +4,7 @@ from .base import Dataset
 from .chaos import LYAPUNOV_EXPONENTS, LYAPUNOV_TIMES, lorenz63, lorenz96, rossler
 from .delay import mackey_glass
 from .idx import DatasetUnavailable
+from .long_table import LongTable, read_long_table
 from .maps import henon, multiple_superimposed_oscillators, narma10
 from .named import DATASETS, load_dataset
 from .series import TimeSeries, read_series, read_time_series
@@ -16,6 +17,7 @@ __all__ = [
     "LYAPUNOV_TIMES",
     "Dataset",
     "DatasetUnavailable",
+    "LongTable",
     "TimeSeries",
     "henon",
     "japanese_vowels",
@@ -25,6 +27,7 @@ __all__ = [
     "mackey_glass",
     "multiple_superimposed_oscillators",
     "narma10",
+    "read_long_table",
     "read_series",
     "read_table",
     "read_time_series",

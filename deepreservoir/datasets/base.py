@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -18,26 +18,35 @@ class Dataset:
     Attributes
     ----------
     name : str
-    X_train, X_test : ndarray of float32, shape (n, n_features)
-        Scaled, ready for a network.
+    X_train, X_test : ndarray of float32, shape (n, n_features), or IrregularSeries
+        Scaled, ready for a network; series are scaled by their estimators.
     y_train, y_test : ndarray, shape (n,)
         Labels, or numeric values for a regression.
     task : {"classification", "regression"}
     image_shape : (int, int), optional
         Shape of the image in each row of X, if the rows are images.
+    metric : {"accuracy", "r2", "roc_auc"}, optional
+        What held-out rows are scored by; ``"roc_auc"``, the area under the ROC curve, is for two
+        classes. By default accuracy, or R^2 for a regression.
     """
 
     name: str
-    X_train: np.ndarray
+    X_train: Any
     y_train: np.ndarray
-    X_test: np.ndarray
+    X_test: Any
     y_test: np.ndarray
     task: Literal["classification", "regression"] = "classification"
     image_shape: tuple[int, int] | None = None
+    metric: Literal["accuracy", "r2", "roc_auc"] | None = None
 
     @property
     def n_features(self) -> int:
         return int(self.X_train.shape[1])
+
+    @property
+    def scored_by(self) -> str:
+        """The metric: as given, and otherwise accuracy or R^2, depending on the task."""
+        return self.metric or ("accuracy" if self.task == "classification" else "r2")
 
 
 def standardised(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

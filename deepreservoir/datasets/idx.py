@@ -84,12 +84,13 @@ FASHION_MNIST = _source(
 )
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of downloaded data sets."""
     return Path(pooch.os_cache("deepreservoir"))
 
 
 def _candidates(source: IdxSource, file: IdxFile) -> Iterator[Path]:
-    roots = [_cache_folder()]
+    roots = [cache_folder()]
     if os.environ.get(ENVIRONMENT):
         roots.insert(0, Path(os.environ[ENVIRONMENT]))
     for root in roots:
@@ -118,7 +119,7 @@ def _content(path: Path, file: IdxFile) -> bytes:
 
 def _download(source: IdxSource, file: IdxFile) -> bytes:
     """Download one file into the cache, and keep it only if its content is correct."""
-    folder = _cache_folder() / source.folders[0]
+    folder = cache_folder() / source.folders[0]
     part = f"{file.name}.part-{os.getpid()}"
     path = folder / part
     try:

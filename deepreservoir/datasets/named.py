@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits, make_friedman1
 
 from .base import Dataset, split_dataset, standardised
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
+from .physionet2012 import physionet2012, physionet2012_minutes
 
 
 def _digits() -> Dataset:
@@ -59,6 +60,8 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "friedman1": _friedman1,
     "mnist": _idx(MNIST, 0.1307, 0.3081),
     "fashion_mnist": _idx(FASHION_MNIST, 0.2860, 0.3530),
+    "physionet2012": physionet2012,
+    "physionet2012_minutes": physionet2012_minutes,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -69,13 +72,17 @@ def load_dataset(name: str) -> Dataset:
 
     Parameters
     ----------
-    name : {"digits", "friedman1", "mnist", "fashion_mnist"}
+    name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
+"physionet2012_minutes"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
-        deviation 1) is drawn by it; a fifth is held out. The other two (60,000 + 10,000 images of
+        deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
         28 x 28) are searched for in the folder named by the environment variable
         DEEPRESERVOIR_DATA and in the cache, and downloaded otherwise. Their content is checked
-        against a pinned SHA-256.
+        against a pinned SHA-256. ``physionet2012`` (48 hours of 3,996 patients in intensive care,
+        as hourly means, and who died) is searched for in the same places, but never downloaded;
+        ``physionet2012_minutes`` has all distinct times. Their X are
+        :class:`deepreservoir.IrregularSeries`.
 
     Returns
     -------

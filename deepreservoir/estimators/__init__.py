@@ -4,7 +4,9 @@ from .base.classifier import DeepClassifier
 from .base.fitting import DeepEstimator
 from .base.registry import ESTIMATORS, estimator_named, register_estimator
 from .base.regressor import DeepRegressor
-from .base.targets import Labels, Numbers, Targets
+from .base.targets import Labels, Numbers, SoftmaxLabels, Targets
+from .cfc import CfCClassifier, CfCRegressor
+from .cfc_features import CfCFeatures
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
@@ -13,6 +15,9 @@ from .predicting_many import predict_many
 
 __all__ = [
     "ESTIMATORS",
+    "CfCClassifier",
+    "CfCFeatures",
+    "CfCRegressor",
     "DeepClassifier",
     "DeepEstimator",
     "DeepRegressor",
@@ -24,6 +29,7 @@ __all__ = [
     "Numbers",
     "SeedGated",
     "SeedGatedClassifier",
+    "SoftmaxLabels",
     "Targets",
     "estimator_named",
     "fit_many",

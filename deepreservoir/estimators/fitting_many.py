@@ -82,6 +82,7 @@ def _fit_side_by_side(chosen: list[Any], X: Any, y: Any, sample_weight: Any) -> 
         if not fits:
             scaffolds = fit.network.scaffolds
         else:  # the samples are the same: all models share one copy
+            _check_reader(fit, fits[0])
             fit = fit._replace(data=fits[0].data, held_out=fits[0].held_out)
         fits.append(fit)
     _check_networks(fits)
@@ -124,6 +125,17 @@ def _check(models: list[Any]) -> None:
             "models that are fitted side by side need one random_state, an integer; "
             f"got {first.random_state!r}"
         )
+
+
+def _check_reader(fit: Fit, first: Fit) -> None:
+    """Raise if a model does not read X as the first one does."""
+    own, expected = fit.reader.state()[0], first.reader.state()[0]
+    for name, value in expected.items():
+        if own[name] != value:
+            raise ValueError(
+                f"models that are fitted side by side must read X alike; got {name} {value!r} and "
+                f"{own[name]!r}"
+            )
 
 
 def _check_networks(fits: list[Fit]) -> None:

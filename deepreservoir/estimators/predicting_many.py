@@ -59,10 +59,15 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     networks = _networks(models)
     first_key, model = next(iter(models.items()))
     for key, other in models.items():
-        if other._reader.sizes() != model._reader.sizes():
+        if other._reader.state()[0] != model._reader.state()[0]:
             raise ValueError(
-                f"models must read the same X; {first_key!r} reads {model._reader.sizes()}, "
-                f"{key!r} {other._reader.sizes()}"
+                f"models must read the same X; {first_key!r} reads {model._reader.state()[0]}, "
+                f"{key!r} {other._reader.state()[0]}"
+            )
+        if not _same_arrays(other._reader.state()[1], model._reader.state()[1]):
+            raise ValueError(
+                f"models must read X alike; {first_key!r} and {key!r} have learned different "
+                "statistics of X, such as a scaling. Predict with each model by itself"
             )
     inputs = model._inputs(X)
     keys = list(names)
@@ -85,6 +90,10 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]
     return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
+
+
+def _same_arrays(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
 
 
 def _outputs(

@@ -130,6 +130,15 @@ class Reader(ABC):
     def fit(self, X: Any) -> Self:
         """Learn the sizes of X, which has been validated, and whatever else reading it needs."""
 
+    def fit_training(self, inputs: Inputs) -> None:
+        """Learn statistics, such as a scaling, from the samples that are trained on.
+
+        It is called once, before training: without samples of weight zero, and without those held
+        out for early stopping. The inputs come from :meth:`read`; inputs read before, such as the
+        held-out ones, must follow. By default there is nothing to learn.
+        """
+        return
+
     @abstractmethod
     def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> Inputs:
         """Return X, which has been validated, as inputs.

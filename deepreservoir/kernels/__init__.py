@@ -23,6 +23,12 @@ from .activations import (
     tanh_backward,
 )
 from .adam import adam_
+from .closed_form import (
+    gated_state,
+    gated_state_backward_,
+    silu_dropout,
+    silu_dropout_backward,
+)
 from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
 from .hadamard import fits_shared_memory, hadamard_rows
@@ -44,6 +50,8 @@ __all__ = [
     "draw_rows_at",
     "dropout_mask",
     "fits_shared_memory",
+    "gated_state",
+    "gated_state_backward_",
     "gelu",
     "gelu_backward",
     "hadamard_rows",
@@ -57,6 +65,8 @@ __all__ = [
     "sigmoid",
     "silu",
     "silu_backward",
+    "silu_dropout",
+    "silu_dropout_backward",
     "softmax_cross_entropy",
     "softplus",
     "tanh",

@@ -11,6 +11,7 @@ from .base import (
     as_rows,
     like_rows,
 )
+from .cfc import CfC
 from .composite import Recompute, Residual, Sequential
 from .dense import AdaptedDense, Adapter, Dense
 from .multiply_adds import MultiplyAdds
@@ -22,6 +23,7 @@ __all__ = [
     "Activation",
     "AdaptedDense",
     "Adapter",
+    "CfC",
     "Dense",
     "Layer",
     "LayerNorm",

@@ -32,8 +32,8 @@ from .multiply_adds import MultiplyAdds, trained_product
 
 Mode = Literal["lora", "dora", "full", "none"]
 
-# Keeps DoRA's norm away from zero where both scaffold and injection vanish.
-_NORM_EPS = 1e-12
+#: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
+NORM_EPS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class AdaptedDense(Layer):
             A, B = (to_host(part).astype(np.float64) for part in (self.A, self.B))
             weight += self.adapter.scaling * (B @ A)
         if self.adapter.mode == "dora":
-            norms = np.sqrt((weight * weight).sum(axis=1) + _NORM_EPS)
+            norms = np.sqrt((weight * weight).sum(axis=1) + NORM_EPS)
             weight *= (to_host(self.magnitude) / norms)[:, None]
         return weight
 
@@ -306,7 +306,7 @@ class AdaptedDense(Layer):
             + 2 * s * self.beta * (cross * self.B).sum(axis=1)
             + s * s * (spread * self.B).sum(axis=1)
         )
-        return xp.sqrt(xp.maximum(squared, 0) + _NORM_EPS), cross, spread
+        return xp.sqrt(xp.maximum(squared, 0) + NORM_EPS), cross, spread
 
     def _magnitude_backward(self, dy: Array, norms: tuple[Array, Array, Array], v: Array) -> Array:
         """Add the gradients that pass through magnitude and norm; return the gradient of v.

@@ -10,6 +10,7 @@ from .base import (
     architecture,
     from_plain,
 )
+from .cfc import CfCConfig
 from .mlp import HEADS, MLPConfig
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "DTYPES",
     "HEADS",
     "SCALINGS",
+    "CfCConfig",
     "MLPConfig",
     "NetworkConfig",
     "architecture",

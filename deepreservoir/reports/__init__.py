@@ -1,6 +1,18 @@
-"""Reports of a sweep: its summary, the comparison with published figures, and the HTML page."""
+"""Reports of a sweep: its summary, comparisons with controls and published figures, the page."""
 
 from .page import save_report
+from .paired import PairedDifference, paired_differences, paired_table
 from .summary import Beside, Row, beside, beside_table, summary, summary_table
 
-__all__ = ["Beside", "Row", "beside", "beside_table", "save_report", "summary", "summary_table"]
+__all__ = [
+    "Beside",
+    "PairedDifference",
+    "Row",
+    "beside",
+    "beside_table",
+    "paired_differences",
+    "paired_table",
+    "save_report",
+    "summary",
+    "summary_table",
+]

@@ -72,6 +72,11 @@ class Gathered(Scores):
         """The number of seeds of each grid point."""
         return len(self.folder.sweep.seeds)
 
+    @property
+    def metric(self) -> str:
+        """What the scores are."""
+        return self.folder.metric
+
     def trained_adapters(self) -> list[dict[str, Any]]:
         """Return the records of trained adapters."""
         return [r for r in self.records if r["arm"] == "adapter" and "score" in r]

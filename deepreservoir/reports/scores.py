@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..experiments.comparisons.report import label
-from ..experiments.comparisons.results import Comparison
+from ..experiments.comparisons.results import METRICS, Comparison
 from .summary import Row
 
 # Short names of arms.
@@ -37,23 +37,29 @@ class Scores(ABC):
 
     @property
     @abstractmethod
+    def metric(self) -> str:
+        """What the scores are: a key of METRICS."""
+
+    @property
+    @abstractmethod
     def n_seeds(self) -> int:
         """The number of seeds of each grid point."""
 
     @property
     def classes(self) -> bool:
-        """Whether scores are accuracies in percent; otherwise they are R^2."""
+        """Whether scores are in percent; otherwise they are R^2."""
         return self.task == "classification"
 
     @property
     def score_name(self) -> str:
         """The name of the score, at the start of a title."""
-        return "Accuracy" if self.classes else "R²"
+        name = METRICS[self.metric].removesuffix(" %")
+        return name[0].upper() + name[1:]
 
     @property
     def score_unit(self) -> str:
         """The name and unit of the score, for an axis or a column."""
-        return "accuracy,\N{NO-BREAK SPACE}%" if self.classes else "R²"
+        return METRICS[self.metric].replace(" %", ",\N{NO-BREAK SPACE}%")
 
     @property
     def unit(self) -> str:
@@ -95,6 +101,7 @@ class ComparisonScores(Scores):
 
     def __init__(self, comparison: Comparison) -> None:
         self._task, self._n_seeds = comparison.task, len(comparison.seeds)
+        self._metric = comparison.metric
         unit = 100 if comparison.task == "classification" else 1
         self._rows = [
             Row(
@@ -121,6 +128,11 @@ class ComparisonScores(Scores):
     def task(self) -> str:
         """The task of the data set."""
         return self._task
+
+    @property
+    def metric(self) -> str:
+        """What the scores are."""
+        return self._metric
 
     @property
     def n_seeds(self) -> int:

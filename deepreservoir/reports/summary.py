@@ -9,6 +9,7 @@ from typing import Any
 
 from ..experiments import ARMS
 from ..experiments.comparisons.report import label, markdown
+from ..experiments.comparisons.results import METRICS
 from ..sweeps.plain_data import frozen
 from ..sweeps.published import Figure
 from ..sweeps.spec import Point, Sweep
@@ -28,7 +29,8 @@ class Row:
     runs : int
         Number of scored runs.
     mean, spread : float or None
-        Mean and standard deviation of the scores on held-out rows, accuracy in percent or R^2.
+        Mean and standard deviation of the scores on held-out rows: accuracy or ROC AUC in
+        percent, or R^2.
         The standard deviation of one run is 0. None if no run was scored.
     trained, stored_bytes : int or None
         Number of trained parameters, and stored size of the model.
@@ -202,7 +204,7 @@ def beside_table(folder: Folder) -> str:
 
 def score_name(folder: Folder) -> str:
     """Return the name of a sweep's score, as a column header."""
-    return "accuracy %" if folder.task == "classification" else "R²"
+    return METRICS[folder.metric]
 
 
 def shown(value: Any) -> str:

@@ -23,8 +23,9 @@ def components_for(X: Any, share: float) -> int | None:
 
     Returns
     -------
-    int, or None for sparse rows of more than `SPARSE_FEATURES` features
-        0 if all rows are equal.
+    int or None
+        0 if all rows are equal; None for sparse rows of more than `SPARSE_FEATURES` features, and
+        for X that is no matrix, such as series.
 
     Examples
     --------
@@ -35,9 +36,18 @@ def components_for(X: Any, share: float) -> int | None:
     sparse = scipy.sparse.issparse(X)
     if sparse and X.shape[1] > SPARSE_FEATURES:
         return None
+    if not (sparse or _is_matrix(X)):
+        return None
     X = X.astype(np.float64) if sparse else np.asarray(X, dtype=np.float64)
     widths = X.max(axis=0) - X.min(axis=0)
     if not (widths.nnz if sparse else widths.any()):
         return 0
     solver = "covariance_eigh" if sparse else "auto"
     return int(PCA(share, svd_solver=solver).fit(X).n_components_)
+
+
+def _is_matrix(X: Any) -> bool:
+    try:
+        return bool(np.ndim(X) == 2)
+    except ValueError:  # a list of series of different lengths
+        return False

@@ -98,7 +98,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         `n_trained_params_`.
     pca_components_ : int or None
         Number of principal components that explain 95 % of the variance of X, as it reaches the
-        estimator with the rank; None for sparse X of more than 4,096 features.
+        estimator with the rank; None for sparse X of more than 4,096 features, and for series.
     subspace_dimension_ : int or None
         With ``subspace=True``; None if no subspace was good enough.
     best_estimator_ : estimator

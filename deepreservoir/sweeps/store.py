@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ..experiments.comparisons.results import machine, now, versions, write_atomically
+from ..experiments.comparisons.results import (
+    default_metric,
+    machine,
+    now,
+    versions,
+    write_atomically,
+)
 from ..files import temporary_prefix
 from .plain_data import canonical
 from .spec import Sweep
@@ -38,6 +44,8 @@ class Folder:
     path : Path
     sweep : Sweep
     task : {"classification", "regression"}
+    metric : {"accuracy", "r2", "roc_auc"}
+        What the scores are; by default accuracy, or R^2 for a regression.
     began : dict
         When and where the sweep began: ``date``, ``machine`` and ``versions``.
 
@@ -54,6 +62,7 @@ class Folder:
         path: str | os.PathLike[str],
         sweep: Sweep | None = None,
         task: str = "classification",
+        metric: str | None = None,
     ) -> None:
         self.path = Path(path)
         document = self._description()
@@ -63,7 +72,7 @@ class Folder:
                     f"{self.path} is not the folder of a sweep: it has no {_SWEEP}; name the "
                     "folder that a sweep was written to"
                 )
-            document = self._begin(sweep, task)
+            document = self._begin(sweep, task, metric)
         if sweep is not None and document["digest"] != sweep.digest():
             raise ValueError(
                 f"{self.path} holds the results of another sweep ({document['sweep']['name']}), "
@@ -71,6 +80,7 @@ class Folder:
             )
         self.sweep = Sweep.from_dict(document["sweep"]) if sweep is None else sweep
         self.task: str = document.get("task", task)  # the first version did not store it
+        self.metric: str = document.get("metric", default_metric(self.task))
         self.began = {name: document[name] for name in ("date", "machine", "versions")}
 
     @property
@@ -90,7 +100,7 @@ class Folder:
             raise ValueError(f"{file} is not the description of a sweep: {error!r}") from None
         return dict(document)
 
-    def _begin(self, sweep: Sweep, task: str) -> dict[str, Any]:
+    def _begin(self, sweep: Sweep, task: str, metric: str | None) -> dict[str, Any]:
         """Write and return the description; the folder is locked before it is changed."""
         if self.path.is_dir() and not all(map(_is_left_over, self.path.iterdir())):
             if (document := self._description()) is not None:  # another process just wrote it
@@ -105,13 +115,14 @@ class Folder:
                 return document
             for part in filter(_is_part, self.path.iterdir()):
                 part.unlink()
-            return self._write_description(sweep, task)
+            return self._write_description(sweep, task, metric or default_metric(task))
 
-    def _write_description(self, sweep: Sweep, task: str) -> dict[str, Any]:
+    def _write_description(self, sweep: Sweep, task: str, metric: str) -> dict[str, Any]:
         document = {
             "sweep": sweep.to_dict(),
             "digest": sweep.digest(),
             "task": task,
+            "metric": metric,
             "date": now(),
             "machine": machine(),
             "versions": versions(),

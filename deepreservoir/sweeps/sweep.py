@@ -83,7 +83,8 @@ def run_sweep(
     runs = runs_of(sweep)
     check_published(sweep, runs)
     check_points(sweep, runs)
-    folder = Folder(out, sweep, task_of(canonical(sweep.to_dict())).data.task)
+    data = task_of(canonical(sweep.to_dict())).data
+    folder = Folder(out, sweep, data.task, data.scored_by)
     if executor is None:
         executor = here if workers == 1 else processes(workers)
     with folder.writing():

@@ -57,7 +57,7 @@ def test_every_arm_has_a_record_a_rank_and_seed(done):
     assert sorted(found, key=str) == sorted(expected, key=str)
     assert comparison.complete
     assert comparison.notes == (
-        "echo_state: the data set has no images, which this arm reads row by row",
+        "echo_state: the data set has neither series nor images, which this arm reads row by row",
     )
     assert (comparison.ranks, comparison.seeds) == (RANKS, SEEDS)
 

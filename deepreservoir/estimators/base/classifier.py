@@ -37,8 +37,12 @@ class LabelledEstimator(LabelParameters, ScoredOnHost, ClassifierMixin, DeepEsti
     _stratify = True
 
     def new_targets(self) -> Targets:
+        return self._new_labels(None)
+
+    def _new_labels(self, classes: np.ndarray | None) -> Labels:
+        """Return targets that have not seen any y; `classes` are all labels, if they are known."""
         class_weight = getattr(self, "class_weight", None)
-        return Labels(self.label_smoothing, class_weight, type(self).__name__)
+        return Labels(self.label_smoothing, class_weight, type(self).__name__, classes)
 
     def _adopt_targets(self) -> None:
         self.classes_ = self._targets.classes
@@ -122,10 +126,7 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
                 "classes must be given on the first call of partial_fit: all labels that "
                 "will occur, such as classes=[0, 1, 2]"
             )
-        targets = Labels(
-            self.label_smoothing, self.class_weight, type(self).__name__, np.unique(classes)
-        )
-        return self._partial_fit(X, y, sample_weight, targets)
+        return self._partial_fit(X, y, sample_weight, self._new_labels(np.unique(classes)))
 
     def decision_function(self, X: Any) -> Array:
         """Return the logits.

@@ -185,6 +185,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
         data = self._merged_if_one_batch(data, config)
         if fresh:
+            reader.fit_training(data.inputs)
             targets.fit(data.y, data.weights)
             network = self._new_network(config, seeds, device, scaffolds)
         else:
@@ -212,6 +213,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             data = self._merged_if_one_batch(without_zero_weights(data), config)
             seeds = self._seeds(None) if first else self._drawn
             if first:
+                reader.fit_training(data.inputs)
                 targets.fit(data.y, data.weights)
                 network = self._new_network(config, seeds, device, None)
             else:

@@ -198,6 +198,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         if len(samples.names) == 1:
             data = self._merged_if_one_batch(samples.data, config)
             samples = samples._replace(data=data, codes=samples.codes[: len(data)])
+        reader.fit_training(samples.data.inputs)
         first = self._new_network(config, (seeds[0], *other_seeds), device, None)
         if len(seeds) > 1 and (not first.n_scaffold or not get_family(self.scaffold).random):
             raise ValueError(

@@ -23,15 +23,24 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import roc_auc_score
 
 from ...datasets import Dataset
-from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor, EchoStateClassifier
+from ...estimators import (
+    CfCClassifier,
+    CfCRegressor,
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    EchoStateClassifier,
+)
 from ...estimators.base.fitting import with_config
+from ...inputs import IrregularSeries
 from ...models import NetworkConfig
 from ...scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
 from .resources import Cost, measured
+from .series_arms import LinearInStatistics, SeriesReservoir, UntrainedStates, readout_of
 
 #: All arms, in the order in which tables list them.
 ARMS = (
@@ -61,7 +70,7 @@ class Record:
         None for arms without a rank.
     seed : int
     score : float
-        Accuracy, or R^2 for a regression, on the held-out rows.
+        On the held-out rows, in the metric of the data set.
     trained : int
         Number of trained parameters.
     stored_bytes : int
@@ -86,7 +95,7 @@ class Record:
 #: Reasons for which an arm is left out.
 LEFT_OUT = {
     "equal_bytes": "no dense network fits into {} bytes",
-    "echo_state": "the data set has no images, which this arm reads row by row",
+    "echo_state": "the data set has neither series nor images, which this arm reads row by row",
 }
 
 
@@ -106,8 +115,8 @@ class Task:
     changes : tuple of (str, object)
         Estimator parameters that override the protocol.
     kind : type, optional
-        Class of the estimators. By default DeepReservoirClassifier or DeepReservoirRegressor,
-        depending on the data set.
+        Class of the estimators. By default that of perceptrons, or for series that of closed-form
+        continuous-time networks, for the task of the data set.
     """
 
     data: Dataset
@@ -125,6 +134,8 @@ class Task:
             "classification": DeepReservoirClassifier,
             "regression": DeepReservoirRegressor,
         }
+        if self.of_series:
+            kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
         return kinds[self.data.task]
 
     def parameters(self) -> dict[str, Any]:
@@ -151,7 +162,16 @@ class Task:
         return model.network_config(n_outputs=self.n_outputs, **self.sizes)
 
     def score(self, model: Any) -> float:
-        return float(model.score(self.data.X_test, self.data.y_test))
+        """Return the score of a fitted model on the held-out samples."""
+        X, y = self.data.X_test, self.data.y_test
+        if self.data.scored_by == "roc_auc":
+            return float(roc_auc_score(y, model.decision_function(X)))
+        return float(model.score(X, y))
+
+    @property
+    def of_series(self) -> bool:
+        """Whether the samples are series rather than rows of a table."""
+        return isinstance(self.data.X_train, IrregularSeries)
 
     def fit(self, model: Any) -> Cost:
         with measured() as cost:
@@ -177,10 +197,10 @@ class Task:
 
     @property
     def n_outputs(self) -> int:
-        if self.data.task == "regression":
-            return 1
-        classes = len(np.unique(self.data.y_train))
-        return 1 if classes == 2 else classes
+        """Width of the head of the task's networks."""
+        targets = self.estimator_class().new_targets()
+        targets.encode(self.data.y_train)
+        return int(targets.n_outputs)
 
 
 def adapter_arms(task: Task, rank: int, seed: int, arms: frozenset[str]) -> Iterator[Record]:
@@ -258,8 +278,7 @@ class _RandomFeatures:
         shape = (width, task.data.n_features)
         family = parameters["scaffold"]
         self.scaffold = make_scaffold(ScaffoldSpec(family, shape, seed, "layers.0"))
-        kinds = {"classification": RidgeClassifierCV, "regression": RidgeCV}
-        self.readout = kinds[task.data.task](alphas=_RIDGE_PENALTIES)
+        self.readout = readout_of(task.data.task, _RIDGE_PENALTIES)
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         return np.maximum(self.scaffold.matmul(X), 0)
@@ -272,8 +291,15 @@ class _RandomFeatures:
 
 
 def random_features(task: Task, seed: int) -> Record:
-    """Fit a ridge readout on one random layer; cross-validation selects the penalty."""
-    model = _RandomFeatures(task, seed)
+    """Fit a ridge readout on one random layer; cross-validation selects the penalty.
+
+    For series, the readout reads the last state of an untrained recurrent network.
+    """
+    if task.of_series:
+        readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+        model: Any = UntrainedStates(task.parameters(), readout, seed)
+    else:
+        model = _RandomFeatures(task, seed)
     cost = task.fit(model)
     trained = model.readout.coef_.size + np.size(model.readout.intercept_)
     return task.record("random_features", None, seed, model, cost, trained, True)
@@ -297,26 +323,40 @@ class _RowByRow:
     def fit(self, X: np.ndarray, y: np.ndarray) -> None:
         self.model.fit(X.reshape(-1, *self.shape), y)
 
+    @property
+    def readout_(self) -> Any:
+        return self.model.readout_
+
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
         return float(self.model.score(X.reshape(-1, *self.shape), y))
 
 
 def echo_state(task: Task, seed: int) -> Record | None:
-    """Fit a reservoir of 500 units that reads images row by row; None without images."""
-    if task.data.image_shape is None or task.data.task != "classification":
+    """Fit a reservoir of 500 units that reads series, or images row by row; otherwise None."""
+    if task.data.task != "classification" or not (task.of_series or task.data.image_shape):
         return None
-    model = _RowByRow(task.data.image_shape, seed)
+    model: Any
+    if task.of_series:
+        model = SeriesReservoir(_RIDGE_PENALTIES, seed)
+    else:
+        assert task.data.image_shape is not None, "checked above"
+        model = _RowByRow(task.data.image_shape, seed)
     cost = task.fit(model)
-    readout = model.model.readout_
+    readout = model.readout_
     trained = readout.coef.size + readout.intercept.size
     return task.record("echo_state", None, seed, model, cost, trained, True)
 
 
 def linear(task: Task, seed: int) -> Record:
-    """Fit logistic regression, or ridge regression if the target is numeric; no seed is used."""
-    model: Any = LogisticRegression(max_iter=200)
+    """Fit logistic regression, or ridge regression if the target is numeric; no seed is used.
+
+    For series, its features are six statistics of each channel.
+    """
+    model: Any = LogisticRegression(C=0.1 if task.of_series else 1.0, max_iter=200)
     if task.data.task == "regression":
         model = RidgeCV(alphas=_RIDGE_PENALTIES)
+    if task.of_series:
+        model = LinearInStatistics(model)
     with warnings.catch_warnings():
         # After 200 iterations it is a sufficient reference; the documentation states the limit.
         warnings.simplefilter("ignore", ConvergenceWarning)

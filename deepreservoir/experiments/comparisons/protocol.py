@@ -92,11 +92,25 @@ MNIST_MEDIUM_PAPER = replace(
     MNIST_MEDIUM, learning_rate_init=1e-3, lora_alpha=1.0, scaling="rslora"
 )
 
+#: Closed-form networks on PhysioNet 2012: the reference implementation's settings, but 12 epochs, a
+#: tenth of the records for validation, and class weights that follow from the classes.
+PHYSIONET = Protocol(
+    max_iter=12,
+    learning_rate_init=2e-3,
+    schedule="exponential",
+    weight_decay=4e-6,
+    dropout=0.2,
+    validation=True,
+    others=(("clip", 5.0), ("class_weight", "balanced"), ("scoring", "roc_auc")),
+)
+
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
     "friedman1": Protocol(max_iter=40),
     "mnist": MNIST_MEDIUM,
     "fashion_mnist": MNIST_MEDIUM,
+    "physionet2012": PHYSIONET,
+    "physionet2012_minutes": PHYSIONET,
 }
 
 

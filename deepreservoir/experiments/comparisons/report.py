@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .results import Comparison, Summary, write_atomically
+from .results import METRICS, Comparison, Summary, write_atomically
 from .score_axis import score_limits
 
 LABELS = {
@@ -44,6 +44,11 @@ def label(arm: str, task: str) -> str:
     return "ridge regression" if (arm, task) == ("linear", "regression") else LABELS[arm]
 
 
+def _axis(metric: str) -> str:
+    name, percent, _ = METRICS[metric].partition(" %")
+    return f"{name} on held-out rows{', %' if percent else ''}"
+
+
 def _seeds(n: int) -> str:
     return "1 seed" if n == 1 else f"{n} seeds"
 
@@ -61,7 +66,7 @@ def table(comparison: Comparison) -> str:
     A score is the mean and the standard deviation over seeds, on held-out rows.
     """
     task = comparison.task
-    score = "accuracy %" if task == "classification" else "R²"
+    score = METRICS[comparison.metric]
     rows = [["arm", "rank", score, "trained parameters", "stored bytes", "seconds", "peak MB"]]
     for row in comparison.summary():
         rows.append(
@@ -169,7 +174,7 @@ def draw(comparison: Comparison) -> Any:
         xscale="log",
         title="by rank",
         xlabel="rank",
-        ylabel="accuracy on held-out rows, %" if percent == 100 else "R² on held-out rows",
+        ylabel=_axis(comparison.metric),
     )
     by_rank.set_xticks(comparison.ranks, [str(rank) for rank in comparison.ranks])
     by_rank.minorticks_off()

@@ -23,6 +23,15 @@ from .protocol import Protocol
 _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
 
 
+#: Names of the metrics, in whose unit scores are shown: percent, except for R^2.
+METRICS = {"accuracy": "accuracy %", "roc_auc": "ROC AUC %", "r2": "R²"}
+
+
+def default_metric(task: str) -> str:
+    """Return the metric of a task whose data set names none."""
+    return "accuracy" if task == "classification" else "r2"
+
+
 @dataclass(frozen=True)
 class Summary:
     """One row of a table: an arm at one rank, summarised over seeds."""
@@ -55,6 +64,8 @@ class Comparison:
         False if the comparison was interrupted.
     notes : tuple of str
         Which arms were left out, and why.
+    metric : {"accuracy", "r2", "roc_auc"}
+        What the scores are; by default accuracy, or R^2 for a regression.
     """
 
     dataset: str
@@ -66,6 +77,10 @@ class Comparison:
     date: str
     complete: bool = True
     notes: tuple[str, ...] = ()
+    metric: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metric", self.metric or default_metric(self.task))
 
     def summary(self) -> list[Summary]:
         """Return the mean and the standard deviation over seeds for each arm and rank."""
@@ -78,6 +93,7 @@ class Comparison:
         document = {
             "dataset": self.dataset,
             "task": self.task,
+            "metric": self.metric,
             "complete": self.complete,
             "date": self.date,
             "machine": machine(),

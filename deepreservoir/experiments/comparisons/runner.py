@@ -241,6 +241,7 @@ def compare(
             date,
             complete,
             merge_notes(planned.notes),
+            data.scored_by,
         )
 
     try:

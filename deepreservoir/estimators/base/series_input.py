@@ -1,0 +1,150 @@
+"""Estimators of series: checks of X, and times as an argument of every method that takes X."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import _check_y, check_consistent_length
+
+from ...backend import Array, is_on_device
+from ...inputs import IrregularSeries, irregular_series
+from .fitting import DeepEstimator
+
+
+class SeriesValidation(DeepEstimator):
+    """Checks of series and their targets, instead of tables."""
+
+    n_features_in_: int
+
+    def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
+        series = self._series(X, on_device)
+        self._check_channels(series, reset)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        y = _check_y(y, multi_output=True, y_numeric=self._y_numeric, estimator=self)
+        check_consistent_length(series, y)
+        return series, y
+
+    def validated_features(self, X: Any, on_device: bool) -> Any:
+        series = self._series(X, on_device)
+        self._check_channels(series, reset=False)
+        return series
+
+    @staticmethod
+    def _series(X: Any, on_device: bool) -> IrregularSeries:
+        if on_device:
+            raise TypeError(
+                "series are read on the host, and moved to the device of the estimator a batch at "
+                "a time; got device arrays. Convert them with deepreservoir.backend.to_host"
+            )
+        return irregular_series(X)
+
+    def _check_channels(self, series: IrregularSeries, reset: bool) -> None:
+        """Learn the channels, or raise if they are not those of `fit`."""
+        name = type(self).__name__
+        if reset:
+            self.n_features_in_ = series.n_channels
+            if series.names is not None:
+                self.feature_names_in_ = np.array(series.names, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+            return
+        if series.n_channels != self.n_features_in_:
+            raise ValueError(
+                f"X has {series.n_channels} channels, but {name} is expecting "
+                f"{self.n_features_in_} channels, as in fit"
+            )
+        known = getattr(self, "feature_names_in_", None)
+        if known is not None and series.names is not None and series.names != tuple(known):
+            raise ValueError(
+                f"X has the columns {', '.join(series.names)}, but {name} is expecting "
+                f"{', '.join(known)}, in this order, as in fit"
+            )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class Timed(BaseEstimator):
+    """The methods of a predictor of series, each with `times`."""
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        checkpoint: Any = None,
+        times: Any = None,
+    ) -> Self:
+        """Train on series and their targets.
+
+        Parameters
+        ----------
+        X : list of array-like or DataFrame, array, or IrregularSeries
+            Series of shape (n_steps, n_channels) of any lengths; an array of shape (n_series,
+            n_steps, n_channels); or one of shape (n_series, n_steps), whose rows are series of one
+            channel. NaN stands for a value that was not observed, and steps after the last
+            observation of a series are ignored.
+        y : array-like, shape (n_series,), or (n_series, n_outputs) for a regressor
+        sample_weight : array-like, shape (n_series,), optional
+            Weight of each series in the loss; a series of weight zero has no effect.
+        checkpoint : str or path, optional
+            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
+            continues from it, with the same bits; it is removed when training has ended.
+        times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), \
+optional
+            Times of the steps, increasing within each series: numbers in any unit, or dates, which
+            are converted to seconds. By default the indices of DataFrames, and otherwise 0, 1, ...
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended training early; the model is usable.
+        """
+        return super().fit(timed(X, times), y, sample_weight, checkpoint)
+
+    def predict(self, X: Any, times: Any = None) -> Array:
+        """Return the prediction for each series.
+
+        Parameters
+        ----------
+        X, times : as in fit
+
+        Returns
+        -------
+        ndarray, shape (n_series,), or (n_series, n_outputs) for a regressor
+        """
+        return super().predict(timed(X, times))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, times: Any = None) -> float:
+        """Return the accuracy, or R^2, as scikit-learn computes it.
+
+        Parameters
+        ----------
+        X, y, sample_weight, times : as in fit
+
+        Returns
+        -------
+        float
+        """
+        return super().score(timed(X, times), y, sample_weight)
+
+
+def timed(X: Any, times: Any) -> Any:
+    """Return series with their times, or X itself if no times are given."""
+    if times is None or is_on_device(X):
+        return X
+    return irregular_series(X, times)

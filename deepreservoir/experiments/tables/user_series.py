@@ -1,0 +1,148 @@
+"""Models of a user's own series in a long table: fit, save with the columns, predict others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ... import container
+from ...artifact.persist import load_contents, pack
+from ...container import MAX_BYTES, ArtifactError, Contents
+from ...datasets.long_table import LongTable, read_long_table
+from ...document import checked, entries
+from ...estimators import CfCClassifier, CfCRegressor
+from ...inputs import IrregularSeries
+
+# A target of whole numbers with at most this many distinct values is treated as class labels.
+_MAX_CLASSES = 20
+
+_COLUMNS = {"id": str, "time": str, "target": str, "channels": list}
+
+
+@dataclass(frozen=True)
+class FittedSeries:
+    """A model fitted on a long table.
+
+    Attributes
+    ----------
+    model : CfCClassifier or CfCRegressor
+    columns : dict
+        The columns that were read: ``id``, ``time``, ``target`` and ``channels``.
+    task : {"classification", "regression"}
+    score : float
+        Accuracy, or R^2, on the fifth of the series that was held out.
+    held_out : (IrregularSeries, ndarray)
+        The held-out series and their targets.
+    """
+
+    model: Any
+    columns: dict[str, Any]
+    task: str
+    score: float
+    held_out: tuple[IrregularSeries, np.ndarray]
+
+
+def fit_long_table(
+    path: Path,
+    id: str,
+    time: str,
+    target: str,
+    channels: Sequence[str] | None = None,
+    checkpoint: Path | None = None,
+    **params: Any,
+) -> FittedSeries:
+    """Fit a closed-form continuous-time network on four fifths of the series of a CSV file.
+
+    Parameters
+    ----------
+    path, id, time, target, channels : as in :func:`deepreservoir.datasets.read_long_table`
+    checkpoint : Path, optional
+        As in the estimators' ``fit``.
+    **params
+        Parameters of the estimator.
+
+    Raises
+    ------
+    ValueError
+        If the table is invalid, or a parameter is out of range.
+    """
+    table = read_long_table(path, id, time, target, channels)
+    y, task = _targets(table)
+    held = _held_out(path, y, task)
+    train = np.setdiff1d(np.arange(len(y)), held)
+    kind: Any = CfCClassifier if task == "classification" else CfCRegressor
+    model = kind(**params).fit(table.series[train], y[train], checkpoint=checkpoint)
+    kept = table.series[held], y[held]
+    columns = {"id": id, "time": time, "target": target, "channels": list(table.series.names or ())}
+    return FittedSeries(model, columns, task, float(model.score(*kept)), kept)
+
+
+def _targets(table: LongTable) -> tuple[np.ndarray, str]:
+    """Return labels as written in the file, or numbers."""
+    assert table.y is not None, "the target has been read"
+    try:
+        numbers = table.y.astype(float)
+    except ValueError:
+        return table.y, "classification"
+    whole = np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()
+    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
+        return table.y, "classification"
+    return numbers, "regression"
+
+
+def _held_out(path: Path, y: np.ndarray, task: str) -> np.ndarray:
+    """Return the series that are held out: a fifth, always the same ones, by class if possible."""
+    if len(y) < 5:
+        raise ValueError(
+            f"{path} needs at least 5 series, of which a fifth is held out; got {len(y)}"
+        )
+    strata = None
+    if task == "classification":
+        _, counts = np.unique(y, return_counts=True)
+        strata = y if counts.min() >= 2 and len(counts) <= len(y) // 5 else None
+    return np.sort(
+        train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)[1]
+    )
+
+
+def save_fitted_series(fitted: FittedSeries, path: Path, dtype: str | None = None) -> Contents:
+    """Save a model with the columns that it reads; return the contents of the file."""
+    held_out = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
+    contents = pack(fitted.model, dtype=dtype, **held_out)
+    contents.document["long_table"] = fitted.columns
+    container.write(path, contents)
+    return contents
+
+
+def predict_long_table(
+    model_path: Path, data: Path, device: str = "cpu", max_bytes: int = MAX_BYTES
+) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray]:
+    """Return the columns of a saved model, the names of the series of a file and predictions.
+
+    Raises
+    ------
+    ArtifactError
+        If the model's file is refused, or the model was not fitted on a long table.
+    ValueError
+        If the table does not have the columns that the model reads.
+    """
+    contents = container.read(model_path, max_bytes)
+    if not reads_long_tables(contents):
+        raise ArtifactError(f"{model_path} is not a model of series from a long table")
+    columns = entries(contents.document["long_table"], "long_table", _COLUMNS)
+    with checked("long_table"):
+        if not all(isinstance(name, str) for name in columns["channels"]):
+            raise ValueError("channels must be names of columns")
+    model = load_contents(contents, model_path, device, max_bytes)
+    table = read_long_table(data, columns["id"], columns["time"], channels=columns["channels"])
+    return columns, table.names, np.asarray(model.predict(table.series))
+
+
+def reads_long_tables(contents: Contents) -> bool:
+    """Return whether a file has a model that was fitted on a long table."""
+    return "long_table" in contents.document

@@ -1,0 +1,111 @@
+"""Differences between trained adapters and their controls, paired by seed, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.stats import t as student
+
+from ..experiments import ARMS
+from ..experiments.comparisons.report import label, markdown
+from ..sweeps.plain_data import frozen
+from ..sweeps.spec import Point
+from ..sweeps.store import Folder
+from .summary import at_words
+
+#: Probability that an interval holds the mean difference, if differences are normal.
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The score of an adapter minus that of a control, over seeds that have both.
+
+    Attributes
+    ----------
+    at : tuple of (str, object)
+        Values of the grid.
+    arm : str
+        The control.
+    seeds : int
+        Number of pairs.
+    mean : float
+        In the unit of the scores: between 0 and 1 for accuracies.
+    half_width : float or None
+        Half of the 95 % interval of the mean, by Student's t; None for a single pair.
+    """
+
+    at: Point
+    arm: str
+    seeds: int
+    mean: float
+    half_width: float | None
+
+
+def paired_differences(folder: Folder) -> list[PairedDifference]:
+    """Return the differences of all adapters from each of their controls.
+
+    A control without a seed of its own, such as a linear model, is paired with every seed.
+
+    Parameters
+    ----------
+    folder : Folder
+        The records of a sweep.
+    """
+    records = [record for record in folder.records() if "score" in record]
+    adapters: dict[Point, list[dict[str, Any]]] = {}
+    for record in records:
+        if record["arm"] == "adapter":
+            adapters.setdefault(_point(record), []).append(record)
+    controls = [record for record in records if record["arm"] != "adapter"]
+    found = []
+    for at, runs in adapters.items():
+        for arm in ARMS[1:]:
+            own = [record for record in controls if record["arm"] == arm]
+            pairs = [list(_differences(run, arm, own)) for run in runs]
+            values = [value for pair in pairs for value in pair]
+            if values:
+                found.append(PairedDifference(at, arm, len(values), fmean(values), _half(values)))
+    return found
+
+
+def _point(record: dict[str, Any]) -> Point:
+    return tuple((name, frozen(value)) for name, value in record["at"].items())
+
+
+def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) -> Iterator[float]:
+    """Yield the difference of an adapter's run from the run of a control, if there is one."""
+    if arm in run.get("afterwards", {}):
+        yield run["score"] - run["afterwards"][arm]
+        return
+    seeds = {control["seed"] for control in controls}
+    for control in controls:
+        same_seed = control["seed"] == run["seed"] or (arm == "linear" and len(seeds) == 1)
+        if same_seed and set(_point(control)) <= set(_point(run)):
+            yield run["score"] - control["score"]
+            return
+
+
+def _half(values: list[float]) -> float | None:
+    n = len(values)
+    if n < 2:
+        return None
+    return float(student.ppf((1 + LEVEL) / 2, n - 1)) * stdev(values) / sqrt(n)
+
+
+def paired_table(folder: Folder) -> str:
+    """Return the paired differences as a Markdown table, in points for scores in percent."""
+    unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
+    rows = [["adapter at", "minus", "seeds", "difference", "95 % interval"]]
+    for each in paired_differences(folder):
+        mean, half = unit * each.mean, each.half_width
+        interval = ""
+        if half is not None:
+            interval = f"{mean - unit * half:+.{digits}f} to {mean + unit * half:+.{digits}f}"
+        name = label(each.arm, folder.task)
+        rows.append([at_words(each.at), name, str(each.seeds), f"{mean:+.{digits}f}", interval])
+    return markdown(rows)

@@ -1,0 +1,198 @@
+"""Bad series get an answer that names the series, what was expected and what came."""
+
+import numpy as np
+import pytest
+from series_tools import classifier, irregular, regressor
+
+from deepreservoir import ArtifactError, export_onnx, irregular_series, load, save
+from deepreservoir.inputs import IrregularSeriesReader
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def data():
+    return irregular(12)
+
+
+def refused(words, X, y, **arguments):
+    model = classifier()
+    with pytest.raises((ValueError, TypeError), match=words):
+        model.fit(X, y, **arguments)
+    assert not hasattr(model, "network_")
+
+
+def changed(times, i, step, value):
+    return [t if k != i else np.r_[t[:step], value, t[step + 1 :]] for k, t in enumerate(times)]
+
+
+def test_times_that_decrease_or_repeat(data):
+    X, times, y = data
+    late = changed(times, 3, 2, times[3][1] - 0.5)
+    refused(r"times of X\[3\] decrease: step 2 is at .* after .*sort the steps", X, y, times=late)
+    same = changed(times, 4, 2, times[4][1])
+    refused(r"times of X\[4\] repeat: step 2 .*merge those of one time", X, y, times=same)
+    refused(
+        r"times of X\[1\] must be finite; step 1 has nan", X, y, times=changed(times, 1, 1, NAN)
+    )
+
+
+def test_times_of_another_form(data):
+    X, times, y = data
+    refused("times must have one entry per series of X, 12; got 11", X, y, times=times[1:])
+    wrong = [*times[:5], times[5][:-1], *times[6:]]
+    refused(rf"times of X\[5\] must have shape \({len(X[5])},\)", X, y, times=wrong)
+    words = [np.array(["a"] * len(t)) for t in times]
+    refused(r"times of X\[0\] must be numbers or dates; got \['a'\]", X, y, times=words)
+    dates = [np.array(["2026-01-01"] * len(t), "M8[D]") for t in times]
+    refused(r"times of X\[0\] repeat", X, y, times=dates)
+    missing = [np.array(["NaT"] * len(t), "M8[D]") for t in times]
+    refused(r"times of X\[0\] have no date at step 0", X, y, times=missing)
+    refused(
+        "X is an IrregularSeries, which has its times", irregular_series(X, times), y, times=times
+    )
+
+
+def test_series_without_an_observation(data):
+    X, times, y = data
+    X = [*X[:2], np.full((4, 2), NAN), *X[3:]]
+    times = [*times[:2], np.arange(4.0), *times[3:]]
+    refused(r"X\[2\] has no observation: expected at least one value.*\(4, 2\)", X, y, times=times)
+    refused(r"X\[1\] has no observation.*\(0, 2\)", [X[0], np.zeros((0, 2))], y[:2])
+
+
+def test_channels(data):
+    X, _, y = data
+    mixed = [*X[:3], np.ones((4, 3)), *X[4:]]
+    refused(r"X\[3\] has 3 channels, but X\[0\] has 2", mixed, y)
+    model = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 channels, but CfCClassifier is expecting 2"):
+        model.predict([np.ones((4, 3))])
+    with pytest.raises(ValueError, match="X has 1 channels, but CfCClassifier is expecting 2"):
+        model.predict(np.ones((3, 5)))
+
+
+def test_columns_of_frames(data):
+    pd = pytest.importorskip("pandas")
+    X, _, y = data
+    frames = [pd.DataFrame(x, columns=["a", "b"]) for x in X]
+    frames[7] = frames[7][["b", "a"]]
+    refused(r"X\[7\] has the columns b, a, but X\[0\] has a, b", frames, y)
+    refused("X is one DataFrame; expected a list.*groupby", frames[0], y)
+    named = [pd.DataFrame(x, index=[f"s{i}" for i in range(len(x))]) for x in X]
+    refused(r"times of X\[0\] must be numbers or dates.*Pass them as times", named, y)
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (np.array([[1.0, np.inf]]), r"X\[1\] has inf at step 0, channel 1: expected a finite"),
+        (np.zeros((2, 2, 2)), r"X\[1\] must be 2-D, \(n_steps, n_channels\)"),
+        (np.zeros((2, 0)), r"X\[1\] must be 2-D.*at least one channel"),
+        (np.array([["a", "b"]]), r"X\[1\] must hold numbers"),
+        (np.zeros(2), r"list of 1-D arrays.*reshape\(-1, 1\)"),
+    ],
+)
+def test_a_series_in_another_form(item, words):
+    refused(words, [np.ones((3, 2)), item], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        (3.0, "X must be a list of series"),
+        (np.zeros((2, 2, 2, 2)), "X must be a list of series"),
+        ([], "X must be a list of series"),
+        (np.zeros((0, 3)), "at least one series"),
+        (np.array([["a", "b"]]), "X must be a list of series.*dtype <U1"),
+    ],
+)
+def test_x_in_another_form(X, words):
+    refused(words, X, [0, 1])
+
+
+def test_targets(data):
+    X, times, y = data
+    refused("inconsistent numbers of samples: .*12, 11", X, y[1:], times=times)
+    refused("requires y to be passed", X, None)
+    refused("needs samples of at least 2 classes", X, np.zeros(12))
+    with pytest.raises(ValueError, match="y must be numeric"):
+        regressor().fit(X, np.array(["a", "b"] * 6))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"units": 0}, "units must be an integer of at least 1; got 0"),
+        ({"clip": 0}, "clip must be a positive number or None; got 0"),
+        ({"masks": 2}, "masks must be True or False; got 2"),
+        ({"time_scale": "hours"}, "time_scale must be 'auto' or a positive number; got 'hours'"),
+        ({"time_scale": -1.0}, "time_scale must be"),
+        ({"rank": 7}, r"rank must be between 1 and min\(d_in, d_out\) = 6 for cell\.backbone\.0"),
+    ],
+)
+def test_parameters(data, options, words):
+    X, _, y = data
+    with pytest.raises(ValueError, match=words):
+        classifier(**options).fit(X, y)
+
+
+def test_values_beyond_float32(data):
+    X, _, y = data
+    huge = [1e300 * x for x in X]
+    classifier(max_iter=1).fit(huge, y)  # standardized
+    with pytest.raises(ValueError, match="values of X are too large for float32"):
+        classifier(standardize=False).fit(huge, y)
+
+
+def test_a_failed_refit_leaves_the_model(data):
+    X, times, y = data
+    model = classifier().fit(X, y, times=times)
+    before = model.predict(X, times)
+    with pytest.raises(ValueError, match="has no observation"):
+        model.fit([np.full((2, 2), NAN), *X[1:]], y)
+    np.testing.assert_array_equal(model.predict(X, times), before)
+
+
+def test_a_damaged_reader_in_a_file_is_refused(data, tmp_path):
+    from deepreservoir import container
+
+    X, _, y = data
+    path = save(classifier().fit(X, y), tmp_path / "model")
+    for name, value, words in (
+        ("n_channels", 3, "mean must be float64 of shape"),
+        ("time_unit", 0.0, "time_unit must be a positive number"),
+        ("n_steps", True, "n_steps must be an integer"),
+        ("masks", "yes", "masks must be True or False"),
+    ):
+        contents = container.read(path)
+        contents.document["reader"][name] = value
+        container.write(tmp_path / "bad", contents)
+        with pytest.raises(ArtifactError, match=words):
+            load(tmp_path / "bad")
+    contents = container.read(path)
+    contents.tensors["reader.scale"] = -contents.tensors["reader.scale"]
+    container.write(tmp_path / "bad", contents)
+    with pytest.raises(ArtifactError, match="a scale positive"):
+        load(tmp_path / "bad")
+    with pytest.raises(ValueError, match="the state of a reader of series is"):
+        IrregularSeriesReader.from_state({"n_channels": 2}, {})
+
+
+def test_exports_say_why_not(data, tmp_path):
+    X, _, y = data
+    model = classifier().fit(X, y)
+    with pytest.raises(ArtifactError, match="'cfc', whose layers are not all dense"):
+        export_onnx(model, tmp_path / "model.onnx")
+
+
+def test_a_series_collection_can_be_indexed(data):
+    X, times, _ = data
+    series = irregular_series(X, times)
+    assert len(series[3:5]) == 2
+    np.testing.assert_array_equal(series[4].values, X[4])
+    np.testing.assert_array_equal(series[np.arange(12) == 4].times, times[4])
+    np.testing.assert_array_equal(series[[2, 0]].lengths, [len(X[2]), len(X[0])])
+    assert sum(len(one) for one in series) == 12
+    with pytest.raises(TypeError, match="cannot be an array"):
+        np.asarray(series)
