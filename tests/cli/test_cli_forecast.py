@@ -178,7 +178,7 @@ def test_forecasts_of_a_series_are_compared(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("mackey_glass", "--target", "x"), ["--target", "mackey_glass is a time series"]),
+        (("mackey_glass", "--target", "x"), ["--target is for CSV files", "mackey_glass"]),
         (("mackey_glass", "--arms", "full"), ["arms", "echo_state", "full"]),
         (("lorenz63", "--ranks", "16"), ["between 1 and 15", "got 16"]),
     ],

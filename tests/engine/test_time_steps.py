@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreservoir.time_steps import TimeStep, find_step
@@ -39,6 +39,7 @@ def test_times_continue_as_those_of_pandas(offset, words):
     assert not len(step.missing(times))
 
 
+@settings(deadline=None)
 @given(
     offset=st.sampled_from(list(OFFSETS)),
     gone=st.lists(st.integers(1, 97), max_size=4, unique=True),
