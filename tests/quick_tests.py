@@ -1,7 +1,7 @@
 """The files whose tests `pytest -m quick` runs: fast ones, from every folder of tests.
 
-A file is here if its tests take a few seconds at most together, start no process, and no other file
-here covers the same part of the package. Tests in it that are marked `slow` are left out.
+A file is here if its tests take a few seconds at most together and hardly start a process, and no
+other file here covers the same part of the package. Tests that are marked `slow` are left out.
 """
 
 QUICK = {
@@ -16,7 +16,6 @@ QUICK = {
     "benchmarks/test_benchmark_store.py",
     "benchmarks/test_benchmark_timing.py",
     "cli/test_cli_scaffold.py",
-    "cli/test_cli_report.py",
     "datasets/test_csv_series.py",
     "datasets/test_csv_tables.py",
     "datasets/test_idx_damage.py",
@@ -50,15 +49,12 @@ QUICK = {
     "esn/test_readout.py",
     "esn/test_topology.py",
     "estimators/test_bad_input.py",
-    "estimators/test_defaults.py",
-    "estimators/test_fit_many.py",
     "estimators/test_input_forms.py",
     "estimators/test_predict_many.py",
     "estimators/test_rank_refusals.py",
     "estimators/test_seed_gated_input.py",
     "estimators/test_weights.py",
     "experiments/test_comparison_results.py",
-    "experiments/test_controls.py",
     "experiments/test_rank_report.py",
     "scaffold/test_digests.py",
     "scaffold/test_families.py",
@@ -68,6 +64,5 @@ QUICK = {
     "sweeps/test_report_tables.py",
     "sweeps/test_sweep_runs.py",
     "sweeps/test_sweep_spec.py",
-    "sweeps/test_sweep_store.py",
     "sweeps/test_sweep_summary.py",
 }
