@@ -23,6 +23,7 @@ from . import (
     mnist,
     seed_gating,
     series,
+    sklearn_mlp,
     speed,
     tables,
     torch_peers,
@@ -202,6 +203,17 @@ def defaults_command(out: Path) -> None:
         click.echo(f"{role}: {found}")
     click.echo(f"Wrote {store('defaults', figures, out)}")
     defaults.partial_path(out).unlink(missing_ok=True)
+
+
+@main.command("sklearn-mlp")
+@_out
+def sklearn_mlp_command(out: Path) -> None:
+    """Run scikit-learn's tests of its multilayer perceptron on our estimators (a minute)."""
+    figures = sklearn_mlp.measurements()
+    for name, cause in figures["failed"].items():
+        click.echo(f"{name}: {cause}")
+    click.echo(f"{figures['passed']} of {figures['tests']} tests pass.")
+    click.echo(f"Wrote {store('sklearn_mlp', figures, out, ('pytest',))}")
 
 
 @main.command("tables")

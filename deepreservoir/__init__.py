@@ -18,6 +18,9 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "ForecastDisplay": "displays",
+    "LossCurveDisplay": "displays",
+    "RankCurveDisplay": "displays",
     "RankSearch": "search",
     "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
@@ -81,6 +84,9 @@ if TYPE_CHECKING:
     from .artifact.transformers import register_transformer as register_transformer
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
+    from .displays import ForecastDisplay as ForecastDisplay
+    from .displays import LossCurveDisplay as LossCurveDisplay
+    from .displays import RankCurveDisplay as RankCurveDisplay
     from .estimators import CfCClassifier as CfCClassifier
     from .estimators import CfCFeatures as CfCFeatures
     from .estimators import CfCRegressor as CfCRegressor

@@ -74,7 +74,9 @@ class SoftmaxCrossEntropy:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """Cross-entropy of one logit per output, against targets 0 or 1.
+    """Cross-entropy of one logit per output, against targets 0 or 1; summed over the outputs.
+
+    So each label of several is learned as if it were the only one, at the same learning rate.
 
     Parameters
     ----------
@@ -107,8 +109,7 @@ class BinaryCrossEntropy:
         negative = (1 - targets) * (1 - self.label_smoothing) + half
         losses = positive * softplus(-outputs) + negative * softplus(outputs)
         gradient = (positive + negative) * sigmoid(outputs) - positive
-        k = outputs.shape[1]
-        return average_rows(losses.mean(axis=1), gradient / k, weights, n)
+        return average_rows(losses.sum(axis=1), gradient, weights, n)
 
 
 @dataclass(frozen=True)

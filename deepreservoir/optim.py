@@ -112,6 +112,25 @@ class AdamW(Adam):
     decoupled = True
 
 
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS (Liu and Nocedal, 1989), as SciPy implements it, over the whole training set.
+
+    It has no steps of its own: :func:`deepreservoir.training.train` hands the loss to
+    :func:`scipy.optimize.minimize`.
+
+    Parameters
+    ----------
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss.
+    weight_decay : float, default=0
+        Factor of half the squared norm of the decayed parameters, which is added to the loss.
+    """
+
+    max_fun: int = 15000
+    weight_decay: float = 0.0
+
+
 class Schedule(Protocol):
     """A function from the training step, counted from 0, to a factor of the learning rate."""
 

@@ -22,6 +22,7 @@ QUICK = {
     "datasets/test_maps.py",
     "datasets/test_ts_format.py",
     "device/test_standin.py",
+    "displays/test_forecast_display.py",
     "engine/test_backend.py",
     "engine/test_buffers.py",
     "engine/test_config.py",

@@ -30,7 +30,7 @@ LEVELS = [
     ("training", "esn", "analysis"),
     ("estimators",),
     ("artifact", "search"),
-    ("datasets",),
+    ("datasets", "displays"),
     ("experiments",),
     ("sweeps",),
     ("reports",),
@@ -82,13 +82,13 @@ INSIDE = {
 }
 
 FOREIGN = {
-    "sklearn": {"estimators", "search", "artifact", "experiments", "datasets"},
+    "sklearn": {"estimators", "search", "artifact", "experiments", "datasets", "displays"},
     "click": {"cli"},
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},
     "numba": {"esn"},
     "pooch": {"datasets"},
-    "matplotlib": {"experiments", "reports"},
+    "matplotlib": {"displays", "experiments", "reports"},
     "joblib": {"search", "sweeps"},
     "distributed": {"sweeps"},
     "pandas": {"experiments"},

@@ -29,6 +29,7 @@ PAGES = [README, *sorted(DOCS.glob("*.md"))]
 PYTHON_PAGES = (
     "index",
     "quickstart",
+    "from_sklearn",
     "concepts",
     "first_parameters",
     "reservoirs",

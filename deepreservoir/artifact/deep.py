@@ -152,7 +152,8 @@ def restore_estimator(
     device : {"cpu", "cuda"}
     """
     document = contents.document
-    probe = cls().new_targets()
+    saved = _mapping(document["fitted"], "fitted")
+    probe = cls().saved_targets(saved)
     types = {**FITTED, **probe.state_types, **class_types}
     model, fitted = restore_common(cls, document, types, device)
     with checked("config"):
@@ -163,7 +164,7 @@ def restore_estimator(
         arrays = _under(contents, "reader.")
         model._reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
         _check_state("reader.", model._reader.state()[1], arrays)
-        targets = model.new_targets()
+        targets = model.saved_targets(saved)
         arrays = {f"target.{k}": v for k, v in _under(contents, "target.").items()}
         model._targets = targets.restore(fitted, arrays)
         _check_state("", targets.state()[1], arrays)

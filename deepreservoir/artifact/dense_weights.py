@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import to_host
 from ..container import ArtifactError
 from ..estimators import DeepEstimator, Numbers
+from ..estimators.dense_layers import PlainLayer as PlainLayer
+from ..estimators.dense_layers import dense_layers
 from ..models import MLPConfig
-
-
-@dataclass(frozen=True)
-class PlainLayer:
-    """One layer without frozen weights: ``act(norm(W x + b))``, plus x if it is residual.
-
-    Attributes
-    ----------
-    path : str
-    weight : ndarray of float64, shape (d_out, d_in)
-    bias : ndarray of float64, shape (d_out,), or None
-    norm : tuple of two ndarray of float64, shape (d_out,), or None
-        Weight and bias of the layer normalisation that follows.
-    residual : bool
-    activation : str
-    """
-
-    path: str
-    weight: np.ndarray
-    bias: np.ndarray | None
-    norm: tuple[np.ndarray, np.ndarray] | None
-    residual: bool
-    activation: str
 
 
 def check_deep(model: Any) -> None:
@@ -73,36 +50,9 @@ def plain_layers(model: Any, dtype: np.dtype[Any] | None = None) -> list[PlainLa
     `dtype`, by default that of the network.
     """
     check_deep(model)
-    network = model.network_
-    config: MLPConfig = network.config
-    named = {
-        path: to_host(array).astype(np.float64)
-        for path, array in network.named_parameters().items()
-    }
-    weights = {path: layer.effective_weight() for path, layer in network.adapted.items()}
-    layers = []
-    for i, (d_in, d_out) in enumerate(config.hidden_shapes):
-        path = f"layers.{i}"
-        norm = None
-        if config.layer_norm:
-            norm = named[f"{path}.norm.weight"], named[f"{path}.norm.bias"]
-        layers.append(
-            PlainLayer(
-                path,
-                weights[path],
-                named.get(f"{path}.bias"),
-                norm,
-                config.residual and d_in == d_out,
-                config.activation,
-            )
-        )
-    head = weights["head"] if "head" in weights else named["head.weight"]
-    bias = named.get("head.bias")
     if isinstance(model._targets, Numbers):
-        _check_units(model, network.dtype if dtype is None else dtype)
-        head = head * model.y_scale_[:, None]
-        bias = (0.0 if bias is None else bias * model.y_scale_) + model.y_mean_
-    return [*layers, PlainLayer("head", head, bias, None, False, "identity")]
+        _check_units(model, model.network_.dtype if dtype is None else dtype)
+    return dense_layers(model.network_, model._targets)
 
 
 def materialise(model: Any) -> dict[str, np.ndarray]:

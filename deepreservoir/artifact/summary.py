@@ -65,6 +65,9 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
             values = entry(fitted[name], name, "values", list)
             more = ", ..." if len(values) > 12 else ""
             yield name, ", ".join(map(str, values[:12])) + more
+    if "n_labels" in fitted:
+        n_labels = entry(fitted, "fitted", "n_labels", int)
+        yield "labels", f"{n_labels}, any number of them per sample"
     versions = entry(document, "the document", "versions", dict)
     yield "made with", ", ".join(f"{k} {v}" for k, v in versions.items())
 

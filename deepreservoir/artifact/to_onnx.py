@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from ..container import ArtifactError
-from ..estimators import Labels
+from ..estimators import Indicators, Labels
 from ..files import write_whole
 from .dense_weights import PlainLayer, plain_layers
 
@@ -39,8 +39,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     -------
     Path
         The path of the file. The graph reads ``X``, float32, (rows, n_features). For a classifier
-        it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``; for
-        a regressor ``prediction`` (rows, n_outputs).
+        it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
+        after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs
+        ``prediction`` (rows, n_outputs).
 
     Raises
     ------
@@ -64,6 +65,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
         x = _layer(graph, layer, x)
     if isinstance(estimator._targets, Labels):
         outputs = _classes(graph, estimator, x)
+    elif isinstance(estimator._targets, Indicators):
+        outputs = _labels(graph, x, estimator.n_outputs_)
     else:
         outputs = [graph.output(x, "prediction", [None, layers[-1].weight.shape[0]])]
     path = Path(path)
@@ -103,7 +106,7 @@ def _activation(graph: _Graph, name: str, x: str) -> str:
         scaled = graph.add("Mul", [x, graph.constant(np.array(0.5**0.5))])
         doubled = graph.add("Add", [graph.add("Erf", [scaled]), graph.constant(np.array(1.0))])
         return graph.add("Mul", [graph.add("Mul", [x, graph.constant(np.array(0.5))]), doubled])
-    return graph.add({"relu": "Relu", "tanh": "Tanh"}[name], [x])
+    return graph.add({"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}[name], [x])
 
 
 def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
@@ -117,6 +120,19 @@ def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
     label = graph.add("Gather", [graph.labels(model.classes_), code], axis=0)
     return [
         graph.output(label, "label", [None], model.classes_),
+        graph.output(probabilities, "probabilities", [None, n]),
+    ]
+
+
+def _labels(graph: _Graph, logits: str, n: int) -> list[Any]:
+    """Add an indicator matrix and probabilities, computed from logits, and return the outputs."""
+    from onnx import TensorProto
+
+    above = graph.add("Greater", [logits, graph.constant(np.array(0.0))])
+    label = graph.add("Cast", [above], to=TensorProto.INT64)
+    probabilities = graph.add("Sigmoid", [logits])
+    return [
+        graph.output(label, "label", [None, n], np.arange(n)),
         graph.output(probabilities, "probabilities", [None, n]),
     ]
 

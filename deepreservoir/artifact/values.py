@@ -45,6 +45,8 @@ def plain(value: Any, label: str, further: Callable[[Any], Any] | None = None) -
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
+        if value == float("inf"):
+            return {"number": "inf"}  # JSON has no infinity
         if not np.isfinite(value):
             raise ArtifactError(f"{label} must be finite to be saved; got {value!r}")
         return value
@@ -98,6 +100,8 @@ def value_of(
             return further[kind](parts)
         if kind == "tuple" and isinstance(parts, list):
             return tuple(value_of(part, label, further) for part in parts)
+        if kind == "number" and parts == "inf":
+            return float("inf")
         if kind == "plasticity" and isinstance(parts, list) and len(parts) == 4:
             with checked(label):
                 return IntrinsicPlasticity(*parts)

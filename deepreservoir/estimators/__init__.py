@@ -2,6 +2,7 @@
 
 from .base.classifier import DeepClassifier
 from .base.fitting import DeepEstimator
+from .base.multilabel_targets import Indicators
 from .base.registry import ESTIMATORS, estimator_named, register_estimator
 from .base.regressor import DeepRegressor
 from .base.targets import Labels, Numbers, SoftmaxLabels, Targets
@@ -25,6 +26,7 @@ __all__ = [
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "Indicators",
     "Labels",
     "Numbers",
     "SeedGated",

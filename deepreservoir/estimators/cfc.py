@@ -184,17 +184,12 @@ class CfCClassifier(CfCNetwork, Timed, SeriesValidation, DeepClassifier):
     scoring: Literal["accuracy", "roc_auc"] = "accuracy"
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
-        name = type(self).__name__
-        return SoftmaxLabels(self.label_smoothing, self.class_weight, name, classes, self.scoring)
+        return SoftmaxLabels(self.label_smoothing, self.class_weight, classes, self.scoring)
 
     def check_params(self) -> None:
         """Raise a ValueError that names the first parameter that is out of range."""
         super().check_params()
         check_choice("scoring", self.scoring, SCORINGS)
-
-    @staticmethod
-    def _logits(outputs: np.ndarray) -> np.ndarray:
-        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, times: Any = None

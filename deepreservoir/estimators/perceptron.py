@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from ..choices import ActivationName, HeadName
 from ..models import MLPConfig
+from ..network import Network
 from .base.classifier import DeepClassifier
 from .base.descriptions import documented
 from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
+from .dense_layers import PlainLayer, dense_layers
 
 #: Fraction of the activations of wide layers that is dropped under dropout="auto".
 DROPOUT = 0.3
@@ -21,9 +25,13 @@ DROPOUT = 0.3
 
 @dataclass(eq=False, repr=False)
 class Perceptron(AdaptationParameters):
-    """The parameters of a multilayer perceptron, and its configuration."""
+    """The parameters of a multilayer perceptron, its configuration and its weights."""
 
-    hidden_layer_sizes: tuple[int, ...] = (256, 128)
+    network_: ClassVar[Network]  # set by fit
+    _targets: ClassVar[Any]
+    _x_dtype: ClassVar[Any]
+
+    hidden_layer_sizes: tuple[int, ...] | int = (256, 128)
     activation: ActivationName = "relu"
     _: KW_ONLY
     head: HeadName = "full"
@@ -55,7 +63,7 @@ class Perceptron(AdaptationParameters):
         config = MLPConfig(
             n_features=n_features,
             n_outputs=n_outputs,
-            hidden_layer_sizes=self.hidden_layer_sizes,
+            hidden_layer_sizes=self.hidden_layer_sizes,  # type: ignore[arg-type] # or an int
             activation=self.activation,
             head=self.head,
             bias=self.adapter == "full" if self.bias == "paper" else bool(self.bias),
@@ -64,7 +72,43 @@ class Perceptron(AdaptationParameters):
             dropout=0.0 if automatic else self.dropout,  # type: ignore[arg-type]
             **self.adaptation(),
         )
+        if getattr(self, "optimizer", None) == "lbfgs":  # its loss has no noise
+            return replace(config, dropout=0.0, adapter_dropout=0.0)
         return replace(config, dropout=DROPOUT * config.width_factor) if automatic else config
+
+    # As in scikit-learn's multilayer perceptron ---------------------------------------------
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, with the input and the output."""
+        return len(self._config.widths)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights of each layer, (d_in, d_out), with scaffold and adapter in one matrix."""
+        return [layer.weight.T.astype(self._shown_dtype) for layer in self._dense_layers()]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases of each layer, (d_out,); zeros where a layer has none."""
+        biases = []
+        for layer in self._dense_layers():
+            bias = np.zeros(len(layer.weight)) if layer.bias is None else layer.bias
+            biases.append(bias.astype(self._shown_dtype))
+        return biases
+
+    @property
+    def _config(self) -> MLPConfig:
+        config = self.network_.config
+        assert isinstance(config, MLPConfig)
+        return config
+
+    @property
+    def _shown_dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32 if self._x_dtype == np.float32 else np.float64)
+
+    def _dense_layers(self) -> list[PlainLayer]:
+        return dense_layers(self.network_, self._targets)
 
 
 @dataclass(eq=False, repr=False)

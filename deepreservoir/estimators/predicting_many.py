@@ -69,7 +69,7 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
                 f"models must read X alike; {first_key!r} and {key!r} have learned different "
                 "statistics of X, such as a scaling. Predict with each model by itself"
             )
-    inputs = model._inputs(X)
+    inputs, given = model._inputs_and_dtype(X)
     keys = list(names)
     if len(keys) != len(inputs):
         raise ValueError(f"names must name a model for each of {len(inputs)} rows; got {len(keys)}")
@@ -85,7 +85,7 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         outputs = _outputs(networks, inputs, chunk)
         for (key, rows), out in zip(chunk, outputs, strict=True):
             host = to_host(out).astype(np.float64, copy=False)
-            predictions.append(models[key]._predictions(host))
+            predictions.append(models[key]._predictions_for(given, host))
             order.append(rows)
     if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]

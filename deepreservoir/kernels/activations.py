@@ -67,6 +67,10 @@ def sigmoid(x: Array) -> Array:
     return _special(array_module(x)).expit(x)
 
 
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    return dy * y * (1 - y)
+
+
 def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
@@ -97,6 +101,13 @@ ACTIVATIONS: dict[str, ActivationFunction] = {
     # The comparison is written so that NaN stays NaN.
     "relu": ActivationFunction(relu, relu_backward, True, "x <= 0 ? (real)0 : x", "x > 0"),
     "tanh": ActivationFunction(tanh, tanh_backward, True, "tanh(x)", "1 - tanh(x) * tanh(x)"),
+    "logistic": ActivationFunction(
+        sigmoid,
+        sigmoid_backward,
+        True,
+        "1 / (1 + exp(-x))",
+        "1 / (1 + exp(-x)) * (1 - 1 / (1 + exp(-x)))",
+    ),
     "gelu": ActivationFunction(
         gelu,
         gelu_backward,

@@ -21,7 +21,7 @@ class Activation(Layer):
     Parameters
     ----------
     name : str
-        The nonlinearity f: relu, tanh, gelu (exact), silu or identity.
+        The nonlinearity f: relu, tanh, logistic, gelu (exact), silu or identity.
     path : str, default=""
         Path of the layer whose outputs it reads; the bias and the dropout masks belong to it.
     bias_width : int, default=0

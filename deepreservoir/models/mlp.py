@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from ..checks import check_choice, check_dropped_share, check_flag, check_integer
+from ..checks import check_choice, check_dropped_share, check_flag, check_integer, is_integer
 from ..choices import ActivationName, HeadName
 from ..layers import (
     ACTIVATIONS,
@@ -65,21 +65,23 @@ class MLPConfig(NetworkConfig):
     def __post_init__(self) -> None:
         check_integer("n_features", self.n_features, 1)
         check_integer("n_outputs", self.n_outputs, 1)
-        if isinstance(self.hidden_layer_sizes, str) or not isinstance(
-            self.hidden_layer_sizes, Sequence | np.ndarray
-        ):
+        widths: Any = self.hidden_layer_sizes
+        if is_integer(widths):
+            check_integer("hidden_layer_sizes", widths, 1)
+            widths = (widths,)
+        if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray):
             raise ValueError(
-                "hidden_layer_sizes must be a tuple of widths, such as (256, 128); "
-                f"got {self.hidden_layer_sizes!r}"
+                "hidden_layer_sizes must be a tuple of widths, such as (256, 128), or the width "
+                f"of a single layer; got {widths!r}"
             )
-        for i, width in enumerate(self.hidden_layer_sizes):
+        for i, width in enumerate(widths):
             check_integer(f"hidden_layer_sizes[{i}]", width, 1)
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         check_choice("head", self.head, HEADS)
         check_dropped_share("dropout", self.dropout)
         for name in ("bias", "layer_norm", "residual"):
             check_flag(name, getattr(self, name))
-        widths = tuple(int(width) for width in self.hidden_layer_sizes)
+        widths = tuple(int(width) for width in widths)
         object.__setattr__(self, "hidden_layer_sizes", widths)
         super().__post_init__()
         self.check_ranks()

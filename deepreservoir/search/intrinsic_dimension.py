@@ -181,8 +181,9 @@ class _Inside(DeepEstimator):
         # A Subspace has the interface that training expects of a network.
         return cast(Network, Subspace(network, self._dimension, self._projection_seed))
 
-    def _keep(self, outcome: Outcome) -> None:
-        super()._keep(replace(outcome, network=cast(Subspace, outcome.network).moved()))
+    def _keep(self, outcome: Outcome, n_samples: int) -> None:
+        network = cast(Subspace, outcome.network).moved()
+        super()._keep(replace(outcome, network=network), n_samples)
 
 
 def _inside(model: Any, parameter: RankParameter, dimension: int, size: int, seed: int) -> Any:

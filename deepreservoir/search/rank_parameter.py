@@ -143,8 +143,7 @@ def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
         return None
     probe = clone(holder).set_params(rank="auto")
     probe.check_params()
-    targets = probe.new_targets()
-    _, reader = probe._read(X, y, None, None, targets)
+    _, reader, targets = probe._read(X, y, None, None, probe.targets_for)
     config = probe.network_config(n_outputs=targets.n_outputs, **reader.sizes())
     limit = config.rank_limit()
     if limit is None:

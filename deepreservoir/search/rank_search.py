@@ -325,6 +325,8 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = deepcopy(inner.classifier_tags)
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False  # the folds are stratified by class
         tags.regressor_tags = deepcopy(inner.regressor_tags)
         tags.target_tags.multi_output = inner.target_tags.multi_output
         tags.input_tags.sparse = inner.input_tags.sparse

@@ -2,6 +2,8 @@
 
 from .checkpoint import Checkpoint, fingerprint
 from .frozen_products import FrozenProducts, limits
+from .lbfgs import PASS_SAMPLES
+from .monitor import Callback, EpochEnd
 from .plan import (
     PROJECTION_LIMIT,
     Outcome,
@@ -19,8 +21,11 @@ from .subspace import Subspace
 from .validation import validator
 
 __all__ = [
+    "PASS_SAMPLES",
     "PROJECTION_LIMIT",
+    "Callback",
     "Checkpoint",
+    "EpochEnd",
     "FrozenProducts",
     "Gate",
     "Outcome",

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from ..backend import Array
 from ..inputs import Batch, Inputs, Target, take_rows
 from ..network import Network
-from ..optim import Constant, Optimiser, OptimiserState, Schedule
+from ..optim import LBFGS, Constant, Optimiser, OptimiserState, Schedule
 from ..params import DECAYED
 from ..scaffold import Stream
 
@@ -17,8 +17,11 @@ from ..scaffold import Stream
 PROJECTION_LIMIT = 1 << 30
 
 
-class TrainingDiverged(ArithmeticError):
-    """The loss stopped being finite; the message names epoch, step and remedy."""
+class TrainingDiverged(ArithmeticError, ValueError):
+    """The loss stopped being finite; the message names epoch, step and remedy.
+
+    It is a ValueError too, as scikit-learn raises for weights that are not finite.
+    """
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Plan:
 
     Attributes
     ----------
-    optimiser : Optimiser
+    optimiser : Optimiser or LBFGS
     rate : float
         Learning rate, before the schedule.
     schedule : Schedule
@@ -78,11 +81,14 @@ class Plan:
         Groups of parameters that weight decay applies to.
     resample : Resample, optional
         When scaffolds are redrawn; never by default.
-    verbose : bool
-        Show a progress bar.
+    early_stopping : bool
+        Whether the validation score, if there is one, decides which weights are kept and when
+        training stops; otherwise it is only recorded.
+    verbose : int
+        0 for no output, 1 for a progress bar, 2 for a line per epoch.
     """
 
-    optimiser: Optimiser
+    optimiser: Optimiser | LBFGS
     rate: float
     schedule: Schedule = field(default_factory=Constant)
     epochs: int = 100
@@ -97,7 +103,8 @@ class Plan:
     projection_limit: int = PROJECTION_LIMIT
     decayed: frozenset[str] = DECAYED
     resample: Resample | None = None
-    verbose: bool = False
+    early_stopping: bool = True
+    verbose: int = 0
 
 
 class TakeTarget(Protocol):
@@ -137,7 +144,7 @@ class TrainingSet:
     take_target: TakeTarget = take_target
 
 
-StopReason = Literal["budget", "converged", "interrupted"]
+StopReason = Literal["budget", "converged", "interrupted", "callback"]
 
 
 @dataclass
@@ -152,10 +159,12 @@ class Outcome:
     history : dict of str to list
         One entry per whole epoch: ``loss``, ``learning_rate`` (of its last step), ``beta``
         (path -> value), and with validation ``validation_loss`` and ``validation_score``.
-    reason : {"budget", "converged", "interrupted"}
+    reason : {"budget", "converged", "interrupted", "callback"}
     state : OptimiserState
     best_score : float, optional
         Validation score of the weights that were kept.
+    error : exception, optional
+        What a callback raised, if that interrupted training.
     """
 
     network: Network
@@ -163,6 +172,7 @@ class Outcome:
     reason: StopReason
     state: OptimiserState
     best_score: float | None = None
+    error: BaseException | None = None
 
 
 Validate = Callable[[Network], tuple[float, float]]  # network -> (loss, score)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..backend import Array, array_module, to_device, to_host
 from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
-from ..optim import OptimiserState, WeightAverage, clip_global_norm
+from ..optim import LBFGS, OptimiserState, WeightAverage, clip_global_norm
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
 from .epoch_loss import EpochLoss
+from .lbfgs import minimise
+from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
 
@@ -31,11 +33,14 @@ def train(
     validate: Validate | None = None,
     state: OptimiserState | None = None,
     checkpoint: Checkpoint | None = None,
+    callback: Callback | None = None,
 ) -> Outcome:
     """Train `network` in place.
 
-    With `validate`, the weights with the best validation score are kept. Ctrl-C ends training at
-    once and leaves a usable network with finite weights; the outcome reports the interruption.
+    With `validate`, the weights with the best validation score are kept, unless the plan says
+    ``early_stopping=False``. Ctrl-C ends training at once and leaves a usable network with finite
+    weights; the outcome reports the interruption. So does an exception in the callback, which the
+    outcome carries, and after which a checkpoint has the last epoch.
 
     Parameters
     ----------
@@ -49,7 +54,10 @@ def train(
         State to continue from; a new one by default.
     checkpoint : Checkpoint, optional
         A checkpoint after its :meth:`~Checkpoint.begin`. Training resumes from its file, if there
-        is one; the file is removed when training ends, unless Ctrl-C ends it.
+        is one; the file is removed when training ends, unless Ctrl-C or a callback ends it.
+    callback : callable, optional
+        Called with an :class:`EpochEnd` after every epoch; training ends if it returns True or
+        raises StopIteration.
 
     Returns
     -------
@@ -57,23 +65,34 @@ def train(
 
     Raises
     ------
+    ValueError
+        If :class:`deepreservoir.optim.LBFGS` cannot minimise the loss, or is to use a checkpoint.
     TrainingDiverged
         If the loss is not finite.
     """
-    return complete(
-        Run(network, ShuffledBatches(network, data, plan), loss, plan, validate, state, checkpoint)
-    )
+    if isinstance(plan.optimiser, LBFGS):
+        if checkpoint is not None:
+            raise ValueError(
+                "L-BFGS keeps its state inside SciPy, so that no checkpoint can be written: set "
+                "checkpoint=None, or another optimizer"
+            )
+        return minimise(network, data, loss, plan, validate=validate, callback=callback)
+    batches = ShuffledBatches(network, data, plan)
+    return complete(Run(network, batches, loss, plan, validate, state, checkpoint), callback)
 
 
-def complete(run: Run) -> Outcome:
+def complete(run: Run, callback: Callback | None = None) -> Outcome:
     """Run a training to its end; see :func:`train`."""
     reason: StopReason
     try:
         # Overflows are detected, and explained, by the checks of loss and weights.
         with np.errstate(over="ignore", invalid="ignore"):
-            reason = _epochs(run)
+            reason = _epochs(run, callback)
     except KeyboardInterrupt:
         return run.outcome("interrupted")
+    except CallbackError as failure:
+        run.save_epoch()
+        return replace(run.outcome("interrupted"), error=failure.__cause__)
     except TrainingDiverged:
         _remove(run.checkpoint)  # a resumed run would diverge again
         raise
@@ -86,10 +105,10 @@ def _remove(checkpoint: Checkpoint | None) -> None:
         checkpoint.remove()
 
 
-def _epochs(run: Run) -> StopReason:
+def _epochs(run: Run, callback: Callback | None) -> StopReason:
     plan, batches = run.plan, run.batches
     first, step, so_far = run.resume()
-    with tqdm(initial=first, total=plan.epochs, unit="epoch", disable=not plan.verbose) as bar:
+    with Monitor(plan, callback, first) as monitor:
         for epoch in range(first, plan.epochs):
             batches.begin(run.epoch_key(epoch))
             run.begin(epoch, *so_far)
@@ -98,10 +117,12 @@ def _epochs(run: Run) -> StopReason:
                 run.take(number, batches.batch(number, index), Step(plan.seed, index))
             run.end()
             step, so_far = 0, (0.0, 0.0)
-            bar.set_postfix(run.latest(), refresh=False)
-            bar.update()
+            ended = monitor.epoch_ended(run.network, run.history)
             if run.stopped:
+                monitor.stopped(run.stale, validated=run.stops_on_score)
                 return "converged"
+            if ended:
+                return "callback"
     return "budget"
 
 
@@ -141,11 +162,26 @@ class Run:
                 f"resample={plan.resample.when!r} changes the scaffold within an epoch, but the "  # type: ignore[union-attr]
                 "network keeps running statistics of one scaffold; use resample='epoch' or None"
             )
+        if isinstance(plan.optimiser, LBFGS):
+            raise ValueError(
+                "L-BFGS trains one network on its whole training set; use another optimizer for "
+                "several tasks, or for networks that are trained side by side"
+            )
         self.network, self.batches, self.loss, self.plan = network, batches, loss, plan
+        self.optimiser = plan.optimiser
         self.original = network  # on the first scaffold
         self.validate = validate
         self.checkpoint = checkpoint
-        self.state = plan.optimiser.init(network.theta) if state is None else state
+        self.state = self.optimiser.init(network.theta)
+        if state is not None:
+            if len(state.moments) != len(self.state.moments):
+                raise ValueError(
+                    "training cannot continue with another optimizer: the state of the earlier "
+                    f"steps has {len(state.moments)} moment vectors, and this optimizer keeps "
+                    f"{len(self.state.moments)}. Set optimizer back to that of the first call of "
+                    "partial_fit, or fit a fresh estimator"
+                )
+            self.state = state
         # A pickled state is restored on the host, whatever device the network is on.
         self.state.moments = [to_device(m, network.device) for m in self.state.moments]
         self.decay_mask = network.params.decay_mask(network.theta, plan.decayed)
@@ -159,6 +195,11 @@ class Run:
         self.best: _Best | None = None
         self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
         self.rate = 0.0  # of the last step
+
+    @property
+    def stops_on_score(self) -> bool:
+        """Whether the validation score decides which weights are kept and when training stops."""
+        return self.validate is not None and self.plan.early_stopping
 
     @property
     def _each_epoch(self) -> bool:
@@ -200,7 +241,7 @@ class Run:
         value = self._gradient(batch, step)
         if plan.clip_norm is not None:
             clip_global_norm(network.grad, plan.clip_norm)
-        plan.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
+        self.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
         bad = self.losses.add(value, number, batch.target.n)
@@ -249,17 +290,18 @@ class Run:
         best_score = None if self.best is None else self.best.score
         return Outcome(network, self.history, reason, self.state, best_score)
 
-    def latest(self) -> dict[str, float]:
-        """Return the values that the progress bar shows."""
-        names = ("loss", "validation_score")
-        return {name: self.history[name][-1] for name in names if name in self.history}
-
     def _fetch(self) -> None:
         bad = self.losses.fetch()
         if bad is not None:
             self._diverged(*bad)
 
     # Checkpoints -------------------------------------------------------------------------
+
+    def save_epoch(self) -> None:
+        """Write a checkpoint at the end of an epoch, if the training run has one."""
+        if self.checkpoint is not None:
+            self.losses = EpochLoss(0.0, 0.0, 1)
+            self.checkpoint.save(replace(self._progress(0), epoch=self.epoch + 1))
 
     def _progress(self, step: int) -> Progress:
         numbers: dict[str, float] = {
@@ -331,17 +373,20 @@ class Run:
         metric, entry = -loss, {}
         if self.validate is not None:
             with _averaged(self.network, self.average):
-                validation_loss, metric = self.validate(self.network)
+                validation_loss, score = self.validate(self.network)
                 # A score that is NaN is neither kept nor compared with.
-                if not np.isnan(metric) and (
-                    self.best is None or self.best.is_beaten_by(metric, validation_loss)
+                if (
+                    self.plan.early_stopping
+                    and not np.isnan(score)
+                    and (self.best is None or self.best.is_beaten_by(score, validation_loss))
                 ):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
-                    self.best = _Best(metric, validation_loss, theta, buffers, self.epoch)
+                    self.best = _Best(score, validation_loss, theta, buffers, self.epoch)
             if not np.isfinite(validation_loss):
                 self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
-            entry = {"validation_loss": validation_loss, "validation_score": metric}
-            loss = validation_loss
+            entry = {"validation_loss": validation_loss, "validation_score": score}
+            if self.plan.early_stopping:
+                metric, loss = score, validation_loss
         # As in scikit-learn's MLP, an improvement of less than tol over the best does not count.
         tol = self.plan.tol
         improved = metric > self.best_metric + tol or loss < self.best_loss - tol
@@ -355,8 +400,9 @@ class Run:
         largest = float(array_module(x).abs(x).max()) if x.size else 0.0
         if largest > 100:
             remedy = (
-                f"the inputs reach {largest:.3g}; scale them first, for example with "
-                "sklearn.preprocessing.StandardScaler"
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                f"values and need to be preprocessed: the inputs reach {largest:.3g}; scale them "
+                "first, for example with sklearn.preprocessing.StandardScaler"
             )
         else:
             remedy = (

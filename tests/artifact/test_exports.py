@@ -29,11 +29,13 @@ PARAMS = [
     {"hidden_layer_sizes": (6, 6), "residual": True, "layer_norm": True, "activation": "silu"},
     {"bias": True, "layer_norm": True, "activation": "tanh"},
     {"activation": "gelu", "bias": True},
+    {"activation": "logistic"},
     {"hidden_layer_sizes": (), "head": "lora", "rank": 1},
 ]
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "tanh": np.tanh,
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "gelu": lambda x: x * (1 + erf(x / np.sqrt(2))) / 2,
     "identity": lambda x: x,
@@ -203,7 +205,8 @@ class Base(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(b) for _, b in pairs if layer_norm)
         self.head = nn.Linear(widths[-2], widths[-1], bias=biases[-1])
         self.act = {"relu": torch.relu, "tanh": torch.tanh, "silu": nn.functional.silu,
-                    "gelu": nn.functional.gelu, "identity": lambda x: x}[activation]
+                    "gelu": nn.functional.gelu, "logistic": torch.sigmoid,
+                    "identity": lambda x: x}[activation]
         self.residual = residual
     def forward(self, x):
         for i, layer in enumerate(self.layers):

@@ -168,7 +168,7 @@ REFUSED = [
     (
         "activation",
         "selu",
-        "activation must be one of 'relu', 'tanh', 'gelu', 'silu', 'identity'; got",
+        "activation must be one of 'relu', 'tanh', 'logistic', 'gelu', 'silu', 'identity'; got",
     ),
     ("activation", None, "activation must be one of"),
     ("adapter", "LoRA", "adapter must be one of 'lora', 'dora', 'full', 'none'; got 'LoRA'"),
@@ -218,7 +218,7 @@ def test_a_bad_value_is_refused_by_name_with_what_was_expected_and_what_came(nam
     assert repr(value if name != "hidden_layer_sizes" else value[-1]) in str(error.value)
 
 
-@pytest.mark.parametrize("value", [8, "64,32", None])
+@pytest.mark.parametrize("value", [8.0, True, "64,32", None])
 def test_hidden_layer_sizes_that_are_no_sequence_are_refused_by_name(value):
     with pytest.raises(ValueError, match=r"hidden_layer_sizes.* must be"):
         config(hidden_layer_sizes=value)

@@ -125,11 +125,12 @@ def test_dense_is_torch_linear(torch):
 # Element-wise layers and normalisation --------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "silu"])
+@pytest.mark.parametrize("name", ["relu", "tanh", "logistic", "gelu", "silu"])
 def test_activation_equals_torch(torch, name):
     points = np.concatenate([np.linspace(-30, 30, 241), [-1e-9, 1e-9, -800.0, 800.0]])[None]
     x = leaf(torch, points)
-    function = {"tanh": torch.tanh}.get(name) or getattr(torch.nn.functional, name)
+    functions = {"tanh": torch.tanh, "logistic": torch.sigmoid}
+    function = functions.get(name) or getattr(torch.nn.functional, name)
     # At zero exactly both take relu's slope as 0.
     assert_same(torch, function(x), x, {}, run(bind(Activation(name)), put(points)))
 

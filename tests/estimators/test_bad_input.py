@@ -29,7 +29,8 @@ def _no_training(monkeypatch, request):
         ({"rank": "many"}, "rank must be an integer of at least 1, or 'auto'; got 'many'"),
         ({"rank": 5}, r"rank must be between 1 and min\(d_in, d_out\) = 4 for hidden layer 0"),
         ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes\[1\] must be an integer of at least"),
-        ({"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a tuple"),
+        ({"hidden_layer_sizes": 0}, "hidden_layer_sizes must be an integer of at least 1; got 0"),
+        ({"hidden_layer_sizes": 8.5}, "hidden_layer_sizes must be a tuple"),
         ({"scaffold": "gaussian"}, "scaffold must be one of normal, .*got 'gaussian'"),
         ({"storage": "cloud"}, "storage must be one of auto, dense.*got 'cloud'"),
         ({"storage": "packed", "scaffold": "orthogonal"}, "storage='packed' cannot hold"),
@@ -52,7 +53,23 @@ def _no_training(monkeypatch, request):
         ({"learning_rate_init": 0}, r"learning_rate_init must be a number in \(0, inf\); got 0"),
         ({"learning_rate_init": "fast"}, "learning_rate_init must be a number"),
         ({"weight_decay": -0.1}, "weight_decay must be a number"),
-        ({"optimizer": "lbfgs"}, "optimizer must be one of 'adamw', 'adam', 'sgd'; got 'lbfgs'"),
+        ({"optimizer": "lion"}, "optimizer must be one of 'adamw', .*'lbfgs'; got 'lion'"),
+        *(
+            ({"optimizer": "lbfgs", name: value}, f"optimizer='lbfgs'.* needs {name}=")
+            for name, value in {
+                "early_stopping": True,
+                "resample": "epoch",
+                "dropout": 0.1,
+                "adapter_dropout": 0.1,
+                "max_grad_norm": 1.0,
+                "ema_decay": 0.9,
+            }.items()
+        ),
+        ({"max_fun": 0}, "max_fun must be an integer of at least 1; got 0"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1, or inf"),
+        ({"n_iter_no_change": 2.5}, "n_iter_no_change must be an integer of at least 1, or inf"),
+        ({"verbose": "no"}, "verbose must be True or False, or an integer: .* got 'no'"),
+        ({"verbose": -1}, "verbose must be True or False, or an integer: .* got -1"),
         ({"schedule": "step"}, "schedule must be one of"),
         ({"batch_size": 0}, "batch_size must be 'auto' or an integer of at least 1; got 0"),
         ({"max_iter": 0}, "max_iter must be an integer of at least 1; got 0"),
@@ -65,7 +82,7 @@ def _no_training(monkeypatch, request):
         ({"class_weight": "even"}, "class_weight"),
         *(
             ({name: value}, f"{name} must be True or False; got {value!r}")
-            for name in ("shuffle", "warm_start", "early_stopping", "verbose")
+            for name in ("shuffle", "warm_start", "early_stopping")
             for value in ("no", 1, None)
         ),
     ],
@@ -106,16 +123,6 @@ def test_another_number_of_features_is_refused():
     model = DeepReservoirClassifier((8,), max_iter=1).fit(X, Y)
     with pytest.raises(ValueError, match=r"3 features.*expecting 4 features"):
         model.predict(X[:, :3])
-
-
-def test_one_class_is_refused():
-    with pytest.raises(ValueError, match="at least 2 classes in y; got 1 class"):
-        DeepReservoirClassifier().fit(X, np.zeros(30))
-
-
-def test_one_class_of_positive_weight_is_refused():
-    with pytest.raises(ValueError, match="got 1 class with a positive weight"):
-        DeepReservoirClassifier().fit(X, Y, sample_weight=(Y == 0).astype(float))
 
 
 @pytest.mark.parametrize(

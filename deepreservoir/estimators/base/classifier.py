@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 
 from ...backend import Array, array_module
-from ...kernels import log_softmax
 from .device_input import ScoredOnHost
 from .fitting import DeepEstimator
+from .multilabel_targets import Indicators, is_indicator_matrix
 from .parameters import ScaffoldParameters
 from .targets import Labels, Targets
+from .training_plan import takes_steps
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,7 +37,7 @@ class ClassWeightParameters:
 class LabelledEstimator(LabelParameters, ScoredOnHost, ClassifierMixin, DeepEstimator):
     """Base of estimators whose targets are labels."""
 
-    _targets: Labels
+    _targets: Labels | Indicators
     _stratify = True
 
     def new_targets(self) -> Targets:
@@ -41,23 +45,18 @@ class LabelledEstimator(LabelParameters, ScoredOnHost, ClassifierMixin, DeepEsti
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
         """Return targets that have not seen any y; `classes` are all labels, if they are known."""
-        class_weight = getattr(self, "class_weight", None)
-        return Labels(self.label_smoothing, class_weight, type(self).__name__, classes)
+        return Labels(self.label_smoothing, getattr(self, "class_weight", None), classes)
 
     def _adopt_targets(self) -> None:
         self.classes_ = self._targets.classes
 
-    @staticmethod
-    def _logits(outputs: np.ndarray) -> np.ndarray:
-        """Return the values of `decision_function`; for two classes those of the second, (n,)."""
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+    def _logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the values of `decision_function`."""
+        return self._targets.decision(outputs)
 
-    @staticmethod
-    def _log_probabilities(outputs: np.ndarray) -> np.ndarray:
+    def _log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return log probabilities, (n, n_classes)."""
-        if outputs.shape[1] == 1:
-            outputs = np.hstack([np.zeros_like(outputs), outputs])
-        return log_softmax(outputs)
+        return self._targets.log_probabilities(outputs)
 
 
 class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimator):
@@ -70,19 +69,57 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
 
     _one_scaffold = True
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
+    def targets_for(self, y: np.ndarray, classes: Any = None) -> Targets:
+        """Return targets that have not seen any y, of the form of this one."""
+        if is_indicator_matrix(y):
+            n_labels = None if classes is None else len(classes)
+            return Indicators(self.label_smoothing, self.class_weight, n_labels)
+        return self._new_labels(classes)
+
+    def saved_targets(self, fitted: Mapping[str, Any]) -> Targets:
+        if "n_labels" in fitted:
+            return Indicators(self.label_smoothing, self.class_weight)
+        return self.new_targets()
+
+    def _stratified(self, targets: Targets) -> bool:
+        return isinstance(targets, Labels)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        checkpoint: Any = None,
+        *,
+        eval_set: Any = None,
+        callback: Any = None,
+    ) -> Self:
         """Train the adapters on labelled samples.
 
         Parameters
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,)
-            Class labels: numbers or strings.
+        y : array-like, shape (n_samples,) or (n_samples, n_labels)
+            Class labels: numbers or strings. Or an indicator matrix of zeros and ones, if a sample
+            may have any number of labels; `classes_` are then the numbers of its columns.
         sample_weight : array-like, shape (n_samples,), optional
             Weight of each sample in the loss; a sample of weight zero has no effect.
         checkpoint : str or path, optional
             Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
             continues from it, with the same bits; it is removed when training has ended.
+        eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
+            Held-out samples whose loss and score are recorded after every epoch, in `history_`.
+            With `early_stopping`, they take the place of the part of X that is held out otherwise.
+        callback : callable, optional
+            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`: the number
+            of the epoch, its losses and scores, and the network. Training ends if it returns True
+            or raises StopIteration. If it raises another exception, the model keeps what was
+            trained, and the exception is raised.
 
         Returns
         -------
@@ -91,20 +128,21 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         Warns
         -----
         UserWarning
-            If Ctrl-C ended training early; the model is usable.
+            If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        return self._fit(X, y, sample_weight, checkpoint)
+        return self._fit(X, y, sample_weight, checkpoint, eval_set, callback)
 
+    @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one pass over more samples, at a constant learning rate.
 
         Parameters
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
-        y : array-like, shape (n_samples,)
+        y : array-like, shape (n_samples,) or (n_samples, n_labels)
         classes : array-like, shape (n_classes,), optional
-            All labels that will occur; required on the first call. No call needs samples of every
-            class.
+            All labels that will occur, or the numbers of the columns of an indicator matrix;
+            required on the first call. No call needs samples of every class.
         sample_weight : array-like, shape (n_samples,), optional
             Weights of samples and of classes are relative within a call: they have no effect if
             all of its samples have the same weight.
@@ -126,7 +164,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
                 "classes must be given on the first call of partial_fit: all labels that "
                 "will occur, such as classes=[0, 1, 2]"
             )
-        return self._partial_fit(X, y, sample_weight, self._new_labels(np.unique(classes)))
+        labels = np.unique(classes)
+        return self._partial_fit(X, y, sample_weight, lambda y: self.targets_for(y, labels))
 
     def decision_function(self, X: Any) -> Array:
         """Return the logits.
@@ -134,21 +173,34 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         Returns
         -------
         ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
+            float32 if X is; zeros of shape (n_samples,) for one class.
         """
-        return self._placed(self._decoded(X, self._logits), X)
+        return self._placed(self._decoded_reals(X, self._logits), X)
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable label of each sample, shape (n_samples,)."""
+        """Return the most probable label of each sample, shape (n_samples,).
+
+        After a fit on an indicator matrix, return one: int64, shape (n_samples, n_labels), with 1
+        for each label whose probability is above a half.
+        """
         return self._placed(self._decoded(X, self._predictions), X)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self._targets.decode(outputs)
 
+    def _predictions_for(self, given: Any, outputs: np.ndarray) -> np.ndarray:
+        """Return predictions from outputs; labels do not depend on the type of X."""
+        return self._predictions(outputs)
+
     def predict_log_proba(self, X: Any) -> Array:
-        """Return log probabilities, float64, shape (n_samples, n_classes)."""
-        return self._placed(self._decoded(X, self._log_probabilities), X)
+        """Return log probabilities, shape (n_samples, n_classes), as :meth:`predict_proba`."""
+        return self._placed(self._decoded_reals(X, self._log_probabilities), X)
 
     def predict_proba(self, X: Any) -> Array:
-        """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
+        """Return probabilities, shape (n_samples, n_classes), in order of `classes_`.
+
+        They are float32 if X is, else float64. After a fit on an indicator matrix, there is one
+        probability per label, and those of a sample do not sum to one.
+        """
         log_p = self.predict_log_proba(X)
         return array_module(log_p).exp(log_p)

@@ -45,6 +45,25 @@ def still_improving(losses: Sequence[float], tol: float) -> bool:
     return half - last > max(tol, _SHARE * (losses[0] - last))
 
 
+def warn_of_lbfgs(n_iter: int, max_fun: int) -> None:
+    """Warn that L-BFGS has used up its iterations or evaluations before it converged."""
+    warn_user(
+        f"lbfgs failed to converge after {n_iter} iterations. Increase max_iter, or max_fun "
+        f"({max_fun}), or scale the data",
+        ConvergenceWarning,
+    )
+
+
+def warn_of_no_criterion(n_iter: int) -> None:
+    """Warn of the end of a training at a constant learning rate that nothing could stop earlier."""
+    warn_user(
+        f"Maximum iterations ({n_iter}) reached and the optimization hasn't converged yet: with "
+        'n_iter_no_change=inf and schedule="constant", nothing tells when it has. Give a finite '
+        "n_iter_no_change, or a schedule that decays",
+        ConvergenceWarning,
+    )
+
+
 def warn_if_still_improving(losses: Sequence[float], max_iter: int, tol: float) -> None:
     """Warn that `max_iter` epochs ended a training whose loss was still falling."""
     if still_improving(losses, tol):

@@ -87,7 +87,7 @@ def split_rows(
     Raises
     ------
     ValueError
-        If the fraction leaves one side empty.
+        If the fraction leaves one side empty, or only one sample held out.
     """
     rows = np.arange(n)
     single = np.zeros(n, dtype=bool)
@@ -100,6 +100,12 @@ def split_rows(
         raise ValueError(
             f"early_stopping cannot hold out validation_fraction={fraction} of {n} samples"
             f"{_of_which(int(single.sum()))}. Give more samples, another validation_fraction, or "
+            "early_stopping=False"
+        )
+    if held < 2:
+        raise ValueError(
+            f"The validation set is too small: validation_fraction={fraction} of {n} samples is "
+            "one sample. Increase validation_fraction, give more samples, or set "
             "early_stopping=False"
         )
     strata = None if labels is None else labels[shared]

@@ -7,9 +7,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 PARAMETERS = """\
-hidden_layer_sizes : tuple of int, default=(256, 128)
-        Widths of the hidden layers.
-    activation : {"relu", "tanh", "gelu", "silu", "identity"}, default="relu"
+hidden_layer_sizes : tuple of int or int, default=(256, 128)
+        Widths of the hidden layers, or the width of a single one.
+    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, default="relu"
         Nonlinearity after each hidden layer.
     rank : int or "auto", default="auto"
         Rank of the read-ins A (rank, d_in) and injections B (d_out, rank). ``"auto"`` is 8,
@@ -56,8 +56,10 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
     adapter_dropout : float, default=0.0
         Fraction of the read-in's inputs that is dropped during training.
     {own}
-    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
-        How the trained parameters are updated.
+    optimizer : {"adamw", "adam", "sgd", "lbfgs"}, default="adamw"
+        How the trained parameters are updated. ``"lbfgs"`` minimises the loss on the whole
+        training set with SciPy, which suits small data: an iteration takes the place of an
+        epoch, and `batch_size`, `shuffle`, the learning rate and its schedule have no effect.
     learning_rate_init : float, default=3e-3
         Initial learning rate.
     schedule : {"constant", "cosine", "exponential"}, default="cosine"
@@ -69,13 +71,15 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Fraction of all steps over which the learning rate first rises.
     weight_decay : float or "auto", default=1e-2
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
-        added to the gradient (L2) under "adam" and "sgd". ``"auto"`` is 70 over the square root
+        added to the gradient (L2) under the others. ``"auto"`` is 70 over the square root
         of the number of training steps under "adamw" (the normalised weight decay of
         Loshchilov and Hutter, 2019), so that larger tables get less, in proportion less if the
         narrowest layer has less than 64 units, and 1e-4 under the others; the value is kept as
         `weight_decay_`.
     momentum : float, default=0.9
         Nesterov momentum under ``optimizer="sgd"``.
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss under ``optimizer="lbfgs"``.
     max_grad_norm : float, default=None
         Upper limit on the Euclidean norm of the gradient.
     ema_decay : float, "auto" or None, default=None
@@ -91,15 +95,17 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
     shuffle : bool, default=True
         Whether to shuffle the rows in each epoch.
     tol : float, default=1e-4
-        Smallest change that counts as an improvement.
-    n_iter_no_change : int, default=10
+        Smallest change that counts as an improvement; under ``optimizer="lbfgs"``, the largest
+        entry of the gradient at which the loss counts as minimal.
+    n_iter_no_change : int or inf, default=10
         Stop after this many consecutive epochs without improvement of the validation score or
         loss (with `early_stopping`) or of the training loss (under ``schedule="constant"``), but
         not before 100 training steps without improvement. Under a schedule that decays, training
         without `early_stopping` lasts for `max_iter` epochs.
     early_stopping : bool, default=False
-        Whether to hold out a validation set and keep the weights with the best score on it; of
-        equal scores, those with the lowest loss.
+        Whether to keep the weights with the best score on a validation set; of equal scores,
+        those with the lowest loss. The set is the `eval_set` of `fit` or, without one, a part of
+        the rows that is held out.
     validation_fraction : float, default=0.1
         Fraction of the rows held out under `early_stopping`.
     projection_cache : int or "auto", default="auto"
@@ -116,8 +122,8 @@ hidden_layer_sizes : tuple of int, default=(256, 128)
         Source of the seeds of scaffold, initial values, order of rows and dropout. The same
         integer gives the same adapter, bit for bit, on the same machine with the same number
         of threads.
-    verbose : bool, default=False
-        Whether to show a progress bar.
+    verbose : bool or int, default=False
+        True or 1 for a progress bar, 2 for a line per epoch.
     dtype : {"float32", "float64"}, default="float32"
         Type of all computations.
     device : {"cpu", "cuda", "auto"}, default="cpu"
@@ -130,7 +136,8 @@ network_ : Network
         Scale of each scaffold, by path of its layer.
     history_ : dict of str to list
         One entry per epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
-        ``validation_loss`` and ``validation_score``.
+        or an `eval_set` ``validation_loss`` and ``validation_score``. A `fit` that continues
+        under `warm_start`, and `partial_fit`, add to it.
     ranks_ : dict of str to int
         Rank of each adapter, by path of its layer.
     batch_size_ : int
@@ -139,10 +146,29 @@ network_ : Network
         The weight decay that was used; not kept in files.
     ema_decay_ : float or None
         The decay of the weight average that was used; not kept in files.
-    stop_reason_ : {"budget", "converged", "interrupted"}
-        Why training ended.
+    stop_reason_ : {"budget", "converged", "callback", "interrupted"}
+        Why training ended: `max_iter` was reached, nothing improved any more, a callback asked
+        for it, or Ctrl-C or an error in a callback interrupted it.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs of the last call.
+    t_ : int
+        Number of samples trained on, each counted in every epoch.
+    loss_curve_ : list of float
+        The training loss of each epoch, as in `history_`.
+    loss_, best_loss_ : float or None
+        The last and the smallest of them; `best_loss_` is None with `early_stopping`.
+    validation_scores_ : list of float or None
+        The validation score of each epoch: accuracy or R^2. None without a validation set.
+    best_validation_score_ : float or None
+        The largest of them.
+    out_activation_ : {"softmax", "logistic", "identity"}
+        Function of the outputs.
+    n_outputs_, n_layers_ : int
+        Number of outputs, and of layers including the input and the output.
+    coefs_, intercepts_ : list of ndarray
+        Weights (d_in, d_out) and biases (d_out,) of each layer, with scaffold and adapter in one
+        matrix, in the type of the X of `fit`. They are computed on access; with ``layer_norm``
+        or ``residual`` they are only a part of each layer.
     n_trained_params_ : int
         Number of all trained parameters: adapters, betas, biases, norms and head.
     n_scaffold_params_ : int

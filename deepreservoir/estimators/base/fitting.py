@@ -1,4 +1,4 @@
-"""The common base of all deep estimators: fitting, continuing, predicting.
+"""The common base of all deep estimators: fitting and continuing.
 
 An estimator has a reader (from X to inputs), targets (from y to the form that the loss takes, and
 back) and a configuration. The class combines the three; an architecture adds its parameters and
@@ -14,22 +14,15 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
-from ...backend import (
-    Array,
-    Device,
-    is_on_device,
-    present_device,
-    resolve_device,
-    to_device,
-    to_host,
-)
-from ...inputs import Inputs, Reader, TableReader
+from ...backend import Device, resolve_device, to_device, to_host
+from ...inputs import Reader, TableReader
 from ...models import DTYPES, NetworkConfig
 from ...network import Network
 from ...scaffold import Scaffold
 from ...training import (
+    Callback,
     Checkpoint,
     FrozenProducts,
     Outcome,
@@ -41,11 +34,12 @@ from ...training import (
     validator,
 )
 from ...user_warnings import warn_user
-from .convergence import warn_if_still_improving
+from .convergence import warn_if_still_improving, warn_of_lbfgs, warn_of_no_criterion
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import place_of
+from .fitted_attributes import FittedAttributes
 from .parameters import AdaptationParameters, TrainingParameters
-from .table_validation import TableValidation
+from .predicting import Predicting, type_of
 from .targets import Targets
 from .training_plan import (
     batch_size_of,
@@ -67,17 +61,18 @@ class Fit(NamedTuple):
     targets: Targets
     seeds: tuple[int, int, int]  # of scaffold, initial values and training
     one_pass: bool
+    n_samples: int  # before equal samples are merged
+    x_dtype: Any = None  # type in which X was given, if it has one
 
 
-class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
+class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, Predicting):
     """Base of all deep estimators; before `fit`, its subclasses store nothing but parameters."""
 
-    network_: Network
     history_: dict[str, list[Any]]
 
     #: Parameters that were added after the first version of the estimator, which older files lack,
     #: each with the value that reproduces the earlier versions.
-    absent_parameters: ClassVar[Mapping[str, Any]] = {}
+    absent_parameters: ClassVar[Mapping[str, Any]] = {"max_fun": 15000}
 
     #: Values of parameters that have been renamed: parameter -> {value in older files: value now}.
     renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
@@ -94,6 +89,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     # For estimators without these parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
+
+    # Models from files do not know it; their weights are shown in float64.
+    _x_dtype: Any = None
 
     _one_scaffold = False
     _stratify = False
@@ -118,22 +116,36 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     def new_targets(self) -> Targets:
         """Return targets that have not seen any y."""
 
+    def targets_for(self, y: np.ndarray) -> Targets:
+        """Return targets that have not seen any y, of the form that this one, validated, needs."""
+        return self.new_targets()
+
+    def saved_targets(self, fitted: Mapping[str, Any]) -> Targets:
+        """Return the targets to which the entries ``fitted`` of a file belong, not yet restored."""
+        return self.new_targets()
+
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any X; by default, a reader of tables."""
         return TableReader()
 
     def check_params(self) -> None:
         """Raise a ValueError that names the first training parameter that is out of range."""
-        check_training_params(self.get_params(deep=False))
+        defaults = {each.name: each.default for each in fields(type(self))}
+        check_training_params(self.get_params(deep=False), defaults)
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
 
     # Fitting ----------------------------------------------------------------------------
 
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, reader: Reader | None, targets: Targets
-    ) -> tuple[Data, Reader]:
-        """Validate samples; return them with encoded targets and weights, and their reader.
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        reader: Reader | None,
+        targets: Targets | Callable[[np.ndarray], Targets],
+    ) -> tuple[Data, Reader, Targets]:
+        """Validate samples; return them with encoded targets and weights, reader and targets.
 
         Samples on a device stay there; targets and weights are copied to the host. Samples of
         weight zero are still included.
@@ -142,7 +154,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         ----------
         reader : Reader or None
             The fitted reader; None for the first training set.
-        targets : Targets
+        targets : Targets, or callable
+            A callable returns new targets for the validated y.
         """
         device = resolve_device(self.device)
         on_device = place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda"
@@ -152,16 +165,30 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
         reader = self.new_reader().fit(X) if reader is None else reader
+        if not isinstance(targets, Targets):
+            targets = targets(y)
         encoded = targets.encode(y)
         weights = targets.sample_weights(encoded, sample_weight)
         if sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
-        return Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights), reader
+        data = Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights)
+        return data, reader, targets
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, checkpoint: Any) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, checkpoint: Any, eval_set: Any, callback: Any
+    ) -> Self:
+        if callback is not None and not callable(callback):
+            raise ValueError(
+                f"callback must be callable, with the state of training as its argument; "
+                f"got {callback!r}"
+            )
         saved = None if checkpoint is None else Checkpoint(checkpoint)
         with unchanged_on_failure(self, in_place=bool(self.warm_start)):
-            return self._train(self._fit_of(X, y, sample_weight, saved), saved)
+            fit = self._fit_of(X, y, sample_weight, saved, eval_set=eval_set)
+            outcome = self._train(fit, saved, callback)
+        if outcome.error is not None:
+            raise outcome.error
+        return self
 
     def _fit_of(
         self,
@@ -170,19 +197,28 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         sample_weight: Any,
         checkpoint: Checkpoint | None = None,
         scaffolds: Mapping[str, Scaffold] | None = None,
+        eval_set: Any = None,
     ) -> Fit:
         """Check the input and return a fit that is ready for training."""
         self.check_params()
         device = resolve_device(self.device)
         fresh = not (self.warm_start and hasattr(self, "network_"))
-        targets = self.new_targets() if fresh else self._targets
-        data, reader = self._read(X, y, sample_weight, None if fresh else self._reader, targets)
+        data, reader, targets = self._read(
+            X,
+            y,
+            sample_weight,
+            None if fresh else self._reader,
+            self.targets_for if fresh else self._to_continue,
+        )
         data = without_zero_weights(data)
         seeds = self._seeds(checkpoint) if fresh else self._drawn
         config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
-        if self.early_stopping:
-            data, held_out = split(data, self.validation_fraction, seeds[2], self._stratify)
+        if self.early_stopping and eval_set is None:
+            data, held_out = split(
+                data, self.validation_fraction, seeds[2], self._stratified(targets)
+            )
+        n_samples = len(data)
         data = self._merged_if_one_batch(data, config)
         if fresh:
             reader.fit_training(data.inputs)
@@ -190,27 +226,61 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             network = self._new_network(config, seeds, device, scaffolds)
         else:
             network = self._same_network(config, device)
-        return Fit(network, data, held_out, reader, targets, seeds, one_pass=False)
+        if eval_set is not None:
+            held_out = self._read_eval_set(eval_set, reader, targets)
+        return Fit(network, data, held_out, reader, targets, seeds, False, n_samples, type_of(X))
+
+    def _to_continue(self, y: np.ndarray) -> Targets:
+        """Return the targets of the earlier fit, with which one on this y continues."""
+        self._targets.check_continued(y)
+        return self._targets
+
+    def _stratified(self, targets: Targets) -> bool:
+        return self._stratify
+
+    def _read_eval_set(self, eval_set: Any, reader: Reader, targets: Targets) -> Data:
+        """Return the samples of `eval_set`, validated against those that are trained on."""
+        if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
+            raise ValueError(
+                "eval_set must be a tuple (X_val, y_val), or (X_val, y_val, sample_weight); got "
+                f"{type(eval_set).__name__}"
+                + (f" of {len(eval_set)}" if isinstance(eval_set, tuple | list) else "")
+            )
+        X, y, weights = (*eval_set, None)[:3]
+        try:
+            data, _, _ = self._read(X, y, weights, reader, targets)
+            return without_zero_weights(data)
+        except ValueError as error:
+            raise ValueError(f"eval_set: {error}") from error
 
     def _partial_fit(
-        self, X: Any, y: Any, sample_weight: Any, targets: Targets | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        new_targets: Callable[[np.ndarray], Targets] | None = None,
     ) -> Self:
-        """Train for one pass; `targets` is given on a first call that needs its own."""
+        """Train for one pass; `new_targets` makes those of a first call from its y."""
         with unchanged_on_failure(self, in_place=True):
             self.check_params()
             if self.early_stopping:
                 raise ValueError(
-                    "partial_fit needs early_stopping=False, since it holds out no rows"
+                    "partial_fit does not support early_stopping=True, since it holds out no rows; "
+                    "set early_stopping=False"
                 )
             device = resolve_device(self.device)
             first = not hasattr(self, "network_")
-            if not first:
-                targets = self._targets
-            elif targets is None:
-                targets = self.new_targets()
-            data, reader = self._read(X, y, sample_weight, None if first else self._reader, targets)
+            data, reader, targets = self._read(
+                X,
+                y,
+                sample_weight,
+                None if first else self._reader,
+                (new_targets or self.targets_for) if first else self._targets,
+            )
             config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
-            data = self._merged_if_one_batch(without_zero_weights(data), config)
+            data = without_zero_weights(data)
+            n_samples = len(data)
+            data = self._merged_if_one_batch(data, config)
             seeds = self._seeds(None) if first else self._drawn
             if first:
                 reader.fit_training(data.inputs)
@@ -218,7 +288,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
                 network = self._new_network(config, seeds, device, None)
             else:
                 network = self._same_network(config, device)
-            return self._train(Fit(network, data, None, reader, targets, seeds, one_pass=True))
+            x_dtype = type_of(X) if first else self._x_dtype
+            self._train(Fit(network, data, None, reader, targets, seeds, True, n_samples, x_dtype))
+        return self
 
     def _merged_if_one_batch(self, data: Data, config: NetworkConfig) -> Data:
         one_batch = len(data) <= batch_size_of(self.get_params(deep=False))
@@ -267,12 +339,14 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
         if self.network_.device != device:
             self.network_ = self.network_.to(device)
 
-    def _train(self, fit: Fit, checkpoint: Checkpoint | None = None) -> Self:
+    def _train(
+        self, fit: Fit, checkpoint: Checkpoint | None = None, callback: Callback | None = None
+    ) -> Outcome:
         network, loss, plan, validate = self._training(fit, self._held_out_products(fit))
         if checkpoint is not None:
             start = (network.config, network.seed, to_host(network.theta))
             samples = (*fit.data, *(fit.held_out or ()))
-            plan_without_bar = replace(plan, verbose=False)
+            plan_without_bar = replace(plan, verbose=0)
             checkpoint.begin(fit.seeds, fingerprint(*start, plan_without_bar, loss, *samples))
         outcome = train(
             network,
@@ -282,8 +356,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             validate=validate,
             state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
+            callback=callback,
         )
-        return self._trained(fit, outcome)
+        self._trained(fit, outcome)
+        return outcome
 
     def _training(self, fit: Fit, products: FrozenProducts | None) -> Training:
         """Return the training of a fit; `products` are those of the held-out samples."""
@@ -309,7 +385,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
     def _trained(self, fit: Fit, outcome: Outcome) -> Self:
         """Set the fitted attributes from the outcome of training."""
         self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
-        self._keep(outcome)
+        self._x_dtype = fit.x_dtype
+        self._keep(outcome, fit.n_samples)
         if self._one_scaffold:
             self.scaffold_seed_ = self.network_.seed  # differs if it was resampled
         # The moments of the optimiser are twice the adapter; only partial_fit continues with them.
@@ -318,7 +395,12 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             warn_user(f"training was interrupted after {self.n_iter_} epochs; the model is usable")
         elif outcome.reason == "budget" and not fit.one_pass:
             losses = outcome.history["loss"]
-            warn_if_still_improving(losses, len(losses), float(self.tol))
+            if self.optimizer == "lbfgs":  # SciPy knows whether it has converged
+                warn_of_lbfgs(len(losses), self.max_fun)
+            elif self.n_iter_no_change == np.inf and self.schedule == "constant":
+                warn_of_no_criterion(len(losses))
+            else:
+                warn_if_still_improving(losses, len(losses), float(self.tol))
         return self
 
     def _training_set(self, fit: Fit) -> TrainingSet:
@@ -347,58 +429,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, TableValidation):
             take=targets.take,
         )
 
-    def _keep(self, outcome: Outcome) -> None:
-        # A network on another scaffold shares the adapter, and hence theta.
-        continued = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
-        before = self.history_ if continued else {}
-        self.history_ = {
-            name: before.get(name, []) + values for name, values in outcome.history.items()
-        }
-        self.stop_reason_ = outcome.reason
-        self.n_iter_ = len(self.history_["loss"])
-        self._adopt(outcome.network)
-
-    def _adopt(self, network: Network) -> None:
-        """Set the fitted attributes that derive from a trained network and its targets."""
-        self.network_ = network
-        self.betas_ = network.betas()
-        self.ranks_ = network.ranks()
-        self.n_trained_params_ = network.n_trained
-        self.n_scaffold_params_ = network.n_scaffold
-        self._adopt_targets()
-
-    def _adopt_targets(self) -> None:
-        """Set the fitted attributes that derive from the targets."""
-
-    # Predicting -------------------------------------------------------------------------
-
-    def _inputs(self, X: Any) -> Inputs:
-        """Return X, validated, as inputs on the network's device."""
-        check_is_fitted(self, "network_")
-        # A model may be loaded where its device is not available: then the CPU is used.
-        self._move(present_device(self.device))
-        network = self.network_
-        X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
-        dtype = network.config.prediction_dtype if network.device == "cpu" else None
-        return self._reader.read(X, np.dtype(dtype or network.dtype), network.device)
-
-    def _decoded(self, X: Any, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return the outputs of the network, decoded a chunk of samples at a time."""
-        inputs = self._inputs(X)  # which may move the network
-        return host_outputs(self.network_, inputs, decode)
-
-    @staticmethod
-    def _placed(values: np.ndarray, X: Any) -> Array:
-        """Return results on the device of the rows that they belong to."""
-        if not is_on_device(X):
-            return values
-        if values.dtype.kind not in "biuf":
-            raise TypeError(
-                f"CuPy arrays hold only numbers, but the classes are {values.dtype}: pass X as a "
-                "NumPy array, or fit with numbers as classes"
-            )
-        return to_device(values, "cuda")
-
 
 def with_config(model: Any, config: NetworkConfig) -> Any:
     """Return an unfitted estimator with the parameters of `model` and the given configuration.
@@ -416,13 +446,3 @@ def with_config(model: Any, config: NetworkConfig) -> Any:
 
     kind = type(type(model).__name__, (type(model),), {"network_config": network_config})
     return kind(**model.get_params(deep=False))
-
-
-def host_outputs(
-    network: Network, inputs: Inputs, decode: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Return decoded outputs on the host; `decode` receives float64, (m, n_outputs)."""
-    return network.evaluate(
-        inputs,
-        lambda outputs, index, batch: decode(to_host(outputs).astype(np.float64, copy=False)),
-    )

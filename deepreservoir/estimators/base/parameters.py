@@ -55,18 +55,19 @@ class TrainingParameters:
     warmup: float = 0.0
     weight_decay: float | Literal["auto"] = 1e-2
     momentum: float = 0.9
+    max_fun: int = 15000
     max_grad_norm: float | None = None
     ema_decay: float | Literal["auto"] | None = None
     batch_size: int | Literal["auto"] = "auto"
     max_iter: int = 200
     shuffle: bool = True
     tol: float = 1e-4
-    n_iter_no_change: int = 10
+    n_iter_no_change: int | float = 10
     early_stopping: bool = False
     validation_fraction: float = 0.1
     projection_cache: int | Literal["auto"] = "auto"
     random_state: RandomState = None
-    verbose: bool = False
+    verbose: bool | int = False
     device: DeviceName = "cpu"
 
 

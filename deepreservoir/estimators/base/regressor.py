@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 
 from ...backend import Array
 from ...losses import Huber, SquaredError
@@ -15,6 +16,10 @@ from .device_input import ScoredOnHost
 from .fitting import DeepEstimator
 from .parameters import ScaffoldParameters
 from .targets import Numbers, Targets
+from .training_plan import takes_steps
+
+# Mean and deviation of targets up to which predictions fit float32, with room for extrapolation.
+_LARGEST_SINGLE = 1e30
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -46,7 +51,16 @@ class DeepRegressor(
     def _adopt_targets(self) -> None:
         self.y_mean_, self.y_scale_ = self._targets.mean, self._targets.scale
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, checkpoint: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        checkpoint: Any = None,
+        *,
+        eval_set: Any = None,
+        callback: Any = None,
+    ) -> Self:
         """Train the adapters on samples and their numeric targets.
 
         Parameters
@@ -58,6 +72,14 @@ class DeepRegressor(
         checkpoint : str or path, optional
             Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
             continues from it, with the same bits; it is removed when training has ended.
+        eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
+            Held-out samples whose loss and score are recorded after every epoch, in `history_`.
+            With `early_stopping`, they take the place of the part of X that is held out otherwise.
+        callback : callable, optional
+            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`: the number
+            of the epoch, its losses and scores, and the network. Training ends if it returns True
+            or raises StopIteration. If it raises another exception, the model keeps what was
+            trained, and the exception is raised.
 
         Returns
         -------
@@ -66,10 +88,11 @@ class DeepRegressor(
         Warns
         -----
         UserWarning
-            If Ctrl-C ended training early; the model is usable.
+            If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        return self._fit(X, y, sample_weight, checkpoint)
+        return self._fit(X, y, sample_weight, checkpoint, eval_set, callback)
 
+    @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one pass over more samples, at a constant learning rate.
 
@@ -88,11 +111,21 @@ class DeepRegressor(
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Array:
-        """Return predictions, float64, shape (n_samples,) or (n_samples, n_outputs)."""
-        return self._placed(self._decoded(X, self._predictions), X)
+        """Return predictions, shape (n_samples,) or (n_samples, n_outputs).
+
+        They are float64, or float32 if X is and the targets are well within its range.
+        """
+        return self._placed(self._decoded_reals(X, self._predictions), X)
+
+    def _result_dtype(self, given: Any) -> np.dtype[Any]:
+        largest = max(float(np.abs(self.y_mean_).max()), float(self.y_scale_.max()))
+        return super()._result_dtype(given if largest < _LARGEST_SINGLE else None)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self._targets.decode(outputs)
+
+    def _predictions_for(self, given: Any, outputs: np.ndarray) -> np.ndarray:
+        return self._predictions(outputs).astype(self._result_dtype(given), copy=False)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

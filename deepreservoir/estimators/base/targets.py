@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d
 from ...backend import Array
 from ...document import labels_of, plain_labels
 from ...inputs import Batch, Target
+from ...kernels import log_softmax
 from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ...moments import moments, scale_of
 from ...training import take_target
@@ -38,6 +39,11 @@ class Targets(ABC):
     state_types: ClassVar[Mapping[str, Any]] = {}
 
     @property
+    def out_activation(self) -> str:
+        """Function of the outputs that :meth:`decode` implies, by scikit-learn's name."""
+        return "identity"
+
+    @property
     @abstractmethod
     def n_outputs(self) -> int:
         """Width of the head."""
@@ -54,6 +60,10 @@ class Targets(ABC):
         The first call learns properties such as the class labels; later calls raise for targets
         that do not agree with them.
         """
+
+    def check_continued(self, y: np.ndarray) -> None:
+        """Raise if a `fit` with these targets could not continue from an earlier one."""
+        return
 
     def sample_weights(
         self, encoded: np.ndarray, weights: np.ndarray | None = None
@@ -112,12 +122,12 @@ class Targets(ABC):
 class Labels(Targets):
     """Class labels, under cross-entropy: one logit for two classes, else one per class.
 
+    A single class leaves nothing to learn: it is predicted for every sample.
+
     Parameters
     ----------
     label_smoothing : float
     class_weight : dict, "balanced" or None
-    name : str
-        Name of the estimator in messages.
     classes : ndarray, shape (n_classes,), optional
         All classes that will occur, if they are known; not all of them must be in the first
         training set.
@@ -129,14 +139,11 @@ class Labels(Targets):
         self,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
-        name: str = "a classifier",
         classes: np.ndarray | None = None,
     ) -> None:
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
-        self.name = name
         self._classes = classes
-        self._all_classes_given = classes is not None
 
     @property
     def classes(self) -> np.ndarray:
@@ -145,8 +152,12 @@ class Labels(Targets):
         return self._classes
 
     @property
+    def out_activation(self) -> str:
+        return "logistic" if len(self.classes) <= 2 and self.n_outputs == 1 else "softmax"
+
+    @property
     def n_outputs(self) -> int:
-        return 1 if len(self.classes) == 2 else len(self.classes)
+        return 1 if len(self.classes) <= 2 else len(self.classes)
 
     @property
     def loss(self) -> Loss:
@@ -170,12 +181,16 @@ class Labels(Targets):
                     f"y contains classes that earlier calls did not have: {unknown.tolist()}; "
                     f"expected only {self._classes.tolist()}"
                 )
-        if len(self.classes) < 2:
-            raise ValueError(
-                f"{self.name} needs samples of at least 2 classes in y; "
-                f"got 1 class: {self.classes.tolist()[0]!r}"
-            )
         return np.searchsorted(self.classes, y)
+
+    def check_continued(self, y: np.ndarray) -> None:
+        found = np.unique(column_or_1d(y))
+        if not np.array_equal(found, self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes}, `y` has {found}. Use partial_fit for "
+                "samples of some of the classes, or set warm_start=False"
+            )
 
     def sample_weights(
         self, encoded: np.ndarray, weights: np.ndarray | None = None
@@ -197,26 +212,26 @@ class Labels(Targets):
         present = totals > 0
         return totals.sum() / (present.sum() * np.where(present, totals, 1))
 
-    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
-        if self._all_classes_given:
-            return self  # classes may be missing from the first samples
-        present = np.unique(encoded)
-        if len(present) < 2:
-            raise ValueError(
-                f"{self.name} needs samples of at least 2 classes; got 1 class with "
-                f"a positive weight: {self.classes[present].tolist()[0]!r}"
-            )
-        return self
-
     def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         return encoded.astype(dtype) if len(self.classes) == 2 else encoded
 
-    @staticmethod
-    def codes(outputs: np.ndarray) -> np.ndarray:
+    def codes(self, outputs: np.ndarray) -> np.ndarray:
         """Return the class index of each row of logits."""
-        if outputs.shape[1] == 1:
+        if outputs.shape[1] == 1 and len(self.classes) == 2:
             return (outputs[:, 0] > 0).astype(np.intp)
         return outputs.argmax(axis=1)
+
+    def decision(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logits; for two classes those of the second, (n,), for one class zeros."""
+        if len(self.classes) == 1:
+            return np.zeros_like(outputs[:, 0])
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return log probabilities, (n, n_classes)."""
+        if outputs.shape[1] == 1 and len(self.classes) == 2:
+            outputs = np.hstack([np.zeros_like(outputs), outputs])
+        return log_softmax(outputs)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes[self.codes(outputs)]
@@ -229,8 +244,6 @@ class Labels(Targets):
 
     def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
         self._classes = labels_of(plain["classes"])
-        if len(self._classes) < 2:
-            raise ValueError(f"a classifier has at least 2 classes; got {len(self._classes)}")
         return self
 
 
@@ -239,7 +252,7 @@ class SoftmaxLabels(Labels):
 
     Parameters
     ----------
-    label_smoothing, class_weight, name, classes
+    label_smoothing, class_weight, classes
         As for :class:`Labels`.
     scoring : {"accuracy", "roc_auc"}
         The validation score. ``"roc_auc"``, the area under the ROC curve, is for two classes.
@@ -249,11 +262,10 @@ class SoftmaxLabels(Labels):
         self,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
-        name: str = "a classifier",
         classes: np.ndarray | None = None,
         scoring: str = "accuracy",
     ) -> None:
-        super().__init__(label_smoothing, class_weight, name, classes)
+        super().__init__(label_smoothing, class_weight, classes)
         self.scoring = scoring
 
     @property
@@ -266,7 +278,7 @@ class SoftmaxLabels(Labels):
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         encoded = super().encode(y)
-        if self.scoring == "roc_auc" and len(self.classes) > 2:
+        if self.scoring == "roc_auc" and len(self.classes) != 2:
             raise ValueError(
                 f"scoring='roc_auc' is for two classes; got {len(self.classes)} classes in y. Use "
                 "scoring='accuracy'"
@@ -275,6 +287,11 @@ class SoftmaxLabels(Labels):
 
     def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         return encoded
+
+    def decision(self, outputs: np.ndarray) -> np.ndarray:
+        if len(self.classes) == 2:
+            return outputs[:, 1] - outputs[:, 0]
+        return super().decision(outputs)
 
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
         if self.scoring == "accuracy":
@@ -323,8 +340,14 @@ class Numbers(Targets):
                 f"y must be numeric for a regressor; got dtype {y.dtype}, with values such as "
                 f"{y.ravel()[0]!r}. Use a classifier for labels"
             )
+        width = 1 if y.ndim == 1 else y.shape[1]
         if not hasattr(self, "mean"):
-            self._width = 1 if y.ndim == 1 else y.shape[1]
+            self._width = width
+        elif width != self._width:
+            raise ValueError(
+                f"y must have {self._width} targets per sample, as in the first training set; "
+                f"got {width}"
+            )
         return y.astype(np.float64)
 
     def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from ...checks import check_choice, check_flag, check_integer, is_finite_number, is_integer
-from ...optim import SGD, Adam, AdamW, Constant, Cosine, Exponential, Optimiser, Schedule, WarmUp
-from ...params import DECAYED
-from ...training import PROJECTION_LIMIT, Plan, Resample
+import numpy as np
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
+from ...checks import check_choice, check_flag, check_integer, is_finite_number, is_integer
+from ...optim import (
+    LBFGS,
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Exponential,
+    Optimiser,
+    Schedule,
+    WarmUp,
+)
+from ...params import DECAYED
+from ...training import PASS_SAMPLES, PROJECTION_LIMIT, Plan, Resample
+
+OPTIMIZERS = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES = ("constant", "cosine", "exponential")
 
 #: Samples per training step under batch_size="auto".
@@ -46,8 +60,8 @@ _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
     "label_smoothing": (0, True, 1, False, False),
     "huber_delta": (0, False, float("inf"), False, False),
 }
-_INTEGERS = {"max_iter": 1, "n_iter_no_change": 1}
-_FLAGS = ("shuffle", "warm_start", "early_stopping", "verbose")
+_INTEGERS = {"max_iter": 1, "max_fun": 1}
+_FLAGS = ("shuffle", "warm_start", "early_stopping")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -68,8 +82,17 @@ def _check_real(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a number in {interval}{or_none}; got {value!r}")
 
 
-def check_training_params(params: dict[str, Any]) -> None:
-    """Raise a ValueError that names the first training parameter that is out of range."""
+def check_training_params(
+    params: dict[str, Any], defaults: Mapping[str, Any] | None = None
+) -> None:
+    """Raise a ValueError that names the first training parameter that is out of range.
+
+    Parameters
+    ----------
+    params : dict
+    defaults : mapping, optional
+        Default values of the parameters. Those that have no effect under L-BFGS may have them.
+    """
     for name, value in params.items():
         if name in ("weight_decay", "ema_decay") and isinstance(value, str):
             check_choice(name, value, ("auto",))
@@ -81,7 +104,21 @@ def check_training_params(params: dict[str, Any]) -> None:
             check_choice(name, value, _CHOICES[name])
         elif name in _FLAGS:
             check_flag(name, value)
+    patience = params["n_iter_no_change"]
+    if not (is_integer(patience) and patience >= 1) and patience != float("inf"):
+        raise ValueError(
+            f"n_iter_no_change must be an integer of at least 1, or inf to never stop before "
+            f"max_iter; got {patience!r}"
+        )
+    verbose = params["verbose"]
+    if not isinstance(verbose, bool | np.bool_) and not (is_integer(verbose) and verbose >= 0):
+        raise ValueError(
+            "verbose must be True or False, or an integer: 0 for no output, 1 for a progress bar, "
+            f"2 for a line per epoch; got {verbose!r}"
+        )
     resampling(params)
+    if params["optimizer"] == "lbfgs":
+        _check_lbfgs(params, defaults or {})
     batch = params["batch_size"]
     if batch != "auto" and not (is_integer(batch) and batch >= 1):
         raise ValueError(f"batch_size must be 'auto' or an integer of at least 1; got {batch!r}")
@@ -98,6 +135,40 @@ def check_training_params(params: dict[str, Any]) -> None:
         no_seed = not is_integer(value) and name == "scaffold_seed"
         if no_seed or (is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
+
+
+def _check_lbfgs(params: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise if a parameter asks for what L-BFGS cannot do, unless it has its default value."""
+    unavailable = {
+        "early_stopping": False,
+        "resample": None,
+        "dropout": 0.0,
+        "adapter_dropout": 0.0,
+        "max_grad_norm": None,
+        "ema_decay": None,
+    }
+    for name, off in unavailable.items():
+        if params.get(name, off) not in (off, defaults.get(name, off)):
+            raise ValueError(
+                f"optimizer='lbfgs' minimises one loss on the whole training set, and needs "
+                f"{name}={off!r}; got {params[name]!r}"
+            )
+
+
+def takes_steps(model: Any) -> bool:
+    """Return whether a model can be trained a step at a time, as `partial_fit` does.
+
+    Raises
+    ------
+    AttributeError
+        If it cannot; the message says why.
+    """
+    if model.optimizer == "lbfgs":
+        raise AttributeError(
+            "partial_fit is not available with optimizer='lbfgs', which needs the whole training "
+            "set; use fit, or another optimizer"
+        )
+    return True
 
 
 def resampling(params: dict[str, Any]) -> Resample | None:
@@ -126,7 +197,9 @@ def _pair(value: Any) -> tuple[Any, Any]:
 
 
 def batch_size_of(params: dict[str, Any]) -> int:
-    """Return the number of samples per training step."""
+    """Return the number of samples per training step; L-BFGS takes all that fit in one pass."""
+    if params["optimizer"] == "lbfgs":
+        return PASS_SAMPLES
     size = params["batch_size"]
     return DEFAULT_BATCH if size == "auto" else int(size)
 
@@ -158,7 +231,9 @@ def ema_decay_of(params: dict[str, Any], epoch_steps: int) -> float | None:
     return 1 - 1 / min(LONGEST_AVERAGE, max(2.0, steps))
 
 
-def _optimiser(params: dict[str, Any], decay: float) -> Optimiser:
+def _optimiser(params: dict[str, Any], decay: float) -> Optimiser | LBFGS:
+    if params["optimizer"] == "lbfgs":
+        return LBFGS(int(params["max_fun"]), decay)
     if params["optimizer"] == "sgd":
         return SGD(momentum=float(params["momentum"]), weight_decay=decay)
     return (AdamW if params["optimizer"] == "adamw" else Adam)(weight_decay=decay)
@@ -183,7 +258,8 @@ def _patience(params: dict[str, Any]) -> int | None:
     the rate is high, and falls again when the rate does.
     """
     judged = params["early_stopping"] or params["schedule"] == "constant"
-    return int(params["n_iter_no_change"]) if judged else None
+    patience = params["n_iter_no_change"]
+    return None if patience == float("inf") or not judged else int(patience)
 
 
 def projection_limit(params: dict[str, Any]) -> int:
@@ -234,5 +310,6 @@ def make_plan(
         projection_limit=projection_limit(params),
         decayed=decayed,
         resample=resampling(params),
-        verbose=bool(params["verbose"]),
+        early_stopping=bool(params["early_stopping"]),
+        verbose=int(params["verbose"]),
     )

@@ -18,7 +18,8 @@ from ...user_warnings import warn_user
 from ..base.classifier import LabelledEstimator
 from ..base.data import Data, split_rows, without_zero_weights
 from ..base.device_input import on_host
-from ..base.fitting import Fit, host_outputs
+from ..base.fitting import Fit
+from ..base.predicting import host_outputs, type_of
 from ..base.targets import Labels, Targets
 from ..base.training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 from ..base.unchanged import unchanged_on_failure
@@ -37,15 +38,12 @@ class GatingParameters:
 class LabelsWithRejection(Labels):
     """Class labels of all tasks, and a label that no sample has, for samples of other tasks."""
 
-    def __init__(self, label_smoothing: float, name: str, out_of_class: Any) -> None:
-        super().__init__(label_smoothing, None, name)
+    def __init__(self, label_smoothing: float, out_of_class: Any) -> None:
+        super().__init__(label_smoothing)
         self.out_of_class = out_of_class
 
     def found_in(self, y: np.ndarray) -> np.ndarray:
         return with_label(np.unique(y), self.out_of_class)
-
-    def fit(self, encoded: np.ndarray, weights: np.ndarray | None) -> Self:
-        return self  # a single class is enough: it is distinguished from samples of other tasks
 
     @property
     def reject(self) -> int:
@@ -100,7 +98,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
     def new_targets(self) -> Targets:
         if self.out_of_class is None:
             return super().new_targets()
-        return LabelsWithRejection(self.label_smoothing, type(self).__name__, self.out_of_class)
+        return LabelsWithRejection(self.label_smoothing, self.out_of_class)
 
     def _task_samples(self, all_data: Data, targets: Labels, task: Any) -> TaskSamples:
         """Return the samples of positive weight with their tasks, after checking them."""
@@ -188,7 +186,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         device = resolve_device(self.device)
         targets = self.new_targets()
         assert isinstance(targets, Labels)
-        all_data, reader = self._read(X, y, sample_weight, None, targets)
+        all_data, reader, _ = self._read(X, y, sample_weight, None, targets)
         samples = self._task_samples(all_data, targets, task)
         seeds, other_seeds = self._task_seeds(samples.names, saved)
         config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
@@ -208,7 +206,17 @@ class SeedGated(GatingParameters, LabelledEstimator):
         networks = [first, *map(first.with_scaffold, seeds[1:])]
         held_out_data = None if held_out is None else held_out.data
         all_seeds = (seeds[0], *other_seeds)
-        fit = Fit(first, samples.data, held_out_data, reader, targets, all_seeds, one_pass=False)
+        fit = Fit(
+            first,
+            samples.data,
+            held_out_data,
+            reader,
+            targets,
+            all_seeds,
+            one_pass=False,
+            n_samples=len(all_data),
+            x_dtype=type_of(X),
+        )
         return self._train_tasks(fit, networks, samples, held_out, saved)
 
     def _held_out(
@@ -270,7 +278,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
             start = (fit.network.config, scaffold_seeds, reject, to_host(fit.network.theta))
             parts = (samples, *(() if held_out is None else (held_out,)))
             rows = [array for part in parts for array in (*part.data, part.codes)]
-            digest = fingerprint(*start, replace(plan, verbose=False), targets.loss, *rows)
+            digest = fingerprint(*start, replace(plan, verbose=0), targets.loss, *rows)
             checkpoint.begin((*fit.seeds[1:], *scaffold_seeds), digest)
         outcome = train_gated(gates, targets.loss, plan, validate=validate, checkpoint=checkpoint)
         self.tasks_, self.task_classes_ = samples.names, samples.classes
@@ -304,10 +312,13 @@ class SeedGated(GatingParameters, LabelledEstimator):
     # Predicting ---------------------------------------------------------------------------
 
     def _decoded_of_tasks(
-        self, X: Any, task: Any, decode: Callable[[np.ndarray], np.ndarray]
+        self, X: Any, task: Any, decode: Callable[[np.ndarray], np.ndarray], reals: bool = True
     ) -> Array:
-        """Return the decoded outputs of each sample's own network."""
-        inputs = self._inputs(X)
+        """Return the decoded outputs of each sample's own network.
+
+        Real numbers are in the type that belongs to X.
+        """
+        inputs, given = self._inputs_and_dtype(X)
         codes = task_codes(task, len(inputs), self.tasks_)
         decoded: np.ndarray | None = None
         for i, network in enumerate(self.networks_.values()):
@@ -318,7 +329,11 @@ class SeedGated(GatingParameters, LabelledEstimator):
                 if decoded is None:
                     decoded = np.empty((len(codes), *part.shape[1:]), part.dtype)
                 decoded[rows] = part
-        return self._placed(decode(np.empty((0, 1))) if decoded is None else decoded, X)
+        if decoded is None:
+            decoded = decode(np.empty((0, self._targets.n_outputs)))
+        if reals:
+            decoded = decoded.astype(self._result_dtype(given), copy=False)
+        return self._placed(decoded, X)
 
     def decision_function(self, X: Any, task: Any = None) -> Array:
         """Return the logits of each sample, on the scaffold of its task.
@@ -332,6 +347,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         Returns
         -------
         ndarray of float64, shape (n_samples,) for two classes, else (n_samples, n_classes)
+            float32 if X is.
 
         Raises
         ------
@@ -346,17 +362,20 @@ class SeedGated(GatingParameters, LabelledEstimator):
         `X` and `task` are as in :meth:`decision_function`. A label that is neither a class of the
         sample's task nor the out-of-class label means that the sample does not belong to the task.
         """
-        return self._decoded_of_tasks(X, task, self._predictions)
+        return self._decoded_of_tasks(X, task, self._predictions, reals=False)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self._targets.decode(outputs)
 
     def predict_log_proba(self, X: Any, task: Any = None) -> Array:
-        """Return log probabilities, float64, shape (n_samples, n_classes)."""
+        """Return log probabilities, shape (n_samples, n_classes), float32 if X is, else float64."""
         return self._decoded_of_tasks(X, task, self._log_probabilities)
 
     def predict_proba(self, X: Any, task: Any = None) -> Array:
-        """Return probabilities, float64, shape (n_samples, n_classes), in order of `classes_`."""
+        """Return probabilities, shape (n_samples, n_classes), in order of `classes_`.
+
+        They are float32 if X is, else float64.
+        """
         log_p = self.predict_log_proba(X, task)
         return array_module(log_p).exp(log_p)
 
