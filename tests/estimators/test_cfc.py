@@ -329,3 +329,19 @@ def test_a_checkpoint_continues_with_the_same_bits(data, tmp_path, monkeypatch):
     assert path.exists()
     resumed = classifier().fit(X, y, checkpoint=path, times=times)
     np.testing.assert_array_equal(resumed.network_.theta, whole.network_.theta)
+
+
+def test_an_evaluation_set_is_recorded_and_a_callback_ends_training():
+    X, times, y = irregular()
+    held_out = irregular_series(X[40:], times[40:])
+    model = classifier(max_iter=9)
+    model.fit(
+        X[:40],
+        y[:40],
+        times=times[:40],
+        eval_set=(held_out, y[40:]),
+        callback=lambda end: end.epoch == 3,
+    )
+    assert len(model.history_["validation_score"]) == model.n_iter_ < 9
+    score = model.score(X[40:], y[40:], times=times[40:])
+    assert model.history_["validation_score"][-1] == pytest.approx(score)

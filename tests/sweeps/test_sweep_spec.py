@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sweep_tools import KINDS, small
 
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol, protocol_for
+from deepreservoir.experiments.comparisons.protocol import table_protocol
 from deepreservoir.scaffold import PAPER_FAMILIES
 from deepreservoir.sweeps import Figure, Published, Sweep, read_sweep
 
@@ -106,7 +107,7 @@ def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared
     sweep = declared(text)
     assert sweep.dataset == str(tmp_path / "data" / "rows.csv")
     assert (sweep.target, sweep.data_digest) == ("y", hashlib.sha256(rows).hexdigest())
-    assert sweep.protocol == Protocol()
+    assert sweep.protocol == table_protocol()
     (tmp_path / "data" / "rows.csv").write_bytes(rows + b"3,4\n")
     assert declared(text).digest() != sweep.digest()
 
@@ -134,7 +135,7 @@ def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared
         (GRID + ROWS + "scor = 1", ["'scor'", "[published.rows]", "score"]),
         (GRID + "[published]\nsource = ''\nsauce = 1", ["'sauce'", "[published]", "source"]),
         # Values.
-        ("dataset = 'nope'\n" + GRID, ["digits, mnist", "nope"]),
+        ("dataset = 'nope'\n" + GRID, ["digits, friedman1, mnist", "nope"]),
         ("dataset = 3\n" + GRID, ["dataset", "3"]),
         ("dataset = 'made.toml'\n" + GRID, ["target = COLUMN"]),
         ("dataset = 'made.toml'\ntarget = 3\n" + GRID, ["target = COLUMN", "3"]),

@@ -84,6 +84,9 @@ class Timed(BaseEstimator):
         sample_weight: Any = None,
         checkpoint: Any = None,
         times: Any = None,
+        *,
+        eval_set: Any = None,
+        callback: Any = None,
     ) -> Self:
         """Train on series and their targets.
 
@@ -104,6 +107,14 @@ class Timed(BaseEstimator):
 optional
             Times of the steps, increasing within each series: numbers in any unit, or dates, which
             are converted to seconds. By default the indices of DataFrames, and otherwise 0, 1, ...
+        eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
+            Held-out series whose loss and score are recorded after every epoch, in `history_`.
+            With `early_stopping`, they take the place of the part of X that is held out otherwise.
+            Series with times of their own are given by :func:`deepreservoir.irregular_series`.
+        callback : callable, optional
+            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
+            ends if it returns True or raises StopIteration. If it raises another exception, the
+            model keeps what was trained, and the exception is raised.
 
         Returns
         -------
@@ -112,9 +123,11 @@ optional
         Warns
         -----
         UserWarning
-            If Ctrl-C ended training early; the model is usable.
+            If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        return super().fit(timed(X, times), y, sample_weight, checkpoint)
+        return super().fit(
+            timed(X, times), y, sample_weight, checkpoint, eval_set=eval_set, callback=callback
+        )
 
     def predict(self, X: Any, times: Any = None) -> Array:
         """Return the prediction for each series.
