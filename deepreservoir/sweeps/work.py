@@ -17,6 +17,7 @@ import numpy as np
 from ..backend import resolve_device
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
+from ..experiments.budget import given_epochs
 from ..experiments.comparisons import arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
@@ -62,7 +63,7 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
     products, and records must not depend on the machine. Runs are executed one at a time, because
     the thread limit applies to the whole process and would be lifted when the first run ends.
     """
-    with _ONE_AT_A_TIME, limited(1):
+    with _ONE_AT_A_TIME, limited(1), given_epochs():
         task = replace(task_of(assignment.sweep), device=resolve_device(assignment.device))
         try:
             return _together(task, assignment.runs)

@@ -195,6 +195,13 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
+        message = refusal(capsys, "ranks.toml", "--out", "o")
+        assert "--out o cannot be written to: no space left on device" in message
+    assert not (here / "o").exists()
+    # A disk that is full only after it was checked:
+    monkeypatch.setattr("deepreservoir.cli.sweep.check_folder", lambda folder: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
         assert "sweep.json: No space left on device" in refusal(capsys, "ranks.toml", "--out", "o")
     Folder(here / "o", read_sweep(here / "ranks.toml"))
     monkeypatch.setattr(os, "fsync", full)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Integral
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
-from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from ...backend import resolve_device
@@ -17,6 +15,7 @@ from ...choices import DeviceName
 from ...datasets import Dataset, load_dataset
 from ...estimators import estimator_named
 from ...scaffold import check_seed
+from ..budget import given_epochs
 from ..threads import suitable_threads
 from . import arms as arm
 from .arms import ARMS, LEFT_OUT, Record, Task
@@ -246,12 +245,10 @@ def compare(
 
     try:
         with (
-            warnings.catch_warnings(),
+            given_epochs(),
             suitable_threads(data),
             tqdm(planned.runs, desc=data.name, unit="run", disable=not verbose) as progress,
         ):
-            # The protocol gives all arms the same number of epochs, enough for them or not.
-            warnings.simplefilter("ignore", ConvergenceWarning)
             for name, run in progress:
                 progress.set_postfix_str(name)
                 records.extend(run())
