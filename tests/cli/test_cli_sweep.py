@@ -205,8 +205,10 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
         assert "sweep.json: No space left on device" in refusal(capsys, "ranks.toml", "--out", "o")
     Folder(here / "o", read_sweep(here / "ranks.toml"))
     monkeypatch.setattr(os, "fsync", full)
-    message = refusal(capsys, "ranks.toml", "--out", "o")
-    assert "records.jsonl: No space left on device; start the sweep again to continue" in message
+    assert run("sweep", "ranks.toml", "--out", "o") == 1
+    shown = capsys.readouterr()
+    assert "records.jsonl: No space left on device; start the sweep again to continue" in shown.err
+    assert shown.out.startswith("| arm ")  # the runs that were recorded
 
 
 # Stopped -------------------------------------------------------------------------------
