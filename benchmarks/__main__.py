@@ -19,8 +19,10 @@ from . import (
     echo,
     files,
     forecasting,
+    graph_speed,
     memory,
     mnist,
+    molecules,
     seed_gating,
     series,
     sklearn_mlp,
@@ -85,6 +87,47 @@ def _run_declared(ctx: click.Context, task: str, workers: int, out: Path) -> Non
     except (DatasetUnavailable, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {out / task}")
+
+
+@main.command("graphs")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def graphs_command(rounds: int, out: Path) -> None:
+    """Time epochs of a GCN on Cora and a GIN on MolHIV against PyTorch, with two threads."""
+    figures: dict[str, Any] = {"rounds": rounds, "threads": graph_speed.THREADS, "races": {}}
+    for name, run in (("gcn", graph_speed.gcn), ("gin", graph_speed.gin)):
+        try:
+            race = run(rounds)
+        except DatasetUnavailable as error:
+            raise click.ClickException(str(error)) from error
+        figures["races"][name] = race
+        click.echo(f"\n{name}")
+        for contender, seconds in race["median_seconds"].items():
+            click.echo(f"  {contender:28} {1e3 * seconds:10.2f} ms per epoch")
+        for pair in race["ratios"]:
+            target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
+            click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
+    click.echo(f"Wrote {store('graphs', figures, out, ('torch',))}")
+
+
+@main.command("molhiv")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--arm",
+    "arms",
+    type=click.Choice(list(molecules.ARMS)),
+    multiple=True,
+    help="An arm to run; all by default.",
+)
+@_out
+def molhiv_command(seeds: int, epochs: int, arms: tuple[str, ...], out: Path) -> None:
+    """Score networks on MolHIV after every epoch, on the validation and on the test set."""
+    try:
+        figures = molecules.run(seeds, arms or tuple(molecules.ARMS), epochs, click.echo)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {store('molhiv_epochs', figures, out)}")
 
 
 @main.command("speed")

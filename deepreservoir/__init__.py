@@ -21,6 +21,13 @@ _PUBLIC = {
     "ForecastDisplay": "displays",
     "LossCurveDisplay": "displays",
     "RankCurveDisplay": "displays",
+    "GCNClassifier": "estimators",
+    "GCNConfig": "models",
+    "GINClassifier": "estimators",
+    "GINConfig": "models",
+    "GINRegressor": "estimators",
+    "Graph": "inputs",
+    "Nodes": "inputs",
     "RankSearch": "search",
     "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
@@ -96,6 +103,9 @@ if TYPE_CHECKING:
     from .estimators import DeepReservoirRegressor as DeepReservoirRegressor
     from .estimators import EchoStateClassifier as EchoStateClassifier
     from .estimators import EchoStateRegressor as EchoStateRegressor
+    from .estimators import GCNClassifier as GCNClassifier
+    from .estimators import GINClassifier as GINClassifier
+    from .estimators import GINRegressor as GINRegressor
     from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import Targets as Targets
@@ -104,8 +114,10 @@ if TYPE_CHECKING:
     from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
     from .inputs import Batch as Batch
+    from .inputs import Graph as Graph
     from .inputs import Inputs as Inputs
     from .inputs import IrregularSeries as IrregularSeries
+    from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
     from .inputs import Target as Target
     from .inputs import irregular_series as irregular_series
@@ -120,6 +132,8 @@ if TYPE_CHECKING:
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
     from .models import CfCConfig as CfCConfig
+    from .models import GCNConfig as GCNConfig
+    from .models import GINConfig as GINConfig
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import architecture as architecture

@@ -193,7 +193,7 @@ class Passes:
     def product_bytes(self, inputs: Inputs) -> int:
         """Return the number of bytes of :meth:`frozen_products`; 0 if there are none."""
         widths = self.body.frozen_widths().values()
-        return len(inputs) * sum(widths) * self.dtype.itemsize
+        return inputs.n_product_rows * sum(widths) * self.dtype.itemsize
 
     def frozen_products(self, inputs: Inputs) -> dict[str, Array]:
         """Return the products of all inputs with the frozen weights that read them, by path.
@@ -204,11 +204,11 @@ class Passes:
 
         Returns
         -------
-        dict of str to array, shape (n, width)
+        dict of str to array, shape (inputs.n_product_rows, width)
         """
         xp = device_module(self.device)
         products = {
-            path: xp.empty((len(inputs), width), self.dtype)
+            path: xp.empty((inputs.n_product_rows, width), self.dtype)
             for path, width in self.body.frozen_widths().items()
         }
         if products:

@@ -35,6 +35,7 @@ PYTHON_PAGES = (
     "reservoirs",
     "series",
     "models",
+    "graphs",
     "seed_gating",
     "ranks",
     "analysis",

@@ -178,7 +178,8 @@ def cost_of(
     twin = _twin(network)
     widths = network.body.frozen_widths() if projected and epochs > 1 else {}
     n_trained, n_frozen = network.n_trained, network.n_scaffold
-    n_dense, theta_bytes = ParamSet(twin.slots()).size, int(network.theta.nbytes)
+    n_dense = ParamSet(slot for slot in twin.slots() if slot.trained).size
+    theta_bytes = int(network.theta.nbytes)
     return Cost(
         n_trained=n_trained,
         n_frozen=n_frozen,

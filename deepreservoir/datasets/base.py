@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,8 +19,9 @@ class Dataset:
     Attributes
     ----------
     name : str
-    X_train, X_test : ndarray of float32, shape (n, n_features), or IrregularSeries
-        Scaled, ready for a network; series are scaled by their estimators.
+    X_train, X_test : ndarray of float32, shape (n, n_features), or other samples
+        Scaled, ready for a network: an IrregularSeries, which its estimators scale, Nodes, or a
+        list of Graph.
     y_train, y_test : ndarray, shape (n,)
         Labels, or numeric values for a regression.
     task : {"classification", "regression"}
@@ -28,6 +30,8 @@ class Dataset:
     metric : {"accuracy", "r2", "roc_auc"}, optional
         What held-out rows are scored by; ``"roc_auc"``, the area under the ROC curve, is for two
         classes. By default accuracy, or R^2 for a regression.
+    features : callable, optional
+        From X to a table (n, n_features), for references that read one. By default X is a table.
     """
 
     name: str
@@ -38,10 +42,16 @@ class Dataset:
     task: Literal["classification", "regression"] = "classification"
     image_shape: tuple[int, int] | None = None
     metric: Literal["accuracy", "r2", "roc_auc"] | None = None
+    features: Callable[[Any], np.ndarray] | None = None
 
     @property
     def n_features(self) -> int:
-        return int(self.X_train.shape[1])
+        X = self.X_train if self.features is None else self.table(self.X_train[:1])
+        return int(X.shape[1])
+
+    def table(self, X: Any) -> np.ndarray:
+        """Return samples as a table, shape (n, n_features)."""
+        return np.asarray(X if self.features is None else self.features(X))
 
     @property
     def scored_by(self) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.datasets import load_digits, make_friedman1
 
 from .base import Dataset, split_dataset, standardised
+from .citations import cora, cora_60_20_20
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
+from .molecules import molhiv, molhiv_8000
+from .ogb import arxiv
 from .physionet2012 import physionet2012, physionet2012_minutes
+from .planetoid import planetoid
 
 
 def _digits() -> Dataset:
@@ -62,6 +67,13 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "fashion_mnist": _idx(FASHION_MNIST, 0.2860, 0.3530),
     "physionet2012": physionet2012,
     "physionet2012_minutes": physionet2012_minutes,
+    "cora": cora,
+    "cora_60_20_20": cora_60_20_20,
+    "citeseer": partial(planetoid, "citeseer"),
+    "pubmed": partial(planetoid, "pubmed"),
+    "arxiv": arxiv,
+    "molhiv": molhiv,
+    "molhiv_8000": molhiv_8000,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -73,7 +85,8 @@ def load_dataset(name: str) -> Dataset:
     Parameters
     ----------
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
-"physionet2012_minutes"}
+"physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
+"arxiv", "molhiv", "molhiv_8000"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -82,7 +95,14 @@ def load_dataset(name: str) -> Dataset:
         against a pinned SHA-256. ``physionet2012`` (48 hours of 3,996 patients in intensive care,
         as hourly means, and who died) is searched for in the same places, but never downloaded;
         ``physionet2012_minutes`` has all distinct times. Their X are
-        :class:`deepreservoir.IrregularSeries`.
+        :class:`deepreservoir.IrregularSeries`. ``cora`` (2,708 papers, the words in
+        them and the citations between them) is searched for in the same places, with the public
+        split or with 60 % of the labels; its X are :class:`deepreservoir.Nodes`. ``molhiv`` (41,127
+        molecules, of which 1,443 inhibit HIV) has the scaffold split of OGB, whole or with 8,000
+        of the training molecules; its X are lists of :class:`deepreservoir.Graph`, and its score
+        is the area under the ROC curve. ``citeseer`` and ``pubmed`` are read from the files of
+        Planetoid (``planetoid/ind.citeseer.x`` and so on), ``arxiv`` from the CSV files of
+        ogbn-arxiv (``ogbn_arxiv/raw/edge.csv.gz`` and so on), where they are on this machine.
 
     Returns
     -------

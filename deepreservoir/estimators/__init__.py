@@ -11,6 +11,8 @@ from .cfc_features import CfCFeatures
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
+from .graph_convolution import GCNClassifier
+from .graph_isomorphism import GINClassifier, GINRegressor
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .predicting_many import predict_many
 
@@ -26,6 +28,9 @@ __all__ = [
     "DeepReservoirRegressor",
     "EchoStateClassifier",
     "EchoStateRegressor",
+    "GCNClassifier",
+    "GINClassifier",
+    "GINRegressor",
     "Indicators",
     "Labels",
     "Numbers",

@@ -1,19 +1,28 @@
 """The data that networks read: readers, inputs and batches."""
 
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
+from .graph import Graph
+from .graph_batches import GraphInputs, GraphReader
 from .irregular_series import IrregularSeries, irregular_series
 from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
+from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
 
 __all__ = [
     "CHUNK_BYTES",
     "CHUNK_ROWS",
     "Batch",
+    "Graph",
+    "GraphInputs",
+    "GraphReader",
     "Index",
     "Inputs",
     "IrregularSeries",
     "IrregularSeriesInputs",
     "IrregularSeriesReader",
+    "NodeInputs",
+    "NodeReader",
+    "Nodes",
     "Reader",
     "Table",
     "TableReader",

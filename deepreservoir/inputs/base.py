@@ -118,6 +118,11 @@ class Inputs(ABC):
         """Whether `take` expects its index on the device."""
         return True
 
+    @property
+    def n_product_rows(self) -> int:
+        """Number of rows of a product with all inputs, by default one per sample."""
+        return len(self)
+
     def product_rows(self, index: Any) -> Any:
         """Return the rows of a product with all inputs that belong to the samples at `index`."""
         return index

@@ -11,11 +11,16 @@ from .base import (
     as_rows,
     like_rows,
 )
+from .batch_norm import BatchNorm
 from .cfc import CfC
 from .composite import Recompute, Residual, Sequential
 from .dense import AdaptedDense, Adapter, Dense
+from .embedding import CategoryEmbedding
+from .gin import GINConvolution
+from .graph import Aggregate, NodeDense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
+from .pooling import GraphPooling
 
 __all__ = [
     "ACTIVATIONS",
@@ -23,11 +28,17 @@ __all__ = [
     "Activation",
     "AdaptedDense",
     "Adapter",
+    "Aggregate",
+    "BatchNorm",
+    "CategoryEmbedding",
     "CfC",
     "Dense",
+    "GINConvolution",
+    "GraphPooling",
     "Layer",
     "LayerNorm",
     "MultiplyAdds",
+    "NodeDense",
     "Pass",
     "Recompute",
     "Residual",

@@ -11,6 +11,8 @@ from .base import (
     from_plain,
 )
 from .cfc import CfCConfig
+from .gcn import GCNConfig
+from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "HEADS",
     "SCALINGS",
     "CfCConfig",
+    "GCNConfig",
+    "GINConfig",
     "MLPConfig",
     "NetworkConfig",
     "architecture",

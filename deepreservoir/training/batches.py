@@ -128,7 +128,8 @@ class ShuffledBatches:
         batch = inputs.take(on_device if inputs.takes_device_index else index, step)
         target = data.take_target(data.y, on_device, batch, data.weights)
         rows = inputs.product_rows(on_device)
-        chosen = {path: take_rows(product, rows) for path, product in products.items()}
+        whole = isinstance(rows, slice)
+        chosen = {p: x[rows] if whole else take_rows(x, rows) for p, x in products.items()}
         return TrainingBatch(index, batch, target, chosen)
 
 

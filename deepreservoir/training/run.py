@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import scipy.sparse
 
 from ..backend import Array, array_module, to_device, to_host
 from ..layers import Pass, Step
@@ -397,7 +398,10 @@ class Run:
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
-        largest = float(array_module(x).abs(x).max()) if x.size else 0.0
+        # Codes are not scaled, and of a CSR matrix only the entries.
+        values = x.data if scipy.sparse.issparse(x) else x
+        real = values.size and values.dtype.kind == "f"
+        largest = float(array_module(values).abs(values).max()) if real else 0.0
         if largest > 100:
             remedy = (
                 "Solver produced non-finite parameter weights. The input data may contain large "

@@ -135,6 +135,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
 
+    def _training_parameters(self) -> dict[str, Any]:
+        """Return the parameters as training takes them, with this class's values for "auto"."""
+        return self.get_params(deep=False)
+
     # Fitting ----------------------------------------------------------------------------
 
     def _read(
@@ -293,7 +297,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         return self
 
     def _merged_if_one_batch(self, data: Data, config: NetworkConfig) -> Data:
-        one_batch = len(data) <= batch_size_of(self.get_params(deep=False))
+        one_batch = len(data) <= batch_size_of(self._training_parameters())
         return merged(data) if one_batch and config.merges_samples else data
 
     def _seeds(self, checkpoint: Checkpoint | None) -> tuple[int, int, int]:
@@ -363,7 +367,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
 
     def _training(self, fit: Fit, products: FrozenProducts | None) -> Training:
         """Return the training of a fit; `products` are those of the held-out samples."""
-        params = self.get_params(deep=False)
+        params = self._training_parameters()
         steps = -(-len(fit.data) // batch_size_of(params))
         config = fit.network.config
         plan = make_plan(

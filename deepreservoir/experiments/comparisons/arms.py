@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -173,6 +173,17 @@ class Task:
         """Whether the samples are series rather than rows of a table."""
         return isinstance(self.data.X_train, IrregularSeries)
 
+    def as_table(self) -> Task:
+        """Return the task with its samples as a table, for references that read one.
+
+        Series stay as they are: their references read series.
+        """
+        data = self.data
+        if self.of_series:
+            return self
+        X_train, X_test = data.table(data.X_train), data.table(data.X_test)
+        return replace(self, data=replace(data, X_train=X_train, X_test=X_test, features=None))
+
     def fit(self, model: Any) -> Cost:
         with measured() as cost:
             model.fit(self.data.X_train, self.data.y_train)
@@ -300,9 +311,10 @@ def random_features(task: Task, seed: int) -> Record:
         model: Any = UntrainedStates(task.parameters(), readout, seed)
     else:
         model = _RandomFeatures(task, seed)
-    cost = task.fit(model)
+    table = task.as_table()
+    cost = table.fit(model)
     trained = model.readout.coef_.size + np.size(model.readout.intercept_)
-    return task.record("random_features", None, seed, model, cost, trained, True)
+    return table.record("random_features", None, seed, model, cost, trained, True)
 
 
 class _RowByRow:
@@ -360,6 +372,7 @@ def linear(task: Task, seed: int) -> Record:
     with warnings.catch_warnings():
         # After 200 iterations it is a sufficient reference; the documentation states the limit.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        cost = task.fit(model)
+        table = task.as_table()
+        cost = table.fit(model)
     trained = model.coef_.size + np.size(model.intercept_)
-    return task.record("linear", None, seed, model, cost, trained, False)
+    return table.record("linear", None, seed, model, cost, trained, False)

@@ -104,6 +104,42 @@ PHYSIONET = Protocol(
     others=(("clip", 5.0), ("class_weight", "balanced"), ("scoring", "roc_auc")),
 )
 
+#: The protocol of citation graphs: every step uses all labels, and the last weights are kept.
+CITATIONS = Protocol(
+    hidden_layer_sizes=(64,),
+    max_iter=150,
+    learning_rate_init=1e-2,
+    weight_decay=5e-4,
+    batch_size="auto",
+    dropout=0.5,
+    others=(("optimizer", "adam"), ("batch_norm", False)),
+)
+
+#: The protocol of OGBN-Arxiv, which is that of OGB's reference and of the paper.
+ARXIV = CITATIONS.changed(
+    hidden_layer_sizes=(256, 256),
+    max_iter=500,
+    schedule="constant",
+    weight_decay=0.0,
+    batch_norm=True,
+)
+
+#: The protocol of MolHIV, reduced in width and depth.
+MOLECULES = Protocol(
+    max_iter=10,
+    learning_rate_init=1e-3,
+    schedule="constant",
+    weight_decay=0.0,
+    batch_size=64,
+    dropout=0.2,
+    others=(
+        ("width", 64),
+        ("depth", 3),
+        ("node_categories", (119, 5, 12, 12, 10, 6, 6, 2, 2)),
+        ("edge_categories", (5, 6, 2)),
+    ),
+)
+
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
     "friedman1": Protocol(max_iter=40),
@@ -111,6 +147,13 @@ _PROTOCOLS = {
     "fashion_mnist": MNIST_MEDIUM,
     "physionet2012": PHYSIONET,
     "physionet2012_minutes": PHYSIONET,
+    "cora": CITATIONS,
+    "cora_60_20_20": CITATIONS,
+    "citeseer": CITATIONS,
+    "pubmed": CITATIONS,
+    "arxiv": ARXIV,
+    "molhiv": MOLECULES,
+    "molhiv_8000": MOLECULES,
 }
 
 

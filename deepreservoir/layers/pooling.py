@@ -1,0 +1,53 @@
+"""Pooling of the nodes of each graph into one row."""
+
+from __future__ import annotations
+
+from ..backend import Array, array_module
+from ..kernels.sparse import row_maxima
+from .base import INFERENCE, Cache, Layer, Pass
+from .multiply_adds import MultiplyAdds
+
+POOLINGS = ("mean", "sum", "max")
+
+
+class GraphPooling(Layer):
+    """Mean, sum or maximum over the nodes of each graph: (N, d) -> (G, d); empty graphs give zeros.
+
+    It reads the side array ``graphs``, a CSR matrix (G, N) of ones. Nodes that share a maximum
+    share its gradient.
+
+    Parameters
+    ----------
+    kind : {"mean", "sum", "max"}
+    """
+
+    reads = ("graphs",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        graphs = on.side["graphs"]
+        if self.kind == "max":
+            y = row_maxima(x, graphs.indptr)
+            return y, (graphs, x, y) if on.training else None
+        y = graphs @ x
+        counts = None
+        if self.kind == "mean":
+            xp = array_module(x)
+            counts = xp.maximum(graphs.indptr[1:] - graphs.indptr[:-1], 1).astype(x.dtype)[:, None]
+            y /= counts
+        return y, (graphs, counts) if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        if self.kind == "max":
+            graphs, x, y = cache
+            largest = (x == graphs.T @ y).astype(dy.dtype)  # (N, d)
+            ties = array_module(x).maximum(graphs @ largest, 1)
+            return largest * (graphs.T @ (dy / ties))
+        graphs, counts = cache
+        return graphs.T @ (dy if counts is None else dy / counts)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()

@@ -1,0 +1,220 @@
+"""Data sets of graphs: Cora, MolHIV, and files that users have."""
+
+import csv
+import gzip
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from deepreservoir import load_dataset
+from deepreservoir.datasets import DatasetUnavailable, molecules, ogb, planetoid
+from deepreservoir.datasets.molecules import read_smiles, scaffold_split
+from deepreservoir.experiments import protocol_for
+
+DATA = Path(os.environ.get("DEEPRESERVOIR_DATA", "/nowhere"))
+HIV = DATA / "molhiv" / "HIV.csv.gz"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of data, and no cache."""
+    monkeypatch.setenv("DEEPRESERVOIR_DATA", str(tmp_path))
+    monkeypatch.setattr("deepreservoir.datasets.local_files.cache_folder", lambda: tmp_path / "c")
+    return tmp_path
+
+
+@pytest.mark.skipif(not (DATA / "planetoid" / "cora.npz").is_file(), reason="needs cora.npz")
+def test_cora():
+    public, larger = load_dataset("cora"), load_dataset("cora_60_20_20")
+    assert (len(public.X_train), len(public.X_test), public.n_features) == (140, 1000, 1433)
+    assert np.bincount(public.y_train).tolist() == [20] * 7
+    assert (len(larger.X_train), len(larger.X_test)) == (1624, 542)
+    assert not np.intersect1d(larger.X_train.index, larger.X_test.index).size
+    assert public.X_train.adjacency.nnz == 10_556
+    assert protocol_for("cora").batch_size == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("cora", "cora.npz"),
+        ("citeseer", "ind.citeseer.x"),
+        ("arxiv", "raw/edge.csv.gz"),
+        ("molhiv", "molhiv_graphs.npz"),
+    ],
+)
+def test_missing_files_are_named(folder, name, file):
+    with pytest.raises(DatasetUnavailable, match=rf"{name} is not on this machine.*{file}"):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("cora", "planetoid/cora.npz"), ("molhiv", "molhiv/molhiv_graphs.npz")]
+)
+def test_other_bytes_are_refused(folder, name, path):
+    (folder / path).parent.mkdir()
+    (folder / path).write_bytes(b"something else")
+    with pytest.raises(DatasetUnavailable, match=r"not contain the published data.*SHA-256"):
+        load_dataset(name)
+
+
+# Molecules ------------------------------------------------------------
+
+
+def test_the_features_of_ethanol_and_others():
+    pytest.importorskip("rdkit")
+    ethanol, ion, alkene = read_smiles(["CCO", "[Na+].[Cl-]", "C/C=C/C"])
+    assert ethanol.x.tolist() == [
+        [5, 0, 4, 5, 3, 0, 2, 0, 0],
+        [5, 0, 4, 5, 2, 0, 2, 0, 0],
+        [7, 0, 2, 5, 1, 0, 2, 0, 0],
+    ]
+    assert ethanol.edges.tolist() == [[0, 1, 1, 2], [1, 2, 0, 1]]
+    assert ethanol.edge_attr.tolist() == [[0, 0, 0]] * 4
+    assert (ion.n_nodes, ion.n_edges, ion.edge_attr.shape) == (2, 0, (0, 3))
+    assert ion.x[:, 3].tolist() == [6, 4]
+    assert alkene.edge_attr[1].tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("text", ["CC(", "", None, "C1CC"])
+def test_a_molecule_that_cannot_be_read_is_named_by_its_row(text):
+    pytest.importorskip("rdkit")
+    with pytest.raises(ValueError, match="row 2 must be the SMILES of a molecule"):
+        read_smiles(["CC", "O", text])
+
+
+def test_scaffolds_stay_together():
+    pytest.importorskip("rdkit")
+    smiles = ["c1ccccc1" + "C" * k for k in range(8)] + ["C1CCCCC1C", "CCO"]
+    split = scaffold_split(smiles)
+    assert split["train"].tolist() == list(range(8))
+    assert sorted(np.concatenate(list(split.values())).tolist()) == list(range(10))
+
+
+@pytest.mark.skipif(not HIV.is_file(), reason="needs HIV.csv.gz and molhiv_graphs.npz")
+def test_smiles_give_the_graphs_of_molhiv():
+    pytest.importorskip("rdkit")
+    graphs, y, split = molecules.molhiv_graphs()
+    with gzip.open(HIV, "rt") as file:
+        rows = list(csv.DictReader(file))
+    chosen = np.random.default_rng(0).choice(len(graphs), 150, replace=False)
+    for found, i in zip(read_smiles(rows[i]["smiles"] for i in chosen), chosen, strict=True):
+        assert found == graphs[i]
+    sizes = {name: (len(index), int(y[index].sum())) for name, index in split.items()}
+    assert sizes == {"train": (32_901, 1_232), "valid": (4_113, 81), "test": (4_113, 130)}
+    reduced = molecules.reduced_training(y, split["train"])
+    assert (len(reduced), int(y[reduced].sum())) == (8_000, 1_232)
+    counts = molecules.atom_counts(graphs[:2])
+    assert counts.sum(axis=1).tolist() == [9 * graph.n_nodes for graph in graphs[:2]]
+
+
+# Files of Planetoid ------------------------------------------------------------
+
+
+def write_planetoid(folder, **changes):
+    """Write a graph of 6 nodes; the last two are for the test, in another order."""
+    x = scipy.sparse.csr_matrix(np.eye(6, 3, dtype=np.float32))
+    labels = np.eye(2, dtype=np.int32)[[0, 1, 0, 1, 0, 1]]
+    parts = {
+        "x": x[:2],
+        "y": labels[:2],
+        "allx": x[:4],
+        "ally": labels[:4],
+        "tx": x[[5, 4]],
+        "ty": labels[[5, 4]],
+        "graph": {0: [1, 1, 0], 1: [0], 4: [5], 5: [4], 2: [3], 3: [2]},
+    }
+    (folder / "planetoid").mkdir(exist_ok=True)
+    for name, value in (parts | changes).items():
+        path = folder / "planetoid" / f"ind.citeseer.{name}"
+        path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol=3))
+    (folder / "planetoid" / "ind.citeseer.test.index").write_text("5\n4\n")
+    return x, labels.argmax(axis=1)
+
+
+def test_planetoid(folder):
+    x, y = write_planetoid(folder)
+    graph = planetoid.read_planetoid("citeseer")
+    assert (graph.features != x).nnz == 0
+    assert graph.y.tolist() == y.tolist()
+    assert graph.adjacency.toarray().sum() == 6
+    assert (graph.train.tolist(), graph.test.tolist()) == ([0, 1], [4, 5])
+    assert len(load_dataset("citeseer").X_test) == 2
+
+
+class _Attack:
+    def __reduce__(self):
+        return os.mkdir, ("attacked",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"graph": _Attack()}, r"names posix.mkdir|names nt.mkdir"),
+        ({"x": b"not a pickle"}, "not a file of Planetoid"),
+        ({"y": "words"}, "holds a str"),
+        ({"ally": np.array([{}], object)}, "not a file of Planetoid"),
+    ],
+)
+def test_a_pickle_that_names_anything_else_is_refused(folder, monkeypatch, changes, words):
+    monkeypatch.chdir(folder)
+    write_planetoid(folder, **changes)
+    with pytest.raises(DatasetUnavailable, match=words):
+        planetoid.read_planetoid("citeseer")
+    assert not (folder / "attacked").exists()
+
+
+def test_a_large_pickle_is_not_read(folder, monkeypatch):
+    write_planetoid(folder)
+    monkeypatch.setattr(planetoid, "_MAX_BYTES", 20)
+    with pytest.raises(DatasetUnavailable, match="at most 20 bytes"):
+        planetoid.read_planetoid("citeseer")
+
+
+# Files of OGBN-Arxiv ------------------------------------------------------------
+
+
+def write_arxiv(folder, monkeypatch, **changes):
+    tables = {
+        "raw/edge.csv.gz": "0,1\n1,0\n2,1\n2,2\n",
+        "raw/node-feat.csv.gz": "0.5,1\n1,2\n-1,0.25\n",
+        "raw/node-label.csv.gz": "0\n1\n0\n",
+        "split/time/train.csv.gz": "0\n1\n",
+        "split/time/valid.csv.gz": "2\n",
+        "split/time/test.csv.gz": "2\n",
+    } | changes
+    shapes = {"raw/edge.csv.gz": (4, 2), "raw/node-feat.csv.gz": (3, 2)}
+    shapes |= {"raw/node-label.csv.gz": (3, 1), "split/time/train.csv.gz": (2, 1)}
+    shapes |= {"split/time/valid.csv.gz": (1, 1), "split/time/test.csv.gz": (1, 1)}
+    monkeypatch.setattr(ogb, "_SHAPES", shapes)
+    for name, text in tables.items():
+        path = folder / "ogbn_arxiv" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()))
+
+
+def test_arxiv(folder, monkeypatch):
+    write_arxiv(folder, monkeypatch)
+    data = load_dataset("arxiv")
+    assert data.X_train.adjacency.toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
+    assert np.asarray(data.X_test).tolist() == [[-1, 0.25]]
+    assert (data.y_train.tolist(), data.y_test.tolist()) == ([0, 1], [0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"raw/edge.csv.gz": "0,1\n"}, r"shape \(4, 2\); found a table of shape \(1, 2\)"),
+        ({"raw/edge.csv.gz": "0,1\n1,0\n2,1\n2,9\n"}, "nodes in edge.csv.gz of arxiv.*0 to 9"),
+        ({"raw/node-label.csv.gz": "1" * 999}, "more than 96 bytes"),
+        ({"raw/node-label.csv.gz": "a\nb\nc\n"}, "CSV table"),
+    ],
+)
+def test_other_tables_are_refused(folder, monkeypatch, changes, words):
+    write_arxiv(folder, monkeypatch, **changes)
+    with pytest.raises(DatasetUnavailable, match=words):
+        load_dataset("arxiv")
