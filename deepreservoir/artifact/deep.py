@@ -152,7 +152,7 @@ def restore_estimator(
     device : {"cpu", "cuda"}
     """
     document = contents.document
-    saved = _mapping(document["fitted"], "fitted")
+    saved = _mapping(document.get("fitted", {}), "fitted")
     probe = cls().saved_targets(saved)
     types = {**FITTED, **probe.state_types, **class_types}
     model, fitted = restore_common(cls, document, types, device)

@@ -83,11 +83,11 @@ def materialise(model: Any) -> dict[str, np.ndarray]:
     >>> import numpy as np
     >>> from deepreservoir import DeepReservoirRegressor, materialise
     >>> X = np.random.default_rng(0).normal(size=(50, 3))
-    >>> model = DeepReservoirRegressor((16,), max_iter=5, random_state=0).fit(X, X[:, 0])
-    >>> w = materialise(model)
-    >>> [(name, array.shape) for name, array in w.items()]
-    [('layers.0.weight', (16, 3)), ('head.weight', (1, 16)), ('head.bias', (1,))]
-    >>> h = np.maximum(X @ w["layers.0.weight"].T, 0)
+    >>> model = DeepReservoirRegressor((16,), "relu", max_iter=5, random_state=0)
+    >>> w = materialise(model.fit(X, X[:, 0]))
+    >>> list(w)
+    ['layers.0.weight', 'layers.0.bias', 'head.weight', 'head.bias']
+    >>> h = np.maximum(X @ w["layers.0.weight"].T + w["layers.0.bias"], 0)
     >>> y = h @ w["head.weight"].T + w["head.bias"]
     >>> bool(np.allclose(y[:, 0], model.predict(X), atol=1e-5))
     True

@@ -79,12 +79,13 @@ def test_residual_layers_and_float64_are_read():
 
 
 def test_history_has_an_epoch_a_row_and_ends_at_the_model_as_it_is():
-    model = classifier(schedule="constant").fit(X, Y)
+    steady = {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.01, "ema_decay": None}
+    model = classifier(**steady).fit(X, Y)
     betas = betas_of(model)
     assert betas.history.shape == (4, 2)
     assert betas.history[-1].tolist() == betas.values.tolist() == list(model.betas_.values())
     assert len(np.unique(betas.history[:, 0])) == 4  # it moved every epoch
-    again = classifier(schedule="constant", max_iter=2).fit(X, Y)  # the same first epochs
+    again = classifier(**steady, max_iter=2).fit(X, Y)  # the same first epochs
     assert betas_of(again).values.tolist() == betas.history[1].tolist()
 
 
@@ -104,13 +105,13 @@ def test_partial_fit_adds_a_row_each():
 
 
 def test_history_goes_on_over_scaffolds_that_change():
-    betas = betas_of(classifier(resample="epoch").fit(X, Y))
+    betas = betas_of(classifier(resample="epoch", ema_decay=None).fit(X, Y))
     assert betas.history.shape == (4, 2)
     assert betas.history[-1].tolist() == betas.values.tolist()
 
 
 def test_history_of_a_head_alone_leaves_the_fixed_betas_out():
-    model = classifier(adapter="none", head="lora", rank=2).fit(X, Y)
+    model = classifier(adapter="none", head="lora", rank=2, ema_decay=None).fit(X, Y)
     betas = betas_of(model)
     assert betas.history.shape == (4, 1)
     assert betas.history[-1, 0] == betas.values[0] != 1.0

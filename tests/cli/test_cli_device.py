@@ -60,6 +60,7 @@ def reached(monkeypatch):
         seen.append(named.get("device", args[2] if len(args) > 2 else None))
         raise _Reached("computing")
 
+    monkeypatch.setattr("deepreservoir.cli.models.is_of_series", lambda model: False)
     for name in COMPUTES.values():
         monkeypatch.setattr(f"deepreservoir.cli.{name}", compute)
     return seen

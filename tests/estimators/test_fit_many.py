@@ -10,6 +10,7 @@ from sklearn.preprocessing import scale
 from target import host
 
 from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, fit_many, load, save
+from deepreservoir.experiments import Protocol
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
@@ -98,10 +99,11 @@ def test_a_resampled_model_predicts_is_saved_and_pickled(resample, tmp_path):
 @pytest.mark.long_in_the_shim
 def test_a_scaffold_that_stays_is_learned_best():
     """The paper's order, on digits: the more scaffolds change, the less is learned."""
+    protocol = Protocol(hidden_layer_sizes=(64, 32), max_iter=20, validation=True)
     scores = [
         np.mean([
             DeepReservoirClassifier(
-                (64, 32), rank=2, bias="paper", max_iter=20, resample=resample, random_state=seed
+                rank=2, resample=resample, random_state=seed, **protocol.parameters()
             ).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
             for seed in range(2)
         ])

@@ -370,5 +370,6 @@ def test_sparse_rows_are_searched_on_as_dense_ones_are():
 def test_the_subspace_dimension_stands_beside_on_demand():
     search = quick(deep(), ranks=[2]).fit(X, Y)
     assert not hasattr(search, "subspace_dimension_")
-    search = quick(deep(max_iter=20), ranks=[2], subspace=True).fit(X, Y)
+    plain = {"dropout": 0.0, "weight_decay": 0.0, "ema_decay": None, "activation": "relu"}
+    search = quick(deep(max_iter=20, **plain), ranks=[2], subspace=True).fit(X, Y)
     assert 1 <= search.subspace_dimension_ < search.baseline_["n_trained"]

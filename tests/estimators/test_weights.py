@@ -85,7 +85,7 @@ def test_a_sorted_stream_is_learned():
     assert streamed.score(far, Y) > 0.9
 
 
-def test_fit_still_needs_two_classes_after_partial_fit():
+def test_fit_forgets_the_classes_of_partial_fit():
     streamed = model().partial_fit(X[:5], Y[:5], classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="at least 2 classes"):
-        streamed.fit(X[:5], Y[:5])
+    assert len(np.unique(Y[:5])) == 1
+    assert streamed.fit(X[:5], Y[:5]).classes_.tolist() == [Y[0]]

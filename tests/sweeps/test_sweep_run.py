@@ -40,7 +40,7 @@ def counting(asked):
         (small(("learning_rate_init", (float("nan"),))), ["learning_rate_init = nan"]),
         (small(("storage", ("structured",))), ["storage = 'structured'", "normal"]),
         (small(max_iter=0), ["max_iter", "got 0"]),
-        (small(hidden_layer_sizes=8), ["hidden_layer_sizes"]),
+        (small(hidden_layer_sizes=0), ["hidden_layer_sizes"]),
         (small(schedule="nope"), ["schedule", "'nope'"]),
         (replace(small(), target="nope"), ["'nope'", "length, width"]),
         (replace(small(), data_digest="0" * 64), ["kinds.csv differs from the file"]),

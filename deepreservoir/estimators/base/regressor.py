@@ -18,8 +18,8 @@ from .parameters import ScaffoldParameters
 from .targets import Numbers, Targets
 from .training_plan import takes_steps
 
-# Mean and deviation of targets up to which predictions fit float32, with room for extrapolation.
-_LARGEST_SINGLE = 1e30
+# Between these, means and deviations of targets fit float32, with room for extrapolation.
+_SMALLEST_SINGLE, _LARGEST_SINGLE = 1e-30, 1e30
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -119,7 +119,8 @@ class DeepRegressor(
 
     def _result_dtype(self, given: Any) -> np.dtype[Any]:
         largest = max(float(np.abs(self.y_mean_).max()), float(self.y_scale_.max()))
-        return super()._result_dtype(given if largest < _LARGEST_SINGLE else None)
+        fits = largest < _LARGEST_SINGLE and float(self.y_scale_.min()) > _SMALLEST_SINGLE
+        return super()._result_dtype(given if fits else None)
 
     def _predictions(self, outputs: np.ndarray) -> np.ndarray:
         return self._targets.decode(outputs)
