@@ -29,6 +29,10 @@ from .step_products import StepProducts
 #: Number of steps whose input projections are one product, and that are recomputed at a time.
 SEGMENT = 16
 
+# Gradients fade over many steps to denormal numbers, with which processors compute many times more
+# slowly. Adding and subtracting this number rounds them to zero before: in float32 below 1e-27.
+_ROUNDED = 1e-20
+
 HEADS = ("ff1", "ff2", "time_a", "time_b")
 
 
@@ -295,6 +299,8 @@ class CfC(Layer):
                 dy = outputs[k][rows]
                 dy[...] = kernels.silu_dropout_backward(dz, kept.slopes[i][k])
                 dz = gradients[k].step(dy, sources[k][rows], kept.caches[i][k], rows)
+            dz += _ROUNDED  # what is below its last digit becomes 0
+            dz -= _ROUNDED
             dstate[:n] = dz
         for each, output, source in zip(gradients, outputs, sources, strict=True):
             each.finish(output, source)

@@ -101,8 +101,9 @@ def test_tables_are_compared_at_the_defaults():
 
 
 def test_descriptions_have_the_defaults_of_the_class():
-    assert 'activation : {"relu", "tanh", "gelu", "silu", "identity"}, default="silu"' in (
-        DeepReservoirClassifier.__doc__
+    assert (
+        'activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, default="silu"'
+        in (DeepReservoirClassifier.__doc__)
     )
     assert 'default="relu"' in SeedGatedClassifier.__doc__
 

@@ -135,10 +135,6 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
 
-    def _training_parameters(self) -> dict[str, Any]:
-        """Return the parameters as training takes them, with this class's values for "auto"."""
-        return self.get_params(deep=False)
-
     # Fitting ----------------------------------------------------------------------------
 
     def _read(

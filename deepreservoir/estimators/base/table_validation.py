@@ -23,6 +23,10 @@ class TableValidation(BaseEstimator):
 
     _y_numeric = False
 
+    def _training_parameters(self) -> dict[str, Any]:
+        """Return the parameters as training takes them, with this class's values for "auto"."""
+        return self.get_params(deep=False)
+
     def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
         """Return X and y for `fit`, checked against each other and against earlier fits.
 
