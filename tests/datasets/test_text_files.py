@@ -25,7 +25,9 @@ def table(tmp_path, content, name="t.csv", **options):
         pytest.param(TEXT.encode("latin-1"), {"encoding": "latin-1"}, id="Latin-1"),
         pytest.param(TEXT.encode("utf-16"), {"encoding": "utf-16"}, id="UTF-16"),
         pytest.param(gzip.compress(TEXT.encode(), mtime=0), {}, id="gzip"),
-        pytest.param(gzip.compress(TEXT.encode("cp1252"), mtime=0), {"encoding": "cp1252"}, id="both"),
+        pytest.param(
+            gzip.compress(TEXT.encode("cp1252"), mtime=0), {"encoding": "cp1252"}, id="both"
+        ),
         pytest.param(TEXT.replace(",", ";").encode(), {"delimiter": ";"}, id="semicolons"),
         pytest.param(TEXT.replace(",", "\t").encode(), {"delimiter": "tab"}, id="tabs"),
     ],
