@@ -164,3 +164,9 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_where():
     search = RankSearch(KnownRanks(), ranks=[1], cv=2, n_seeds=1, scoring=endless)
     with pytest.raises(ValueError, match=r"the loss of rank 1 is inf on fold 0 with seed \d+"):
         search.fit(ROWS, ZEROS)
+
+
+def test_one_class_is_refused_since_every_rank_predicts_it():
+    search = RankSearch(DeepReservoirClassifier((8,), max_iter=1))
+    with pytest.raises(ValueError, match="at least 2 classes, .* got 1 class: 'a'"):
+        search.fit(np.zeros((20, 3)), np.full(20, "a"))
