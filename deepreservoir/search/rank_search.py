@@ -195,10 +195,11 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         if is_classifier(self.estimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            if len(np.unique(y)) == 1:
+            classes = np.unique(y)
+            if len(classes) == 1:
                 raise ValueError(
-                    "a search over ranks needs samples of at least 2 classes; got 1 class: "
-                    f"{y[0]!r}"
+                    "a search over ranks needs samples of at least 2 classes, since every rank "
+                    f"predicts a single class; got 1 class: {classes.tolist()[0]!r}"
                 )
         holder = parameter.unfitted(self.estimator)
         if self.subspace:

@@ -168,5 +168,5 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_where():
 
 def test_one_class_is_refused_since_every_rank_predicts_it():
     search = RankSearch(DeepReservoirClassifier((8,), max_iter=1))
-    with pytest.raises(ValueError, match="at least 2 classes, .* got 1 class: 'a'"):
+    with pytest.raises(ValueError, match=r"at least 2 classes, .* got 1 class: 'a'"):
         search.fit(np.zeros((20, 3)), np.full(20, "a"))
