@@ -25,7 +25,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 ranks = (1, 2, 4, 8)
 scores, sizes = [], []
 for rank in ranks:
-    network = DeepReservoirClassifier((128, 64), rank=rank, max_iter=40, random_state=0)
+    network = DeepReservoirClassifier(rank=rank, random_state=0)
     model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
     scores.append(model.score(X_test, y_test))
     sizes.append(network.n_trained_params_)
