@@ -6,10 +6,11 @@ An executor is a function from assignments to a generator of their records, in a
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Generator, Sequence
 from functools import cache
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -103,8 +104,19 @@ def _execute(
     make: Callable[[Assignment], Records], assignment: Assignment, parent: int
 ) -> tuple[Any, Records]:
     if os.getpid() != parent:
+        _leave_ctrl_c_to_the_parent()
         _exit_with_parent(parent)
     return assignment.runs, make(assignment)
+
+
+@cache
+def _leave_ctrl_c_to_the_parent() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all its processes: the parent ends its workers.
+
+    Otherwise a worker that is interrupted between two runs prints a traceback.
+    """
+    if current_thread() is main_thread():  # of the worker; only there can a handler be set
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @cache
