@@ -10,6 +10,8 @@ from deepreservoir import (
     save,
 )
 
+pytestmark = pytest.mark.host(reason="tests/device/test_cfc_devices.py compares device and host")
+
 
 @pytest.fixture(scope="module")
 def data():

@@ -30,6 +30,8 @@ from deepreservoir.analysis import cost_of
 from deepreservoir.estimators.base.series_input import SeriesValidation
 from deepreservoir.estimators.cfc import CfCNetwork
 
+pytestmark = pytest.mark.host(reason="tests/device/test_cfc_devices.py compares device and host")
+
 
 @pytest.fixture(scope="module")
 def data():

@@ -48,6 +48,7 @@ def forward(model, x):
     return x @ pairs[-1][0] + pairs[-1][1]
 
 
+@pytest.mark.host(reason="outputs are compared in float64, which only the CPU predicts in")
 @pytest.mark.parametrize("params", [{}, {"adapter": "full"}, {"head": "lora", "rank": 1}], ids=str)
 def test_the_weights_shown_compute_what_the_model_computes(params):
     model = regressor(**params).fit(X, Y)
