@@ -14,6 +14,8 @@ from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, fit_m
 from deepreservoir.estimators.base.convergence import still_improving
 from deepreservoir.estimators.base.data import split_rows
 
+pytestmark = pytest.mark.long_in_the_shim
+
 X, Y = load_iris(return_X_y=True)
 X = scale(X)
 

@@ -19,6 +19,8 @@ from deepreservoir.estimators.base.training_plan import ema_decay_of
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol
 from deepreservoir.experiments.comparisons.protocol import table_protocol
 
+pytestmark = pytest.mark.long_in_the_shim
+
 GENERATOR = np.random.default_rng(0)
 LINE = GENERATOR.uniform(-1.5, 1.5, (400, 1))
 
