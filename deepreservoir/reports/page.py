@@ -56,7 +56,7 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
     >>> from deepreservoir.experiments import Protocol
     >>> from deepreservoir.sweeps import Sweep, run_sweep
     >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
-    >>> sweep = Sweep("ranks", "digits", None, None, (0,), quick, (("rank", (1, 2)),))
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0,), quick, (("rank", (1, 2)),))
     >>> with TemporaryDirectory() as folder:
     ...     _ = run_sweep(sweep, folder)
     ...     save_report(folder).name

@@ -66,7 +66,7 @@ def run_sweep(
     >>> from tempfile import TemporaryDirectory
     >>> from deepreservoir.experiments import Protocol
     >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
-    >>> sweep = Sweep("ranks", "digits", None, None, (0,), quick, (("rank", (1, 2)),))
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0,), quick, (("rank", (1, 2)),))
     >>> with TemporaryDirectory() as folder:
     ...     records = run_sweep(sweep, folder).records()
     >>> sorted({record["arm"] for record in records})[:3]

@@ -17,7 +17,7 @@ from deepreservoir.sweeps import Sweep, cluster, read_sweep, run_sweep, work
 pytestmark = pytest.mark.host(reason="devices are pretended")
 
 ROWS = "".join(f"{i},{i % 7},{i % 3}\n" for i in range(40))
-SWEEP = 'dataset = "digits"\nseeds = 1\n[grid]\nrank = [1]\n'
+SWEEP = 'dataset = "friedman1"\nseeds = 1\n[grid]\nrank = [1]\n'
 COMMANDS = {
     "compare": ("compare", "digits", "--ranks", "1", "--seeds", "1"),
     "compare a series": ("compare", "mackey_glass", "--seeds", "1"),
