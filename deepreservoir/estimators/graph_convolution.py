@@ -13,9 +13,9 @@ from ..backend import Array, array_module, is_on_device
 from ..inputs import NodeReader, Nodes, Reader
 from ..models import GCNConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import graph_documented
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
+from .graph_descriptions import graph_documented
 
 #: The label of nodes without a label, as in :mod:`sklearn.semi_supervised`.
 UNLABELLED = -1

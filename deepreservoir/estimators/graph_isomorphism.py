@@ -14,11 +14,11 @@ from ..inputs import GraphReader, Reader
 from ..inputs.graph_batches import check_graphs
 from ..models import GINConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import graph_documented
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 from .base.targets import Labels
+from .graph_descriptions import graph_documented
 
 SCORINGS = ("accuracy", "roc_auc")
 

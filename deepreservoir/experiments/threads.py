@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from ..datasets import Dataset
 from ..thread_limits import limited
 
-# Training rows with at most this many values are learnt with one thread: the products are so small
-# that further threads mostly wait for each other.
+# Tables with at most this many values are learnt with one thread: the products are so small that
+# further threads mostly wait for each other.
 _FEW_VALUES = 1 << 21
 
 
 @contextmanager
 def suitable_threads(data: Dataset) -> Iterator[None]:
-    """Let the BLAS use one thread while a small data set is learnt."""
-    if data.X_train.size > _FEW_VALUES:
+    """Let the BLAS use one thread while a small table is learnt."""
+    X = data.X_train
+    if not isinstance(X, np.ndarray) or X.size > _FEW_VALUES:
         yield
         return
     with limited(1):

@@ -113,7 +113,7 @@ def test_descriptions_have_the_defaults_of_the_class():
 def test_what_auto_stands_for_is_there_after_fit(tmp_path):
     X = GENERATOR.standard_normal((40, 5))
     model = DeepReservoirClassifier((16, 4), max_iter=2).fit(X, X[:, 0] > 0)
-    assert model.batch_size_ == 128
+    assert model.batch_size_ == len(X)  # fewer than 128
     assert model.weight_decay_ == pytest.approx(70 / np.sqrt(2) / 16)
     assert model.ema_decay_ == 0.5
     assert model.network_.config.dropout == pytest.approx(0.3 / 16)

@@ -374,7 +374,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             decayed=config.decayed,
             width_factor=config.width_factor,
         )
-        self.batch_size_ = batch_size_of(params)
+        self.batch_size_ = min(batch_size_of(params), len(fit.data))
         self.weight_decay_ = weight_decay_of(params, steps, config.width_factor)
         self.ema_decay_ = plan.ema_decay
         validate = None
