@@ -5,7 +5,8 @@ from .base.fitting import DeepEstimator
 from .base.multilabel_targets import Indicators
 from .base.registry import ESTIMATORS, estimator_named, register_estimator
 from .base.regressor import DeepRegressor
-from .base.targets import Labels, Numbers, SoftmaxLabels, Targets
+from .base.scored_labels import ScoredLabels, SoftmaxLabels
+from .base.targets import Labels, Numbers, Targets
 from .cfc import CfCClassifier, CfCRegressor
 from .cfc_features import CfCFeatures
 from .echo import EchoStateClassifier, EchoStateRegressor
@@ -34,6 +35,7 @@ __all__ = [
     "Indicators",
     "Labels",
     "Numbers",
+    "ScoredLabels",
     "SeedGated",
     "SeedGatedClassifier",
     "SoftmaxLabels",

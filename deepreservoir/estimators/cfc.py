@@ -16,10 +16,9 @@ from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
+from .base.scored_labels import SCORINGS, SoftmaxLabels
 from .base.series_input import SeriesValidation, Timed, timed
-from .base.targets import Labels, SoftmaxLabels
-
-SCORINGS = ("accuracy", "roc_auc")
+from .base.targets import Labels
 
 _CELL = """\
 units : int, default=256

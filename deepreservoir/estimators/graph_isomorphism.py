@@ -6,7 +6,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import assert_all_finite
 
 from ..checks import check_choice, is_integer
@@ -17,10 +16,9 @@ from .base.classifier import DeepClassifier
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
+from .base.scored_labels import SCORINGS, ScoredLabels
 from .base.targets import Labels
 from .graph_descriptions import graph_documented
-
-SCORINGS = ("accuracy", "roc_auc")
 
 
 @dataclass(eq=False, repr=False)
@@ -104,37 +102,6 @@ class GraphIsomorphism(AdaptationParameters):
         return check_graphs(X)
 
 
-class ScoredLabels(Labels):
-    """Labels whose validation score is the accuracy or, for two classes, the area under the ROC.
-
-    Parameters
-    ----------
-    scoring : {"accuracy", "roc_auc"}
-    **options
-        As for :class:`Labels`.
-    """
-
-    def __init__(self, scoring: str = "accuracy", **options: Any) -> None:
-        super().__init__(**options)
-        self.scoring = scoring
-
-    def encode(self, y: np.ndarray) -> np.ndarray:
-        encoded = super().encode(y)
-        if self.scoring == "roc_auc" and len(self.classes) != 2:
-            raise ValueError(
-                f"scoring='roc_auc' is for two classes; got {len(self.classes)} classes in y. Use "
-                "scoring='accuracy'"
-            )
-        return encoded
-
-    def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
-        if self.scoring == "accuracy":
-            return super().score(outputs, encoded, weights)
-        if len(np.unique(encoded)) < 2:  # undefined
-            return float("nan")
-        return float(roc_auc_score(encoded, outputs[:, 0], sample_weight=weights))
-
-
 @register_estimator
 @graph_documented
 @dataclass(eq=False, repr=False)
@@ -215,12 +182,7 @@ class GINClassifier(GraphIsomorphism, DeepClassifier):
                 )
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
-        return ScoredLabels(
-            self.scoring,
-            label_smoothing=self.label_smoothing,
-            class_weight=self.class_weight,
-            classes=classes,
-        )
+        return ScoredLabels(self.label_smoothing, self.class_weight, classes, self.scoring)
 
 
 @register_estimator

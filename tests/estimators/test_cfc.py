@@ -276,7 +276,7 @@ def test_early_stopping(data, scoring):
 def test_roc_auc_is_the_one_of_scikit_learn(data):
     from sklearn.metrics import roc_auc_score
 
-    from deepreservoir.estimators.base.targets import SoftmaxLabels
+    from deepreservoir.estimators import SoftmaxLabels
 
     outputs = np.random.default_rng(0).normal(size=(30, 2))
     y = np.arange(30) % 2

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
@@ -245,59 +245,6 @@ class Labels(Targets):
     def restore(self, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
         self._classes = labels_of(plain["classes"])
         return self
-
-
-class SoftmaxLabels(Labels):
-    """Class labels under softmax cross-entropy, with one logit per class also for two classes.
-
-    Parameters
-    ----------
-    label_smoothing, class_weight, classes
-        As for :class:`Labels`.
-    scoring : {"accuracy", "roc_auc"}
-        The validation score. ``"roc_auc"``, the area under the ROC curve, is for two classes.
-    """
-
-    def __init__(
-        self,
-        label_smoothing: float = 0.0,
-        class_weight: Any = None,
-        classes: np.ndarray | None = None,
-        scoring: str = "accuracy",
-    ) -> None:
-        super().__init__(label_smoothing, class_weight, classes)
-        self.scoring = scoring
-
-    @property
-    def n_outputs(self) -> int:
-        return len(self.classes)
-
-    @property
-    def loss(self) -> Loss:
-        return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
-
-    def encode(self, y: np.ndarray) -> np.ndarray:
-        encoded = super().encode(y)
-        if self.scoring == "roc_auc" and len(self.classes) != 2:
-            raise ValueError(
-                f"scoring='roc_auc' is for two classes; got {len(self.classes)} classes in y. Use "
-                "scoring='accuracy'"
-            )
-        return encoded
-
-    def loss_values(self, encoded: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-        return encoded
-
-    def decision(self, outputs: np.ndarray) -> np.ndarray:
-        if len(self.classes) == 2:
-            return outputs[:, 1] - outputs[:, 0]
-        return super().decision(outputs)
-
-    def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray | None) -> float:
-        if self.scoring == "accuracy":
-            return super().score(outputs, encoded, weights)
-        margin = outputs[:, 1] - outputs[:, 0]
-        return float(roc_auc_score(encoded, margin, sample_weight=weights))
 
 
 class Numbers(Targets):
