@@ -1,6 +1,7 @@
 """Every arm of a comparison: how many records it yields, and what they say it costs."""
 
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -167,3 +168,9 @@ def test_linear_and_random_features_beat_the_most_frequent_class():
         task = Task(data, QUICK)
         assert linear(task, 0).score > floor + 0.2
         assert random_features(task, 0).score > floor + 0.2
+
+
+@pytest.mark.parametrize(("sizes", "trained"), [((12, 8), 13), (12, 13), ((), 257)])
+def test_random_features_are_as_wide_as_the_first_adapted_layer(sizes, trained):
+    record = random_features(Task(diabetes(), replace(QUICK, hidden_layer_sizes=sizes)), seed=0)
+    assert record.trained == trained  # a readout of as many features, and an intercept

@@ -36,6 +36,7 @@ from ...estimators import (
 )
 from ...estimators.base.fitting import with_config
 from ...inputs import IrregularSeries
+from ...layers import AdaptedDense
 from ...models import NetworkConfig
 from ...scaffold import ScaffoldSpec, make_scaffold
 from .protocol import Protocol
@@ -281,14 +282,17 @@ def equal_bytes(task: Task, rank: int, seed: int, stored_bytes: int) -> Record |
 
 
 class _RandomFeatures:
-    """One frozen ReLU layer with a ridge readout (an extreme learning machine)."""
+    """One frozen ReLU layer with a ridge readout (an extreme learning machine).
+
+    It is as wide as the first adapted layer of the network, or 256 wide if there is none.
+    """
 
     def __init__(self, task: Task, seed: int) -> None:
-        parameters = task.parameters()
-        width = (parameters.get("hidden_layer_sizes") or (256,))[0]
-        shape = (width, task.data.n_features)
-        family = parameters["scaffold"]
-        self.scaffold = make_scaffold(ScaffoldSpec(family, shape, seed, "layers.0"))
+        config = task.config()
+        body, _ = config.build()
+        widths = (layer.d_out for layer in body.walk() if isinstance(layer, AdaptedDense))
+        shape = (next(widths, 256), task.data.n_features)
+        self.scaffold = make_scaffold(ScaffoldSpec(config.scaffold, shape, seed, "layers.0"))
         self.readout = readout_of(task.data.task, _RIDGE_PENALTIES)
 
     def _features(self, X: np.ndarray) -> np.ndarray:
