@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from .backend import Array, array_module
-from .kernels import average_rows, sigmoid, softmax_cross_entropy, softplus
+from .kernels import average_rows, log_softmax, sigmoid, softmax_cross_entropy, softplus
 
 
 class Loss(Protocol):
@@ -39,7 +39,9 @@ def _class_factors(class_weight: tuple[float, ...], xp: ModuleType, dtype: np.dt
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy:
-    """Softmax cross-entropy over integer classes.
+    """Softmax cross-entropy over integer classes, or over given shares of the classes.
+
+    Targets are classes (n,), or each class's share of the target (n, k).
 
     Parameters
     ----------
@@ -69,7 +71,27 @@ class SoftmaxCrossEntropy:
         factors = self.class_weight
         if factors is not None:
             factors = _class_factors(factors, array_module(outputs), outputs.dtype)
+        if targets.ndim == 2:
+            return _against_shares(outputs, targets, weights, self.label_smoothing, factors, n)
         return softmax_cross_entropy(outputs, targets, weights, self.label_smoothing, factors, n)
+
+
+def _against_shares(
+    outputs: Array,
+    shares: Array,
+    weights: Array | None,
+    label_smoothing: float,
+    factors: Array | None,
+    n: float | None,
+) -> tuple[Array, Array]:
+    """Return the cross-entropy against shares (n, k) of the target, and its gradient."""
+    xp = array_module(outputs)
+    wanted = shares * (1 - label_smoothing) + label_smoothing / shares.shape[1]
+    if factors is not None:
+        wanted *= factors
+    log_p = log_softmax(outputs)
+    gradient = xp.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted
+    return average_rows(-(wanted * log_p).sum(axis=1), gradient, weights, n)
 
 
 @dataclass(frozen=True)

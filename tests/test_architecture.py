@@ -22,8 +22,8 @@ LEVELS = [
     ),
     ("backend", "container", "frames"),
     ("document", "kernels"),
-    ("scaffold", "params", "inputs"),
-    ("losses", "optim", "layers"),
+    ("scaffold", "params"),
+    ("inputs", "losses", "optim", "layers"),
     ("models",),
     ("passes",),
     ("network",),
@@ -106,6 +106,7 @@ FOREIGN = {
     "joblib": {"search", "sweeps"},
     "distributed": {"sweeps"},
     "pandas": {"experiments"},
+    "PIL": {"inputs"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -1,8 +1,11 @@
 """The data that networks read: readers, inputs and batches."""
 
+from .augmentation import Augmentation
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .graph import Graph
 from .graph_batches import GraphInputs, GraphReader
+from .image_files import ImageFiles, image_folder
+from .image_reader import ImageReader, Images
 from .irregular_series import IrregularSeries, irregular_series
 from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
 from .nodes import NodeInputs, NodeReader, Nodes
@@ -11,10 +14,14 @@ from .table import CHUNK_ROWS, Table, TableReader, take_rows
 __all__ = [
     "CHUNK_BYTES",
     "CHUNK_ROWS",
+    "Augmentation",
     "Batch",
     "Graph",
     "GraphInputs",
     "GraphReader",
+    "ImageFiles",
+    "ImageReader",
+    "Images",
     "Index",
     "Inputs",
     "IrregularSeries",
@@ -27,6 +34,7 @@ __all__ = [
     "Table",
     "TableReader",
     "Target",
+    "image_folder",
     "irregular_series",
     "take_rows",
 ]

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ...backend import Device, resolve_device, to_device, to_host
-from ...inputs import Reader, TableReader
+from ...inputs import Inputs, Reader, TableReader
 from ...models import DTYPES, NetworkConfig
 from ...network import Network
 from ...scaffold import Scaffold
@@ -128,6 +128,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         """Return a reader that has not seen any X; by default, a reader of tables."""
         return TableReader()
 
+    def _prepared(self, inputs: Inputs, seed: int) -> Inputs:
+        """Return the inputs that are trained on; an estimator with augmentation adds it here."""
+        return inputs
+
     def check_params(self) -> None:
         """Raise a ValueError that names the first training parameter that is out of range."""
         defaults = {each.name: each.default for each in fields(type(self))}
@@ -228,6 +232,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             network = self._same_network(config, device)
         if eval_set is not None:
             held_out = self._read_eval_set(eval_set, reader, targets)
+        data = data._replace(inputs=self._prepared(data.inputs, seeds[2]))
         return Fit(network, data, held_out, reader, targets, seeds, False, n_samples, type_of(X))
 
     def _to_continue(self, y: np.ndarray) -> Targets:
@@ -288,6 +293,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
                 network = self._new_network(config, seeds, device, None)
             else:
                 network = self._same_network(config, device)
+            data = data._replace(inputs=self._prepared(data.inputs, seeds[2]))
             x_dtype = type_of(X) if first else self._x_dtype
             self._train(Fit(network, data, None, reader, targets, seeds, True, n_samples, x_dtype))
         return self
@@ -428,21 +434,3 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             products,
             take=targets.take,
         )
-
-
-def with_config(model: Any, config: NetworkConfig) -> Any:
-    """Return an unfitted estimator with the parameters of `model` and the given configuration.
-
-    Controls train networks that the parameters of the estimator cannot describe.
-
-    Parameters
-    ----------
-    model : DeepEstimator
-    config : NetworkConfig
-    """
-
-    def network_config(self: DeepEstimator, **sizes: Any) -> NetworkConfig:
-        return config
-
-    kind = type(type(model).__name__, (type(model),), {"network_config": network_config})
-    return kind(**model.get_params(deep=False))

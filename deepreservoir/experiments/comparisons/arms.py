@@ -34,7 +34,7 @@ from ...estimators import (
     DeepReservoirRegressor,
     EchoStateClassifier,
 )
-from ...estimators.base.fitting import with_config
+from ...estimators.base.given_config import with_config
 from ...inputs import IrregularSeries
 from ...layers import AdaptedDense
 from ...models import NetworkConfig

@@ -1,0 +1,302 @@
+"""Images in files, which are decoded when they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ..checks import is_integer
+from ..user_warnings import warn_user
+
+#: Decoded images are kept in memory if all of them take at most this many bytes.
+CACHE_BYTES = 1 << 30
+
+#: Files with more pixels are refused: a small file can ask for a huge image.
+MAX_PIXELS = 1 << 28
+
+#: Endings of the files that :func:`image_folder` reads.
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+_GREY = ("1", "L", "LA", "I", "I;16", "F")
+
+
+class ImageFiles:
+    """Images of one size in files, as an X of the image estimators.
+
+    It can be indexed like an array of images. Files are decoded by the batch; they are kept in
+    memory once decoded if all of them take at most `cache_bytes`. Images are turned as their EXIF
+    data says, and colours are converted to RGB, unless all files are grey. It needs Pillow, the
+    extra ``images``.
+
+    Parameters
+    ----------
+    paths : sequence of str or path
+    image_size : (int, int), optional
+        Height and width to which every image is resized. By default all images must have the same
+        size.
+    cache_bytes : int, default=2**30
+
+    Attributes
+    ----------
+    shape : (int, int, int, int)
+        (n, height, width, channels).
+    dtype : numpy dtype
+        uint8.
+
+    Raises
+    ------
+    ValueError
+        If there are no files, a file is missing or not an image, or sizes differ without
+        `image_size`; the message names the file.
+    ImportError
+        If Pillow is not installed.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        image_size: Sequence[int] | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        require_pillow()
+        self.paths = [Path(path) for path in paths]
+        if not self.paths:
+            raise ValueError("X must have at least one file; got an empty list")
+        size = checked_size(image_size)
+        headers = [_header(path) for path in self.paths]
+        if size is None:
+            size = headers[0][0]
+            for path, (other, _) in zip(self.paths, headers, strict=True):
+                if other != size:
+                    raise ValueError(
+                        "all images must have the same size, unless image_size=(height, width) is "
+                        f"given: {self.paths[0]} is {size[0]} x {size[1]} (height x width), but "
+                        f"{path} is {other[0]} x {other[1]}"
+                    )
+        self.channels = 1 if all(mode in _GREY for _, mode in headers) else 3
+        self.size, self.cache_bytes = size, int(cache_bytes)
+        self._decoded: np.ndarray | None = None
+        self._known: np.ndarray | None = None
+
+    def _of(self, paths: list[Path]) -> Self:
+        """Return other files, with the size and the channels of these."""
+        other = object.__new__(type(self))
+        other.paths, other.size, other.channels = paths, self.size, self.channels
+        other.cache_bytes, other._decoded, other._known = self.cache_bytes, None, None
+        return other
+
+    def with_channels(self, channels: int) -> Self:
+        """Return the same files, read as grey (1) or as colour images (3)."""
+        other = self._of(self.paths)
+        other.channels = channels
+        return other
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self.paths), *self.size, self.channels)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Self:
+        """Return the images at `index`: an integer, a slice, a mask or an array of integers."""
+        if isinstance(index, tuple):  # scikit-learn indexes an array as array[index, ...]
+            index = index[0]
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        part = self._of([self.paths[i] for i in chosen])
+        if self._decoded is not None and self._known is not None and self._known[chosen].all():
+            part._decoded, part._known = self._decoded[chosen], np.ones(len(chosen), bool)
+        return part
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return self.rows(np.arange(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_decoded": None, "_known": None}
+
+    def rows(self, index: np.ndarray) -> np.ndarray:
+        """Return the images at `index`, decoded: uint8, (m, height, width, channels).
+
+        Raises
+        ------
+        ValueError
+            If a file cannot be decoded; the message names it.
+        """
+        index = np.asarray(index)
+        if int(np.prod(self.shape)) > self.cache_bytes:
+            return self._decode(index)
+        if self._decoded is None or self._known is None:
+            self._decoded, self._known = np.empty(self.shape, np.uint8), np.zeros(len(self), bool)
+        new = np.unique(index[~self._known[index]])
+        if len(new):
+            self._decoded[new] = self._decode(new)
+            self._known[new] = True
+        return self._decoded[index]
+
+    def _decode(self, index: np.ndarray) -> np.ndarray:
+        out = np.empty((len(index), *self.shape[1:]), np.uint8)
+
+        def decode(place: int) -> None:
+            out[place] = _pixels(self.paths[index[place]], self.size, self.channels)
+
+        if len(index) < 2:
+            for place in range(len(index)):
+                decode(place)
+        else:  # Pillow decodes without the lock of the interpreter
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                list(pool.map(decode, range(len(index))))
+        return out
+
+
+def image_folder(
+    folder: str | os.PathLike[str],
+    image_size: Sequence[int] | None = None,
+    *,
+    skip_broken: bool = False,
+    cache_bytes: int = CACHE_BYTES,
+) -> tuple[ImageFiles, np.ndarray]:
+    """Return the images in the subfolders of a folder, and the name of the subfolder of each.
+
+    Parameters
+    ----------
+    folder : str or path
+        Every subfolder with at least one image is a class.
+    image_size : (int, int), optional
+        Height and width to which every image is resized.
+    skip_broken : bool, default=False
+        Whether files that cannot be decoded are left out, with one warning that counts them,
+        rather than refused. Every file is decoded once for this.
+    cache_bytes : int, default=2**30
+        Decoded images are kept in memory if all of them take at most this many bytes.
+
+    Returns
+    -------
+    X : ImageFiles
+    y : ndarray of str, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If there is no folder of that name, or none of its subfolders has images, or a file is
+        broken.
+    ImportError
+        If Pillow is not installed: it is the extra ``images``.
+
+    Examples
+    --------
+    >>> X, y = image_folder("flowers", image_size=(32, 32))  # doctest: +SKIP
+    """
+    require_pillow()
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {root}")
+    classes = {
+        sub.name: sorted(p for p in sub.rglob("*") if p.suffix.lower() in ENDINGS)
+        for sub in sorted(root.iterdir())
+        if sub.is_dir() and not sub.name.startswith(".")
+    }
+    found = [(path, name) for name, paths in classes.items() for path in paths]
+    if not found:
+        raise ValueError(
+            f"{root} must have one subfolder of images per class; no subfolder has a file that "
+            f"ends in {', '.join(ENDINGS)}"
+        )
+    if skip_broken:
+        whole = [pair for pair in found if _is_whole(pair[0])]
+        broken = [path for path, _ in found if path not in {kept for kept, _ in whole}]
+        if not whole:
+            raise ValueError(f"none of the {len(found)} files in {root} can be decoded")
+        if broken:
+            warn_user(
+                f"left out {len(broken)} of {len(found)} files that cannot be decoded, "
+                f"such as {broken[0]}"
+            )
+        found = whole
+    files = ImageFiles([path for path, _ in found], image_size, cache_bytes)
+    return files, np.array([name for _, name in found])
+
+
+def checked_size(image_size: Any) -> tuple[int, int] | None:
+    """Return `image_size` as (height, width), or raise a ValueError."""
+    if image_size is None:
+        return None
+    size = tuple(image_size) if isinstance(image_size, Iterable) else (image_size,)
+    if len(size) != 2 or not all(is_integer(n) and n >= 1 for n in size):
+        raise ValueError(
+            f"image_size must be (height, width), such as (32, 32), or None; got {image_size!r}"
+        )
+    return int(size[0]), int(size[1])
+
+
+def require_pillow() -> None:
+    """Raise an ImportError that says how to install Pillow, unless it is installed."""
+    if find_spec("PIL") is None:
+        raise ImportError("reading image files needs Pillow: pip install 'deepreservoir[images]'")
+
+
+def _opened(path: Path) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    try:
+        image = Image.open(path)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise ValueError(f"{path} is not an image that Pillow can read ({error})") from None
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.height} x {image.width}"
+        image.close()
+        raise ValueError(f"{path} has {size} pixels; at most {MAX_PIXELS:,} are read")
+    return image
+
+
+def _header(path: Path) -> tuple[tuple[int, int], str]:
+    """Return height and width as the image is turned, and its colour mode."""
+    with _opened(path) as image:
+        height, width = image.height, image.width
+        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # a quarter turn
+            height, width = width, height
+        return (height, width), image.mode
+
+
+def _pixels(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Return one image, uint8, (height, width, channels)."""
+    from PIL import Image, ImageOps
+
+    with _opened(path) as image:
+        try:
+            turned = ImageOps.exif_transpose(image)
+            # A palette or 16-bit grey cannot be converted to 8 bits directly.
+            if turned.mode in ("I", "I;16", "F"):
+                values = np.asarray(turned, np.float64)
+                turned = Image.fromarray((values / (256 if values.max() > 255 else 1)).astype("u1"))
+            turned = turned.convert("L" if channels == 1 else "RGB")
+            if (turned.height, turned.width) != size:
+                turned = turned.resize(size[::-1], Image.Resampling.BILINEAR)
+            return np.asarray(turned).reshape(*size, channels)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(
+                f"{path} is broken ({error}). Remove it, or read the folder by "
+                "image_folder(..., skip_broken=True)"
+            ) from None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        size, _ = _header(path)
+        _pixels(path, size, 3)
+    except ValueError:
+        return False
+    return True
