@@ -20,8 +20,8 @@ class Dataset:
     ----------
     name : str
     X_train, X_test : ndarray of float32, shape (n, n_features), or other samples
-        Scaled, ready for a network: an IrregularSeries, which its estimators scale, Nodes, or a
-        list of Graph.
+        Scaled, ready for a network: an IrregularSeries or images, which their estimators scale,
+        Nodes, or a list of Graph.
     y_train, y_test : ndarray, shape (n,)
         Labels, or numeric values for a regression.
     task : {"classification", "regression"}

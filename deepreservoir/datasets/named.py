@@ -10,7 +10,9 @@ import numpy as np
 from sklearn.datasets import load_digits, make_friedman1
 
 from .base import Dataset, split_dataset, standardised
+from .cifar10 import cifar10, cifar10_5000
 from .citations import cora, cora_60_20_20
+from .flowers import flowers12, flowers102
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
 from .molecules import molhiv, molhiv_8000
 from .ogb import arxiv
@@ -74,6 +76,11 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "arxiv": arxiv,
     "molhiv": molhiv,
     "molhiv_8000": molhiv_8000,
+    "cifar10": cifar10,
+    "cifar10_5000": cifar10_5000,
+    "flowers12": flowers12,
+    "flowers12_64": partial(flowers12, 64),
+    "flowers102": flowers102,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -86,7 +93,8 @@ def load_dataset(name: str) -> Dataset:
     ----------
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
-"arxiv", "molhiv", "molhiv_8000"}
+"arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
+"flowers102"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -103,6 +111,11 @@ def load_dataset(name: str) -> Dataset:
         is the area under the ROC curve. ``citeseer`` and ``pubmed`` are read from the files of
         Planetoid (``planetoid/ind.citeseer.x`` and so on), ``arxiv`` from the CSV files of
         ogbn-arxiv (``ogbn_arxiv/raw/edge.csv.gz`` and so on), where they are on this machine.
+        ``cifar10`` (50,000 + 10,000 colour images of 32 x 32) is read from the published binary
+        batches or from zip files of JPEG images; ``cifar10_5000`` has the first 500 + 200 of each
+        class. ``flowers12`` (720 + 240 photographs of 12 species) is reduced to 32 pixels, or in
+        ``flowers12_64`` to 64; ``flowers102`` is read from the published files, at 224 pixels.
+        Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
 
     Returns
     -------
