@@ -27,6 +27,8 @@ _PUBLIC = {
     "GINConfig": "models",
     "GINRegressor": "estimators",
     "Graph": "inputs",
+    "ImageFiles": "inputs",
+    "image_folder": "inputs",
     "Nodes": "inputs",
     "RankSearch": "search",
     "SeedGatedClassifier": "estimators",
@@ -115,11 +117,13 @@ if TYPE_CHECKING:
     from .experiments import compare as compare
     from .inputs import Batch as Batch
     from .inputs import Graph as Graph
+    from .inputs import ImageFiles as ImageFiles
     from .inputs import Inputs as Inputs
     from .inputs import IrregularSeries as IrregularSeries
     from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
     from .inputs import Target as Target
+    from .inputs import image_folder as image_folder
     from .inputs import irregular_series as irregular_series
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense

@@ -262,11 +262,21 @@ def _opened(path: Path) -> Any:
     return image
 
 
+def _orientation(path: Path, image: Any) -> int:
+    """Return the EXIF orientation, from 1 (upright) to 8."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # to look for it behind the pixels would decode them
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} has EXIF data that cannot be read ({error})") from None
+
+
 def _header(path: Path) -> tuple[tuple[int, int], str]:
     """Return height and width as the image is turned, and its colour mode."""
     with _opened(path) as image:
         height, width = image.height, image.width
-        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # a quarter turn
+        if _orientation(path, image) in (5, 6, 7, 8):  # a quarter turn
             height, width = width, height
         return (height, width), image.mode
 
@@ -277,7 +287,7 @@ def _pixels(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
 
     with _opened(path) as image:
         try:
-            turned = ImageOps.exif_transpose(image)
+            turned = image if _orientation(path, image) == 1 else ImageOps.exif_transpose(image)
             # A palette or 16-bit grey cannot be converted to 8 bits directly.
             if turned.mode in ("I", "I;16", "F"):
                 values = np.asarray(turned, np.float64)

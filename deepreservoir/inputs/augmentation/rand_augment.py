@@ -84,7 +84,7 @@ def _posterize(image: Any, level: float, sign: int) -> Any:
 def _solarize(image: Any, level: float, sign: int) -> Any:
     from PIL import ImageOps
 
-    return ImageOps.solarize(image, round(255 * (1 - level)))
+    return ImageOps.solarize(image, round(256 * (1 - level)))
 
 
 def _autocontrast(image: Any, level: float, sign: int) -> Any:
