@@ -106,7 +106,7 @@ FOREIGN = {
     "joblib": {"search", "sweeps"},
     "distributed": {"sweeps"},
     "pandas": {"experiments"},
-    "PIL": {"inputs"},
+    "PIL": {"datasets", "inputs"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

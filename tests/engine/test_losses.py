@@ -11,6 +11,7 @@ N, K = 7, 4
 CLASS_WEIGHT = (0.5, 2.0, 1.25, 0.1)
 CLASSES = put(np.random.default_rng(1).integers(0, K, N))
 LABELS = put(np.random.default_rng(2).integers(0, 2, (N, K)), np.float64)
+SHARES = put(np.random.default_rng(5).dirichlet(np.ones(K), N))
 VALUES = 2 * normal(N, K, seed=3)
 ROW_WEIGHTS = put(np.random.default_rng(4).uniform(0.1, 3, N))
 
@@ -18,6 +19,11 @@ LOSSES = [
     *(
         (SoftmaxCrossEntropy(smoothing, weight), CLASSES)
         for smoothing in (0.0, 0.1, 0.9)
+        for weight in (None, CLASS_WEIGHT)
+    ),
+    *(
+        (SoftmaxCrossEntropy(smoothing, weight), SHARES)
+        for smoothing in (0.0, 0.1)
         for weight in (None, CLASS_WEIGHT)
     ),
     *(
