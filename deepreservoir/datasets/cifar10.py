@@ -98,8 +98,8 @@ def _jpegs(name: str, part: str, per_class: int | None) -> tuple[np.ndarray, np.
     count = published if per_class is None else per_class
     out = np.empty((len(CLASSES) * count, _SIZE, _SIZE, _CHANNELS), np.uint8)
     with zipfile.ZipFile(io.BytesIO(verified(path, size, sha256))) as archive:
-        names = [f"{label}/{i:04d}.jpg" for label in CLASSES for i in range(count)]
-        for i, each in enumerate(names):
+        members = [f"{label}/{i:04d}.jpg" for label in CLASSES for i in range(count)]
+        for i, each in enumerate(members):
             with Image.open(io.BytesIO(archive.read(each))) as image:
                 out[i] = np.asarray(image.convert("RGB"))
     return out, np.repeat(np.array(CLASSES), count)

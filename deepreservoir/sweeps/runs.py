@@ -11,13 +11,11 @@ from ..estimators import DeepReservoirClassifier
 from ..estimators.base.parameters import TrainingParameters
 from ..estimators.fitting_many import SHARED
 from .plain_data import canonical
-from .spec import Point, Sweep
+from .spec import AFTERWARDS, Point, Sweep
 
 # Training parameters that may differ between runs that are trained side by side.
 _TRAINING = frozenset(field.name for field in fields(TrainingParameters)) - frozenset(SHARED)
 
-#: Arms that evaluate a trained adapter; they have no runs of their own.
-AFTERWARDS = ("scaffold_removed", "wrong_seed")
 #: Arms whose runs may be trained side by side.
 SIDE_BY_SIDE = ("adapter", "no_scaffold")
 # Maximum number of networks in memory.
@@ -59,7 +57,8 @@ Job = tuple[Run, ...]
 
 def runs_of(sweep: Sweep) -> list[Run]:
     """Return all runs of a sweep without duplicates, seed by seed."""
-    return list(dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed)))
+    runs = dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed))
+    return [run for run in runs if not sweep.arms or run.arm in sweep.arms]
 
 
 def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
@@ -71,8 +70,9 @@ def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
     for point in points:
         dense = tuple(pair for pair in point if pair[0] not in adapter_parameters)
         ranked = tuple(pair for pair in point if pair[0] == "rank") + dense
-        yield Run("no_scaffold", ranked, seed)
-        yield Run("equal_bytes", ranked, seed)
+        if all(dict(point)[name] in values for name, values in sweep.controls):
+            yield Run("no_scaffold", ranked, seed)
+            yield Run("equal_bytes", ranked, seed)
         yield Run("full", dense, seed)
         yield Run("random_features", dense, seed)
         yield Run("echo_state", (), seed)

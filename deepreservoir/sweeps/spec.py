@@ -10,13 +10,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..checks import check_choice
 from ..datasets import DATASETS
 from ..estimators import DeepReservoirClassifier, estimator_named
 from ..experiments import Protocol, protocol_for
+from ..experiments.comparisons.arms import ARMS
 from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
 from .plain_data import canonical, check_known, frozen, grid_value, plain
 from .published import Published, read_published
+
+#: Arms that evaluate a trained adapter; they have no runs of their own.
+AFTERWARDS = ("scaffold_removed", "wrong_seed")
 
 #: A point of the grid: pairs of a parameter and its value, in the order of the file.
 Point = tuple[tuple[str, Any], ...]
@@ -25,7 +30,17 @@ Point = tuple[tuple[str, Any], ...]
 _RESERVED = frozenset(
     ("random_state", "scaffold_seed", "device", "verbose", "warm_start", "projection_cache")
 )
-_KEYS = ("dataset", "target", "estimator", "seeds", "protocol", "grid", "published")
+_KEYS = (
+    "dataset",
+    "target",
+    "estimator",
+    "seeds",
+    "arms",
+    "protocol",
+    "grid",
+    "controls",
+    "published",
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,11 @@ class Sweep:
         Class of the estimators: a registered name, or ``"package.module:Class"`` of an installed
         package, which must also be installed on the workers. None for DeepReservoirClassifier or
         DeepReservoirRegressor, depending on the data set.
+    arms : tuple of str
+        Arms that are run; empty for all.
+    controls : tuple of (str, tuple)
+        Values of the grid at which the controls of an adapter, "no_scaffold" and "equal_bytes", are
+        run; a parameter that is not listed is not restricted.
     """
 
     name: str
@@ -64,6 +84,8 @@ class Sweep:
     grid: tuple[tuple[str, tuple[Any, ...]], ...]
     published: Published | None = None
     estimator: str | None = None
+    arms: tuple[str, ...] = ()
+    controls: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     @property
     def estimator_class(self) -> Any:
@@ -81,8 +103,9 @@ class Sweep:
     def to_dict(self) -> dict[str, Any]:
         """Return the sweep as plain data, which is sent to workers."""
         data = asdict(self) | {"protocol": self.protocol.to_plain()}
-        if self.estimator is None:  # keeps the digests of sweeps without an estimator
-            del data["estimator"]
+        for name in ("estimator", "arms", "controls"):  # keeps the digests of sweeps without them
+            if not data[name]:
+                del data[name]
         return plain(data)
 
     @staticmethod
@@ -96,9 +119,11 @@ class Sweep:
             data["data_digest"],
             tuple(data["seeds"]),
             Protocol(**{name: frozen(value) for name, value in data["protocol"].items()}),
-            tuple((name, tuple(map(frozen, values))) for name, values in data["grid"]),
+            _pairs(data["grid"]),
             None if published is None else Published.from_dict(published),
             data.get("estimator"),
+            tuple(data.get("arms", ())),
+            _pairs(data.get("controls", ())),
         )
 
     def digest(self) -> str:
@@ -110,6 +135,10 @@ class Sweep:
         return hashlib.sha256(canonical(decisive.to_dict()).encode()).hexdigest()
 
 
+def _pairs(values: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    return tuple((name, tuple(map(frozen, each))) for name, each in values)
+
+
 def read_sweep(path: str | Path) -> Sweep:
     """Read the declaration of a sweep.
 
@@ -118,11 +147,13 @@ def read_sweep(path: str | Path) -> Sweep:
     path : str or path
         A TOML file with the keys ``dataset`` (a name, or a CSV file relative to the TOML file),
         ``target`` (a column of the CSV file), ``estimator`` (a registered name, or
-        ``"package.module:Class"``), ``seeds`` (a number, or a list), and the tables
+        ``"package.module:Class"``), ``seeds`` (a number, or a list), ``arms`` (a list of the arms
+        that are run, by default all), and the tables
         ``[protocol]`` (parameters of the estimators, and ``validation``; see
         :class:`deepreservoir.experiments.Protocol`), ``[grid]`` (parameters of the estimators,
-        each with a list of values; ``scaffold = "all"`` stands for all families) and
-        ``[published]`` (published figures).
+        each with a list of values; ``scaffold = "all"`` stands for all families), ``[controls]``
+        (values of the grid at which the controls of an adapter are run) and ``[published]``
+        (published figures).
 
     Raises
     ------
@@ -174,6 +205,7 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         raise ValueError(f"estimator must be a name; got {estimator!r}")
     kind = DeepReservoirClassifier if estimator is None else estimator_named(estimator)
     parameters = frozenset(kind().get_params(deep=False)) - _RESERVED
+    grid = _grid(table(document, "grid"), parameters)
     return Sweep(
         path.stem,
         dataset,
@@ -181,10 +213,36 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         digest,
         checked_seeds(tuple(seeds) if isinstance(seeds, list) else seeds),
         _protocol(table(document, "protocol"), protocol_for(dataset), parameters),
-        _grid(table(document, "grid"), parameters),
+        grid,
         read_published(document["published"]) if "published" in document else None,
         estimator,
+        _arms(document.get("arms", [])),
+        _controls(table(document, "controls"), dict(grid)),
     )
+
+
+def _arms(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"arms must be a list of names; got {names!r}")
+    for name in names:
+        check_choice("arms", name, (arm for arm in ARMS if arm not in AFTERWARDS))
+    return tuple(dict.fromkeys(names))
+
+
+def _controls(
+    lists: dict[str, Any], grid: Mapping[str, tuple[Any, ...]]
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    check_known("controls", lists, frozenset(grid))
+    pairs = []
+    for name, values in lists.items():
+        chosen = tuple(grid_value(name, v) for v in values) if isinstance(values, list) else ()
+        if not chosen or not set(chosen) <= set(grid[name]):
+            raise ValueError(
+                f"{name} in [controls] must be a list of values of the grid, "
+                f"{list(grid[name])}; got {values!r}"
+            )
+        pairs.append((name, chosen))
+    return tuple(pairs)
 
 
 def table(document: dict[str, Any], name: str) -> dict[str, Any]:

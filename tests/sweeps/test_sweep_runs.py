@@ -31,6 +31,14 @@ def test_every_control_is_always_there_and_each_run_once():
     assert len({run.key for run in runs}) == len(set(runs)) == len(runs)
 
 
+def test_arms_and_controls_can_be_restricted():
+    sweep = small(("rank", (1, 2, 4)), seeds=2)
+    some = replace(sweep, arms=("adapter", "no_scaffold"), controls=(("rank", (4,)),))
+    assert arms(runs_of(some)) == {"adapter": 6, "no_scaffold": 2}
+    assert {run.value("rank") for run in runs_of(some) if run.arm == "no_scaffold"} == {4}
+    assert set(runs_of(some)) <= set(runs_of(sweep))  # so records can be shared
+
+
 def test_what_means_something_to_adapters_alone_multiplies_no_control():
     runs = runs_of(small(("scaffold", ("normal", "binary", "zero")), ("rank", (1, 2))))
     assert arms(runs)["adapter"] == 6

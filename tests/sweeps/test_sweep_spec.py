@@ -30,6 +30,32 @@ def declared(tmp_path):
     return read
 
 
+def test_arms_and_controls_are_part_of_the_digest_where_they_are_given(declared):
+    plain = declared(f"{GRID}")
+    some = declared(f'arms = ["adapter", "full"]\n{GRID}[controls]\nrank = [2]\n')
+    assert some.arms == ("adapter", "full")
+    assert some.controls == (("rank", (2,)),)
+    assert Sweep.from_dict(json.loads(json.dumps(some.to_dict()))) == some
+    assert "arms" not in plain.to_dict()
+    assert plain.digest() != some.digest()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f'arms = "full"\n{GRID}', "arms must be a list"),
+        (f'arms = ["best"]\n{GRID}', "arms must be one of .*'best'"),
+        (f'arms = ["wrong_seed"]\n{GRID}', "arms must be one of"),
+        (f"{GRID}[controls]\nrank = [3]\n", r"rank in \[controls\].*\[1, 2\]; got \[3\]"),
+        (f"{GRID}[controls]\nrank = 2\n", r"rank in \[controls\]"),
+        (f"{GRID}[controls]\nscaffold = [1]\n", "scaffold"),
+    ],
+)
+def test_unknown_arms_and_values_off_the_grid_are_refused(declared, text, message):
+    with pytest.raises(ValueError, match=message):
+        declared(text)
+
+
 # What it means -------------------------------------------------------------------------
 
 
