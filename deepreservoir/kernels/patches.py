@@ -1,4 +1,4 @@
-"""Patches of images, which turn a convolution into a matrix product, and the adjoint of taking them.
+"""Patches of images, which make a convolution a matrix product, and the adjoint operation.
 
 Images are channels last, (n, h, w, c). A patch is a row of ``kernel * kernel * c`` values in the
 order (row of the kernel, column of the kernel, channel). Images are surrounded by zeros.

@@ -256,7 +256,7 @@ def _chunks(
     xp, width = array_module(x), kernel * kernel * x.shape[-1]
     limit = CHUNK_BYTES if xp is np else DEVICE_CHUNK_BYTES
     step = min(max(1, limit // (per_image * width * x.dtype.itemsize)), max(n, 1))
-    rows, columns = kernels.patch_counts(*x.shape[1:3], kernel, stride, padding)
+    rows, columns = kernels.patch_counts(x.shape[1], x.shape[2], kernel, stride, padding)
     buffer = xp.empty((step, rows, columns, width), x.dtype)
     for start in range(0, n, step):
         part = slice(start, min(start + step, n))

@@ -1,4 +1,4 @@
-"""Convolutions, batch normalisation with ReLU, and pooling: gradients, PyTorch, counts, refusals."""
+"""Convolutions, batch normalisation with ReLU, and pooling: gradients, PyTorch, counts, errors."""
 
 from dataclasses import replace
 
