@@ -30,6 +30,8 @@ _PUBLIC = {
     "ImageFiles": "inputs",
     "image_folder": "inputs",
     "Nodes": "inputs",
+    "PlainCNNClassifier": "estimators",
+    "PlainCNNConfig": "models",
     "RankSearch": "search",
     "SeedGatedClassifier": "estimators",
     "fit_many": "estimators",
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from .estimators import GCNClassifier as GCNClassifier
     from .estimators import GINClassifier as GINClassifier
     from .estimators import GINRegressor as GINRegressor
+    from .estimators import PlainCNNClassifier as PlainCNNClassifier
     from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import Targets as Targets
@@ -140,6 +143,7 @@ if TYPE_CHECKING:
     from .models import GINConfig as GINConfig
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
+    from .models import PlainCNNConfig as PlainCNNConfig
     from .models import architecture as architecture
     from .models import from_plain as from_plain
     from .network import Network as Network

@@ -15,6 +15,7 @@ from .gated import SeedGated, SeedGatedClassifier
 from .graph_convolution import GCNClassifier
 from .graph_isomorphism import GINClassifier, GINRegressor
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
+from .plain_cnn import PlainCNNClassifier
 from .predicting_many import predict_many
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Indicators",
     "Labels",
     "Numbers",
+    "PlainCNNClassifier",
     "ScoredLabels",
     "SeedGated",
     "SeedGatedClassifier",

@@ -34,6 +34,7 @@ from .dropout import Drop, dropout_mask
 from .hadamard import fits_shared_memory, hadamard_rows
 from .norm import layer_norm, layer_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
+from .patches import patch_counts, patches, patches_adjoint
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
@@ -60,6 +61,9 @@ __all__ = [
     "layer_norm_backward",
     "log_softmax",
     "masked",
+    "patch_counts",
+    "patches",
+    "patches_adjoint",
     "relu",
     "relu_backward",
     "sigmoid",

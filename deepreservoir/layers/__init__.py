@@ -14,13 +14,16 @@ from .base import (
 from .batch_norm import BatchNorm
 from .cfc import CfC
 from .composite import Recompute, Residual, Sequential
+from .convolution import Convolution
+from .convolution_stack import ConvolutionStack
 from .dense import AdaptedDense, Adapter, Dense
 from .embedding import CategoryEmbedding
 from .gin import GINConvolution
 from .graph import Aggregate, NodeDense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
-from .pooling import GraphPooling
+from .norm_relu import BatchNormReLU
+from .pooling import GlobalAveragePooling, GraphPooling
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,10 +33,14 @@ __all__ = [
     "Adapter",
     "Aggregate",
     "BatchNorm",
+    "BatchNormReLU",
     "CategoryEmbedding",
     "CfC",
+    "Convolution",
+    "ConvolutionStack",
     "Dense",
     "GINConvolution",
+    "GlobalAveragePooling",
     "GraphPooling",
     "Layer",
     "LayerNorm",

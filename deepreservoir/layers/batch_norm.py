@@ -55,13 +55,17 @@ class BatchNorm(Layer):
         xhat = rows - mean
         var = xp.einsum("ij,ij->j", xhat, xhat) / n
         if not on.replay:
-            self.running_mean += self.momentum * (mean - self.running_mean)
-            self.running_var += self.momentum * (var * (n / max(n - 1, 1)) - self.running_var)
+            self.update_running(mean, var, n)
         inverse = 1 / xp.sqrt(var + self.eps)
         xhat *= inverse
         y = xhat * self.weight
         y += self.bias
         return like_rows(y, x), (xhat, inverse)
+
+    def update_running(self, mean: Array, var: Array, n: int) -> None:
+        """Move the running averages towards the statistics of a batch of n rows."""
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * (n / max(n - 1, 1)) - self.running_var)
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         if cache is None:  # an empty batch

@@ -32,6 +32,9 @@ from .multiply_adds import MultiplyAdds, trained_product
 
 Mode = Literal["lora", "dora", "full", "none"]
 
+#: Norms of the rows of beta W + s B A, (d_out,), W A^T and B (A A^T), both (d_out, rank).
+RowNorms = tuple[Array, Array, Array]
+
 #: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
 NORM_EPS = 1e-12
 
@@ -176,7 +179,15 @@ class AdaptedDense(Layer):
         if x.ndim != 2:
             y, cache = self.forward(as_rows(x), on)
             return like_rows(y, x), cache
-        adapter, training = self.adapter, on.step is not None  # x: (n, d_in)
+        return self.forward_rows(x, on, self.row_norms())
+
+    def row_norms(self) -> RowNorms | None:
+        """Return what DoRA needs once per call, however many blocks of rows it has; else None."""
+        return self._norms() if self.adapter.mode == "dora" else None
+
+    def forward_rows(self, x: Array, on: Pass, norms: RowNorms | None) -> tuple[Array, Cache]:
+        """Return the output of a block of rows (n, d_in), and the cache for `backward_rows`."""
+        adapter, training = self.adapter, on.step is not None
         if adapter.mode == "full":
             y = x @ self.weight.T
             if self.has_bias:
@@ -185,17 +196,11 @@ class AdaptedDense(Layer):
         base = on.products.get(self.path)
         base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
         y = base * self.beta
-        z = mask = norms = v = None
+        z = mask = v = None
         if adapter.low_rank:
-            x_in = x
-            if training and adapter.dropout:
-                mask = dropout_mask(x, adapter.dropout, f"{self.path}.A", on)
-                x_in = kernels.masked(x, mask)
-            z = x_in @ self.A.T  # (n, rank)
-            z *= adapter.scaling
+            z, mask = self._read_in(x, on)
             y += z @ self.B.T
-        if adapter.mode == "dora":
-            norms = self._norms()
+        if norms is not None:
             v, y = y, y * (self.magnitude / norms[0])
         if self.has_bias:
             y += self.bias
@@ -203,6 +208,23 @@ class AdaptedDense(Layer):
             return y, None
         base_for_beta = base if self.learns_beta and not self.needs_dx else None
         return y, (x, z, mask, base_for_beta, norms, v)
+
+    def _read_in(self, x: Array, on: Pass) -> tuple[Array, Array]:
+        """Return the scaled read-in s x A^T, (n, rank), and the dropout mask or None."""
+        mask = None
+        if on.step is not None and self.adapter.dropout:
+            mask = dropout_mask(x, self.adapter.dropout, f"{self.path}.A", on)
+            x = kernels.masked(x, mask)
+        z = x @ self.A.T
+        z *= self.adapter.scaling
+        return z, mask
+
+    def cache_of_rows(self, x: Array, on: Pass, norms: RowNorms | None) -> Cache:
+        """Return the cache of `forward_rows` for rows that were not kept, without their output."""
+        if norms is None and (self.needs_dx or not self.learns_beta):
+            z, mask = self._read_in(x, on) if self.adapter.low_rank else (None, None)
+            return x if self.adapter.mode == "full" else (x, z, mask, None, None, None)
+        return self.forward_rows(x, on, norms)[1]
 
     # Backward ------------------------------------------------------------------------
 
@@ -212,12 +234,19 @@ class AdaptedDense(Layer):
             return None if dx is None else like_rows(dx, dy)
         if self.has_bias:  # dy: (n, d_out)
             self.dbias += dy.sum(axis=0)
+        if self.adapter.mode == "dora":
+            *_, norms, v = cache
+            self.norms_backward((dy * v).sum(axis=0), norms)
+        return self.backward_rows(dy, cache)
+
+    def backward_rows(self, dy: Array, cache: Cache) -> Array | None:
+        """Do the part of `backward` that is a sum over rows, without bias and magnitude."""
         if self.adapter.mode == "full":
             self.dweight += dy.T @ cache
             return dy @ self.weight if self.needs_dx else None
-        x, z, mask, base, norms, v = cache
-        if self.adapter.mode == "dora":
-            dy = self._magnitude_backward(dy, norms, v)
+        x, z, mask, base, norms, _ = cache
+        if norms is not None:
+            dy = dy * (self.magnitude / norms[0])
         g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
         if self.learns_beta:
             self.dbeta += dot(x, g) if g is not None else dot(dy, base)
@@ -293,7 +322,7 @@ class AdaptedDense(Layer):
 
     # Weight decomposition (DoRA) ------------------------------------------------------
 
-    def _norms(self) -> tuple[Array, Array, Array]:
+    def _norms(self) -> RowNorms:
         """Return the row norms of V = beta W + s B A without forming V, W A^T and B (A A^T).
 
         ``|V_i|^2 = beta^2 |W_i|^2 + 2 beta s B_i . (A W^T)_i + s^2 B_i (A A^T) B_i^T``
@@ -308,15 +337,21 @@ class AdaptedDense(Layer):
         )
         return xp.sqrt(xp.maximum(squared, 0) + NORM_EPS), cross, spread
 
-    def _magnitude_backward(self, dy: Array, norms: tuple[Array, Array, Array], v: Array) -> Array:
-        """Add the gradients that pass through magnitude and norm; return the gradient of v.
+    def norms_backward(self, along: Array, norms: RowNorms) -> None:
+        """Add the gradients that pass through magnitude and norm.
 
         The norm is differentiated too (Liu et al., 2024, treat it as a constant), so the
         gradient is exact.
+
+        Parameters
+        ----------
+        along : array, shape (d_out,)
+            Sum over all rows of dy times the output before scaling.
+        norms : tuple of array
+            The :meth:`row_norms` of the forward pass.
         """
         norm, cross, spread = norms
         s, ratio = self.adapter.scaling, self.magnitude / norm
-        along = (dy * v).sum(axis=0)  # (d_out,)
         self.dmagnitude += along / norm
         # Gradient with respect to half the squared norm of each row.
         e = -along * ratio / (norm * norm)  # (d_out,)
@@ -327,7 +362,6 @@ class AdaptedDense(Layer):
         if self.learns_beta:
             slope = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
             self.dbeta += dot(e, slope)
-        return dy * ratio
 
 
 class Dense(Layer):

@@ -1,4 +1,4 @@
-"""Pooling of the nodes of each graph into one row."""
+"""Pooling of the nodes of a graph, and of the pixels of an image, into one row."""
 
 from __future__ import annotations
 
@@ -48,6 +48,25 @@ class GraphPooling(Layer):
             return largest * (graphs.T @ (dy / ties))
         graphs, counts = cache
         return graphs.T @ (dy if counts is None else dy / counts)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()
+
+
+class GlobalAveragePooling(Layer):
+    """The mean over all pixels of each image: (n, h, w, c) -> (n, c)."""
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        pixels = x.reshape(len(x), x.shape[1] * x.shape[2], x.shape[3])
+        return pixels.mean(axis=1), x.shape if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        _, h, w, _ = cache
+        xp = array_module(dy)
+        return xp.ascontiguousarray(xp.broadcast_to((dy / (h * w))[:, None, None], cache))
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape[0], shape[-1]
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()

@@ -1,0 +1,72 @@
+"""The single matrix that a scaffold and its adapter are equal to, and gradients through it.
+
+``W_eff = beta W + s B A``, under DoRA with rows of the trained norms. Where there are many more
+rows of inputs than entries in a row of W, as in narrow convolutions, one product with W_eff is
+faster than those with W, A and B; the gradients of all parts follow from that of W_eff.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..backend import Array, array_module
+from .base import dot
+from .dense import NORM_EPS, AdaptedDense
+
+
+class Combined(NamedTuple):
+    """The combined weight of a layer, and what its gradient needs.
+
+    Attributes
+    ----------
+    weight : array, shape (d_out, d_in)
+        W_eff.
+    scaffold : array, shape (d_out, d_in), or None
+        W, unless every weight is trained.
+    raw : array, shape (d_out, d_in), or None
+        Under DoRA, beta W + s B A.
+    norms : array, shape (d_out,), or None
+        Under DoRA, the norms of the rows of `raw`.
+    """
+
+    weight: Array
+    scaffold: Array = None
+    raw: Array = None
+    norms: Array = None
+
+
+def combine(layer: AdaptedDense, like: Array) -> Combined:
+    """Return the combined weight of a layer, in the module and dtype of `like`."""
+    adapter, xp = layer.adapter, array_module(like)
+    if adapter.mode == "full":
+        return Combined(layer.weight)
+    scaffold = xp.empty((layer.d_out, layer.d_in), like.dtype)
+    for rows, tile in layer.scaffold.product_tiles(like.dtype):
+        scaffold[rows.start : rows.stop] = tile
+    weight = scaffold * layer.beta
+    if adapter.low_rank:
+        weight += (adapter.scaling * layer.B) @ layer.A
+    if adapter.mode != "dora":
+        return Combined(weight, scaffold)
+    norms = xp.sqrt(xp.einsum("ij,ij->i", weight, weight) + NORM_EPS)
+    return Combined(weight * (layer.magnitude / norms)[:, None], scaffold, weight, norms)
+
+
+def combined_backward(layer: AdaptedDense, combined: Combined, dweight: Array) -> None:
+    """Add the gradients of a layer's parameters, given that of its combined weight."""
+    adapter = layer.adapter
+    if adapter.mode == "full":
+        layer.dweight += dweight
+        return
+    if not adapter.low_rank:
+        return
+    if adapter.mode == "dora":
+        ratio = layer.magnitude / combined.norms
+        along = array_module(dweight).einsum("ij,ij->i", dweight, combined.raw)
+        layer.dmagnitude += along / combined.norms
+        dweight = dweight - combined.raw * (along / combined.norms**2)[:, None]
+        dweight *= ratio[:, None]
+    if layer.learns_beta:
+        layer.dbeta += dot(dweight, combined.scaffold)
+    layer.dB += adapter.scaling * (dweight @ layer.A.T)
+    layer.dA += adapter.scaling * (layer.B.T @ dweight)

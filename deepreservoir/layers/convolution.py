@@ -1,0 +1,264 @@
+"""Convolutions of images: products of their patches with an adapted matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import kernels
+from ..backend import Array, array_module
+from .base import INFERENCE, Cache, Layer, Pass, as_rows
+from .combined import Combined, combine, combined_backward
+from .dense import AdaptedDense, Adapter, RowNorms
+from .multiply_adds import MultiplyAdds
+
+#: Bytes of patches that are in memory at a time: they fit in the second-level cache of a CPU.
+#: Constants, since the size of a chunk decides the order in which gradients are summed.
+CHUNK_BYTES, DEVICE_CHUNK_BYTES = 1 << 20, 64 << 20
+
+#: Up to this many output channels the combined weight is used: the products with W, A and B
+#: apart save less than the sums over patches take that their gradient needs.
+NARROW = 64
+
+
+class Kept(NamedTuple):
+    """What a convolution keeps for its backward pass.
+
+    Attributes
+    ----------
+    x : array, shape (n, h, w, c_in), or None
+        The input; a caller that can compute it again need not keep it.
+    on : Pass
+    combined : Combined or None
+    norms : tuple of array, or None
+        Under DoRA, without a combined weight.
+    """
+
+    x: Array
+    on: Pass
+    combined: Combined | None
+    norms: RowNorms | None
+
+    def without_input(self) -> Kept:
+        return self._replace(x=None)
+
+    def with_input(self, x: Array) -> Kept:
+        return self._replace(x=x)
+
+
+class Convolution(Layer):
+    """A convolution of images, channels last: (n, h, w, c_in) -> (n, rows, columns, c_out).
+
+    Each patch of the images is a row that an :class:`AdaptedDense` of shape (c_out, kernel_size *
+    kernel_size * c_in) reads, so all families, storages and modes of adapters are available: A is
+    a convolution to `rank` channels, B one of 1 x 1 (paper, arXiv 2604.08749, appendix on CNNs).
+
+    Only the input is kept for the backward pass. Patches are taken from a few images at a time,
+    and again for the gradients.
+
+    Parameters
+    ----------
+    path : str
+    c_in, c_out : int
+    kernel_size : int
+    adapter : Adapter
+    stride : int, default=1
+    padding : int, default=0
+        Number of rows and columns of zeros on each side of an image.
+    bias : bool, default=False
+    needs_dx : bool, default=True
+    skip : bool, default=False
+        Whether the input is added to the output, which must then have the same shape.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range, or `skip` is set for another shape of output. From `forward`, if
+        the images have other channels or are smaller than the kernel.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        adapter: Adapter,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = False,
+        needs_dx: bool = True,
+        skip: bool = False,
+    ) -> None:
+        super().__init__(path)
+        for name, value, least in (
+            ("c_in", c_in, 1),
+            ("c_out", c_out, 1),
+            ("kernel_size", kernel_size, 1),
+            ("stride", stride, 1),
+            ("padding", padding, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} of {path!r} must be at least {least}; got {value}")
+        if skip and not (c_in == c_out and stride == 1 and 2 * padding == kernel_size - 1):
+            raise ValueError(
+                f"skip=True needs an output of the input's shape; {path!r} has {c_in} -> {c_out} "
+                f"channels, a kernel of {kernel_size}, stride {stride} and padding {padding}"
+            )
+        self.c_in, self.c_out = c_in, c_out
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.needs_dx = needs_dx
+        self.skip = skip
+        width = kernel_size * kernel_size * c_in
+        self.dense = AdaptedDense(path, width, c_out, adapter, bias, needs_dx)
+
+    @property
+    def children(self) -> Sequence[Layer]:
+        return (self.dense,)
+
+    # Forward and backward ---------------------------------------------------------------
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        shape = self.out_shape(x.shape)
+        y = array_module(x).empty(shape, x.dtype)
+        combined = combine(self.dense, x) if self._combines(on.training) else None
+        norms = None if combined else self.dense.row_norms()
+        for i, (part, rows) in enumerate(self._patches(x)):
+            if combined is not None:
+                product = rows @ combined.weight.T
+                if self.dense.has_bias:
+                    product += self.dense.bias
+            else:
+                product, _ = self.dense.forward_rows(rows, on.at(i), norms)
+            y[part] = product.reshape(y[part].shape)
+            if self.skip:
+                y[part] += x[part]
+        return y, Kept(x, on, combined, norms) if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array | None:
+        x, on, combined, norms = cache
+        if self.dense.has_bias:
+            self.dense.dbias += as_rows(dy).sum(axis=0)
+        if combined is None:
+            dx = self._backward_in_parts(x, on, norms, dy)
+        else:
+            dx = self._backward_combined(x, combined, dy)
+        if self.skip and dx is not None:
+            dx += dy
+        return dx
+
+    def _combines(self, training: bool) -> bool:
+        """Return whether a pass uses the combined weight."""
+        adapter = self.dense.adapter
+        if adapter.mode == "full":
+            return True
+        if self.dense.scaffold.storage == "structured" or (training and adapter.dropout):
+            return False
+        # A scaffold whose weights are drawn or unpacked for a product is drawn once per pass.
+        return self.c_out <= NARROW or self.dense.scaffold.storage != "dense"
+
+    def _patches(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """Yield (images, patches (m, kernel_size^2 c_in)) over a few images at a time."""
+        n, rows, columns, _ = self.out_shape(x.shape)
+        return _chunks(x, self.kernel_size, self.stride, self.padding, n, rows * columns)
+
+    def _backward_in_parts(
+        self, x: Array, on: Pass, norms: RowNorms | None, dy: Array
+    ) -> Array | None:
+        dense, sizes = self.dense, (self.kernel_size, self.stride, self.padding)
+        dx = array_module(x).empty_like(x) if self.needs_dx else None
+        along: Array = 0.0
+        for i, (part, rows) in enumerate(self._patches(x)):
+            inner = dense.cache_of_rows(rows, on.at(i), norms)
+            g = as_rows(dy[part])  # (m, c_out)
+            if norms is not None:
+                along = along + (g * inner[-1]).sum(axis=0)
+            drows = dense.backward_rows(g, inner)
+            if dx is not None:
+                dpatches = drows.reshape(*dy[part].shape[:3], -1)  # type: ignore[union-attr]
+                dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
+        if norms is not None and len(x):
+            dense.norms_backward(along, norms)
+        return dx
+
+    def _backward_combined(self, x: Array, combined: Combined, dy: Array) -> Array | None:
+        xp, dense = array_module(x), self.dense
+        if dense.adapter.mode != "none":
+            dweight = xp.zeros(combined.weight.shape, x.dtype)
+            for part, rows in self._patches(x):
+                dweight += as_rows(dy[part]).T @ rows
+            combined_backward(dense, combined, dweight)
+        if not self.needs_dx:
+            return None
+        dx = xp.empty_like(x)
+        if self._turns:
+            # The gradient of the input is a convolution of dy with the kernels turned round.
+            k, weight = self.kernel_size, combined.weight
+            kernel = weight.reshape(self.c_out, k, k, self.c_in)[:, ::-1, ::-1]
+            turned = xp.ascontiguousarray(kernel.transpose(1, 2, 0, 3)).reshape(-1, self.c_in)
+            n, h, w, _ = x.shape
+            for part, rows in _chunks(dy, k, 1, k - 1 - self.padding, n, h * w):
+                dx[part] = (rows @ turned).reshape(dx[part].shape)
+            return dx
+        sizes = (self.kernel_size, self.stride, self.padding)
+        for part in _parts(dy, dense.d_in):
+            drows = as_rows(dy[part]) @ combined.weight
+            dpatches = drows.reshape(*dy[part].shape[:3], -1)
+            dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
+        return dx
+
+    @property
+    def _turns(self) -> bool:
+        return self.stride == 1 and self.padding < self.kernel_size
+
+    # Costs --------------------------------------------------------------------------------
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != 4 or shape[-1] != self.c_in:
+            raise ValueError(
+                f"the convolution {self.path!r} reads images of shape (n, height, width, "
+                f"{self.c_in}); got shape {tuple(shape)}"
+            )
+        n, h, w, _ = shape
+        sizes = self.kernel_size, self.stride, self.padding
+        return (n, *kernels.patch_counts(h, w, *sizes), self.c_out)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        n, rows, columns, _ = self.out_shape(shape)
+        dense, adapter = self.dense, self.dense.adapter
+        if not self._combines(training=True):
+            return dense.multiply_adds((n * rows * columns, dense.d_in))
+        product = n * rows * columns * dense.d_in * self.c_out
+        backward = 0 if adapter.mode == "none" else product
+        if self.needs_dx:
+            pixels = n * shape[1] * shape[2]
+            backward += pixels * dense.d_in * self.c_out if self._turns else product
+        # B A; dW A^T and B^T dW.
+        call = adapter.rank * dense.d_in * self.c_out if adapter.low_rank else 0
+        return MultiplyAdds(product, backward, call, 2 * call)
+
+
+def _parts(images: Array, width: int) -> Iterator[slice]:
+    """Yield slices of images (n, rows, columns, c), whose patches of `width` fit the limit."""
+    n, rows, columns = images.shape[:3]
+    limit = CHUNK_BYTES if array_module(images) is np else DEVICE_CHUNK_BYTES
+    step = max(1, limit // (rows * columns * width * images.dtype.itemsize))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
+
+
+def _chunks(
+    x: Array, kernel: int, stride: int, padding: int, n: int, per_image: int
+) -> Iterator[tuple[slice, Array]]:
+    """Yield (images, patches (m, kernel^2 c)) over a few images at a time, in one buffer."""
+    xp, width = array_module(x), kernel * kernel * x.shape[-1]
+    limit = CHUNK_BYTES if xp is np else DEVICE_CHUNK_BYTES
+    step = min(max(1, limit // (per_image * width * x.dtype.itemsize)), max(n, 1))
+    rows, columns = kernels.patch_counts(x.shape[1], x.shape[2], kernel, stride, padding)
+    buffer = xp.empty((step, rows, columns, width), x.dtype)
+    for start in range(0, n, step):
+        part = slice(start, min(start + step, n))
+        out = buffer[: part.stop - part.start]
+        yield part, as_rows(kernels.patches(x[part], kernel, stride, padding, out=out))
