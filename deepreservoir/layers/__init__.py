@@ -2,6 +2,7 @@
 
 from ..kernels import ACTIVATIONS
 from .activation import Activation
+from .attention import SelfAttention
 from .base import (
     INFERENCE,
     Layer,
@@ -20,7 +21,10 @@ from .gin import GINConvolution
 from .graph import Aggregate, NodeDense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
-from .pooling import GraphPooling
+from .patch_embedding import PatchEmbedding
+from .pooling import GraphPooling, TokenPooling
+from .stochastic_depth import StochasticDepth
+from .transformer import TransformerBlock
 
 __all__ = [
     "ACTIVATIONS",
@@ -40,11 +44,16 @@ __all__ = [
     "MultiplyAdds",
     "NodeDense",
     "Pass",
+    "PatchEmbedding",
     "Recompute",
     "Residual",
     "ScaffoldRequest",
+    "SelfAttention",
     "Sequential",
     "Step",
+    "StochasticDepth",
+    "TokenPooling",
+    "TransformerBlock",
     "as_rows",
     "like_rows",
 ]

@@ -14,6 +14,7 @@ from .cfc import CfCConfig
 from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
+from .vit import ViTConfig
 
 __all__ = [
     "ADAPTERS",
@@ -27,6 +28,7 @@ __all__ = [
     "GINConfig",
     "MLPConfig",
     "NetworkConfig",
+    "ViTConfig",
     "architecture",
     "from_plain",
 ]
