@@ -1,5 +1,7 @@
 """Attention: gradients, PyTorch, masks, blocks, counts."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from gradcheck import TRAINING, Bound, bind, check_gradients, normal
@@ -41,7 +43,7 @@ def reference(q, k, v, mask, causal):
             # Without a kept key, all keys that are seen have the same weight.
             scores = scores if (mask[i] & seen).any() else 0 * scores
             seen = seen & mask[i] if (mask[i] & seen).any() else seen
-        p = np.where(seen, np.exp(scores - scores.max()), 0)
+        p = np.where(seen, np.exp(np.minimum(scores - scores[seen].max(), 0)), 0)
         probabilities[i, h, row] = p / p.sum()
         out[i, row, h] = probabilities[i, h, row] @ v[i, :, h]
     return out, probabilities
@@ -61,7 +63,7 @@ MASKS = ("none", "causal", "keys", "both")
 
 
 # Blocks of one row, of several rows, of one head, of one and of several samples.
-@pytest.mark.parametrize("rows", [1, 3, 5, 10, 20, 10_000])
+@pytest.mark.parametrize("rows", [1, 3, 10, 10_000])
 @pytest.mark.parametrize("kind", MASKS)
 @pytest.mark.parametrize("sizes", CASES.values(), ids=CASES)
 def test_values_and_gradients(monkeypatch, sizes, kind, rows):
@@ -128,9 +130,8 @@ def test_float32_is_finite_and_close_for_any_size_of_scores(size):
         assert np.isfinite(host(part)).all()
 
 
+@pytest.mark.host(reason="a device's memory is not traced")
 def test_the_scores_of_a_batch_are_never_in_memory():
-    import tracemalloc
-
     n, t, heads, d = 8, 256, 4, 4
     q, k, v, dout = (part.astype(np.float32) for part in inputs(n, t, heads=heads, d=d))
     scores, own = n * heads * t * t * 4, n * t * heads * d * 4
