@@ -16,6 +16,7 @@ from .graph_convolution import GCNClassifier
 from .graph_isomorphism import GINClassifier, GINRegressor
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .predicting_many import predict_many
+from .vit import ViTClassifier
 
 __all__ = [
     "ESTIMATORS",
@@ -40,6 +41,7 @@ __all__ = [
     "SeedGatedClassifier",
     "SoftmaxLabels",
     "Targets",
+    "ViTClassifier",
     "estimator_named",
     "fit_many",
     "predict_many",

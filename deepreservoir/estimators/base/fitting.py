@@ -74,6 +74,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: each with the value that reproduces the earlier versions.
     absent_parameters: ClassVar[Mapping[str, Any]] = {"max_fun": 15000}
 
+    #: Parameters that only `fit` reads, and whose values no file can hold: files leave them out.
+    unsaved_parameters: ClassVar[frozenset[str]] = frozenset()
+
     #: Values of parameters that have been renamed: parameter -> {value in older files: value now}.
     renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
 
