@@ -112,7 +112,12 @@ class VisionTransformer(AdaptationParameters):
         )
 
 
+def _documented(cls: type) -> type:
+    return fill(cls, _PARAMETERS, _ATTRIBUTES)
+
+
 @register_estimator
+@_documented
 @dataclass(eq=False, repr=False)
 class ViTClassifier(VisionTransformer, ImageInput, DeepClassifier):
     """A classifier of images by a Vision Transformer whose weight matrices are frozen.
@@ -161,9 +166,11 @@ class ViTClassifier(VisionTransformer, ImageInput, DeepClassifier):
     >>> from deepreservoir import ViTClassifier
     >>> digits = load_digits()
     >>> X, y = digits.images, digits.target  # (1797, 8, 8)
-    >>> model = ViTClassifier(patch_size=2, width=32, depth=2, max_iter=12, random_state=0)
-    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.85
+    >>> model = ViTClassifier(2, 32, 2, batch_size=64, learning_rate_init=0.01, max_iter=15)
+    >>> model.set_params(random_state=0).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.8
     True
+    >>> model.n_trained_params_, model.n_scaffold_params_
+    (10614, 24576)
     """
 
     _: KW_ONLY
@@ -201,6 +208,3 @@ class ViTClassifier(VisionTransformer, ImageInput, DeepClassifier):
             for name, value in params.items()
         }
         return type(self)(**copies)
-
-
-fill(ViTClassifier, _PARAMETERS, _ATTRIBUTES)
