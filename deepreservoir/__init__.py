@@ -21,6 +21,8 @@ _PUBLIC = {
     "ForecastDisplay": "displays",
     "LossCurveDisplay": "displays",
     "RankCurveDisplay": "displays",
+    "ViTClassifier": "estimators",
+    "ViTConfig": "models",
     "GCNClassifier": "estimators",
     "GCNConfig": "models",
     "GINClassifier": "estimators",
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import Targets as Targets
+    from .estimators import ViTClassifier as ViTClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import register_estimator as register_estimator
@@ -144,6 +147,7 @@ if TYPE_CHECKING:
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import PlainCNNConfig as PlainCNNConfig
+    from .models import ViTConfig as ViTConfig
     from .models import architecture as architecture
     from .models import from_plain as from_plain
     from .network import Network as Network

@@ -27,12 +27,14 @@ def versions() -> dict[str, str]:
 def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the common part of a model's document, and of its entry ``fitted``.
 
-    The device is left out, since a file does not depend on one.
+    The device is left out, since a file does not depend on one, and so are parameters whose values
+    only `fit` reads.
     """
+    left_out = {"device", *getattr(model, "unsaved_parameters", ())}
     params = {
         name: plain(value, name)
         for name, value in model.get_params(deep=False).items()
-        if name != "device"
+        if name not in left_out
     }
     # A model that could not be loaded is not saved. Its device may not be available here.
     check_params(type(model)(**{**model.get_params(deep=False), "device": "cpu"}))

@@ -17,6 +17,7 @@ from .graph_isomorphism import GINClassifier, GINRegressor
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .plain_cnn import PlainCNNClassifier
 from .predicting_many import predict_many
+from .vit import ViTClassifier
 
 __all__ = [
     "ESTIMATORS",
@@ -42,6 +43,7 @@ __all__ = [
     "SeedGatedClassifier",
     "SoftmaxLabels",
     "Targets",
+    "ViTClassifier",
     "estimator_named",
     "fit_many",
     "predict_many",

@@ -23,6 +23,11 @@ from .activations import (
     tanh_backward,
 )
 from .adam import adam_
+from .attention import (
+    attention_probabilities,
+    softmax_attention,
+    softmax_attention_backward,
+)
 from .closed_form import (
     gated_state,
     gated_state_backward_,
@@ -41,6 +46,7 @@ __all__ = [
     "ACTIVATIONS",
     "Drop",
     "adam_",
+    "attention_probabilities",
     "average_rows",
     "bias_activation_dropout",
     "bias_activation_dropout_backward",
@@ -71,6 +77,8 @@ __all__ = [
     "silu_backward",
     "silu_dropout",
     "silu_dropout_backward",
+    "softmax_attention",
+    "softmax_attention_backward",
     "softmax_cross_entropy",
     "softplus",
     "tanh",

@@ -2,6 +2,7 @@
 
 from ..kernels import ACTIVATIONS
 from .activation import Activation
+from .attention import SelfAttention
 from .base import (
     INFERENCE,
     Layer,
@@ -23,7 +24,10 @@ from .graph import Aggregate, NodeDense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
 from .norm_relu import BatchNormReLU
-from .pooling import GlobalAveragePooling, GraphPooling
+from .patch_embedding import PatchEmbedding
+from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
+from .stochastic_depth import StochasticDepth
+from .transformer import TransformerBlock
 
 __all__ = [
     "ACTIVATIONS",
@@ -47,11 +51,16 @@ __all__ = [
     "MultiplyAdds",
     "NodeDense",
     "Pass",
+    "PatchEmbedding",
     "Recompute",
     "Residual",
     "ScaffoldRequest",
+    "SelfAttention",
     "Sequential",
     "Step",
+    "StochasticDepth",
+    "TokenPooling",
+    "TransformerBlock",
     "as_rows",
     "like_rows",
 ]

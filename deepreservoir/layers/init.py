@@ -37,3 +37,21 @@ def kaiming_uniform(stream: Stream, shape: tuple[int, ...], fan_in: int) -> np.n
     rows, width = math.prod(shape[:-1]), shape[-1]
     unit = lane_table("uniform")[stream.rows(0, rows, width)]  # variance one: bound sqrt 3
     return (unit * np.float32(1 / math.sqrt(3 * fan_in))).reshape(shape)
+
+
+def normal(stream: Stream, shape: tuple[int, ...], deviation: float) -> np.ndarray:
+    """Return normal numbers with mean zero and a standard deviation.
+
+    Parameters
+    ----------
+    stream : Stream
+    shape : tuple of int
+    deviation : float
+
+    Returns
+    -------
+    ndarray of float32, of `shape`
+    """
+    rows, width = math.prod(shape[:-1]), shape[-1]
+    unit = lane_table("normal")[stream.rows(0, rows, width)]
+    return (unit * np.float32(deviation)).reshape(shape)

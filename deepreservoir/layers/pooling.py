@@ -1,4 +1,4 @@
-"""Pooling of the nodes of a graph, and of the pixels of an image, into one row."""
+"""Pooling of the nodes of a graph, the pixels of an image, or tokens, into one row."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .base import INFERENCE, Cache, Layer, Pass
 from .multiply_adds import MultiplyAdds
 
 POOLINGS = ("mean", "sum", "max")
+TOKEN_POOLINGS = ("token", "mean")
 
 
 class GraphPooling(Layer):
@@ -67,6 +68,37 @@ class GlobalAveragePooling(Layer):
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape[0], shape[-1]
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()
+
+
+class TokenPooling(Layer):
+    """The first token of each sample, or the mean of all: (n, t, d) -> (n, d).
+
+    Parameters
+    ----------
+    kind : {"token", "mean"}
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        y = x[:, 0] if self.kind == "token" else x.mean(axis=1)
+        return y, x.shape if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        xp, (n, t, d) = array_module(dy), cache
+        if self.kind == "mean":
+            return xp.broadcast_to((dy / t)[:, None], (n, t, d)).copy()
+        dx = xp.zeros((n, t, d), dy.dtype)
+        dx[:, 0] = dy
+        return dx
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*shape[:-2], shape[-1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()

@@ -15,6 +15,7 @@ from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
 from .plain_cnn import PlainCNNConfig
+from .vit import ViTConfig
 
 __all__ = [
     "ADAPTERS",
@@ -29,6 +30,7 @@ __all__ = [
     "MLPConfig",
     "NetworkConfig",
     "PlainCNNConfig",
+    "ViTConfig",
     "architecture",
     "from_plain",
 ]

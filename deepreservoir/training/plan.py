@@ -81,6 +81,8 @@ class Plan:
         Groups of parameters that weight decay applies to.
     resample : Resample, optional
         When scaffolds are redrawn; never by default.
+    parts : int
+        Number of parts into which a batch is split, whose gradients are summed before the step.
     early_stopping : bool
         Whether the validation score, if there is one, decides which weights are kept and when
         training stops; otherwise it is only recorded.
@@ -103,6 +105,7 @@ class Plan:
     projection_limit: int = PROJECTION_LIMIT
     decayed: frozenset[str] = DECAYED
     resample: Resample | None = None
+    parts: int = 1
     early_stopping: bool = True
     verbose: int = 0
 

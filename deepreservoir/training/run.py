@@ -13,6 +13,7 @@ from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
 from ..optim import LBFGS, OptimiserState, WeightAverage, clip_global_norm
+from .accumulation import split
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
 from .epoch_loss import EpochLoss
@@ -256,13 +257,18 @@ class Run:
         """Add the gradient of a batch's loss; return the loss."""
         resample = self.plan.resample
         if resample is None or self._each_epoch:
-            return self._pass(self.network if batch.network is None else batch.network, batch, step)
+            network = self.network if batch.network is None else batch.network
+            if self.plan.parts == 1:
+                return self._pass(network, batch, step)
+            parts = enumerate(split(batch, self.plan.parts))
+            return sum(self._pass(network, part, step, call) for call, part in parts)
         shares = passes(resample, self.network, self.batches, batch, step)
         return sum(self._pass(*share) for share in shares)
 
-    def _pass(self, network: Network, batch: TrainingBatch, step: Step) -> Array:
+    def _pass(self, network: Network, batch: TrainingBatch, step: Step, call: int = 0) -> Array:
         on = Pass(step, products=batch.products, dtype=network.dtype)
-        return network.gradient(batch.batch, batch.target, self.loss, on)
+        # Each part of a batch is a separate call, with its own dropout masks.
+        return network.gradient(batch.batch, batch.target, self.loss, on.at(call) if call else on)
 
     def end(self) -> None:
         """End the epoch: check the weights, validate, and extend the history."""

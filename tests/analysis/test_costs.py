@@ -24,6 +24,7 @@ from deepreservoir.analysis import (
 )
 from deepreservoir.inputs import CHUNK_ROWS, Batch, Table
 from deepreservoir.layers import Dense, Layer, Pass, Step
+from deepreservoir.models import ViTConfig
 
 # The paper's formulas -----------------------------------------------------------------------
 
@@ -184,6 +185,22 @@ def test_work_of_a_small_network_by_hand():
     assert cost.counted.full_step == 10 * (2 * 12 * 20 + 3 * 20 * 9 + head)
     assert cost.counted.full_prediction == 100 * (12 * 20 + 20 * 9 + 9 * 7)
     assert cost.counted.prediction == 100 * (12 * 20 + 20 * 9 + 9 * 7 + 3 * (32 + 29))
+
+
+@pytest.mark.parametrize("pooling", ["token", "mean"])
+@pytest.mark.parametrize("options", [{}, {"adapter": "full"}, {"layer_norm": True}])
+def test_work_of_a_vision_transformer(pooling, options):
+    config = ViTConfig((8, 12, 2), 3, 4, 8, 2, 2, 2, rank=2, pooling=pooling, **options)
+    net = watched(Network(config, seed=1))
+    x = np.ones((5, 8, 12, 2), np.float32)
+    count = multiply_adds(net.root, x.shape)
+
+    def step():
+        y, cache = net.forward(x, Pass(Step(0, 0)))
+        net.backward(np.ones_like(y), cache)
+
+    assert work(lambda: net.forward(x))[0] == count.forward
+    assert work(step)[0] == count.forward + count.backward
 
 
 def test_the_product_is_not_kept_for_one_epoch_or_on_request():

@@ -74,6 +74,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: each with the value that reproduces the earlier versions.
     absent_parameters: ClassVar[Mapping[str, Any]] = {"max_fun": 15000}
 
+    #: Parameters that only `fit` reads, and whose values no file can hold: files leave them out.
+    unsaved_parameters: ClassVar[frozenset[str]] = frozenset()
+
     #: Values of parameters that have been renamed: parameter -> {value in older files: value now}.
     renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
 
@@ -232,7 +235,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             network = self._same_network(config, device)
         if eval_set is not None:
             held_out = self._read_eval_set(eval_set, reader, targets)
-        data = data._replace(inputs=self._prepared(data.inputs, seeds[2]))
+        data = Data(self._prepared(data.inputs, seeds[2]), data.y, data.weights)
         return Fit(network, data, held_out, reader, targets, seeds, False, n_samples, type_of(X))
 
     def _to_continue(self, y: np.ndarray) -> Targets:
@@ -293,7 +296,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
                 network = self._new_network(config, seeds, device, None)
             else:
                 network = self._same_network(config, device)
-            data = data._replace(inputs=self._prepared(data.inputs, seeds[2]))
+            data = Data(self._prepared(data.inputs, seeds[2]), data.y, data.weights)
             x_dtype = type_of(X) if first else self._x_dtype
             self._train(Fit(network, data, None, reader, targets, seeds, True, n_samples, x_dtype))
         return self

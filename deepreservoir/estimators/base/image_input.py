@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import Tags
@@ -52,7 +52,7 @@ class ImageInput(DeepClassifier):
     augmentation: Any = None
     test_time_flip: bool = False
 
-    n_features_in_: int
+    n_features_in_: ClassVar[int]  # set by fit
 
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any images."""
@@ -102,7 +102,7 @@ class ImageInput(DeepClassifier):
         if not reset:
             # The reader compares the shapes; its message is about images.
             return images
-        self.n_features_in_ = int(np.prod(images.shape[1:]))
+        self.n_features_in_ = int(np.prod(images.shape[1:]))  # type: ignore[misc]
         return images
 
     def _check_row_length(self, X: np.ndarray, reset: bool) -> None:

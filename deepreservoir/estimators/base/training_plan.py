@@ -60,7 +60,7 @@ _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
     "label_smoothing": (0, True, 1, False, False),
     "huber_delta": (0, False, float("inf"), False, False),
 }
-_INTEGERS = {"max_iter": 1, "max_fun": 1}
+_INTEGERS = {"max_iter": 1, "max_fun": 1, "gradient_accumulation": 1}
 _FLAGS = ("shuffle", "warm_start", "early_stopping")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
@@ -116,7 +116,12 @@ def check_training_params(
             "verbose must be True or False, or an integer: 0 for no output, 1 for a progress bar, "
             f"2 for a line per epoch; got {verbose!r}"
         )
-    resampling(params)
+    if resampling(params) not in (None, Resample("epoch")) and _parts(params) > 1:
+        raise ValueError(
+            f"resample={params['resample']!r} splits or repeats batches itself; set "
+            f"gradient_accumulation=1, or resample to None or 'epoch'; got "
+            f"gradient_accumulation={params['gradient_accumulation']!r}"
+        )
     if params["optimizer"] == "lbfgs":
         _check_lbfgs(params, defaults or {})
     batch = params["batch_size"]
@@ -146,6 +151,7 @@ def _check_lbfgs(params: dict[str, Any], defaults: Mapping[str, Any]) -> None:
         "adapter_dropout": 0.0,
         "max_grad_norm": None,
         "ema_decay": None,
+        "gradient_accumulation": 1,
     }
     for name, off in unavailable.items():
         if params.get(name, off) not in (off, defaults.get(name, off)):
@@ -194,6 +200,11 @@ def resampling(params: dict[str, Any]) -> Resample | None:
 
 def _pair(value: Any) -> tuple[Any, Any]:
     return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else (None, None)
+
+
+def _parts(params: dict[str, Any]) -> int:
+    """Return the number of parts whose gradients are summed in a step."""
+    return int(params.get("gradient_accumulation", 1))
 
 
 def batch_size_of(params: dict[str, Any]) -> int:
@@ -310,6 +321,7 @@ def make_plan(
         projection_limit=projection_limit(params),
         decayed=decayed,
         resample=resampling(params),
+        parts=_parts(params),
         early_stopping=bool(params["early_stopping"]),
         verbose=int(params["verbose"]),
     )

@@ -1,0 +1,197 @@
+"""Softmax attention, forward and backward, in blocks of queries.
+
+The scores of all pairs of tokens are never in memory as a whole. The forward pass keeps the
+logarithm of the sum of exponentials of each row, from which the backward pass computes the
+probabilities of a block again (Dao et al., 2022, FlashAttention, algorithm 4):
+
+    p = exp(s - log_sum)     ds = p (do v^T - D),  D = <do, o> of each row
+    dv = p^T do              dq = scale ds k       dk = scale ds^T q
+
+Arrays are (n, tokens, heads, d), as they come out of a product with a matrix: nothing is moved
+to bring heads before tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import Array, array_module
+
+#: Bytes of the scores of one block: on the host they should stay in the second-level cache.
+BLOCK_BYTES = 1 << 20
+DEVICE_BLOCK_BYTES = 64 << 20
+
+#: Score of a key that the mask excludes. It is finite, so that a query whose keys are all
+#: excluded gets equal probabilities instead of NaN.
+EXCLUDED = -1e9
+#: Score of a later token under a causal mask, which must not count even beside excluded keys.
+_LATER = -1e30
+
+
+class _Block(NamedTuple):
+    """Some heads and queries of some samples, and the number of keys that they may see."""
+
+    samples: slice
+    heads: slice
+    queries: slice
+    keys: int
+
+
+def softmax_attention(
+    q: Array, k: Array, v: Array, mask: Array | None = None, causal: bool = False
+) -> tuple[Array, Array]:
+    """Return ``softmax(q k^T / sqrt(d)) v``, and what the backward pass needs.
+
+    Parameters
+    ----------
+    q : array, shape (n, t, heads, d)
+    k, v : array, shape (n, keys, heads, d)
+    mask : array of bool, shape (n, keys), optional
+        The keys that are kept. A query that sees no kept key gives equal weight to all keys that
+        it sees.
+    causal : bool, default=False
+        Whether a query sees only the keys up to its own position; the last query belongs to the
+        last key.
+
+    Returns
+    -------
+    out : array, shape (n, t, heads, d)
+    log_sums : array, shape (n, heads, t)
+        Logarithm of the sum of the exponentials of each row of scores.
+
+    Raises
+    ------
+    ValueError
+        If attention is causal and there are more queries than keys.
+    """
+    xp = array_module(q)
+    n, t, heads, _ = q.shape
+    out = xp.empty((n, t, heads, v.shape[-1]), q.dtype)
+    log_sums = xp.empty((n, heads, t), q.dtype)
+    for block in _blocks(q, k, causal):
+        p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
+        largest = p.max(axis=-1, keepdims=True)  # (samples, heads, queries, 1)
+        p -= largest
+        xp.exp(p, out=p)
+        sums = p.sum(axis=-1, keepdims=True)
+        part = p @ _keys(v, block)  # (samples, heads, queries, d)
+        part /= sums
+        out[block.samples, block.queries, block.heads] = part.swapaxes(1, 2)
+        largest += xp.log(sums)
+        log_sums[block.samples, block.heads, block.queries] = largest[..., 0]
+    return out, log_sums
+
+
+def softmax_attention_backward(
+    dout: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    out: Array,
+    log_sums: Array,
+    mask: Array | None = None,
+    causal: bool = False,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of q, k and v.
+
+    Parameters
+    ----------
+    dout : array, shape (n, t, heads, d)
+    q, k, v, mask, causal
+        As in :func:`softmax_attention`.
+    out, log_sums : array
+        From :func:`softmax_attention`.
+    """
+    xp = array_module(q)
+    scale = q.shape[-1] ** -0.5
+    dq, dk, dv = xp.empty_like(q), xp.zeros_like(k), xp.zeros_like(v)
+    for block in _blocks(q, k, causal):
+        samples, group, queries, keys = block
+        q_rows, k_rows, do = _rows(q, block), _keys(k, block), _rows(dout, block)
+        p = _scores(q_rows, k_rows, block, mask, causal)
+        p -= log_sums[samples, group, queries, None]
+        xp.exp(p, out=p)  # (samples, heads, queries, keys)
+        dv[samples, :keys, group] += (p.swapaxes(2, 3) @ do).swapaxes(1, 2)
+        ds = do @ _keys(v, block).swapaxes(2, 3)
+        ds -= (do * _rows(out, block)).sum(axis=-1, keepdims=True)
+        ds *= p
+        if mask is not None:  # the score of an excluded key is a constant
+            ds *= mask[samples, None, None, :keys]
+        dq[samples, queries, group] = (ds @ k_rows).swapaxes(1, 2)
+        dk[samples, :keys, group] += (ds.swapaxes(2, 3) @ q_rows).swapaxes(1, 2)
+    dq *= scale
+    dk *= scale
+    return dq, dk, dv
+
+
+def attention_probabilities(
+    q: Array, k: Array, mask: Array | None = None, causal: bool = False
+) -> Array:
+    """Return the probabilities (n, heads, t, keys) of :func:`softmax_attention`, which are large.
+
+    Parameters
+    ----------
+    q, k, mask, causal
+        As in :func:`softmax_attention`.
+    """
+    xp = array_module(q)
+    n, t, heads, _ = q.shape
+    probabilities = xp.zeros((n, heads, t, k.shape[1]), q.dtype)
+    for block in _blocks(q, k, causal):
+        samples, group, queries, keys = block
+        p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
+        p -= p.max(axis=-1, keepdims=True)
+        xp.exp(p, out=p)
+        p /= p.sum(axis=-1, keepdims=True)
+        probabilities[samples, group, queries, :keys] = p
+    return probabilities
+
+
+def _blocks(q: Array, k: Array, causal: bool) -> Iterator[_Block]:
+    """Yield blocks whose scores take about as many bytes as stated above."""
+    (n, t, heads, _), keys = q.shape, k.shape[1]
+    if causal and t > keys:
+        raise ValueError(
+            f"causal attention needs at least as many keys as queries; got {t} queries and {keys} "
+            "keys"
+        )
+    limit = BLOCK_BYTES if array_module(q) is np else DEVICE_BLOCK_BYTES
+    n_rows = max(1, limit // (max(keys, 1) * q.dtype.itemsize))  # rows of scores in a block
+    by_rows = min(n_rows, max(t, 1))
+    by_head = min(max(1, n_rows // max(t, 1)), heads)
+    by_sample = max(1, n_rows // max(t * heads, 1))
+    for first in range(0, n, by_sample):
+        samples = slice(first, min(first + by_sample, n))
+        for head in range(0, heads, by_head):
+            group = slice(head, min(head + by_head, heads))
+            for row in range(0, t, by_rows):
+                stop = min(row + by_rows, t)
+                yield _Block(samples, group, slice(row, stop), keys - t + stop if causal else keys)
+
+
+def _rows(x: Array, block: _Block) -> Array:
+    """Return the block's queries as (samples, heads, queries, d)."""
+    return x[block.samples, block.queries, block.heads].swapaxes(1, 2)
+
+
+def _keys(x: Array, block: _Block) -> Array:
+    """Return the block's keys as (samples, heads, keys, d)."""
+    return x[block.samples, : block.keys, block.heads].swapaxes(1, 2)
+
+
+def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool) -> Array:
+    """Return the scores (samples, heads, queries, keys) of a block, masked, in a new array."""
+    xp = array_module(q)
+    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(2, 3)
+    if mask is not None:
+        kept = mask[block.samples, None, None, : block.keys]
+        scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
+    if causal:
+        n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
+        later = xp.arange(n)[:, None] < xp.arange(n)
+        own = scores[..., block.keys - n :]
+        own[...] = xp.where(later, scores.dtype.type(_LATER), own)
+    return scores
