@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from ..inputs import Graph
 from .base import Dataset
@@ -203,6 +204,80 @@ def atom_counts(graphs: Sequence[Graph]) -> np.ndarray:
     return np.array(
         [np.bincount((graph.x + starts).ravel(), minlength=width) for graph in graphs], float
     ).reshape(-1, width)
+
+
+def are_molecules(X: Any) -> bool:
+    """Return whether samples are graphs with as many features as those of :func:`read_smiles`."""
+    if not isinstance(X, list) or not X or not all(isinstance(graph, Graph) for graph in X):
+        return False
+    first = X[0]
+    return (
+        first.x.dtype.kind != "f"
+        and first.x.shape[1] == len(ATOM_CATEGORIES)
+        and first.edge_attr is not None
+        and first.edge_attr.dtype.kind != "f"
+        and first.edge_attr.shape[1] == len(BOND_CATEGORIES)
+    )
+
+
+def morgan_fingerprints(
+    graphs: Sequence[Graph], n_bits: int = 2_048, radius: int = 2
+) -> scipy.sparse.csr_matrix:
+    """Return the Morgan fingerprints of molecules (Rogers and Hahn, 2010). This needs RDKit.
+
+    They are those of the molecules' SMILES, except for isotopes, which the graphs do not have.
+
+    Parameters
+    ----------
+    graphs : sequence of Graph
+        With the features of :func:`read_smiles`.
+    n_bits : int, default=2048
+    radius : int, default=2
+        How many bonds around an atom a bit can depend on.
+
+    Returns
+    -------
+    CSR matrix of float32, shape (n_graphs, n_bits)
+        1 for a bit that is set.
+
+    References
+    ----------
+    Rogers and Hahn, Extended-connectivity fingerprints, Journal of Chemical Information and
+    Modeling, 2010.
+    """
+    from rdkit.Chem import rdFingerprintGenerator
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=n_bits)
+    bits = [list(generator.GetFingerprint(_molecule(graph)).GetOnBits()) for graph in graphs]
+    bounds = np.cumsum([0, *map(len, bits)])
+    columns = np.array([bit for found in bits for bit in found], np.int64)
+    ones = np.ones(len(columns), np.float32)
+    return scipy.sparse.csr_matrix((ones, columns, bounds), (len(bits), n_bits))
+
+
+def _molecule(graph: Graph) -> Any:
+    """Return the molecule of a graph, without stereochemistry and isotopes."""
+    from rdkit import Chem
+
+    kinds = [getattr(Chem.BondType, name) for name in _BONDS]
+    molecule = Chem.RWMol()
+    for number, _, _, charge, hydrogens, radicals, _, aromatic, _ in graph.x.tolist():
+        atom = Chem.Atom(number + 1 if number < 118 else 0)
+        atom.SetFormalCharge(charge - 5)
+        atom.SetNumExplicitHs(hydrogens)
+        atom.SetNumRadicalElectrons(radicals)
+        atom.SetIsAromatic(bool(aromatic))
+        atom.SetNoImplicit(True)
+        molecule.AddAtom(atom)
+    bonds = () if graph.edge_attr is None else graph.edge_attr.tolist()
+    for (begin, end), bond in zip(graph.edges.T.tolist(), bonds, strict=True):
+        if begin < end:  # each bond is there in both directions
+            kind = kinds[bond[0]] if bond[0] < len(kinds) else Chem.BondType.ZERO
+            molecule.AddBond(begin, end, kind)
+            molecule.GetBondBetweenAtoms(begin, end).SetIsAromatic(bond[0] == 3)
+    molecule.UpdatePropertyCache(strict=False)
+    Chem.FastFindRings(molecule)
+    return molecule
 
 
 def molhiv() -> Dataset:

@@ -14,7 +14,7 @@ from .findings import findings
 from .html import Markup, described, tag
 from .pictures import pictures
 from .tables import all_figures, beside_figures, failed_runs, targets_met
-from .wording import ANSWERS, NOTES, failures, left_out, run_facts, setup_facts, status_notes
+from .wording import NOTES, answers, failures, left_out, run_facts, setup_facts, status_notes
 
 PAPER = "https://arxiv.org/abs/2604.08749"
 
@@ -126,7 +126,7 @@ def _sections(gathered: Gathered) -> Iterator[Markup]:
     yield _section(
         "controls",
         "What the arms are for",
-        described(((gathered.name(arm), words) for arm, words in ANSWERS.items()), "answers"),
+        described(answers(gathered), "answers"),
         tag("h3", "How to read the scores"),
         tag("ul", *(tag("li", note) for note in NOTES)),
     )

@@ -10,7 +10,8 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from ..experiments import ARMS
+from ..experiments import ALL_ARMS
+from ..experiments.comparisons.arms import WITHOUT_SEED
 from ..experiments.comparisons.report import label, markdown
 from ..sweeps.plain_data import frozen
 from ..sweeps.spec import Point
@@ -64,7 +65,7 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     controls = [record for record in records if record["arm"] != "adapter"]
     found = []
     for at, runs in adapters.items():
-        for arm in ARMS[1:]:
+        for arm in ALL_ARMS[1:]:
             own = [record for record in controls if record["arm"] == arm]
             pairs = [list(_differences(run, arm, own)) for run in runs]
             values = [value for pair in pairs for value in pair]
@@ -84,7 +85,7 @@ def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) 
         return
     seeds = {control["seed"] for control in controls}
     for control in controls:
-        same_seed = control["seed"] == run["seed"] or (arm == "linear" and len(seeds) == 1)
+        same_seed = control["seed"] == run["seed"] or (arm in WITHOUT_SEED and len(seeds) == 1)
         if same_seed and set(_point(control)) <= set(_point(run)):
             yield run["score"] - control["score"]
             return

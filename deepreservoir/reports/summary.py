@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from ..experiments import ARMS
+from ..experiments import ALL_ARMS
 from ..experiments.comparisons.report import label, markdown
 from ..experiments.comparisons.results import METRICS
 from ..sweeps.plain_data import frozen
@@ -23,7 +23,7 @@ class Row:
     Attributes
     ----------
     arm : str
-        An element of ``deepreservoir.experiments.ARMS``.
+        An element of ``deepreservoir.experiments.ALL_ARMS``.
     at : tuple of (str, object)
         Values of the grid parameters that affect the arm, in the order of the grid.
     runs : int
@@ -254,7 +254,7 @@ def _point(sweep: Sweep, at: dict[str, Any]) -> Point:
 
 def _place(folder: Folder, arm: str, at: Point) -> tuple[int, list[int]]:
     values = dict(folder.sweep.grid)
-    return ARMS.index(arm), [values[name].index(value) for name, value in at]
+    return ALL_ARMS.index(arm), [values[name].index(value) for name, value in at]
 
 
 def _row(group: Sequence[_Result]) -> Row:
