@@ -110,3 +110,23 @@ def paired_table(folder: Folder) -> str:
         name = label(each.arm, folder.task)
         rows.append([at_words(each.at), name, str(each.seeds), f"{mean:+.{digits}f}", interval])
     return markdown(rows)
+
+
+def control_table(folder: Folder) -> str:
+    """Return the paired differences as a Markdown table with a column per control.
+
+    A cell is the mean difference and half of its 95 % interval, in points for scores in percent.
+    """
+    unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
+    found = {(each.at, each.arm): each for each in paired_differences(folder)}
+    arms = [arm for arm in ALL_ARMS if any(arm == key[1] for key in found)]
+    rows = [["adapter at, minus", *(label(arm, folder.task) for arm in arms)]]
+    for at in dict.fromkeys(at for at, _ in found):
+        cells = []
+        for arm in arms:
+            each = found.get((at, arm))
+            mean = "" if each is None else f"{unit * each.mean:+.{digits}f}"
+            half = None if each is None else each.half_width
+            cells.append(mean if half is None else f"{mean} ± {unit * half:.{digits}f}")
+        rows.append([at_words(at), *cells])
+    return markdown(rows)

@@ -14,6 +14,7 @@ from ..sweeps.plain_data import frozen
 from ..sweeps.published import Figure
 from ..sweeps.spec import Point, Sweep
 from ..sweeps.store import Folder
+from .shares import full_size, share, share_head
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,10 @@ def beside_table(folder: Folder) -> str:
         return ""
     score = score_name(folder)
     head = ["arm", "at", f"ours, {score}", "range", "published", "difference", "target"]
+    full = full_size((row.arm, row.trained) for row in summary(folder))
     cells = [[*head, "met", "trained parameters", "published"]]
+    if full is not None:
+        cells[0].append(share_head(full))
     for row in beside(folder):
         figure = row.figure
         cells.append(
@@ -197,6 +201,7 @@ def beside_table(folder: Folder) -> str:
                 {None: "", True: "yes", False: "**missed**"}[row.met],
                 _whole(row.trained),
                 _whole(figure.trained),
+                *([] if full is None else [share(row.trained, full)]),
             ]
         )
     return f"{markdown(cells)}\n\nsource: {published.source}"
