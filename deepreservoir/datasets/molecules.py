@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -58,10 +58,15 @@ def read_smiles(smiles: Iterable[str]) -> list[Graph]:
     ImportError
         If RDKit is not installed.
     """
-    return [_graph(molecule) for molecule in _molecules(smiles)]
+    return graphs_of(smiles, lambda row: f"row {row}")
 
 
-def _molecules(smiles: Iterable[str]) -> list[Any]:
+def graphs_of(smiles: Iterable[str], place: Callable[[int], str]) -> list[Graph]:
+    """Return molecules as :func:`read_smiles` does; `place` names a row in its message."""
+    return [_graph(molecule) for molecule in _molecules(smiles, place)]
+
+
+def _molecules(smiles: Iterable[str], place: Callable[[int], str]) -> list[Any]:
     if find_spec("rdkit") is None:
         raise ImportError("reading SMILES needs RDKit: pip install 'deepreservoir[molecules]'")
     from rdkit import Chem
@@ -73,7 +78,8 @@ def _molecules(smiles: Iterable[str]) -> list[Any]:
             molecule = Chem.MolFromSmiles(text) if isinstance(text, str) else None
             if molecule is None or not molecule.GetNumAtoms():
                 raise ValueError(
-                    f"row {row} must be the SMILES of a molecule; RDKit cannot read {text!r:.200}"
+                    f"{place(row)} must be the SMILES of a molecule; RDKit cannot read "
+                    f"{text!r:.200}. Correct it, or remove the row"
                 )
             found.append(molecule)
     return found
@@ -135,7 +141,7 @@ def scaffold_split(smiles: Sequence[str]) -> dict[str, np.ndarray]:
     ValueError, ImportError
         As from :func:`read_smiles`.
     """
-    molecules = _molecules(smiles)
+    molecules = _molecules(smiles, lambda row: f"row {row}")
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[int]] = {}
