@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepreservoir.reports import beside_table, paired_table, summary_table
+from deepreservoir.reports import beside_table, control_table, paired_table, summary_table
+from deepreservoir.reports.paired import LEVEL
 from deepreservoir.sweeps import Folder, run_sweep
 
 _FOLDER = Path(__file__).parent / "sweeps"
+# Largest grid whose differences are printed with all tables.
+_MOST_POINTS = 12
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
@@ -21,7 +24,10 @@ def run(name: str, out: Path, workers: int, verbose: bool) -> str:
 
 
 def tables(out: Path) -> str:
-    """Return the comparison with the paper for every sweep that has been run, with headings."""
+    """Return the comparison with the paper for every sweep that has been run, with headings.
+
+    Differences from the controls follow, unless the grid is large.
+    """
     parts = []
     for name in NAMES:
         if (out / name).is_dir():
@@ -30,4 +36,7 @@ def tables(out: Path) -> str:
             runs = f"{len(folder.records())} runs on {len(folder.sweep.seeds)} seeds"
             provenance = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
             parts.append(f"### {name}\n\n{beside_table(folder)}. {provenance}")
+            if len(list(folder.sweep.points())) <= _MOST_POINTS:
+                words = f"Differences are paired by seed, ± half of the {100 * LEVEL:.0f} % interval."
+                parts.append(f"{control_table(folder)}\n\n{words}")
     return "\n\n".join(parts)

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 import deepreservoir
 from deepreservoir.cli import main
 from deepreservoir.estimators import ESTIMATORS
-from deepreservoir.experiments import ARMS
+from deepreservoir.experiments import ALL_ARMS
 from deepreservoir.models import ADAPTERS, ARCHITECTURES
 from deepreservoir.scaffold import FAMILIES, STORAGES
 from deepreservoir.sweeps import read_sweep, runs_of
@@ -290,7 +290,7 @@ def test_families_are_those_of_the_code_with_their_bits():
     [
         ("The four adapter modes", ADAPTERS),
         ("Storage", [name for name in STORAGES if name != "auto"]),
-        ("What the controls answer", ARMS),
+        ("What the controls answer", ALL_ARMS),
     ],
 )
 def test_table_lists_what_the_code_has(heading, names):

@@ -97,7 +97,7 @@ def compare_command(
             partial(_report_forecasts, folder=folder),
         )
         return
-    chosen_arms = check_arms(arm_names)
+    check_arms(arm_names)
     names = _FIRST if dataset is None else (dataset,)
     prepared = []
     for name in names:
@@ -112,7 +112,7 @@ def compare_command(
         if len(prepared) > 1:
             click.echo(("" if data is prepared[0] else "\n") + f"# {data.name}\n")
         _run(
-            partial(compare, data, ranks, seeds, chosen_arms, device=chosen),
+            partial(compare, data, ranks, seeds, arm_names, device=chosen),
             partial(_report, folder=folder),
         )
 

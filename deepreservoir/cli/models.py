@@ -15,9 +15,11 @@ from ..datasets.learning_table import TableOptions
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ..experiments.tables.predictions import predict_table
 from ..experiments.tables.references import sentence
+from ..experiments.tables.user_molecules import predict_molecule_table
 from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
 from ..files import write_whole
 from .base import Numbers, checked_device, device_option, main
+from .molecules import check_molecule_options, fit_molecules, is_of_molecules, smiles_option
 from .saving import check_writable, save
 from .series import fit_series, is_of_series, series_columns, series_options, series_predictions
 from .table_options import Names, echo_columns, format_options, table_options
@@ -44,6 +46,7 @@ def _shown(value: Any) -> str:
 @click.option("--target", metavar="COLUMN", required=True, help="Column to predict.")
 @click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
 @series_options
+@smiles_option
 @table_options
 @click.option(
     "--rank",
@@ -111,7 +114,8 @@ def fit_command(
     precision: str | None,
     checkpoint: Path | None,
     device: str,
-    estimator: str,
+    estimator: str | None,
+    smiles: str | None,
     id: str | None,
     time: str | None,
     channels: tuple[str, ...],
@@ -128,6 +132,12 @@ def fit_command(
         deepreservoir fit data.csv --target price --save model.safetensors
         deepreservoir predict model.safetensors new.csv
 
+    With --smiles, TABLE has a row per molecule, which RDKit reads; a graph isomorphism network is
+    fitted on their graphs.
+
+    \b
+        deepreservoir fit molecules.csv --smiles smiles --target active --save m
+
     With --estimator cfc, TABLE is a long table of series, with a row per series and time. Empty
     cells stand for values that were not observed, and a fifth of the series is held out.
 
@@ -137,11 +147,26 @@ def fit_command(
     chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
+    estimator = estimator or ("perceptron" if smiles is None else "gin")
     columns = series_columns(estimator, options, given, id=id, time=time, channels=channels)
+    if smiles is not None or estimator == "gin":
+        check_molecule_options(estimator, smiles, options, given)
     params = {name: value for name, value in given.items() if value is not None}
     params |= {"rank": "auto" if rank is None else rank, "random_state": seed, "device": chosen}
     if columns is not None:
         fit_series(table, path, columns, precision, target=target, checkpoint=checkpoint, **params)
+        return
+    if smiles is not None:
+        fit_molecules(
+            table,
+            path,
+            smiles,
+            options,
+            precision,
+            target=target,
+            checkpoint=checkpoint,
+            **params,
+        )
         return
     fitted = fit_table(table, target, checkpoint, options=options, on_read=echo_columns, **params)
     # Save before printing: a closed pipe must not lose the model.
@@ -198,7 +223,7 @@ def predict_command(
 
     TABLE is a CSV file with the columns that the model was fitted on, which are read as they were
     then. Other columns, including the target, are ignored. A model of series predicts one value
-    per series.
+    per series, and one of molecules reads their SMILES.
 
     \b
         deepreservoir predict model.safetensors new.csv
@@ -210,6 +235,10 @@ def predict_command(
             check_writable(out, source)
     if is_of_series(model):
         text = series_predictions(model, table, chosen)
+    elif is_of_molecules(model):
+        text = predict_molecule_table(
+            model, table, chosen, delimiter=delimiter, encoding=encoding, proba=proba, keep=keep
+        ).to_csv()
     else:
         predictions = predict_table(
             model,

@@ -25,10 +25,9 @@ from .table_options import Names
 _OPTIONS = (
     click.option(
         "--estimator",
-        type=click.Choice(("perceptron", "cfc")),
-        default="perceptron",
-        show_default=True,
-        help="cfc is for series: TABLE has a row per series and time.",
+        type=click.Choice(("perceptron", "cfc", "gin")),
+        help="cfc is for series: TABLE has a row per series and time; gin is for molecules.  "
+        "[default: gin with --smiles, otherwise perceptron]",
     ),
     click.option("--id", metavar="COLUMN", help="Column that names the series of a row."),
     click.option("--time", metavar="COLUMN", help="Column of the times: numbers or dates."),
@@ -65,7 +64,7 @@ def series_columns(
         If a column is missing, or an option is for the other estimator.
     """
     named = {"id": id, "time": time, "channels": channels or None}
-    if estimator == "perceptron":
+    if estimator != "cfc":
         for name, value in named.items():
             if value is not None:
                 raise click.UsageError(f"--{name} is for series: add --estimator cfc")

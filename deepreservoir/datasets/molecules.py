@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from ..inputs import Graph
 from .base import Dataset
@@ -57,10 +58,15 @@ def read_smiles(smiles: Iterable[str]) -> list[Graph]:
     ImportError
         If RDKit is not installed.
     """
-    return [_graph(molecule) for molecule in _molecules(smiles)]
+    return graphs_of(smiles, lambda row: f"row {row}")
 
 
-def _molecules(smiles: Iterable[str]) -> list[Any]:
+def graphs_of(smiles: Iterable[str], place: Callable[[int], str]) -> list[Graph]:
+    """Return molecules as :func:`read_smiles` does; `place` names a row in its message."""
+    return [_graph(molecule) for molecule in _molecules(smiles, place)]
+
+
+def _molecules(smiles: Iterable[str], place: Callable[[int], str]) -> list[Any]:
     if find_spec("rdkit") is None:
         raise ImportError("reading SMILES needs RDKit: pip install 'deepreservoir[molecules]'")
     from rdkit import Chem
@@ -72,7 +78,8 @@ def _molecules(smiles: Iterable[str]) -> list[Any]:
             molecule = Chem.MolFromSmiles(text) if isinstance(text, str) else None
             if molecule is None or not molecule.GetNumAtoms():
                 raise ValueError(
-                    f"row {row} must be the SMILES of a molecule; RDKit cannot read {text!r:.200}"
+                    f"{place(row)} must be the SMILES of a molecule; RDKit cannot read "
+                    f"{text!r:.200}. Correct it, or remove the row"
                 )
             found.append(molecule)
     return found
@@ -134,7 +141,7 @@ def scaffold_split(smiles: Sequence[str]) -> dict[str, np.ndarray]:
     ValueError, ImportError
         As from :func:`read_smiles`.
     """
-    molecules = _molecules(smiles)
+    molecules = _molecules(smiles, lambda row: f"row {row}")
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[int]] = {}
@@ -203,6 +210,80 @@ def atom_counts(graphs: Sequence[Graph]) -> np.ndarray:
     return np.array(
         [np.bincount((graph.x + starts).ravel(), minlength=width) for graph in graphs], float
     ).reshape(-1, width)
+
+
+def are_molecules(X: Any) -> bool:
+    """Return whether samples are graphs with as many features as those of :func:`read_smiles`."""
+    if not isinstance(X, list) or not X or not all(isinstance(graph, Graph) for graph in X):
+        return False
+    first = X[0]
+    return (
+        first.x.dtype.kind != "f"
+        and first.x.shape[1] == len(ATOM_CATEGORIES)
+        and first.edge_attr is not None
+        and first.edge_attr.dtype.kind != "f"
+        and first.edge_attr.shape[1] == len(BOND_CATEGORIES)
+    )
+
+
+def morgan_fingerprints(
+    graphs: Sequence[Graph], n_bits: int = 2_048, radius: int = 2
+) -> scipy.sparse.csr_matrix:
+    """Return the Morgan fingerprints of molecules (Rogers and Hahn, 2010). This needs RDKit.
+
+    They are those of the molecules' SMILES, except for isotopes, which the graphs do not have.
+
+    Parameters
+    ----------
+    graphs : sequence of Graph
+        With the features of :func:`read_smiles`.
+    n_bits : int, default=2048
+    radius : int, default=2
+        How many bonds around an atom a bit can depend on.
+
+    Returns
+    -------
+    CSR matrix of float32, shape (n_graphs, n_bits)
+        1 for a bit that is set.
+
+    References
+    ----------
+    Rogers and Hahn, Extended-connectivity fingerprints, Journal of Chemical Information and
+    Modeling, 2010.
+    """
+    from rdkit.Chem import rdFingerprintGenerator
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=n_bits)
+    bits = [list(generator.GetFingerprint(_molecule(graph)).GetOnBits()) for graph in graphs]
+    bounds = np.cumsum([0, *map(len, bits)])
+    columns = np.array([bit for found in bits for bit in found], np.int64)
+    ones = np.ones(len(columns), np.float32)
+    return scipy.sparse.csr_matrix((ones, columns, bounds), (len(bits), n_bits))
+
+
+def _molecule(graph: Graph) -> Any:
+    """Return the molecule of a graph, without stereochemistry and isotopes."""
+    from rdkit import Chem
+
+    kinds = [getattr(Chem.BondType, name) for name in _BONDS]
+    molecule = Chem.RWMol()
+    for number, _, _, charge, hydrogens, radicals, _, aromatic, _ in graph.x.tolist():
+        atom = Chem.Atom(number + 1 if number < 118 else 0)
+        atom.SetFormalCharge(charge - 5)
+        atom.SetNumExplicitHs(hydrogens)
+        atom.SetNumRadicalElectrons(radicals)
+        atom.SetIsAromatic(bool(aromatic))
+        atom.SetNoImplicit(True)
+        molecule.AddAtom(atom)
+    bonds = () if graph.edge_attr is None else graph.edge_attr.tolist()
+    for (begin, end), bond in zip(graph.edges.T.tolist(), bonds, strict=True):
+        if begin < end:  # each bond is there in both directions
+            kind = kinds[bond[0]] if bond[0] < len(kinds) else Chem.BondType.ZERO
+            molecule.AddBond(begin, end, kind)
+            molecule.GetBondBetweenAtoms(begin, end).SetIsAromatic(bond[0] == 3)
+    molecule.UpdatePropertyCache(strict=False)
+    Chem.FastFindRings(molecule)
+    return molecule
 
 
 def molhiv() -> Dataset:

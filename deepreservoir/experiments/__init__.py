@@ -1,7 +1,13 @@
 """Fair comparisons of ways of training: arms, runner, results and reports."""
 
-from .comparisons.arms import ARMS, Record
-from .comparisons.protocol import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol, protocol_for
+from .comparisons.arms import ALL_ARMS, ARMS, Record
+from .comparisons.protocol import (
+    MNIST_MEDIUM,
+    MNIST_MEDIUM_PAPER,
+    Protocol,
+    protocol_for,
+    references_for,
+)
 from .comparisons.report import save_picture, save_table, table
 from .comparisons.results import Comparison, Summary
 from .comparisons.runner import check_arms, checked_ranks, compare
@@ -20,6 +26,7 @@ from .forecasts.picture import save_forecast_picture
 from .forecasts.report import forecast_table, save_comparison_picture, save_forecast_table
 
 __all__ = [
+    "ALL_ARMS",
     "ARMS",
     "FORECAST_ARMS",
     "MNIST_MEDIUM",
@@ -43,6 +50,7 @@ __all__ = [
     "forecast_series",
     "forecast_table",
     "protocol_for",
+    "references_for",
     "save_comparison_picture",
     "save_forecast",
     "save_forecast_picture",

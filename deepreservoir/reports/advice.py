@@ -8,7 +8,15 @@ from .scores import ComparisonScores, Scores
 from .summary import Row, at_words
 
 # Controls of the adapter: models that could be used in its place and are not larger, or cheaper.
-_CONTROLS = ("equal_bytes", "no_scaffold", "random_features", "echo_state", "linear")
+# Label propagation is none of them: it is no model that could be stored.
+_CONTROLS = (
+    "equal_bytes",
+    "no_scaffold",
+    "random_features",
+    "echo_state",
+    "linear",
+    "fingerprints",
+)
 _MODELS = ("adapter", "full", *_CONTROLS)
 _NAMES = {
     "adapter": "the adapter",

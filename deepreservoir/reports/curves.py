@@ -29,9 +29,18 @@ _ARMS = {
     "random_features": Style("quiet", "P", ":"),
     "echo_state": Style("quiet", "h", "-."),
     "linear": Style("quiet", "*", (0, (6, 3))),
+    "label_propagation": Style("purple", "d", (0, (1, 1))),
+    "fingerprints": Style("purple", "d", (0, (1, 1))),
 }
 #: Arms without a rank.
-REFERENCES = ("full", "random_features", "echo_state", "linear")
+REFERENCES = (
+    "full",
+    "random_features",
+    "echo_state",
+    "linear",
+    "label_propagation",
+    "fingerprints",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def _rank(row: Row) -> int | None:
 
 
 def _bytes(row: Row) -> int | None:
-    return row.stored_bytes
+    return row.stored_bytes or None  # nothing is stored of label propagation
 
 
 def _line(words: str, style: Style, rows: Iterable[Row], x: Callable[[Row], int | None]) -> Line:

@@ -13,8 +13,8 @@ from .data import Gathered, Snapshot
 from .findings import findings
 from .html import Markup, described, tag
 from .pictures import pictures
-from .tables import all_figures, beside_figures, failed_runs, targets_met
-from .wording import ANSWERS, NOTES, failures, left_out, run_facts, setup_facts, status_notes
+from .tables import all_figures, beside_figures, differences, failed_runs, targets_met
+from .wording import NOTES, answers, failures, left_out, run_facts, setup_facts, status_notes
 
 PAPER = "https://arxiv.org/abs/2604.08749"
 
@@ -99,7 +99,7 @@ def page(gathered: Gathered) -> str:
 def _header(gathered: Gathered) -> Markup:
     sweep = gathered.folder.sweep
     links = [("answer", "Results"), ("pictures", "Pictures"), ("figures", "All scores")]
-    links += [("controls", "What the arms are for")]
+    links += [("paired", "Paired differences"), ("controls", "What the arms are for")]
     return tag(
         "header",
         tag("p", "Sweep report", class_="kind"),
@@ -121,12 +121,13 @@ def _sections(gathered: Gathered) -> Iterator[Markup]:
     notes = left_out(gathered)
     note_list = [tag("ul", *(tag("li", note) for note in notes))] if notes else []
     yield _section("figures", "All scores", all_figures(gathered), *note_list)
+    yield _section("paired", "Paired differences", differences(gathered))
     if failures(gathered):
         yield _section("failed", "Failed runs", failed_runs(gathered))
     yield _section(
         "controls",
         "What the arms are for",
-        described(((gathered.name(arm), words) for arm, words in ANSWERS.items()), "answers"),
+        described(answers(gathered), "answers"),
         tag("h3", "How to read the scores"),
         tag("ul", *(tag("li", note) for note in NOTES)),
     )

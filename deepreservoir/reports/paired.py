@@ -10,7 +10,8 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from ..experiments import ARMS
+from ..experiments import ALL_ARMS
+from ..experiments.comparisons.arms import WITHOUT_SEED
 from ..experiments.comparisons.report import label, markdown
 from ..sweeps.plain_data import frozen
 from ..sweeps.spec import Point
@@ -64,7 +65,7 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     controls = [record for record in records if record["arm"] != "adapter"]
     found = []
     for at, runs in adapters.items():
-        for arm in ARMS[1:]:
+        for arm in ALL_ARMS[1:]:
             own = [record for record in controls if record["arm"] == arm]
             pairs = [list(_differences(run, arm, own)) for run in runs]
             values = [value for pair in pairs for value in pair]
@@ -84,7 +85,7 @@ def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) 
         return
     seeds = {control["seed"] for control in controls}
     for control in controls:
-        same_seed = control["seed"] == run["seed"] or (arm == "linear" and len(seeds) == 1)
+        same_seed = control["seed"] == run["seed"] or (arm in WITHOUT_SEED and len(seeds) == 1)
         if same_seed and set(_point(control)) <= set(_point(run)):
             yield run["score"] - control["score"]
             return
@@ -108,4 +109,24 @@ def paired_table(folder: Folder) -> str:
             interval = f"{mean - unit * half:+.{digits}f} to {mean + unit * half:+.{digits}f}"
         name = label(each.arm, folder.task)
         rows.append([at_words(each.at), name, str(each.seeds), f"{mean:+.{digits}f}", interval])
+    return markdown(rows)
+
+
+def control_table(folder: Folder) -> str:
+    """Return the paired differences as a Markdown table with a column per control.
+
+    A cell is the mean difference and half of its 95 % interval, in points for scores in percent.
+    """
+    unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
+    found = {(each.at, each.arm): each for each in paired_differences(folder)}
+    arms = [arm for arm in ALL_ARMS if any(arm == key[1] for key in found)]
+    rows = [["adapter at, minus", *(label(arm, folder.task) for arm in arms)]]
+    for at in dict.fromkeys(at for at, _ in found):
+        cells = []
+        for arm in arms:
+            each = found.get((at, arm))
+            mean = "" if each is None else f"{unit * each.mean:+.{digits}f}"
+            half = None if each is None else each.half_width
+            cells.append(mean if half is None else f"{mean} ± {unit * half:.{digits}f}")
+        rows.append([at_words(at), *cells])
     return markdown(rows)

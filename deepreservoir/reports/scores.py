@@ -19,6 +19,7 @@ _SHORT = {
     "scaffold_removed": "scaffold removed",
     "random_features": "random features",
     "echo_state": "echo state",
+    "fingerprints": "fingerprints",
 }
 
 

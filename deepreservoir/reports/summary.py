@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from ..experiments import ARMS
+from ..experiments import ALL_ARMS
 from ..experiments.comparisons.report import label, markdown
 from ..experiments.comparisons.results import METRICS
 from ..sweeps.plain_data import frozen
 from ..sweeps.published import Figure
 from ..sweeps.spec import Point, Sweep
 from ..sweeps.store import Folder
+from .shares import full_size, share, share_head
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Row:
     Attributes
     ----------
     arm : str
-        An element of ``deepreservoir.experiments.ARMS``.
+        An element of ``deepreservoir.experiments.ALL_ARMS``.
     at : tuple of (str, object)
         Values of the grid parameters that affect the arm, in the order of the grid.
     runs : int
@@ -182,7 +183,10 @@ def beside_table(folder: Folder) -> str:
         return ""
     score = score_name(folder)
     head = ["arm", "at", f"ours, {score}", "range", "published", "difference", "target"]
+    full = full_size((row.arm, row.trained) for row in summary(folder))
     cells = [[*head, "met", "trained parameters", "published"]]
+    if full is not None:
+        cells[0].append(share_head(full))
     for row in beside(folder):
         figure = row.figure
         cells.append(
@@ -197,6 +201,7 @@ def beside_table(folder: Folder) -> str:
                 {None: "", True: "yes", False: "**missed**"}[row.met],
                 _whole(row.trained),
                 _whole(figure.trained),
+                *([] if full is None else [share(row.trained, full)]),
             ]
         )
     return f"{markdown(cells)}\n\nsource: {published.source}"
@@ -254,7 +259,7 @@ def _point(sweep: Sweep, at: dict[str, Any]) -> Point:
 
 def _place(folder: Folder, arm: str, at: Point) -> tuple[int, list[int]]:
     values = dict(folder.sweep.grid)
-    return ARMS.index(arm), [values[name].index(value) for name, value in at]
+    return ALL_ARMS.index(arm), [values[name].index(value) for name, value in at]
 
 
 def _row(group: Sequence[_Result]) -> Row:

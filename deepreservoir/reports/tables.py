@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .data import Gathered
 from .html import Column, Markup, table, tag
+from .paired import paired_differences
 from .scores import value
+from .shares import full_size, share, share_head
 from .summary import Beside, Row, at_words, shown
 from .wording import failures, place
 
@@ -41,6 +43,7 @@ def beside_figures(gathered: Gathered) -> Markup:
     sizes = any(row.figure.trained is not None for row in rows)
     varied = any(row.others is not None for row in rows)
     aimed = any(row.target is not None for row in rows)
+    full = full_size((row.arm, row.trained) for row in gathered.rows)
     columns = [
         Column("arm"),
         Column("at"),
@@ -50,13 +53,18 @@ def beside_figures(gathered: Gathered) -> Markup:
         Column("difference", "number"),
         *([Column("target", "number"), Column("verdict")] if aimed else []),
         *([Column("trained parameters", "number"), Column("published", "number")] if sizes else []),
+        *([Column(share_head(full), "number")] if full else []),
     ]
     source = published.source if published else ""
     return table(
         "beside",
         f"Our results and published figures, {gathered.score_unit}. Source: {source}",
         columns,
-        [_beside_row(gathered, row, varied, aimed, sizes) for row in rows],
+        [
+            _beside_row(gathered, row, varied, aimed, sizes)
+            + ([share(row.trained, full) or _NONE] if full else [])
+            for row in rows
+        ],
     )
 
 
@@ -84,12 +92,14 @@ def all_figures(gathered: Gathered) -> Markup:
     names = [name for name, _ in gathered.folder.sweep.grid]
     after = {(row.arm, row.at): row for row in gathered.rows if row.arm in _AFTERWARDS}
     evaluated = [arm for arm in _AFTERWARDS if any(key[0] == arm for key in after)]
+    full = full_size((row.arm, row.trained) for row in gathered.rows)
     columns = [
         Column("arm"),
         *(Column(name, _kind(gathered, name)) for name in names),
         Column(gathered.score_unit, "number"),
         *(Column(gathered.name(arm), "number") for arm in evaluated),
         Column("trained parameters", "number"),
+        *([Column(share_head(full), "number")] if full else []),
         Column("stored bytes", "number"),
         Column("seconds", "number"),
         Column("runs", "number"),
@@ -101,6 +111,7 @@ def all_figures(gathered: Gathered) -> Markup:
             _score(gathered, row.mean, row.spread, row.runs),
             *(_afterwards(gathered, row, after.get((arm, row.at))) for arm in evaluated),
             _whole(row.trained),
+            *([share(row.trained, full) or _NONE] if full else []),
             _whole(row.stored_bytes),
             _NONE if row.seconds is None else f"{row.seconds:,.2f}",
             f"{row.runs}" + (f" ({row.failed} failed)" if row.failed else ""),
@@ -110,6 +121,34 @@ def all_figures(gathered: Gathered) -> Markup:
     ]
     caption = "All arms at all grid points: mean ± standard deviation over seeds"
     return table("all", caption, columns, rows)
+
+
+def differences(gathered: Gathered) -> Markup:
+    """Return the table of the adapters' differences from their controls, paired by seed."""
+    columns = [
+        Column("adapter at"),
+        Column("minus"),
+        Column("seeds", "number"),
+        Column(f"difference, {'points' if gathered.classes else gathered.unit}", "number"),
+        Column("95 % interval", "number"),
+    ]
+    unit = 100 if gathered.classes else 1
+    rows = []
+    for each in paired_differences(gathered.folder):
+        mean, interval = unit * each.mean, _NONE
+        if each.half_width is not None:
+            half = unit * each.half_width
+            low, high = (gathered.number(end, "+") for end in (mean - half, mean + half))
+            interval = f"{low} to {high}"
+        at = at_words(each.at) or _NONE
+        rows.append(
+            [at, gathered.name(each.arm), f"{each.seeds}", gathered.number(mean, "+"), interval]
+        )
+    caption = (
+        "Score of the adapter minus that of its control on the same seed: mean, and the interval "
+        "of the mean by Student's t. It shows a difference where it does not hold zero."
+    )
+    return table("differences", caption, columns, rows)
 
 
 def failed_runs(gathered: Gathered) -> Markup:

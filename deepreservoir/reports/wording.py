@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..sweeps.plain_data import frozen
+from ..sweeps.spec import AFTERWARDS
 from .data import Gathered
 from .html import join, tag
 from .summary import at_words, shown
@@ -30,7 +31,12 @@ ANSWERS = {
     "random_features": "Are frozen weights enough? One random layer with a ridge readout.",
     "echo_state": "Is a classic reservoir as good? An echo-state network reads each image row by "
     "row.",
-    "linear": "Does the task need a network? A linear model of the features.",
+    "linear": "Does the task need a network? A linear model of the features: of series, six "
+    "statistics of each channel; of molecules, counts of atoms.",
+    "label_propagation": "Is the graph alone enough? Labels spread over its edges; features are "
+    "not read, and nothing is trained.",
+    "fingerprints": "Are fixed features of molecules enough? Logistic regression on 2,048 bits of "
+    "Morgan fingerprints.",
 }
 
 #: Notes that apply to all scores.
@@ -46,6 +52,14 @@ NOTES = (
 )
 
 _VALUES = 8  # maximum number of values of a parameter that the header lists
+
+
+def answers(gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """Yield the name and the purpose of each arm that the sweep has."""
+    own = {run.arm for run in gathered.runs} | set(AFTERWARDS)
+    for arm, words in ANSWERS.items():
+        if arm in own:
+            yield gathered.name(arm), words
 
 
 def run_facts(gathered: Gathered) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from ..experiments import ARMS
+from ..experiments import ALL_ARMS
 from .plain_data import check_known, frozen, grid_value
 
 _KEYS = ("source", "tolerance", "rows")
@@ -92,8 +92,10 @@ def _figure(row: Any) -> Figure:
         raise ValueError(f"[[published.rows]] must be tables; got {row!r}")
     check_known("[published.rows]", row, _ROW)
     arm = row.get("arm", "adapter")
-    if arm not in ARMS:
-        raise ValueError(f"arm in [[published.rows]] must be one of {', '.join(ARMS)}; got {arm!r}")
+    if arm not in ALL_ARMS:
+        raise ValueError(
+            f"arm in [[published.rows]] must be one of {', '.join(ALL_ARMS)}; got {arm!r}"
+        )
     at = row.get("at", {})
     if not isinstance(at, dict):
         raise ValueError(f"at must be a table of grid values; got {at!r}")

@@ -10,6 +10,7 @@ from typing import Any
 from ..estimators import DeepReservoirClassifier
 from ..estimators.base.parameters import TrainingParameters
 from ..estimators.fitting_many import SHARED
+from ..experiments import references_for
 from .plain_data import canonical
 from .spec import AFTERWARDS, Point, Sweep
 
@@ -29,7 +30,7 @@ class Run:
     Attributes
     ----------
     arm : str
-        An element of ``deepreservoir.experiments.ARMS``. A trained adapter is also evaluated
+        An element of ``deepreservoir.experiments.ALL_ARMS``. A trained adapter is also evaluated
         without its scaffold and on another one; these two arms have no runs of their own.
     point : tuple of (str, object)
         Values of the grid.
@@ -76,7 +77,8 @@ def _of_seed(sweep: Sweep, seed: int) -> Iterator[Run]:
         yield Run("full", dense, seed)
         yield Run("random_features", dense, seed)
         yield Run("echo_state", (), seed)
-        yield Run("linear", (), sweep.seeds[0])  # does not depend on the seed
+        for arm in ("linear", *references_for(sweep.dataset)):
+            yield Run(arm, (), sweep.seeds[0])  # does not depend on the seed
 
 
 def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:

@@ -14,7 +14,7 @@ from ..checks import check_choice
 from ..datasets import DATASETS
 from ..estimators import DeepReservoirClassifier, estimator_named
 from ..experiments import Protocol, protocol_for
-from ..experiments.comparisons.arms import ARMS
+from ..experiments.comparisons.arms import ALL_ARMS
 from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
 from .plain_data import canonical, check_known, frozen, grid_value, plain
@@ -225,7 +225,7 @@ def _arms(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"arms must be a list of names; got {names!r}")
     for name in names:
-        check_choice("arms", name, (arm for arm in ARMS if arm not in AFTERWARDS))
+        check_choice("arms", name, (arm for arm in ALL_ARMS if arm not in AFTERWARDS))
     return tuple(dict.fromkeys(names))
 
 

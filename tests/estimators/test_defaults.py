@@ -17,7 +17,7 @@ from deepreservoir import (
 )
 from deepreservoir.estimators.base.training_plan import ema_decay_of
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol
-from deepreservoir.experiments.comparisons.protocol import table_protocol
+from deepreservoir.experiments.comparisons.protocol import default_protocol
 
 pytestmark = pytest.mark.long_in_the_shim
 
@@ -94,7 +94,7 @@ def test_the_decay_follows_the_number_of_steps(estimator):
 
 
 def test_tables_are_compared_at_the_defaults():
-    params = table_protocol().parameters()
+    params = default_protocol().parameters()
     for model in (DeepReservoirClassifier(), DeepReservoirRegressor()):
         own = model.get_params()
         # A comparison trains to the end of its budget.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreservoir.experiments import (
-    ARMS,
+    ALL_ARMS,
     Comparison,
     Record,
     compare,
@@ -87,8 +87,8 @@ def test_the_table_has_a_row_an_arm_and_rank_with_its_numbers(done):
 
 
 def test_every_arm_has_a_label_of_its_own():
-    assert tuple(LABELS) == ARMS
-    assert len(set(LABELS.values())) == len(ARMS)
+    assert tuple(LABELS) == ALL_ARMS
+    assert len(set(LABELS.values())) == len(ALL_ARMS)
 
 
 @pytest.mark.parametrize(

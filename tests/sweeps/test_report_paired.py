@@ -1,13 +1,20 @@
 """Differences from controls are paired by seed and have intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from report_tools import filled, numbers, ranks, record_of, score_of
+from report_tools import cells, filled, numbers, page_of, ranks, record_of, score_of
 from scipy import stats
 from sweep_tools import small
 
-from deepreservoir.reports import paired_differences, paired_table
-from deepreservoir.sweeps import Folder
+from deepreservoir.reports import (
+    beside_table,
+    control_table,
+    paired_differences,
+    paired_table,
+)
+from deepreservoir.sweeps import Figure, Folder, Published
 
 pytestmark = pytest.mark.host(reason="nothing is computed")
 
@@ -45,3 +52,52 @@ def test_table(tmp_path):
     folder = Folder(filled(tmp_path / "one", one, lambda run: record_of(run, score_of(run))))
     assert all(each.half_width is None for each in paired_differences(folder))
     assert "0.5000" in paired_table(Folder(numbers(tmp_path / "numbers")))
+
+
+def test_table_by_control(tmp_path):
+    lines = control_table(Folder(ranks(tmp_path / "ranks"))).splitlines()
+    heads = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert heads[:3] == ["adapter at, minus", "fully trained", "dense, same stored bytes"]
+    assert len(heads) == 1 + 8
+    cells = [cell.strip() for cell in lines[3].strip("|").split("|")]
+    assert cells[:3] == ["rank 4", "-5.00 ± 0.00", "+5.00 ± 0.00"]
+    one = small(("rank", (1,)), seeds=1)
+    folder = Folder(filled(tmp_path / "one", one, lambda run: record_of(run, score_of(run))))
+    assert "±" not in control_table(folder)
+    assert "0.5000" in control_table(Folder(numbers(tmp_path / "numbers")))
+
+
+def test_differences_on_the_page(tmp_path, without_pictures):
+    rows = cells(page_of(ranks(tmp_path / "ranks")), "differences")
+    found = {(row["adapter at"], row["minus"]): row for row in rows}
+    assert len(found) == len(rows) == 2 * 8
+    row = found["rank 4", "fully trained"]
+    assert row["seeds"] == "3"
+    assert row["difference, points"] == "\N{MINUS SIGN}5.00"
+    assert row["95 % interval"] == "\N{MINUS SIGN}5.00 to \N{MINUS SIGN}5.00"
+    rows = cells(page_of(numbers(tmp_path / "numbers")), "differences")
+    assert "+0.5000" in {row["difference, R²"] for row in rows}
+
+
+def test_a_run_without_a_seed_of_its_own_is_paired_with_all(tmp_path):
+    sweep = replace(small(("rank", (1,)), seeds=3), dataset="cora")
+    score = lambda run: {"label_propagation": 0.7}.get(run.arm) or score_of(run)  # noqa: E731
+    folder = Folder(filled(tmp_path / "cora", sweep, lambda run: record_of(run, score(run))))
+    found = {each.arm: each for each in paired_differences(folder)}
+    assert found["label_propagation"].seeds == 3
+    assert found["label_propagation"].mean == pytest.approx(0.9 + 0.0025 + 0.001 - 0.7)
+
+
+def test_shares_name_their_denominator(tmp_path, without_pictures):
+    page = page_of(ranks(tmp_path / "ranks"))
+    rows = {(row["arm"], row["rank"]): row for row in cells(page, "all")}
+    assert rows["adapter", "4"]["% of 9,000"] == "44.4"
+    assert rows["fully trained", "\N{EN DASH}"]["% of 9,000"] == "100.0"
+    figures = (Figure("adapter", (("rank", 4),), 90.0, 4000),)
+    sweep = replace(small(("rank", (1, 4)), seeds=1), published=Published("a paper", None, figures))
+    folder = Folder(filled(tmp_path / "published", sweep))
+    head, _, row, *_ = beside_table(folder).splitlines()
+    assert [line.strip("|").split("|")[-1].strip() for line in (head, row)] == [
+        "% of 9,000",
+        "44.4",
+    ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sweep_tools import KINDS, small
 
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol, protocol_for
-from deepreservoir.experiments.comparisons.protocol import table_protocol
+from deepreservoir.experiments.comparisons.protocol import default_protocol
 from deepreservoir.scaffold import PAPER_FAMILIES
 from deepreservoir.sweeps import Figure, Published, Sweep, read_sweep
 
@@ -133,7 +133,7 @@ def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared
     sweep = declared(text)
     assert sweep.dataset == str(tmp_path / "data" / "rows.csv")
     assert (sweep.target, sweep.data_digest) == ("y", hashlib.sha256(rows).hexdigest())
-    assert sweep.protocol == table_protocol()
+    assert sweep.protocol == default_protocol()
     (tmp_path / "data" / "rows.csv").write_bytes(rows + b"3,4\n")
     assert declared(text).digest() != sweep.digest()
 

@@ -11,6 +11,9 @@
 | random_features | is the scaffold alone enough, with a ridge readout? |
 | echo_state | is a classic reservoir that reads the image row by row as accurate? |
 | linear | does the task need a network at all? |
+
+Two references of :mod:`.graph_arms` are for some data sets of graphs only: label propagation, for
+nodes, and a linear model of fingerprints, for molecules.
 """
 
 from __future__ import annotations
@@ -27,23 +30,24 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import roc_auc_score
 
 from ...datasets import Dataset
-from ...estimators import (
-    CfCClassifier,
-    CfCRegressor,
-    DeepReservoirClassifier,
-    DeepReservoirRegressor,
-    EchoStateClassifier,
-)
 from ...estimators.base.given_config import with_config
 from ...inputs import IrregularSeries
 from ...layers import AdaptedDense
 from ...models import NetworkConfig
 from ...scaffold import ScaffoldSpec, make_scaffold
+from .image_arms import RandomConvolutions, RowByRow
+from .natural_estimator import natural_estimator
 from .protocol import Protocol
 from .resources import Cost, measured
-from .series_arms import LinearInStatistics, SeriesReservoir, UntrainedStates, readout_of
+from .series_arms import (
+    LinearInStandardised,
+    SeriesReservoir,
+    UntrainedStates,
+    readout_of,
+    statistics,
+)
 
-#: All arms, in the order in which tables list them.
+#: The arms of every comparison, in the order in which tables list them.
 ARMS = (
     "adapter",
     "full",
@@ -55,6 +59,12 @@ ARMS = (
     "echo_state",
     "linear",
 )
+#: References that are for graphs only.
+GRAPH_ARMS = ("label_propagation", "fingerprints")
+#: All arms, in the order in which tables list them.
+ALL_ARMS = ARMS + GRAPH_ARMS
+#: Arms whose result does not depend on the seed; they run once.
+WITHOUT_SEED = ("linear", *GRAPH_ARMS)
 
 _SEED_BYTES = 8
 _RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
@@ -97,6 +107,8 @@ class Record:
 LEFT_OUT = {
     "equal_bytes": "no dense network fits into {} bytes",
     "echo_state": "the data set has neither series nor images, which this arm reads row by row",
+    "label_propagation": "the samples are not nodes of one graph",
+    "fingerprints": "the samples are not molecules, or RDKit is not installed",
 }
 
 
@@ -116,8 +128,9 @@ class Task:
     changes : tuple of (str, object)
         Estimator parameters that override the protocol.
     kind : type, optional
-        Class of the estimators. By default that of perceptrons, or for series that of closed-form
-        continuous-time networks, for the task of the data set.
+        Class of the estimators. By default that of perceptrons for tables, of closed-form
+        continuous-time networks for series, of graph convolutions for nodes, or of graph
+        isomorphism networks for graphs, for the task of the data set.
     """
 
     data: Dataset
@@ -129,15 +142,7 @@ class Task:
     @cached_property
     def estimator_class(self) -> Any:
         """The class of the task's estimators."""
-        if self.kind is not None:
-            return self.kind
-        kinds: dict[str, Any] = {
-            "classification": DeepReservoirClassifier,
-            "regression": DeepReservoirRegressor,
-        }
-        if self.of_series:
-            kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
-        return kinds[self.data.task]
+        return self.kind or natural_estimator(self.data)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the task's estimators, without the seeds."""
@@ -173,6 +178,11 @@ class Task:
     def of_series(self) -> bool:
         """Whether the samples are series rather than rows of a table."""
         return isinstance(self.data.X_train, IrregularSeries)
+
+    @property
+    def of_images(self) -> bool:
+        """Whether the samples are images, rather than rows of a table that hold their pixels."""
+        return len(getattr(self.data.X_train, "shape", ())) == 4
 
     def as_table(self) -> Task:
         """Return the task with its samples as a table, for references that read one.
@@ -308,43 +318,21 @@ class _RandomFeatures:
 def random_features(task: Task, seed: int) -> Record:
     """Fit a ridge readout on one random layer; cross-validation selects the penalty.
 
-    For series, the readout reads the last state of an untrained recurrent network.
+    For series, the readout reads the last state of an untrained recurrent network; for images,
+    the responses of one random convolution.
     """
+    readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+    model: Any
     if task.of_series:
-        readout = readout_of(task.data.task, _RIDGE_PENALTIES)
-        model: Any = UntrainedStates(task.parameters(), readout, seed)
+        model = UntrainedStates(task.parameters(), readout, seed)
+    elif task.of_images:
+        model = RandomConvolutions(readout, task.config().scaffold, seed)
     else:
         model = _RandomFeatures(task, seed)
-    table = task.as_table()
-    cost = table.fit(model)
+    read = task if task.of_images else task.as_table()
+    cost = read.fit(model)
     trained = model.readout.coef_.size + np.size(model.readout.intercept_)
-    return table.record("random_features", None, seed, model, cost, trained, True)
-
-
-class _RowByRow:
-    """An echo-state network that reads each image as a series of its rows."""
-
-    def __init__(self, shape: tuple[int, int], seed: int) -> None:
-        self.shape = shape
-        self.model = EchoStateClassifier(
-            500,
-            leak_rate=0.4,
-            input_scaling=0.15,
-            features=(0.25, 0.5, 0.75, 1.0),
-            ridge=_RIDGE_PENALTIES,
-            dtype="float32",
-            random_state=seed % 2**32,
-        )
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> None:
-        self.model.fit(X.reshape(-1, *self.shape), y)
-
-    @property
-    def readout_(self) -> Any:
-        return self.model.readout_
-
-    def score(self, X: np.ndarray, y: np.ndarray) -> float:
-        return float(self.model.score(X.reshape(-1, *self.shape), y))
+    return read.record("random_features", None, seed, model, cost, trained, True)
 
 
 def echo_state(task: Task, seed: int) -> Record | None:
@@ -356,7 +344,7 @@ def echo_state(task: Task, seed: int) -> Record | None:
         model = SeriesReservoir(_RIDGE_PENALTIES, seed)
     else:
         assert task.data.image_shape is not None, "checked above"
-        model = _RowByRow(task.data.image_shape, seed)
+        model = RowByRow(_RIDGE_PENALTIES, seed, None if task.of_images else task.data.image_shape)
     cost = task.fit(model)
     readout = model.readout_
     trained = readout.coef.size + readout.intercept.size
@@ -366,17 +354,19 @@ def echo_state(task: Task, seed: int) -> Record | None:
 def linear(task: Task, seed: int) -> Record:
     """Fit logistic regression, or ridge regression if the target is numeric; no seed is used.
 
-    For series, its features are six statistics of each channel.
+    For series, its features are six statistics of each channel; for graphs and images, the
+    standardised features of the data set.
     """
-    model: Any = LogisticRegression(C=0.1 if task.of_series else 1.0, max_iter=200)
+    table = task.data.features is None and not task.of_series
+    model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":
         model = RidgeCV(alphas=_RIDGE_PENALTIES)
-    if task.of_series:
-        model = LinearInStatistics(model)
+    if not table:
+        model = LinearInStandardised(statistics if task.of_series else np.asarray, model)
     with warnings.catch_warnings():
         # After 200 iterations it is a sufficient reference; the documentation states the limit.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        table = task.as_table()
-        cost = table.fit(model)
+        read = task.as_table()
+        cost = read.fit(model)
     trained = model.coef_.size + np.size(model.intercept_)
-    return table.record("linear", None, seed, model, cost, trained, False)
+    return read.record("linear", None, seed, model, cost, trained, False)

@@ -84,9 +84,15 @@ class RowByRow:
     penalties : tuple of float
         Of the ridge readout.
     seed : int
+    shape : (int, int), optional
+        Shape of the images in the rows of a table, which is standardised already. By default, X
+        are images.
     """
 
-    def __init__(self, penalties: tuple[float, ...], seed: int) -> None:
+    def __init__(
+        self, penalties: tuple[float, ...], seed: int, shape: tuple[int, int] | None = None
+    ) -> None:
+        self.shape = shape
         self.model = EchoStateClassifier(
             500,
             leak_rate=0.4,
@@ -103,14 +109,17 @@ class RowByRow:
         return self.model.readout_
 
     def _rows(self, X: Any) -> np.ndarray:
-        """Return images as series of rows, standardised as a whole: (n, height, width * c)."""
+        """Return images as series of rows, (n, height, width * c), standardised as a whole."""
+        if self.shape is not None:
+            return X.reshape(-1, *self.shape)
         n, height = X.shape[:2]
         table = pixel_table(X)
         return ((table - self.mean) / self.scale).reshape(n, height, -1)
 
     def fit(self, X: Any, y: np.ndarray) -> Self:
-        table = pixel_table(X)
-        self.mean, self.scale = float(table.mean()), float(table.std()) or 1.0
+        if self.shape is None:
+            table = pixel_table(X)
+            self.mean, self.scale = float(table.mean()), float(table.std()) or 1.0
         self.model.fit(self._rows(X), y)
         return self
 

@@ -157,20 +157,45 @@ _PROTOCOLS = {
 }
 
 
-def table_protocol() -> Protocol:
-    """Return the protocol of tables: the defaults of the estimators.
+# References that named data sets have beside those of every comparison.
+_GRAPH_ARMS = {
+    "label_propagation": ("cora", "cora_60_20_20", "citeseer", "pubmed", "arxiv"),
+    "fingerprints": ("molhiv", "molhiv_8000"),
+}
+
+
+def references_for(dataset: str) -> tuple[str, ...]:
+    """Return the arms that a named data set has beside those of every comparison.
+
+    Examples
+    --------
+    >>> references_for("cora"), references_for("digits")
+    (('label_propagation',), ())
+    """
+    return tuple(arm for arm, names in _GRAPH_ARMS.items() if dataset in names)
+
+
+def default_protocol(kind: Any = None) -> Protocol:
+    """Return the protocol of data sets without one of their own: the defaults of an estimator.
+
+    Parameters
+    ----------
+    kind : type, optional
+        Class of the estimators; by default that of tables.
 
     Examples
     --------
     >>> from deepreservoir import DeepReservoirClassifier
-    >>> table_protocol().max_iter == DeepReservoirClassifier().max_iter
+    >>> default_protocol().max_iter == DeepReservoirClassifier().max_iter
     True
     """
     own = DeepReservoirRegressor().get_params() | DeepReservoirClassifier().get_params()
+    if kind not in (None, DeepReservoirRegressor, DeepReservoirClassifier):
+        own = kind().get_params(deep=False)
     names = {each.name for each in fields(Protocol)} | set(PAPER)
     return Protocol().changed(**{name: own[name] for name in sorted(names & own.keys())})
 
 
-def protocol_for(dataset: str) -> Protocol:
-    """Return the protocol of a named data set, or that of tables."""
-    return _PROTOCOLS.get(dataset) or table_protocol()
+def protocol_for(dataset: str, kind: Any = None) -> Protocol:
+    """Return the protocol of a named data set, or the defaults of a class of estimators."""
+    return _PROTOCOLS.get(dataset) or default_protocol(kind)

@@ -21,6 +21,8 @@ LABELS = {
     "random_features": "random features, ridge",
     "echo_state": "echo-state network, row by row",
     "linear": "logistic regression",
+    "label_propagation": "label propagation",
+    "fingerprints": "logistic regression on fingerprints",
 }
 
 _COLOURS = {
@@ -33,6 +35,8 @@ _COLOURS = {
     "random_features": "#3d7ea6",
     "echo_state": "#4f9d2f",
     "linear": "#c77d9b",
+    "label_propagation": "#2f8f9d",
+    "fingerprints": "#2f8f9d",
 }
 
 # Arms that evaluate a trained adapter, and therefore have no stored size of their own.
@@ -166,7 +170,7 @@ def draw(comparison: Comparison) -> Any:
             style |= {"marker": "D", "markersize": 6}
         else:
             by_rank.errorbar([row.rank for row in rows], means, bars, label=words, **style)
-        if name not in _AFTERWARDS:
+        if name not in _AFTERWARDS and rows[0].stored_bytes:
             by_bytes.errorbar([row.stored_bytes for row in rows], means, bars, **style)
     if limits is not None:
         by_rank.set_ylim(limits)

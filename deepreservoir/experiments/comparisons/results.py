@@ -17,7 +17,7 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 from ...files import write_whole
-from .arms import ARMS, Record
+from .arms import ALL_ARMS, Record
 from .protocol import Protocol
 
 _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
@@ -85,7 +85,7 @@ class Comparison:
     def summary(self) -> list[Summary]:
         """Return the mean and the standard deviation over seeds for each arm and rank."""
         keys = {(record.arm, record.rank) for record in self.records}
-        ordered = sorted(keys, key=lambda key: (ARMS.index(key[0]), key[1] or 0))
+        ordered = sorted(keys, key=lambda key: (ALL_ARMS.index(key[0]), key[1] or 0))
         return [_summarise([r for r in self.records if (r.arm, r.rank) == key]) for key in ordered]
 
     def save(self, folder: str | Path) -> Path:

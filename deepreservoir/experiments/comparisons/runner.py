@@ -18,8 +18,10 @@ from ...scaffold import check_seed
 from ..budget import given_epochs
 from ..threads import suitable_threads
 from . import arms as arm
-from .arms import ARMS, LEFT_OUT, Record, Task
-from .protocol import Protocol, protocol_for
+from . import graph_arms
+from .arms import ALL_ARMS, ARMS, GRAPH_ARMS, LEFT_OUT, Record, Task
+from .natural_estimator import natural_estimator
+from .protocol import Protocol, protocol_for, references_for
 from .results import Comparison, merge_notes, now
 
 _AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
@@ -103,9 +105,11 @@ def checked_names(what: str, names: Sequence[str] | None, known: Sequence[str]) 
     return tuple(names)
 
 
-def check_arms(arms: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the selected arms, all by default, or raise a ValueError."""
-    return checked_names("arms", arms, ARMS)
+def check_arms(arms: Sequence[str] | None, dataset: str = "") -> tuple[str, ...]:
+    """Return the selected arms, by default all of a data set, or raise a ValueError."""
+    if arms is None:
+        return ARMS + references_for(dataset)
+    return checked_names("arms", arms, ALL_ARMS)
 
 
 class _Runs:
@@ -139,9 +143,14 @@ class _Runs:
                 features = partial(_one, arm.random_features, self.task, seed)
                 yield f"random_features, {at_seed}", features
             if "echo_state" in self.arms:
-                yield f"echo_state, {at_seed}", partial(self._echo_state, seed)
+                reservoir = partial(self._if_any, "echo_state", arm.echo_state, seed)
+                yield f"echo_state, {at_seed}", reservoir
         if "linear" in self.arms:
             yield "linear", partial(_one, arm.linear, self.task, self.seeds[0])
+        for name in GRAPH_ARMS:
+            if name in self.arms:
+                make = getattr(graph_arms, name)
+                yield name, partial(self._if_any, name, make, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
         stored = arm.stored_bytes(self.task, rank)
@@ -153,10 +162,13 @@ class _Runs:
             return []
         return [record]
 
-    def _echo_state(self, seed: int) -> list[Record]:
-        record = arm.echo_state(self.task, seed)
+    def _if_any(
+        self, name: str, make: Callable[[Task, int], Record | None], seed: int
+    ) -> list[Record]:
+        """Run an arm that not every data set has."""
+        record = make(self.task, seed)
         if record is None:
-            self.notes.append(f"echo_state: {LEFT_OUT['echo_state']}")
+            self.notes.append(f"{name}: {LEFT_OUT[name]}")
             return []
         return [record]
 
@@ -188,12 +200,16 @@ def compare(
     seeds : int or sequence of int, default=3
         The number of seeds, counted from 0, or the seeds themselves.
     arms : sequence of str, optional
-        Arms to run, from ``deepreservoir.experiments.ARMS``. By default all of them.
+        Arms to run, from ``deepreservoir.experiments.ALL_ARMS``. By default those of ``ARMS``,
+        and the references of the data set's own kind that it has.
     protocol : Protocol, optional
-        Architecture and training parameters. By default the protocol of the data set.
+        Architecture and training parameters. By default the protocol of the data set, if it is
+        named, and otherwise the defaults of the estimator.
     estimator : str or type, optional
         Class of the networks' estimators: a registered name, ``"package.module:Class"``, or the
-        class itself. By default DeepReservoirClassifier or DeepReservoirRegressor.
+        class itself. By default that which reads the samples: a perceptron for tables,
+        CfCClassifier or CfCRegressor for series, GCNClassifier for nodes, GINClassifier or
+        GINRegressor for graphs.
     device : {"cpu", "cuda", "auto"}, default="cpu"
     verbose : bool, default=False
         Show a progress bar.
@@ -218,12 +234,14 @@ def compare(
     >>> [row.arm for row in result.summary()]
     ['adapter', 'full']
     """
-    chosen_arms = frozenset(check_arms(arms))
+    check_arms(arms)
     chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
-    kind = checked_estimator(estimator, data)
-    task = Task(data, protocol or protocol_for(data.name), chosen_device, kind=kind)
+    chosen_arms = frozenset(check_arms(arms, data.name))
+    kind = checked_estimator(estimator, data) or natural_estimator(data)
+    chosen_protocol = protocol or protocol_for(data.name, kind)
+    task = Task(data, chosen_protocol, chosen_device, kind=kind)
     chosen_ranks = checked_ranks(ranks, data, task.protocol, kind)
     planned = _Runs(task, chosen_ranks, chosen_seeds, chosen_arms)
     date = now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -51,34 +52,36 @@ def statistics(series: IrregularSeries) -> np.ndarray:
     return np.concatenate([mean, largest, smallest, last, first, np.log1p(counts)], axis=1)
 
 
-class LinearInStatistics:
-    """A linear model of the standardised statistics of series; unknown ones are at their mean.
+class LinearInStandardised:
+    """A linear model of standardised features of samples; unknown ones are at their mean.
 
     Parameters
     ----------
+    features : callable
+        From samples to a table (n, n_features), with NaN for what is unknown.
     model : estimator
         A linear classifier or regressor.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.scaler, self.model = StandardScaler(), model
+    def __init__(self, features: Callable[[Any], np.ndarray], model: Any) -> None:
+        self.features, self.scaler, self.model = features, StandardScaler(), model
 
-    def _features(self, X: IrregularSeries) -> np.ndarray:
-        return np.nan_to_num(self.scaler.transform(statistics(X)), copy=False)
+    def _standardised(self, X: Any) -> np.ndarray:
+        return np.nan_to_num(self.scaler.transform(self.features(X)), copy=False)
 
-    def fit(self, X: IrregularSeries, y: np.ndarray) -> Self:
-        found = statistics(X)
-        # A channel that nobody observed has no scale.
+    def fit(self, X: Any, y: np.ndarray) -> Self:
+        found = self.features(X)
+        # A feature that is unknown for all has no scale.
         self.scaler.fit(np.where(np.isnan(found).all(axis=0), 0.0, found))
-        self.model.fit(self._features(X), y)
+        self.model.fit(self._standardised(X), y)
         self.coef_, self.intercept_ = self.model.coef_, self.model.intercept_
         return self
 
-    def decision_function(self, X: IrregularSeries) -> np.ndarray:
-        return np.asarray(self.model.decision_function(self._features(X)))
+    def decision_function(self, X: Any) -> np.ndarray:
+        return np.asarray(self.model.decision_function(self._standardised(X)))
 
-    def score(self, X: IrregularSeries, y: np.ndarray) -> float:
-        return float(self.model.score(self._features(X), y))
+    def score(self, X: Any, y: np.ndarray) -> float:
+        return float(self.model.score(self._standardised(X), y))
 
 
 class UntrainedStates:

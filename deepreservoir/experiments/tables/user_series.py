@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from ... import container
 from ...artifact.persist import load_contents, pack
 from ...container import MAX_BYTES, ArtifactError, Contents
-from ...datasets.long_table import LongTable, read_long_table
+from ...datasets.long_table import read_long_table
 from ...document import checked, entries
 from ...estimators import CfCClassifier, CfCRegressor
 from ...inputs import IrregularSeries
-
-# A target of whole numbers with at most this many distinct values is treated as class labels.
-_MAX_CLASSES = 20
+from .held_out import held_out, targets_of
 
 _COLUMNS = {"id": str, "time": str, "target": str, "channels": list}
 
@@ -72,42 +69,15 @@ def fit_long_table(
         If the table is invalid, or a parameter is out of range.
     """
     table = read_long_table(path, id, time, target, channels)
-    y, task = _targets(table)
-    held = _held_out(path, y, task)
+    assert table.y is not None, "the target has been read"
+    y, task = targets_of(table.y)
+    held = held_out(path, y, task, "series")
     train = np.setdiff1d(np.arange(len(y)), held)
     kind: Any = CfCClassifier if task == "classification" else CfCRegressor
     model = kind(**params).fit(table.series[train], y[train], checkpoint=checkpoint)
     kept = table.series[held], y[held]
     columns = {"id": id, "time": time, "target": target, "channels": list(table.series.names or ())}
     return FittedSeries(model, columns, task, float(model.score(*kept)), kept)
-
-
-def _targets(table: LongTable) -> tuple[np.ndarray, str]:
-    """Return labels as written in the file, or numbers."""
-    assert table.y is not None, "the target has been read"
-    try:
-        numbers = table.y.astype(float)
-    except ValueError:
-        return table.y, "classification"
-    whole = np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()
-    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
-        return table.y, "classification"
-    return numbers, "regression"
-
-
-def _held_out(path: Path, y: np.ndarray, task: str) -> np.ndarray:
-    """Return the series that are held out: a fifth, always the same ones, by class if possible."""
-    if len(y) < 5:
-        raise ValueError(
-            f"{path} needs at least 5 series, of which a fifth is held out; got {len(y)}"
-        )
-    strata = None
-    if task == "classification":
-        _, counts = np.unique(y, return_counts=True)
-        strata = y if counts.min() >= 2 and len(counts) <= len(y) // 5 else None
-    return np.sort(
-        train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)[1]
-    )
 
 
 def save_fitted_series(fitted: FittedSeries, path: Path, dtype: str | None = None) -> Contents:

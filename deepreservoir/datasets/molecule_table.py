@@ -1,0 +1,80 @@
+"""Read molecules from a table: a CSV file with a row per molecule and its SMILES."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..inputs import Graph
+from .cells import Table
+from .molecules import graphs_of
+
+
+@dataclass(frozen=True)
+class MoleculeTable:
+    """The molecules of a table.
+
+    Attributes
+    ----------
+    graphs : list of Graph
+        As from :func:`read_smiles`, in the order of the rows.
+    y : ndarray of str, shape (n_molecules,), or None
+        The target of each molecule, as written in the file.
+    table : Table
+        The cells of all columns.
+    """
+
+    graphs: list[Graph]
+    y: np.ndarray | None
+    table: Table
+
+
+def read_molecule_table(
+    path: Path,
+    smiles: str,
+    target: str | None = None,
+    *,
+    delimiter: str = ",",
+    encoding: str | None = None,
+) -> MoleculeTable:
+    """Read a CSV file with a row per molecule. This needs RDKit, the extra ``molecules``.
+
+    Parameters
+    ----------
+    path : Path
+        A file with a header; it may be compressed with gzip.
+    smiles : str
+        The column with the SMILES of the molecules.
+    target : str, optional
+        The column to predict.
+    delimiter, encoding : str, optional
+        As in :func:`deepreservoir.datasets.read_table`.
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, RDKit cannot read a molecule, or a target is empty. The message
+        has the row.
+    ImportError
+        If RDKit is not installed.
+    """
+    table = Table(path, delimiter=delimiter, encoding=encoding, empty=True)
+    table.check_column(smiles)
+    y = None
+    if target is not None:
+        table.check_column(target)
+        if target == smiles:
+            raise ValueError(f"smiles and target must be different columns; got {smiles!r} twice")
+        empty = [row for row, cell in enumerate(table.columns[target]) if not cell]
+        if empty:
+            raise ValueError(
+                f"{path}, row {table.lines[empty[0]]}, column {target!r}: the target is empty; "
+                "fill it in or remove the row"
+            )
+        y = np.array(table.columns[target])
+    graphs = graphs_of(
+        table.columns[smiles], lambda row: f"{path}, row {table.lines[row]}, column {smiles!r}:"
+    )
+    return MoleculeTable(graphs, y, table)

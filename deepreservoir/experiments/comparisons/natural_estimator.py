@@ -1,0 +1,46 @@
+"""The estimator that reads the samples of a data set, if none is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...datasets import Dataset
+from ...estimators import (
+    CfCClassifier,
+    CfCRegressor,
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    GCNClassifier,
+    GINClassifier,
+    GINRegressor,
+    PlainCNNClassifier,
+)
+from ...inputs import Graph, IrregularSeries, Nodes
+
+
+def natural_estimator(data: Dataset) -> Any:
+    """Return the class of the estimators that read the samples of a data set.
+
+    Raises
+    ------
+    ValueError
+        For a regression on images or on the nodes of a graph, for which there is no estimator.
+    """
+    X = data.X_train
+    kinds: dict[str, Any] = {
+        "classification": DeepReservoirClassifier,
+        "regression": DeepReservoirRegressor,
+    }
+    if isinstance(X, IrregularSeries):
+        kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
+    elif isinstance(X, Nodes):
+        kinds = {"classification": GCNClassifier}
+    elif isinstance(X, list) and X and isinstance(X[0], Graph):
+        kinds = {"classification": GINClassifier, "regression": GINRegressor}
+    elif len(getattr(X, "shape", ())) == 4:  # images
+        kinds = {"classification": PlainCNNClassifier}
+    if data.task not in kinds:
+        raise ValueError(
+            f"{data.name} is a {data.task}, which no estimator of its samples supports"
+        )
+    return kinds[data.task]

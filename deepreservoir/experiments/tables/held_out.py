@@ -1,0 +1,63 @@
+"""The targets of samples in a user's file, and which samples are held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+# A target of whole numbers with at most this many distinct values is treated as class labels.
+_MAX_CLASSES = 20
+
+
+def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return labels as written in the file, or numbers, and the task.
+
+    Examples
+    --------
+    >>> targets_of(np.array(["0", "1"]))[1], targets_of(np.array(["0.5", "1"]))[1]
+    ('classification', 'regression')
+    """
+    try:
+        numbers = cells.astype(float)
+    except ValueError:
+        return cells, "classification"
+    whole = np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()
+    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
+        return cells, "classification"
+    return numbers, "regression"
+
+
+def held_out(path: Path, y: np.ndarray, task: str, what: str) -> np.ndarray:
+    """Return the samples that are held out: a fifth, always the same ones, by class if possible.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the message.
+    y : ndarray, shape (n,)
+    task : {"classification", "regression"}
+    what : str
+        What the samples are, for the message.
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 5 samples.
+    """
+    if len(y) < 5:
+        raise ValueError(
+            f"{path} needs at least 5 {what}, of which a fifth is held out; got {len(y)}"
+        )
+    strata = None
+    if task == "classification":
+        _, counts = np.unique(y, return_counts=True)
+        strata = y if counts.min() >= 2 and len(counts) <= len(y) // 5 else None
+    return np.sort(
+        train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)[1]
+    )
