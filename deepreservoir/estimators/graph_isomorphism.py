@@ -17,7 +17,7 @@ from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 from .base.scored_labels import SCORINGS, ScoredLabels
-from .base.targets import Labels
+from .base.targets import Labels, check_class_labels
 from .graph_descriptions import graph_documented
 
 
@@ -173,13 +173,7 @@ class GINClassifier(GraphIsomorphism, DeepClassifier):
         check_choice("scoring", self.scoring, SCORINGS)
 
     def _check_targets(self, y: np.ndarray) -> None:
-        if y.dtype.kind == "f":
-            wrong = np.argwhere(~np.isfinite(y) | (y != np.round(y)))
-            if len(wrong):
-                i = int(wrong[0][0])
-                raise ValueError(
-                    f"y must hold class labels, integers or strings; y[{i}] is {y[i]!r}"
-                )
+        check_class_labels(y)
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
         return ScoredLabels(self.label_smoothing, self.class_weight, classes, self.scoring)

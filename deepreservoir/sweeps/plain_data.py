@@ -40,6 +40,25 @@ def grid_value(name: str, value: Any) -> Any:
     return None if (name, value) == ("resample", "none") else frozen(value)
 
 
+def protocol_value(name: str, value: Any) -> Any:
+    """Return a parameter's value of a protocol, as :func:`grid_value`, or weights of classes.
+
+    Examples
+    --------
+    >>> protocol_value("class_weight", {"0": 1.0, "1": 11.69})
+    {'0': 1.0, '1': 11.69}
+    """
+    if name != "class_weight" or not isinstance(value, dict):
+        return grid_value(name, value)
+    for label, weight in value.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+            raise ValueError(
+                f"class_weight of label {label!r} must be a number that is not negative; got "
+                f"{weight!r}"
+            )
+    return value
+
+
 def canonical(value: Any) -> str:
     """Return canonical JSON text: equal data have equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -17,7 +17,7 @@ from ..experiments import Protocol, protocol_for
 from ..experiments.comparisons.arms import ALL_ARMS
 from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
-from .plain_data import canonical, check_known, frozen, grid_value, plain
+from .plain_data import canonical, check_known, frozen, grid_value, plain, protocol_value
 from .published import Published, read_published
 
 #: Arms that evaluate a trained adapter; they have no runs of their own.
@@ -257,7 +257,7 @@ def _protocol(values: dict[str, Any], default: Protocol, parameters: frozenset[s
     # `validation` alone controls early stopping.
     known = (parameters | {"validation"}) - {"early_stopping", "n_iter_no_change", "tol"}
     check_known("protocol", values, known)
-    return default.changed(**{name: grid_value(name, value) for name, value in values.items()})
+    return default.changed(**{name: protocol_value(name, value) for name, value in values.items()})
 
 
 def _grid(

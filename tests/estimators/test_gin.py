@@ -22,6 +22,7 @@ from deepreservoir import (
     save,
 )
 from deepreservoir.analysis import cost_of
+from deepreservoir.training import checkpoint as checkpoints
 
 pytestmark = pytest.mark.host(reason="sparse matrices of cupyx are not part of the stand-in")
 
@@ -207,3 +208,43 @@ def test_wrong_targets_and_parameters_are_named():
         GINClassifier(pooling="median").fit(X, Y)
     with pytest.raises(ValueError, match=r"between 1 and .* = 12 for layers\.0\.a"):
         GINClassifier(**QUICK | {"rank": 13}).fit(X, Y)
+
+
+def test_samples_to_predict_are_checked_as_those_of_fit():
+    model = GINClassifier(**QUICK).fit(X, Y)
+    for other, words in (
+        (Graph(np.ones((2, 3), int), [[0], [1]], [[0]]), "got 3 columns of integer codes per node"),
+        (Graph(np.ones((2, 2)), [[0], [1]], [[0]]), "got 2 numbers per node"),
+        (Graph(np.ones((2, 2), int), [[0], [1]]), "got no edge features"),
+    ):
+        with pytest.raises(ValueError, match=rf"X\[0\] must have .*as in fit; {words}"):
+            model.predict([other])
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("options", [{}, {"adapter": "dora"}, {"early_stopping": True}], ids=str)
+def test_a_killed_training_goes_on_to_the_same_bits(options, tmp_path, monkeypatch):
+    params = QUICK | {"dropout": 0.3, "max_iter": 6} | options
+    whole, path = GINClassifier(**params).fit(X, Y), tmp_path / "checkpoint"
+    saved = []
+
+    def save_and_die(self, progress, save=checkpoints.Checkpoint.save):
+        save(self, progress)
+        saved.append(progress)
+        if len(saved) == 7:  # in the middle of an epoch
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS", 0.0)
+        patch.setattr(checkpoints.Checkpoint, "save", save_and_die)
+        with pytest.raises(_Killed):
+            GINClassifier(**params).fit(X, Y, checkpoint=path)
+    assert path.exists()
+    again = GINClassifier(**params).fit(X, Y, checkpoint=path)
+    assert not path.exists()
+    assert_array_equal(again.network_.theta, whole.network_.theta)
+    assert_array_equal(again.network_.buffers, whole.network_.buffers)
+    assert again.loss_curve_ == whole.loss_curve_

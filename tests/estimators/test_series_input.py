@@ -196,3 +196,10 @@ def test_a_series_collection_can_be_indexed(data):
     assert sum(len(one) for one in series) == 12
     with pytest.raises(TypeError, match="cannot be an array"):
         np.asarray(series)
+
+
+def test_labels_that_are_no_classes(data):
+    X, times, y = data
+    words = r"y must hold class labels, integers or strings; y\[3\] is .*0\.5"
+    refused(words, X, np.where(np.arange(12) == 3, 0.5, y), times=times)
+    assert classifier(max_iter=1).fit(X, y * 1.0, times=times).classes_.tolist() == [0.0, 1.0]

@@ -89,3 +89,15 @@ def test_fit_forgets_the_classes_of_partial_fit():
     streamed = model().partial_fit(X[:5], Y[:5], classes=[0, 1, 2])
     assert len(np.unique(Y[:5])) == 1
     assert streamed.fit(X[:5], Y[:5]).classes_.tolist() == [Y[0]]
+
+
+def test_text_stands_for_labels_that_are_no_text():
+    """Files such as TOML have no other keys than text."""
+    for y in (Y, Y - 1.0):
+        weights = {label: 1.0 + 2 * i for i, label in enumerate(np.unique(y).tolist())}
+        text = {str(label): weight for label, weight in weights.items()}
+        np.testing.assert_array_equal(
+            probabilities(X, y, class_weight=text), probabilities(X, y, class_weight=weights)
+        )
+    with pytest.raises(ValueError, match="class_weight"):
+        probabilities(X, Y, class_weight={"a": 1.0, "b": 2.0})

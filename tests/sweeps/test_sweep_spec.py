@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from deepreservoir.experiments import MNIST_MEDIUM, Protocol, protocol_for
 from deepreservoir.experiments.comparisons.protocol import default_protocol
 from deepreservoir.scaffold import PAPER_FAMILIES
 from deepreservoir.sweeps import Figure, Published, Sweep, read_sweep
+from deepreservoir.sweeps.plain_data import canonical
+from deepreservoir.sweeps.work import task_of
 
 GRID = "[grid]\nrank = [1, 2]\n"
 ROWS = '[published]\nsource = "nobody"\n[[published.rows]]\n'
@@ -138,6 +141,30 @@ def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared
     assert declared(text).digest() != sweep.digest()
 
 
+WEIGHTED = """dataset = "digits"
+[protocol]
+hidden_layer_sizes = [8]
+max_iter = 2
+class_weight = { 0 = 40.0, 1 = 1, 2 = 1, 3 = 1, 4 = 1, 5 = 1, 6 = 1, 7 = 1, 8 = 1, 9 = 1 }
+"""
+
+
+def test_weights_of_classes_are_a_table_whose_keys_are_the_text_of_labels(declared):
+    sweep = declared(WEIGHTED + GRID)
+    again = Sweep.from_dict(json.loads(json.dumps(sweep.to_dict())))
+    assert again == sweep
+    assert again.digest() == sweep.digest()
+    assert declared(WEIGHTED.replace("40.0", "41.0") + GRID).digest() != sweep.digest()
+    task = task_of(canonical(sweep.to_dict()))
+    data = task.data
+    found = task.estimator(0, rank=2).fit(data.X_train, data.y_train)
+    weights = {label: 40.0 if label == 0 else 1 for label in range(10)}
+    named = task.estimator(0, rank=2, class_weight=weights).fit(data.X_train, data.y_train)
+    np.testing.assert_array_equal(found.network_.theta, named.network_.theta)
+    plain = task.estimator(0, rank=2, class_weight=None).fit(data.X_train, data.y_train)
+    assert (found.network_.theta != plain.network_.theta).any()
+
+
 # What is refused -----------------------------------------------------------------------
 
 
@@ -148,6 +175,10 @@ def test_a_table_is_found_beside_the_declaration_and_known_by_its_bytes(declared
         (b"\xff\xfe", ["not a TOML file"]),
         (GRID * 2, ["not a TOML file"]),
         ("", ["[grid] must have at least one parameter", "rank = [1, 2, 4]"]),
+        (f"[protocol]\nclass_weight = {{ 0 = -1 }}\n{GRID}", ["label '0'", "not negative; got -1"]),
+        (f'[protocol]\nclass_weight = {{ a = "b" }}\n{GRID}', ["label 'a'", "must be a number"]),
+        (f"[protocol]\ndropout = {{ a = 1 }}\n{GRID}", ["dropout must be a number"]),
+        ("[grid]\nclass_weight = [{ 0 = 1 }]", ["class_weight must be a number, a string"]),
         ("[grid]\n", ["[grid] must have at least one parameter"]),
         ("grid = 3", ["[grid] must be a table", "3"]),
         ("protocol = 3\n" + GRID, ["[protocol] must be a table", "3"]),

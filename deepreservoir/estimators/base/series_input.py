@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length
 from ...backend import Array, is_on_device
 from ...inputs import IrregularSeries, irregular_series
 from .fitting import DeepEstimator
+from .targets import check_class_labels
 
 
 class SeriesValidation(DeepEstimator):
@@ -27,6 +28,8 @@ class SeriesValidation(DeepEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
         y = _check_y(y, multi_output=True, y_numeric=self._y_numeric, estimator=self)
+        if not self._y_numeric:
+            check_class_labels(y)
         check_consistent_length(series, y)
         return series, y
 

@@ -119,6 +119,21 @@ class Targets(ABC):
         """
 
 
+def check_class_labels(y: np.ndarray) -> None:
+    """Raise a ValueError that names the first number that is not a class label.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels: strings, integers, or floats that are whole.
+    """
+    if y.dtype.kind == "f":
+        wrong = np.argwhere(~np.isfinite(y) | (y != np.round(y)))
+        if len(wrong):
+            i = int(wrong[0][0])
+            raise ValueError(f"y must hold class labels, integers or strings; y[{i}] is {y[i]!r}")
+
+
 class Labels(Targets):
     """Class labels, under cross-entropy: one logit for two classes, else one per class.
 
@@ -128,6 +143,7 @@ class Labels(Targets):
     ----------
     label_smoothing : float
     class_weight : dict, "balanced" or None
+        Keys are labels, or their text, as in files that have no other keys.
     classes : ndarray, shape (n_classes,), optional
         All classes that will occur, if they are known; not all of them must be in the first
         training set.
@@ -200,9 +216,19 @@ class Labels(Targets):
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             return self._balanced(encoded, weights)[encoded]
         by_class = compute_class_weight(
-            self.class_weight, classes=self.classes, y=self.classes[encoded]
+            self._weights_by_label(), classes=self.classes, y=self.classes[encoded]
         )
         return by_class[encoded]
+
+    def _weights_by_label(self) -> Any:
+        """Return the given weights; keys that are text stand for the labels of the same text."""
+        if not isinstance(self.class_weight, Mapping):
+            return self.class_weight
+        labels = {str(label): label for label in self.classes.tolist()}
+        return {
+            labels.get(key, key) if isinstance(key, str) else key: weight
+            for key, weight in self.class_weight.items()
+        }
 
     def _balanced(self, encoded: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Return the weight of each class, with which the classes that occur count the same."""
