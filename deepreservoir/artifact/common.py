@@ -14,7 +14,7 @@ from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
 #: Optional entries of a document.
-OPTIONAL = {"long_table", "molecules", "precision", "preprocessing", "reader", "table"}
+OPTIONAL = {"images", "long_table", "molecules", "precision", "preprocessing", "reader", "table"}
 
 
 def versions() -> dict[str, str]:

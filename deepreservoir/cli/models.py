@@ -19,12 +19,20 @@ from ..experiments.tables.user_molecules import predict_molecule_table
 from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
 from ..files import write_whole
 from .base import Numbers, checked_device, device_option, main
+from .images import (
+    check_image_options,
+    fit_images,
+    image_options,
+    image_predictions,
+    is_of_images,
+)
 from .molecules import check_molecule_options, fit_molecules, is_of_molecules, smiles_option
 from .saving import check_writable, save
 from .series import fit_series, is_of_series, series_columns, series_options, series_predictions
 from .table_options import Names, echo_columns, format_options, table_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_file_or_folder = click.Path(exists=True, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -42,11 +50,12 @@ def _shown(value: Any) -> str:
 
 
 @main.command("fit")
-@click.argument("table", type=_file)
-@click.option("--target", metavar="COLUMN", required=True, help="Column to predict.")
+@click.argument("table", type=_file_or_folder)
+@click.option("--target", metavar="COLUMN", help="Column to predict; required for tables.")
 @click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
 @series_options
 @smiles_option
+@image_options
 @table_options
 @click.option(
     "--rank",
@@ -106,7 +115,7 @@ def _shown(value: Any) -> str:
 @device_option
 def fit_command(
     table: Path,
-    target: str,
+    target: str | None,
     path: Path,
     options: TableOptions,
     rank: int | None,
@@ -119,9 +128,12 @@ def fit_command(
     id: str | None,
     time: str | None,
     channels: tuple[str, ...],
+    image_size: tuple[int, ...] | None,
+    augmentation: tuple[str, ...],
+    skip_broken: bool | None,
     **given: Any,
 ) -> None:
-    """Fit a model on a table and save it.
+    """Fit a model on a table, or on a folder of images, and save it.
 
     TABLE is a CSV file, which may be compressed with gzip. What each column is taken for is
     printed before training: numbers are standardised, text is one-hot encoded, dates become
@@ -143,16 +155,33 @@ def fit_command(
 
     \b
         deepreservoir fit series.csv --estimator cfc --id patient --time t --target y --save m
+
+    If TABLE is a folder, each of its subfolders has the images of one class.
+
+    \b
+        deepreservoir fit flowers/ --estimator vit --augmentation crop,flip --save m
     """
     chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
-    estimator = estimator or ("perceptron" if smiles is None else "gin")
+    estimator = estimator or _estimator_for(table, smiles)
+    images = {
+        "image_size": image_size,
+        "augmentation": augmentation,
+        "skip_broken": skip_broken,
+    }
+    of_images = check_image_options(table, estimator, target, options, given, images)
+    if target is None and not of_images:
+        raise click.UsageError("Missing option '--target': the column to predict")
     columns = series_columns(estimator, options, given, id=id, time=time, channels=channels)
     if smiles is not None or estimator == "gin":
         check_molecule_options(estimator, smiles, options, given)
     params = {name: value for name, value in given.items() if value is not None}
     params |= {"rank": "auto" if rank is None else rank, "random_state": seed, "device": chosen}
+    if of_images:
+        fit_images(table, path, estimator, precision, images, checkpoint=checkpoint, **params)
+        return
+    assert target is not None, "checked above"
     if columns is not None:
         fit_series(table, path, columns, precision, target=target, checkpoint=checkpoint, **params)
         return
@@ -177,6 +206,13 @@ def fit_command(
     click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
 
 
+def _estimator_for(source: Path, smiles: str | None) -> str:
+    """Return the estimator that is used unless one is named."""
+    if source.is_dir():
+        return "vit"
+    return "perceptron" if smiles is None else "gin"
+
+
 def _echo_fitted(fitted: FittedTable) -> None:
     model, n = fitted.model[-1], len(fitted.held_out[1])
     metric = "accuracy" if fitted.task == "classification" else "R^2"
@@ -191,7 +227,7 @@ def _echo_fitted(fitted: FittedTable) -> None:
 
 @main.command("predict")
 @click.argument("model", type=_file)
-@click.argument("table", type=_file)
+@click.argument("table", type=_file_or_folder)
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @click.option("--keep", type=Names(), default=(), help="Columns of the table to write as well.")
 @click.option(
@@ -223,7 +259,8 @@ def predict_command(
 
     TABLE is a CSV file with the columns that the model was fitted on, which are read as they were
     then. Other columns, including the target, are ignored. A model of series predicts one value
-    per series, and one of molecules reads their SMILES.
+    per series, and one of molecules reads their SMILES. For a model of images, TABLE is an image
+    or a folder of images.
 
     \b
         deepreservoir predict model.safetensors new.csv
@@ -233,7 +270,14 @@ def predict_command(
     if out is not None:
         for source in (model, table):
             check_writable(out, source)
-    if is_of_series(model):
+    of_images = is_of_images(model)
+    if table.is_dir() and not of_images:
+        raise click.UsageError(f"{table} is a folder; {model} reads a CSV file")
+    if of_images:
+        if keep:
+            raise click.UsageError("--keep names columns of a table, which images do not have")
+        text = image_predictions(model, table, chosen, proba)
+    elif is_of_series(model):
         text = series_predictions(model, table, chosen)
     elif is_of_molecules(model):
         text = predict_molecule_table(

@@ -25,9 +25,10 @@ from .table_options import Names
 _OPTIONS = (
     click.option(
         "--estimator",
-        type=click.Choice(("perceptron", "cfc", "gin")),
-        help="cfc is for series: TABLE has a row per series and time; gin is for molecules.  "
-        "[default: gin with --smiles, otherwise perceptron]",
+        type=click.Choice(("perceptron", "cfc", "gin", "vit", "plain_cnn")),
+        help="cfc is for series: TABLE has a row per series and time; gin is for molecules, vit "
+        "and plain_cnn are for images.  [default: vit for a folder, gin with --smiles, otherwise "
+        "perceptron]",
     ),
     click.option("--id", metavar="COLUMN", help="Column that names the series of a row."),
     click.option("--time", metavar="COLUMN", help="Column of the times: numbers or dates."),

@@ -1,0 +1,133 @@
+"""Models of a user's own images in a folder: fit, save, predict others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import container
+from ...artifact.persist import load_contents, pack
+from ...container import MAX_BYTES, ArtifactError, Contents
+from ...estimators import PlainCNNClassifier, ViTClassifier
+from ...inputs import ImageFiles, image_folder
+from ...inputs.image_files import ENDINGS
+from .held_out import held_out
+from .predictions import Predictions
+
+#: The estimators of images by their short names.
+KINDS = {"vit": ViTClassifier, "plain_cnn": PlainCNNClassifier}
+
+
+@dataclass(frozen=True)
+class FittedImages:
+    """A model fitted on the images of a folder.
+
+    Attributes
+    ----------
+    model : ViTClassifier or PlainCNNClassifier
+    score : float
+        Accuracy on the fifth of the images that was held out.
+    held_out : (ImageFiles, ndarray)
+        The held-out images and their labels.
+    """
+
+    model: Any
+    score: float
+    held_out: tuple[ImageFiles, np.ndarray]
+
+
+def fit_image_folder(
+    folder: Path,
+    kind: str,
+    image_size: tuple[int, int] | None,
+    checkpoint: Path | None = None,
+    *,
+    skip_broken: bool = False,
+    **params: Any,
+) -> FittedImages:
+    """Fit a network on four fifths of the images in the subfolders of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Every subfolder with images is a class.
+    kind : {"vit", "plain_cnn"}
+    image_size : (int, int) or None
+        Height and width to which images are resized; None keeps them, if all have one size.
+    checkpoint : Path, optional
+        As in the estimators' ``fit``.
+    skip_broken : bool, default=False
+        Whether files that cannot be decoded are left out.
+    **params
+        Parameters of the estimator.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, a file is broken, or a parameter is out of range.
+    ImportError
+        If Pillow is not installed.
+    """
+    X, y = image_folder(folder, image_size, skip_broken=skip_broken)
+    held = held_out(folder, y, "classification", "images")
+    train = np.setdiff1d(np.arange(len(y)), held)
+    model = KINDS[kind](image_size=image_size, **params)
+    model.fit(X[train], y[train], checkpoint=checkpoint)
+    kept = X[held], y[held]
+    return FittedImages(model, float(model.score(*kept)), kept)
+
+
+def save_fitted_images(fitted: FittedImages, path: Path, dtype: str | None = None) -> Contents:
+    """Save a model with a note that it reads images; return the contents of the file."""
+    held = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
+    contents = pack(fitted.model, dtype=dtype, **held)
+    contents.document["images"] = True
+    container.write(path, contents)
+    return contents
+
+
+def predict_image_folder(
+    model_path: Path,
+    data: Path,
+    device: str = "cpu",
+    max_bytes: int = MAX_BYTES,
+    *,
+    proba: bool = False,
+) -> Predictions:
+    """Return a saved model's predictions for one image, or for all images in a folder.
+
+    Raises
+    ------
+    ArtifactError
+        If the model's file is refused, or the model was not fitted on a folder of images.
+    ValueError
+        If there are no images, or one cannot be read.
+    ImportError
+        If Pillow is not installed.
+    """
+    contents = container.read(model_path, max_bytes)
+    if not reads_images(contents):
+        raise ArtifactError(f"{model_path} is not a model of images from a folder")
+    model = load_contents(contents, model_path, device, max_bytes)
+    paths = [data]
+    if data.is_dir():
+        paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in ENDINGS)
+    if not paths:
+        raise ValueError(f"{data} has no files that end in {', '.join(ENDINGS)}")
+    files = ImageFiles(paths, model.image_size)
+    names = [str(path.relative_to(data)) if data.is_dir() else str(path) for path in paths]
+    return Predictions(
+        "class",
+        np.asarray(model.predict(files)),
+        {"file": names},
+        np.asarray(model.classes_) if proba else None,
+        np.asarray(model.predict_proba(files)) if proba else None,
+    )
+
+
+def reads_images(contents: Contents) -> bool:
+    """Return whether a file has a model that was fitted on a folder of images."""
+    return "images" in contents.document
