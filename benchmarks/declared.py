@@ -37,7 +37,8 @@ def tables(out: Path) -> str:
             provenance = f"{runs}; {machine['processor']}, {machine['cores']} cores; {began}."
             parts.append(f"### {name}\n\n{beside_table(folder)}. {provenance}")
             if len(list(folder.sweep.points())) <= _MOST_POINTS:
-                half = f"± half of the {100 * LEVEL:.0f} % interval"
-                words = f"Differences are paired by seed, {half}."
+                words = (
+                    f"Differences are paired by seed, ± half of the {100 * LEVEL:.0f} % interval."
+                )
                 parts.append(f"{control_table(folder)}\n\n{words}")
     return "\n\n".join(parts)

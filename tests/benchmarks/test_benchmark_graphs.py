@@ -1,5 +1,7 @@
 """The benchmarks of graphs: their networks in PyTorch are ours, and MolHIV is scored by epochs."""
 
+import json
+
 import numpy as np
 import pytest
 from benchmark_tools import imported
@@ -43,6 +45,36 @@ def test_a_race_of_gin():
     found = graph_speed.gin_epoch(graphs, y, 1, 8, 2)
     assert set(found["median_seconds"]) >= {"rank 4", "full"}
     assert all(seconds > 0 for seconds in found["median_seconds"].values())
+
+
+def test_an_epoch_of_the_papers_gin(monkeypatch, tmp_path, capsys):
+    graphs, y = graphs_of(200)
+    split = {"train": np.arange(200)}
+    monkeypatch.setattr(graph_speed, "molhiv_graphs", lambda: (graphs, y, split))
+    monkeypatch.setattr(graph_speed, "gin_contenders", smaller(graph_speed.gin_contenders))
+    entry = imported("__main__")
+    arguments = ["graphs", "--paper", "--molecules", "96", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        entry.main(arguments, prog_name="benchmarks")
+    assert not ended.value.code
+    found = json.loads((tmp_path / "graphs_paper.json").read_text())["races"]["paper_gin"]
+    assert (found["graphs"], found["width"], found["depth"]) == (96, 300, 5)
+    assert set(found["median_seconds"]) >= {"rank 4", "full"}
+    assert all(seconds > 0 for seconds in found["median_seconds"].values())
+    with pytest.raises(SystemExit):
+        entry.main(["graphs", "--molecules", "96"], prog_name="benchmarks")
+    assert "--molecules is for --paper" in capsys.readouterr().err
+
+
+def smaller(contenders):
+    """Return contenders of a small network in the place of the paper's."""
+
+    def made(graphs, labels, width, depth):
+        assert len(np.unique(labels)) == 2
+        assert (width, depth) == (300, 5)
+        return contenders(graphs, labels, 8, 2)
+
+    return made
 
 
 def test_pytorch_trains_as_many_parameters():
