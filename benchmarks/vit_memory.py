@@ -1,4 +1,4 @@
-"""Peak memory of a training step of ViT-B/16 at 224 pixels, with a scaffold that is never stored."""
+"""Peak memory of a training step of ViT-B/16 at 224 pixels, on a scaffold that is not stored."""
 
 from __future__ import annotations
 
