@@ -24,12 +24,14 @@ from . import (
     memory,
     mnist,
     molecules,
+    pretrain_vit,
     seed_gating,
     series,
     sklearn_mlp,
     speed,
     tables,
     torch_peers,
+    vit_memory,
 )
 from .device_speed import device_name
 from .store import RESULTS, store
@@ -195,6 +197,40 @@ def memory_command(out: Path) -> None:
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     click.echo(f"Wrote {store('memory', figures, out)}")
+
+
+@main.command("vit-memory")
+@_out
+def vit_memory_command(out: Path) -> None:
+    """Measure the peak memory of a training step of ViT-B/16 at 224 pixels (some minutes)."""
+    figures = vit_memory.step()
+    for name, value in figures.items():
+        click.echo(f"{name}: {value:,}")
+    click.echo(f"Wrote {store('vit_memory', figures, out)}")
+
+
+@main.command("pretrain-vit")
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--model",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=pretrain_vit.FILE,
+    show_default="benchmarks/results/vit_cifar10.safetensors",
+    help="File of the trained model.",
+)
+@_out
+def pretrain_vit_command(epochs: int, path: Path, out: Path) -> None:
+    """Train a small ViT on CIFAR-10, for the sweep flowers12_backbone (half an hour).
+
+    If it is stopped, the same command continues it.
+    """
+    try:
+        figures = pretrain_vit.run(path, epochs, click.echo)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
+    click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
 
 
 @main.command("series")

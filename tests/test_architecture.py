@@ -42,12 +42,13 @@ RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
 INSIDE = {
     "kernels": {
         "cuda": set(),
-        "activations": {"cuda", "draw", "dropout"},
+        "activations": {"cuda", "draw", "dropout", "gelu"},
         "adam": {"cuda"},
         "attention": set(),
         "closed_form": {"activations", "cuda", "dropout"},
         "draw": {"cuda"},
         "dropout": {"draw"},
+        "gelu": set(),
         "hadamard": {"cuda"},
         "linalg": set(),
         "norm": {"cuda"},

@@ -10,7 +10,6 @@ from .activations import (
     ACTIVATIONS,
     bias_activation_dropout,
     bias_activation_dropout_backward,
-    gelu,
     gelu_backward,
     masked,
     relu,
@@ -36,6 +35,7 @@ from .closed_form import (
 )
 from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
+from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
 from .norm import layer_norm, layer_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table

@@ -13,9 +13,7 @@ from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
 from .draw import PHILOX, key_words
 from .dropout import Drop, Mask
-
-_SQRT_HALF = 0.5**0.5
-_INV_SQRT_2PI = (2 * np.pi) ** -0.5
+from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
 
 
 def _special(xp: ModuleType) -> ModuleType:
@@ -52,15 +50,12 @@ def tanh_backward(dy: Array, y: Array) -> Array:
     return dy * (1 - y * y)
 
 
-def gelu(x: Array) -> Array:
-    """Return the exact GELU, ``x Phi(x)`` (Hendrycks and Gimpel, 2016)."""
-    return 0.5 * x * (1 + _special(array_module(x)).erf(x * _SQRT_HALF))
-
-
 def gelu_backward(dy: Array, x: Array) -> Array:
     xp = array_module(x)
-    cdf = 0.5 * (1 + _special(xp).erf(x * _SQRT_HALF))
-    return dy * (cdf + x * xp.exp(-0.5 * x * x) * _INV_SQRT_2PI)
+    if xp is np:
+        return dy * gelu_with_slope(x)[1]
+    cdf = 0.5 * (1 + _special(xp).erf(x * SQRT_HALF))
+    return dy * (cdf + x * xp.exp(-0.5 * x * x) * INV_SQRT_2PI)
 
 
 def sigmoid(x: Array) -> Array:
@@ -94,6 +89,8 @@ class ActivationFunction(NamedTuple):
     keeps_output: bool  # whether backward needs the output instead of the input
     value: str  # CUDA expression of the function at x
     slope: str  # CUDA expression of the derivative at x
+    #: x -> (value, derivative), on the host, where the two together are cheaper than each alone.
+    with_slope: Callable[[Array], tuple[Array, Array]] | None = None
 
 
 #: Nonlinearities by name.
@@ -115,6 +112,7 @@ ACTIVATIONS: dict[str, ActivationFunction] = {
         "(real)0.5 * x * (1 + erf(x * (real)0.7071067811865476))",
         "(real)0.5 * (1 + erf(x * (real)0.7071067811865476))"
         " + x * exp((real)-0.5 * x * x) * (real)0.3989422804014327",
+        gelu_with_slope,
     ),
     "silu": ActivationFunction(
         silu,
@@ -169,7 +167,7 @@ _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 
 
 def bias_activation_dropout(
-    x: Array, bias: Array | None, name: str, mask: Mask | None
+    x: Array, bias: Array | None, name: str, mask: Mask | None, training: bool = True
 ) -> tuple[Array, Any]:
     """Return ``activation(x + bias) * mask``, and what backward needs; one pass on a device.
 
@@ -181,6 +179,8 @@ def bias_activation_dropout(
         A key of :data:`ACTIVATIONS`.
     mask : Mask, optional
         From :func:`dropout_mask`.
+    training : bool, default=True
+        Whether a backward pass follows, which needs the cache.
 
     Returns
     -------
@@ -193,8 +193,12 @@ def bias_activation_dropout(
     function = ACTIVATIONS[name]
     if bias is not None:
         x = x + bias
-    y = function.forward(x)
-    cache = y if function.keeps_output else x, mask
+    if training and function.with_slope is not None:
+        y, saved = function.with_slope(x)
+    else:
+        y = function.forward(x)
+        saved = y if function.keeps_output else x
+    cache = saved, mask
     return y if mask is None else y * mask, cache
 
 
@@ -203,7 +207,9 @@ def bias_activation_dropout_backward(dy: Array, name: str, cache: Any) -> Array:
     if array_module(dy) is not np:
         return _pass_on_device(name, dy, *cache)
     saved, mask = cache
-    return ACTIVATIONS[name].backward(dy if mask is None else dy * mask, saved)
+    function = ACTIVATIONS[name]
+    dy = dy if mask is None else dy * mask
+    return function.backward(dy, saved) if function.with_slope is None else dy * saved
 
 
 def masked(x: Array, mask: Mask) -> Array:

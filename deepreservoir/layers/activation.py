@@ -52,7 +52,7 @@ class Activation(Layer):
         training, mask = on.step is not None, None  # x: (n, d)
         if training and self.dropout:
             mask = dropout_mask(x, self.dropout, self.path, on)
-        y, kept = kernels.bias_activation_dropout(x, self.bias, self.name, mask)
+        y, kept = kernels.bias_activation_dropout(x, self.bias, self.name, mask, training)
         return y, kept if training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:

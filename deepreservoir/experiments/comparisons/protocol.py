@@ -140,6 +140,41 @@ MOLECULES = Protocol(
     ),
 )
 
+#: A small Vision Transformer on 12 species of flowers, at 32 pixels.
+FLOWERS = Protocol(
+    max_iter=30,
+    learning_rate_init=1e-3,
+    weight_decay=0.05,
+    batch_size=64,
+    others=(
+        ("patch_size", 4),
+        ("width", 64),
+        ("depth", 4),
+        ("heads", 4),
+        ("warmup", 0.1),
+        ("label_smoothing", 0.1),
+        ("augmentation", ("crop", "flip")),
+    ),
+)
+
+#: The same at 64 pixels, for a GPU.
+FLOWERS_64 = FLOWERS.changed(width=192, depth=6, heads=6)
+
+#: ViT-B/16 on 102 species with the paper's settings.
+FLOWERS_102 = FLOWERS.changed(
+    max_iter=300,
+    learning_rate_init=2e-4,
+    patch_size=16,
+    width=768,
+    depth=12,
+    heads=12,
+    batch_size=128,
+    gradient_accumulation=2,
+    ema_decay=0.9997,
+    augmentation=("rand_augment", "mixup", "cutmix", "erasing"),
+    test_time_flip=True,
+)
+
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
     "friedman1": Protocol(max_iter=40),
@@ -154,6 +189,9 @@ _PROTOCOLS = {
     "arxiv": ARXIV,
     "molhiv": MOLECULES,
     "molhiv_8000": MOLECULES,
+    "flowers12": FLOWERS,
+    "flowers12_64": FLOWERS_64,
+    "flowers102": FLOWERS_102,
 }
 
 
