@@ -117,7 +117,10 @@ class PlainCNNClassifier(PlainCNN, ImageInput, DeepClassifier):
     >>> from sklearn.datasets import load_digits
     >>> from deepreservoir import PlainCNNClassifier
     >>> X, y = load_digits(n_class=3, return_X_y=True)
-    >>> model = PlainCNNClassifier(8, 8, image_shape=(8, 8), rank=2, max_iter=8, random_state=0)
+    >>> model = PlainCNNClassifier(
+    ...     8, 8, image_shape=(8, 8), rank=2, max_iter=10, batch_size=32, learning_rate_init=0.01,
+    ...     random_state=0,
+    ... )
     >>> model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
     True
     """

@@ -161,8 +161,8 @@ class Convolution(Layer):
 
     def _patches(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """Yield (images, patches (m, kernel_size^2 c_in)) over a few images at a time."""
-        n, rows, columns, _ = self.out_shape(x.shape)
-        return _chunks(x, self.kernel_size, self.stride, self.padding, n, rows * columns)
+        _, rows, columns, _ = self.out_shape(x.shape)
+        return _chunks(x, self.kernel_size, self.stride, self.padding, rows * columns)
 
     def _backward_in_parts(
         self, x: Array, on: Pass, norms: RowNorms | None, dy: Array
@@ -185,27 +185,42 @@ class Convolution(Layer):
 
     def _backward_combined(self, x: Array, combined: Combined, dy: Array) -> Array | None:
         xp, dense = array_module(x), self.dense
-        if dense.adapter.mode != "none":
-            dweight = xp.zeros(combined.weight.shape, x.dtype)
-            for part, rows in self._patches(x):
-                dweight += as_rows(dy[part]).T @ rows
+        trains = dense.adapter.mode != "none"
+        dweight = xp.zeros(combined.weight.shape, x.dtype) if trains else None
+        if self.needs_dx and self._turns:
+            dx = self._backward_turned(x, combined.weight, dy, dweight)
+        else:
+            if dweight is not None:
+                for part, rows in self._patches(x):
+                    dweight += as_rows(dy[part]).T @ rows
+            dx = self._backward_patches(x, combined.weight, dy) if self.needs_dx else None
+        if dweight is not None:
             combined_backward(dense, combined, dweight)
-        if not self.needs_dx:
-            return None
-        dx = xp.empty_like(x)
-        if self._turns:
-            # The gradient of the input is a convolution of dy with the kernels turned round.
-            k, weight = self.kernel_size, combined.weight
-            kernel = weight.reshape(self.c_out, k, k, self.c_in)[:, ::-1, ::-1]
-            turned = xp.ascontiguousarray(kernel.transpose(1, 2, 0, 3)).reshape(-1, self.c_in)
-            n, h, w, _ = x.shape
-            for part, rows in _chunks(dy, k, 1, k - 1 - self.padding, n, h * w):
-                dx[part] = (rows @ turned).reshape(dx[part].shape)
-            return dx
+        return dx
+
+    def _backward_turned(self, x: Array, weight: Array, dy: Array, dweight: Array) -> Array:
+        """Return the gradient of x as a convolution of dy with the kernels turned round.
+
+        The patches of dy give the gradient of the weight too, which is added to `dweight` unless
+        that is None.
+        """
+        xp, k, dx = array_module(x), self.kernel_size, array_module(x).empty_like(x)
+        turned = _turned(weight, self.c_out, k, self.c_in)  # (c_in, k k c_out)
+        dturned = xp.zeros_like(turned)
+        for part, rows in _chunks(dy, k, 1, k - 1 - self.padding, x.shape[1] * x.shape[2]):
+            dx[part] = (rows @ turned.T).reshape(dx[part].shape)
+            if dweight is not None:
+                dturned += as_rows(x[part]).T @ rows
+        if dweight is not None:
+            dweight += _turned(dturned, self.c_in, k, self.c_out)
+        return dx
+
+    def _backward_patches(self, x: Array, weight: Array, dy: Array) -> Array:
+        """Return the gradient of x as the sum of the gradients of its patches."""
+        dx = array_module(x).empty_like(x)
         sizes = (self.kernel_size, self.stride, self.padding)
-        for part in _parts(dy, dense.d_in):
-            drows = as_rows(dy[part]) @ combined.weight
-            dpatches = drows.reshape(*dy[part].shape[:3], -1)
+        for part in _parts(len(x), dy[:1].size // self.c_out * self.dense.d_in, x):
+            dpatches = (as_rows(dy[part]) @ weight).reshape(*dy[part].shape[:3], -1)
             dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
         return dx
 
@@ -240,25 +255,28 @@ class Convolution(Layer):
         return MultiplyAdds(product, backward, call, 2 * call)
 
 
-def _parts(images: Array, width: int) -> Iterator[slice]:
-    """Yield slices of images (n, rows, columns, c), whose patches of `width` fit the limit."""
-    n, rows, columns = images.shape[:3]
-    limit = CHUNK_BYTES if array_module(images) is np else DEVICE_CHUNK_BYTES
-    step = max(1, limit // (rows * columns * width * images.dtype.itemsize))
+def _turned(weight: Array, c_out: int, k: int, c_in: int) -> Array:
+    """Return kernels (c_out, k k c_in) turned round, with inputs and outputs exchanged."""
+    kernel = weight.reshape(c_out, k, k, c_in)[:, ::-1, ::-1]
+    xp = array_module(weight)
+    return xp.ascontiguousarray(kernel.transpose(3, 1, 2, 0)).reshape(c_in, k * k * c_out)
+
+
+def _parts(n: int, per_image: int, like: Array) -> Iterator[slice]:
+    """Yield slices of n images with patches of `per_image` numbers each, within the limit."""
+    limit = CHUNK_BYTES if array_module(like) is np else DEVICE_CHUNK_BYTES
+    step = max(1, limit // (max(per_image, 1) * like.dtype.itemsize))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
 
 def _chunks(
-    x: Array, kernel: int, stride: int, padding: int, n: int, per_image: int
+    x: Array, kernel: int, stride: int, padding: int, per_image: int
 ) -> Iterator[tuple[slice, Array]]:
     """Yield (images, patches (m, kernel^2 c)) over a few images at a time, in one buffer."""
-    xp, width = array_module(x), kernel * kernel * x.shape[-1]
-    limit = CHUNK_BYTES if xp is np else DEVICE_CHUNK_BYTES
-    step = min(max(1, limit // (per_image * width * x.dtype.itemsize)), max(n, 1))
-    rows, columns = kernels.patch_counts(x.shape[1], x.shape[2], kernel, stride, padding)
-    buffer = xp.empty((step, rows, columns, width), x.dtype)
-    for start in range(0, n, step):
-        part = slice(start, min(start + step, n))
-        out = buffer[: part.stop - part.start]
-        yield part, as_rows(kernels.patches(x[part], kernel, stride, padding, out=out))
+    width, buffer = kernel * kernel * x.shape[-1], None
+    for part in _parts(len(x), per_image * width, x):
+        out = None if buffer is None else buffer[: part.stop - part.start]
+        taken = kernels.patches(x[part], kernel, stride, padding, out=out)
+        buffer = taken if buffer is None else buffer
+        yield part, as_rows(taken)

@@ -63,15 +63,14 @@ class BatchNormReLU(BatchNorm):
         x, mean, inverse = cache
         xp, n, repeats = array_module(x), x.size // self.width, _repeats(x)
         slope = self.weight * inverse
-        wide = [xp.tile(each, repeats) for each in (mean, slope, self.bias)]
+        wide = [xp.tile(each, repeats) for each in (mean, slope, -self.bias)]
         dx = xp.empty_like(x)
         rows, dys, out = _wide(x), _wide(dy), _wide(dx)
         total, along = (xp.zeros(rows.shape[1], x.dtype) for _ in range(2))
         for part in _blocks(rows):
             centred = rows[part] - wide[0]
-            block = centred * wide[1]
-            block += wide[2]
-            d = xp.multiply(dys[part], block > 0, out=out[part])
+            open_part = centred * wide[1] > wide[2]
+            d = xp.multiply(dys[part], open_part, out=out[part])
             total += d.sum(axis=0)
             along += xp.einsum("ij,ij->j", d, centred)
         total, along = (each.reshape(repeats, -1).sum(axis=0) for each in (total, along))
@@ -79,15 +78,14 @@ class BatchNormReLU(BatchNorm):
         self.dbias += total
         self.dweight += along
         # dx = slope (d - total / n - xhat along / n)
-        factors = slope, -slope * inverse * along / n, -slope * total / n
+        by_x = -slope * inverse * along / n
+        factors = slope, by_x, -slope * total / n - by_x * mean
         by_d, by_x, constant = (xp.tile(each, repeats) for each in factors)
         for part in _blocks(rows):
-            centred = rows[part] - wide[0]
-            centred *= by_x
-            centred += constant
             block = out[part]
             block *= by_d
-            block += centred
+            block += rows[part] * by_x
+            block += constant
         return dx
 
 
