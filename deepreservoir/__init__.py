@@ -18,6 +18,8 @@ _PUBLIC = {
     "DeepReservoirRegressor": "estimators",
     "EchoStateClassifier": "estimators",
     "EchoStateRegressor": "estimators",
+    "AttentionDisplay": "displays",
+    "FilterDisplay": "displays",
     "ForecastDisplay": "displays",
     "LossCurveDisplay": "displays",
     "RankCurveDisplay": "displays",
@@ -97,6 +99,8 @@ if TYPE_CHECKING:
     from .artifact.transformers import register_transformer as register_transformer
     from .container import ArtifactError as ArtifactError
     from .datasets import load_dataset as load_dataset
+    from .displays import AttentionDisplay as AttentionDisplay
+    from .displays import FilterDisplay as FilterDisplay
     from .displays import ForecastDisplay as ForecastDisplay
     from .displays import LossCurveDisplay as LossCurveDisplay
     from .displays import RankCurveDisplay as RankCurveDisplay

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def axes_of(ax: Any, panels: int, drawer: str) -> tuple[Any, np.ndarray]:
+def axes_of(ax: Any, panels: int, drawer: str, in_row: bool = False) -> tuple[Any, np.ndarray]:
     """Return a figure and its axes (panels,): those given, or new ones.
 
     Parameters
@@ -16,6 +16,8 @@ def axes_of(ax: Any, panels: int, drawer: str) -> tuple[Any, np.ndarray]:
     panels : int
     drawer : str
         What draws, for error messages.
+    in_row : bool, default=False
+        Whether new axes are side by side, for images, rather than one below the other.
 
     Raises
     ------
@@ -28,6 +30,11 @@ def axes_of(ax: Any, panels: int, drawer: str) -> tuple[Any, np.ndarray]:
         import matplotlib.pyplot as plt
     except ImportError:
         raise ImportError(f"{drawer} needs matplotlib: pip install 'deepreservoir[plot]'") from None
+    if ax is None and in_row:
+        figure, axes = plt.subplots(
+            1, panels, squeeze=False, figsize=(2.0 * panels, 2.4), layout="constrained"
+        )
+        return figure, axes[0]
     if ax is None:
         height = max(4.8, 1.0 + 2.0 * panels)
         figure, axes = plt.subplots(
@@ -37,6 +44,7 @@ def axes_of(ax: Any, panels: int, drawer: str) -> tuple[Any, np.ndarray]:
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != panels:
         raise ValueError(
-            f"ax must be {panels} axes, one for each output, or None for new ones; got {len(axes)}"
+            f"ax must be {panels} axes, one for each {'picture' if in_row else 'output'}, or None "
+            f"for new ones; got {len(axes)}"
         )
     return axes[0].figure, axes
