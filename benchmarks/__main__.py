@@ -21,6 +21,7 @@ from . import (
     files,
     forecasting,
     graph_speed,
+    image_speed,
     memory,
     mnist,
     molecules,
@@ -129,6 +130,27 @@ def graphs_command(rounds: int, paper: bool, molecules: int | None, out: Path) -
             click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
     stored = store("graphs_paper" if paper else "graphs", figures, out, ("torch",))
     click.echo(f"Wrote {stored}")
+
+
+@main.command("images")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def images_command(rounds: int, out: Path) -> None:
+    """Time networks on images against PyTorch, with two threads, and measure their memory."""
+    figures: dict[str, Any] = {"rounds": rounds, "threads": image_speed.THREADS, "races": {}}
+    for name, run in image_speed.RACES.items():
+        race = figures["races"][name] = run(rounds)
+        click.echo(f"\n{name}")
+        for contender, seconds in race["median_seconds"].items():
+            click.echo(f"  {contender:28} {1e3 * seconds:10.2f} ms")
+        for pair in race["ratios"]:
+            target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
+            click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
+    figures["memory"] = image_speed.memory()
+    click.echo("\nPeak memory of a step of Plain-20 at batch 128, in units of its activations")
+    for adapter, units in figures["memory"].items():
+        click.echo(f"  {adapter:28} {units:10.2f}  (target 2)")
+    click.echo(f"Wrote {store('images', figures, out, ('torch',))}")
 
 
 @main.command("molhiv")

@@ -10,12 +10,16 @@ from before the first.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
 
 
 class _Limit(NamedTuple):
@@ -154,3 +158,33 @@ def limited(limit: int) -> Iterator[None]:
     # A with statement starts and ends in one thread, as limits on OpenMP must.
     with blas_limited(limit), _controller().select(user_api="openmp").limit(limits=limit):
         yield
+
+
+def in_shares(job: Callable[[slice], T], n: int, step: int) -> list[T]:
+    """Return the results of a job on shares of n things, one share per thread, in their order.
+
+    Each thread's products use one BLAS thread: many small products are then faster than with all
+    threads in each of them.
+
+    Parameters
+    ----------
+    job : callable
+        Share of the things -> result.
+    n : int
+    step : int
+        Shares are whole multiples of it, but for the last.
+
+    Examples
+    --------
+    >>> sum(in_shares(lambda share: share.stop - share.start, n=10, step=3))
+    10
+    """
+    parts = -(-n // step)
+    threads = min(n_threads(), parts) if parts > 1 else 1
+    if threads == 1:
+        return [job(slice(0, n))]
+    size = -(-parts // threads) * step
+    shares = [slice(first, min(first + size, n)) for first in range(0, n, size)]
+    with blas_limited(1, lent=True), ThreadPoolExecutor(len(shares) - 1) as pool:
+        others = [pool.submit(copy_context().run, job, share) for share in shares[1:]]
+        return [job(shares[0]), *(other.result() for other in others)]

@@ -15,11 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..container import ArtifactError
 from ..estimators import Indicators, Labels
 from ..files import write_whole
-from .dense_weights import PlainLayer, plain_layers
+from . import onnx_images as onnx_images  # registers how convolutional networks become graphs
+from .dense_weights import PlainLayer, check_deep, plain_layers
+from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
 
-# The first version with LayerNormalization; old enough for runtimes that are some years old.
-_OPSET = 17
-_IR_VERSION = 8
 _NORM_EPS = 1e-5
 
 
@@ -38,7 +37,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Returns
     -------
     Path
-        The path of the file. The graph reads ``X``, float32, (rows, n_features). For a classifier
+        The path of the file. The graph reads ``X``, float32, (rows, n_features); that of a
+        :class:`deepreservoir.PlainCNNClassifier` reads images (n, height, width, channels) of the
+        kind that it was fitted on, bytes (uint8) or float32 numbers. For a classifier
         it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
         after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs
         ``prediction`` (rows, n_outputs).
@@ -53,25 +54,46 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")
     *steps, (_, estimator) = model.steps if isinstance(model, Pipeline) else [("", model)]
     scalers = [_scaler(name, step) for name, step in steps if step not in (None, "passthrough")]
-    graph = _Graph()
+    network = getattr(estimator, "network_", None)
+    export = EXPORTS.get("" if network is None else network.config.name, _DENSE)
+    if scalers and export is not _DENSE:
+        raise ArtifactError(
+            "a graph of a network of images has no steps before it; apply them beforehand, and "
+            "export the network"
+        )
+    graph = OnnxGraph()
     x = "X"
-    layers = plain_layers(estimator, np.dtype(np.float32))
+    shape, dtype = export.sample(estimator)
     for scaler in scalers:
         if scaler.with_mean:
             x = graph.add("Sub", [x, graph.constant(scaler.mean_)])
         if scaler.with_std:
             x = graph.add("Div", [x, graph.constant(scaler.scale_)])
-    for layer in layers:
-        x = _layer(graph, layer, x)
+    x = export.outputs(graph, estimator, x)
     if isinstance(estimator._targets, Labels):
         outputs = _classes(graph, estimator, x)
     elif isinstance(estimator._targets, Indicators):
         outputs = _labels(graph, x, estimator.n_outputs_)
     else:
-        outputs = [graph.output(x, "prediction", [None, layers[-1].weight.shape[0]])]
+        outputs = [graph.output(x, "prediction", [None, estimator.network_.config.n_outputs])]
     path = Path(path)
-    write_whole(path, graph.to_bytes(estimator.n_features_in_, outputs))
+    write_whole(path, graph.to_bytes(shape, dtype, outputs))
     return path
+
+
+def _dense_sample(model: Any) -> tuple[tuple[int, ...], str]:
+    check_deep(model)
+    return (model.n_features_in_,), "float32"
+
+
+def _dense_outputs(graph: OnnxGraph, model: Any, x: str) -> str:
+    for layer in plain_layers(model, np.dtype(np.float32)):
+        x = _layer(graph, layer, x)
+    return x
+
+
+#: Multilayer perceptrons; any other network is refused.
+_DENSE = OnnxExport(_dense_sample, _dense_outputs)
 
 
 def _scaler(name: str, step: Any) -> StandardScaler:
@@ -84,7 +106,7 @@ def _scaler(name: str, step: Any) -> StandardScaler:
     return step
 
 
-def _layer(graph: _Graph, layer: PlainLayer, x: str) -> str:
+def _layer(graph: OnnxGraph, layer: PlainLayer, x: str) -> str:
     inputs = [x, graph.constant(layer.weight)]
     if layer.bias is not None:
         inputs.append(graph.constant(layer.bias))
@@ -97,7 +119,7 @@ def _layer(graph: _Graph, layer: PlainLayer, x: str) -> str:
     return _activation(graph, layer.activation, y)
 
 
-def _activation(graph: _Graph, name: str, x: str) -> str:
+def _activation(graph: OnnxGraph, name: str, x: str) -> str:
     if name == "identity":
         return x
     if name == "silu":
@@ -109,7 +131,7 @@ def _activation(graph: _Graph, name: str, x: str) -> str:
     return graph.add({"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}[name], [x])
 
 
-def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
+def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add a label and probabilities, computed from logits, and return the outputs."""
     n = len(model.classes_)
     if n == 2:  # one logit, of the second class
@@ -124,7 +146,7 @@ def _classes(graph: _Graph, model: Any, logits: str) -> list[Any]:
     ]
 
 
-def _labels(graph: _Graph, logits: str, n: int) -> list[Any]:
+def _labels(graph: OnnxGraph, logits: str, n: int) -> list[Any]:
     """Add an indicator matrix and probabilities, computed from logits, and return the outputs."""
     from onnx import TensorProto
 
@@ -135,71 +157,3 @@ def _labels(graph: _Graph, logits: str, n: int) -> list[Any]:
         graph.output(label, "label", [None, n], np.arange(n)),
         graph.output(probabilities, "probabilities", [None, n]),
     ]
-
-
-class _Graph:
-    """A graph under construction: its nodes and constants."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def _name(self) -> str:
-        return f"v{len(self.nodes) + len(self.constants)}"
-
-    def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
-        """Add a node, and return the name of its output."""
-        from onnx import helper
-
-        name = self._name()
-        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
-        return name
-
-    def constant(self, values: np.ndarray) -> str:
-        """Add an array as float32, and return its name."""
-        from onnx import numpy_helper
-
-        name = self._name()
-        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
-        return name
-
-    def labels(self, classes: np.ndarray) -> str:
-        """Add class labels as integers, floats or strings, and return their name."""
-        from onnx import numpy_helper
-
-        name = self._name()
-        if classes.dtype.kind in "iub":
-            self.constants.append(numpy_helper.from_array(classes.astype(np.int64), name))
-        elif classes.dtype.kind == "f":
-            self.constants.append(numpy_helper.from_array(classes.astype(np.float64), name))
-        else:
-            words = np.array([str(label) for label in classes], dtype=object)
-            self.constants.append(numpy_helper.from_array(words, name))
-        return name
-
-    def output(
-        self, x: str, name: str, shape: list[int | None], classes: np.ndarray | None = None
-    ) -> Any:
-        """Make `x` an output with the name `name`, and return its description."""
-        from onnx import TensorProto, helper
-
-        self.nodes.append(helper.make_node("Identity", [x], [name]))
-        kind = TensorProto.FLOAT
-        if classes is not None:
-            kinds = {"f": TensorProto.DOUBLE, "U": TensorProto.STRING, "O": TensorProto.STRING}
-            kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
-        return helper.make_tensor_value_info(name, kind, shape)
-
-    def to_bytes(self, n_features: int, outputs: list[Any]) -> bytes:
-        """Return the file of the finished graph, checked by onnx."""
-        import onnx
-        from onnx import TensorProto, helper
-
-        X = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, n_features])
-        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
-        opset = [helper.make_opsetid("", _OPSET)]
-        model = helper.make_model(
-            graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
-        )
-        onnx.checker.check_model(model)
-        return bytes(model.SerializeToString())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from .. import kernels
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
 from .base import INFERENCE, Cache, Layer, Pass, as_rows
 from .combined import Combined, combine, combined_backward
 from .dense import AdaptedDense, Adapter, RowNorms
@@ -21,6 +22,9 @@ CHUNK_BYTES, DEVICE_CHUNK_BYTES = 1 << 20, 64 << 20
 #: Up to this many output channels the combined weight is used: the products with W, A and B
 #: apart save less than the sums over patches take that their gradient needs.
 NARROW = 64
+
+
+T = TypeVar("T")
 
 
 class Kept(NamedTuple):
@@ -123,19 +127,29 @@ class Convolution(Layer):
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         shape = self.out_shape(x.shape)
         y = array_module(x).empty(shape, x.dtype)
-        combined = combine(self.dense, x) if self._combines(on.training) else None
-        norms = None if combined else self.dense.row_norms()
-        for i, (part, rows) in enumerate(self._patches(x)):
-            if combined is not None:
-                product = rows @ combined.weight.T
+        if self._combines(on.training):
+            combined, norms = combine(self.dense, x), None
+            self._forward_combined(x, combined.weight, y)
+        else:
+            combined, norms = None, self.dense.row_norms()
+            for i, (part, rows) in enumerate(self._patches(x, slice(0, len(x)))):
+                product, _ = self.dense.forward_rows(rows, on.at(i), norms)
+                y[part] = product.reshape(y[part].shape)
+                if self.skip:
+                    y[part] += x[part]
+        return y, Kept(x, on, combined, norms) if on.training else None
+
+    def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
+        def share(images: slice) -> None:
+            for part, rows in self._patches(x, images):
+                product = rows @ weight.T
                 if self.dense.has_bias:
                     product += self.dense.bias
-            else:
-                product, _ = self.dense.forward_rows(rows, on.at(i), norms)
-            y[part] = product.reshape(y[part].shape)
-            if self.skip:
-                y[part] += x[part]
-        return y, Kept(x, on, combined, norms) if on.training else None
+                y[part] = product.reshape(y[part].shape)
+                if self.skip:
+                    y[part] += x[part]
+
+        _in_shares(share, x, y[:1].size // self.c_out * self.dense.d_in)
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         x, on, combined, norms = cache
@@ -154,15 +168,16 @@ class Convolution(Layer):
         adapter = self.dense.adapter
         if adapter.mode == "full":
             return True
-        if self.dense.scaffold.storage == "structured" or (training and adapter.dropout):
+        if training and adapter.dropout:
             return False
         # A scaffold whose weights are drawn or unpacked for a product is drawn once per pass.
-        return self.c_out <= NARROW or self.dense.scaffold.storage != "dense"
+        return self.c_out <= NARROW or self.dense.scaffold.storage in ("packed", "streamed")
 
-    def _patches(self, x: Array) -> Iterator[tuple[slice, Array]]:
-        """Yield (images, patches (m, kernel_size^2 c_in)) over a few images at a time."""
+    def _patches(self, x: Array, images: slice) -> Iterator[tuple[slice, Array]]:
+        """Yield (images, patches (m, kernel_size^2 c_in)) over a few of the images at a time."""
         _, rows, columns, _ = self.out_shape(x.shape)
-        return _chunks(x, self.kernel_size, self.stride, self.padding, rows * columns)
+        sizes = self.kernel_size, self.stride, self.padding
+        return _chunks(x, images, *sizes, rows * columns)
 
     def _backward_in_parts(
         self, x: Array, on: Pass, norms: RowNorms | None, dy: Array
@@ -170,7 +185,7 @@ class Convolution(Layer):
         dense, sizes = self.dense, (self.kernel_size, self.stride, self.padding)
         dx = array_module(x).empty_like(x) if self.needs_dx else None
         along: Array = 0.0
-        for i, (part, rows) in enumerate(self._patches(x)):
+        for i, (part, rows) in enumerate(self._patches(x, slice(0, len(x)))):
             inner = dense.cache_of_rows(rows, on.at(i), norms)
             g = as_rows(dy[part])  # (m, c_out)
             if norms is not None:
@@ -184,44 +199,64 @@ class Convolution(Layer):
         return dx
 
     def _backward_combined(self, x: Array, combined: Combined, dy: Array) -> Array | None:
-        xp, dense = array_module(x), self.dense
+        dense = self.dense
         trains = dense.adapter.mode != "none"
-        dweight = xp.zeros(combined.weight.shape, x.dtype) if trains else None
+        dweight = dx = None
         if self.needs_dx and self._turns:
-            dx = self._backward_turned(x, combined.weight, dy, dweight)
+            dx, dweight = self._backward_turned(x, combined.weight, dy, trains)
         else:
-            if dweight is not None:
-                for part, rows in self._patches(x):
-                    dweight += as_rows(dy[part]).T @ rows
-            dx = self._backward_patches(x, combined.weight, dy) if self.needs_dx else None
-        if dweight is not None:
+            if trains:
+                dweight = self._weight_gradient(x, dy)
+            if self.needs_dx:
+                dx = self._backward_patches(x, combined.weight, dy)
+        if trains:
             combined_backward(dense, combined, dweight)
         return dx
 
-    def _backward_turned(self, x: Array, weight: Array, dy: Array, dweight: Array) -> Array:
-        """Return the gradient of x as a convolution of dy with the kernels turned round.
+    def _weight_gradient(self, x: Array, dy: Array) -> Array:
+        def share(images: slice) -> Array:
+            total = array_module(x).zeros((self.c_out, self.dense.d_in), x.dtype)
+            for part, rows in self._patches(x, images):
+                total += as_rows(dy[part]).T @ rows
+            return total
 
-        The patches of dy give the gradient of the weight too, which is added to `dweight` unless
-        that is None.
+        return sum(_in_shares(share, x, dy[:1].size // self.c_out * self.dense.d_in))
+
+    def _backward_turned(
+        self, x: Array, weight: Array, dy: Array, trains: bool
+    ) -> tuple[Array, Array]:
+        """Return the gradients of x and, if `trains`, of the weight.
+
+        The former is a convolution of dy with the kernels turned round. The patches of dy that it
+        reads give the gradient of the weight too.
         """
         xp, k, dx = array_module(x), self.kernel_size, array_module(x).empty_like(x)
         turned = _turned(weight, self.c_out, k, self.c_in)  # (c_in, k k c_out)
-        dturned = xp.zeros_like(turned)
-        for part, rows in _chunks(dy, k, 1, k - 1 - self.padding, x.shape[1] * x.shape[2]):
-            dx[part] = (rows @ turned.T).reshape(dx[part].shape)
-            if dweight is not None:
-                dturned += as_rows(x[part]).T @ rows
-        if dweight is not None:
-            dweight += _turned(dturned, self.c_in, k, self.c_out)
-        return dx
+        pixels = x.shape[1] * x.shape[2]
+
+        def share(images: slice) -> Array:
+            total = xp.zeros_like(turned)
+            for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
+                dx[part] = (rows @ turned.T).reshape(dx[part].shape)
+                if trains:
+                    total += as_rows(x[part]).T @ rows
+            return total
+
+        total = sum(_in_shares(share, x, pixels * turned.shape[1]))
+        return dx, _turned(total, self.c_in, k, self.c_out) if trains else None
 
     def _backward_patches(self, x: Array, weight: Array, dy: Array) -> Array:
         """Return the gradient of x as the sum of the gradients of its patches."""
         dx = array_module(x).empty_like(x)
         sizes = (self.kernel_size, self.stride, self.padding)
-        for part in _parts(len(x), dy[:1].size // self.c_out * self.dense.d_in, x):
-            dpatches = (as_rows(dy[part]) @ weight).reshape(*dy[part].shape[:3], -1)
-            dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
+        per_image = dy[:1].size // self.c_out * self.dense.d_in
+
+        def share(images: slice) -> None:
+            for part in _parts(images, per_image, x):
+                dpatches = (as_rows(dy[part]) @ weight).reshape(*dy[part].shape[:3], -1)
+                dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
+
+        _in_shares(share, x, per_image)
         return dx
 
     @property
@@ -262,20 +297,32 @@ def _turned(weight: Array, c_out: int, k: int, c_in: int) -> Array:
     return xp.ascontiguousarray(kernel.transpose(3, 1, 2, 0)).reshape(c_in, k * k * c_out)
 
 
-def _parts(n: int, per_image: int, like: Array) -> Iterator[slice]:
-    """Yield slices of n images with patches of `per_image` numbers each, within the limit."""
+def _images_at_a_time(per_image: int, like: Array) -> int:
+    """Return how many images have patches, of `per_image` numbers each, within the limit."""
     limit = CHUNK_BYTES if array_module(like) is np else DEVICE_CHUNK_BYTES
-    step = max(1, limit // (max(per_image, 1) * like.dtype.itemsize))
-    for start in range(0, n, step):
-        yield slice(start, min(start + step, n))
+    return max(1, limit // (max(per_image, 1) * like.dtype.itemsize))
+
+
+def _in_shares(job: Callable[[slice], T], x: Array, per_image: int) -> list[T]:
+    """Return the results of a job on shares of the images: on the CPU one share per thread."""
+    if array_module(x) is not np:
+        return [job(slice(0, len(x)))]
+    return in_shares(job, len(x), _images_at_a_time(per_image, x))
+
+
+def _parts(images: slice, per_image: int, like: Array) -> Iterator[slice]:
+    """Yield slices of some images with patches of `per_image` numbers each, within the limit."""
+    step = _images_at_a_time(per_image, like)
+    for start in range(images.start, images.stop, step):
+        yield slice(start, min(start + step, images.stop))
 
 
 def _chunks(
-    x: Array, kernel: int, stride: int, padding: int, per_image: int
+    x: Array, images: slice, kernel: int, stride: int, padding: int, per_image: int
 ) -> Iterator[tuple[slice, Array]]:
-    """Yield (images, patches (m, kernel^2 c)) over a few images at a time, in one buffer."""
+    """Yield (images, patches (m, kernel^2 c)) over a few of the images at a time, in one buffer."""
     width, buffer = kernel * kernel * x.shape[-1], None
-    for part in _parts(len(x), per_image * width, x):
+    for part in _parts(images, per_image * width, x):
         out = None if buffer is None else buffer[: part.stop - part.start]
         taken = kernels.patches(x[part], kernel, stride, padding, out=out)
         buffer = taken if buffer is None else buffer

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
 from .base import INFERENCE, Cache, Pass
 from .batch_norm import BatchNorm
 
 #: Bytes of an image that the passes below read and write at a time, so that it stays in a cache.
 BLOCK_BYTES = 256 << 10
+
+
+T = TypeVar("T")
 
 
 class BatchNormReLU(BatchNorm):
@@ -51,10 +57,14 @@ class BatchNormReLU(BatchNorm):
         repeats = _repeats(x)
         slope, shift = (xp.tile(each, repeats) for each in (slope, self.bias - mean * slope))
         rows, out = _wide(x), _wide(y)
-        for part in _blocks(rows):
-            block = xp.multiply(rows[part], slope, out=out[part])
-            block += shift
-            xp.maximum(block, 0, out=block)
+
+        def share(some: slice) -> None:
+            for part in _blocks(rows, some):
+                block = xp.multiply(rows[part], slope, out=out[part])
+                block += shift
+                xp.maximum(block, 0, out=block)
+
+        _in_shares(share, rows)
         return y
 
     def backward(self, dy: Array, cache: Cache) -> Array:
@@ -66,26 +76,34 @@ class BatchNormReLU(BatchNorm):
         wide = [xp.tile(each, repeats) for each in (mean, slope, -self.bias)]
         dx = xp.empty_like(x)
         rows, dys, out = _wide(x), _wide(dy), _wide(dx)
-        total, along = (xp.zeros(rows.shape[1], x.dtype) for _ in range(2))
-        for part in _blocks(rows):
-            centred = rows[part] - wide[0]
-            open_part = centred * wide[1] > wide[2]
-            d = xp.multiply(dys[part], open_part, out=out[part])
-            total += d.sum(axis=0)
-            along += xp.einsum("ij,ij->j", d, centred)
-        total, along = (each.reshape(repeats, -1).sum(axis=0) for each in (total, along))
+
+        def through_relu(some: slice) -> tuple[Array, Array]:
+            total, along = xp.zeros((2, rows.shape[1]), x.dtype)
+            for part in _blocks(rows, some):
+                centred = rows[part] - wide[0]
+                d = xp.multiply(dys[part], centred * wide[1] > wide[2], out=out[part])
+                total += d.sum(axis=0)
+                along += xp.einsum("ij,ij->j", d, centred)
+            return total, along
+
+        sums = [sum(each) for each in zip(*_in_shares(through_relu, rows), strict=True)]
+        total, along = (each.reshape(repeats, -1).sum(axis=0) for each in sums)
         along *= inverse
         self.dbias += total
         self.dweight += along
         # dx = slope (d - total / n - xhat along / n)
-        by_x = -slope * inverse * along / n
-        factors = slope, by_x, -slope * total / n - by_x * mean
+        of_x = -slope * inverse * along / n
+        factors = slope, of_x, -slope * total / n - of_x * mean
         by_d, by_x, constant = (xp.tile(each, repeats) for each in factors)
-        for part in _blocks(rows):
-            block = out[part]
-            block *= by_d
-            block += rows[part] * by_x
-            block += constant
+
+        def through_norm(some: slice) -> None:
+            for part in _blocks(rows, some):
+                block = out[part]
+                block *= by_d
+                block += rows[part] * by_x
+                block += constant
+
+        _in_shares(through_norm, rows)
         return dx
 
 
@@ -99,13 +117,23 @@ def _wide(x: Array) -> Array:
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-2] * x.shape[-1])
 
 
-def _blocks(rows: Array) -> Iterator[slice]:
-    n = len(rows)
-    step = n
-    if array_module(rows) is np:
-        step = max(1, BLOCK_BYTES // (rows.shape[1] * rows.dtype.itemsize))
-    for start in range(0, n, max(step, 1)):
-        yield slice(start, start + step)
+def _rows_at_a_time(rows: Array) -> int:
+    if array_module(rows) is not np:
+        return max(1, len(rows))
+    return max(1, BLOCK_BYTES // (rows.shape[1] * rows.dtype.itemsize))
+
+
+def _in_shares(job: Callable[[slice], T], rows: Array) -> list[T]:
+    """Return the results of a job on shares of the rows: on the CPU one share per thread."""
+    if array_module(rows) is not np:
+        return [job(slice(0, len(rows)))]
+    return in_shares(job, len(rows), _rows_at_a_time(rows))
+
+
+def _blocks(rows: Array, some: slice) -> Iterator[slice]:
+    step = _rows_at_a_time(rows)
+    for start in range(some.start, some.stop, step):
+        yield slice(start, min(start + step, some.stop))
 
 
 def _moments(x: Array) -> tuple[Array, Array]:
@@ -115,14 +143,18 @@ def _moments(x: Array) -> tuple[Array, Array]:
     so that no digits are lost where the mean is large.
     """
     xp, rows, repeats = array_module(x), _wide(x), _repeats(x)
-    counts, means, squares = [], [], []
-    for part in _blocks(rows):
-        block = rows[part]
-        mean = block.mean(axis=0).reshape(repeats, -1).mean(axis=0)
-        centred = block - xp.tile(mean, repeats)
-        counts.append(len(block) * repeats)
-        means.append(mean)
-        squares.append(xp.einsum("ij,ij->j", centred, centred).reshape(repeats, -1).sum(axis=0))
+
+    def moments(some: slice) -> list[tuple[int, Array, Array]]:
+        found = []
+        for part in _blocks(rows, some):
+            block = rows[part]
+            mean = block.mean(axis=0).reshape(repeats, -1).mean(axis=0)
+            centred = block - xp.tile(mean, repeats)
+            squares = xp.einsum("ij,ij->j", centred, centred).reshape(repeats, -1).sum(axis=0)
+            found.append((len(block) * repeats, mean, squares))
+        return found
+
+    counts, means, squares = zip(*chain(*_in_shares(moments, rows)), strict=True)
     n = sum(counts)
     share = xp.asarray(np.array(counts, x.dtype) / n)[:, None]
     each = xp.stack(means)  # (blocks, c)

@@ -7,6 +7,7 @@ import pytest
 from gradcheck import STEP, TRAINING, bind, check_gradients, normal
 from target import assert_allclose, assert_array_equal, host, put, xp
 
+from deepreservoir import thread_limits
 from deepreservoir.layers import (
     Adapter,
     BatchNorm,
@@ -102,7 +103,7 @@ def test_gradients_of_a_first_layer(adapter):
         ("kronecker", "structured"),
     ],
 )
-@pytest.mark.usefixtures("one_image_at_a_time")
+@pytest.mark.usefixtures("way", "one_image_at_a_time")
 def test_gradients_on_every_storage(family, storage, adapter):
     bound = bind(layer_of(SIZES[0], adapter), family, storage)
     check_gradients(bound, normal(2, *SIZES[0][:3]))
@@ -127,7 +128,9 @@ def test_every_chunk_has_its_own_dropout_mask(one_image_at_a_time):
 
 @mode_of
 @pytest.mark.usefixtures("way")
-def test_chunks_do_not_change_the_result(adapter, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_chunks_and_threads_do_not_change_the_result(adapter, threads, monkeypatch):
+    monkeypatch.setattr(thread_limits, "n_threads", lambda: threads)
     x, results = normal(5, 6, 5, 2), []
     for nbytes in (1, 3000, 1 << 20):
         for name in ("CHUNK_BYTES", "DEVICE_CHUNK_BYTES"):
@@ -203,7 +206,9 @@ def test_gradients_of_normalisation_with_relu(shape, block, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3, 4, 5, 2), (7, 3)], ids=str)
 @pytest.mark.parametrize("block", [1, 100, 1 << 18])
-def test_it_is_batch_normalisation_and_relu(shape, block, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_it_is_batch_normalisation_and_relu(shape, block, threads, monkeypatch):
+    monkeypatch.setattr(thread_limits, "n_threads", lambda: threads)
     monkeypatch.setattr(norm_relu, "BLOCK_BYTES", block)
     width, x, dy = shape[-1], 5 + normal(*shape), normal(*shape, seed=1)
     fused = bind(BatchNormReLU("norm", width))

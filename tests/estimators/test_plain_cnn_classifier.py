@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from target import assert_array_equal
 
 from deepreservoir import (
+    ArtifactError,
     PlainCNNClassifier,
     RankSearch,
     attach,
+    export_onnx,
     fit_many,
     load,
     predict_many,
@@ -82,10 +86,12 @@ def test_a_resumed_training_has_the_same_bits(tmp_path, monkeypatch):
     save_checkpoint, calls = checkpoints.Checkpoint.save, count(1)
     whole = PlainCNNClassifier(**QUICK, augmentation="crop").fit(X, Y)
     path = tmp_path / "training.checkpoint"
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    model = PlainCNNClassifier(**QUICK, augmentation="crop")
+    with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "SECONDS", 0.0)
         patch.setattr(checkpoints.Checkpoint, "save", killed)
-        PlainCNNClassifier(**QUICK, augmentation="crop").fit(X, Y, checkpoint=path)
+        with pytest.raises(Killed):
+            model.fit(X, Y, checkpoint=path)
     resumed = PlainCNNClassifier(**QUICK, augmentation="crop").fit(X, Y, checkpoint=path)
     assert_array_equal(resumed.network_.theta, whole.network_.theta)
     assert_array_equal(resumed.network_.buffers, whole.network_.buffers)
@@ -145,3 +151,31 @@ def test_images_of_another_size_are_refused():
     model = PlainCNNClassifier(**QUICK | {"max_iter": 1}).fit(X, Y)
     with pytest.raises(ValueError, match="as in fit"):
         model.predict(X[:, :7])
+
+
+# ONNX ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"adapter": "dora", "residual": True}, {"adapter": "full", "test_time_flip": True}],
+)
+def test_a_graph_for_onnx_predicts_the_same(dtype, params, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    images = X[..., None].astype(dtype)
+    model = PlainCNNClassifier(**QUICK | {"max_iter": 2} | params).fit(images, Y)
+    path = export_onnx(model, tmp_path / "model.onnx")
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    label, probabilities = session.run(None, {"X": images})
+    np.testing.assert_allclose(probabilities, model.predict_proba(images), atol=1e-4)
+    assert (label == model.predict(images)).mean() > 0.98
+
+
+def test_steps_before_a_network_of_images_are_not_exported(tmp_path):
+    pytest.importorskip("onnx")
+    model = PlainCNNClassifier(**QUICK | {"max_iter": 1}, image_shape=(8, 8))
+    pipeline = make_pipeline(StandardScaler(), model).fit(X.reshape(-1, 64), Y)
+    with pytest.raises(ArtifactError, match="no steps before it"):
+        export_onnx(pipeline, tmp_path / "model.onnx")

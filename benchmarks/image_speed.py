@@ -1,0 +1,126 @@
+"""Epochs of networks on images against full training of the same networks in PyTorch, and memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from deepreservoir import Network, PlainCNNClassifier
+from deepreservoir.layers import Adapter, Convolution, Pass, Step
+from deepreservoir.models import PlainCNNConfig
+from deepreservoir.params import ParamSet
+from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
+
+from . import torch_images, torch_peers
+from .speed import figures_of
+from .timing import Contenders, race
+
+RANK, THREADS, BATCH = 8, 2, 64
+IMAGES, CLASSES = 1_000, 10
+WIDE, WIDE_IMAGES, WIDE_SIZE = 256, 16, 8
+
+_TRAINING = Pass(Step(0, 0))
+
+
+def _images(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return random bytes of CIFAR-10's shape, since speed does not depend on their values."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, 32, 32, 3), np.uint8), np.arange(n) % CLASSES
+
+
+def plain_8(rounds: int, n: int = IMAGES) -> dict[str, Any]:
+    """One epoch of Plain-8 on 1,000 images of 32 x 32, in batches of 64."""
+    X, y = _images(n)
+
+    def ours(**params: Any) -> Callable[[], object]:
+        model = PlainCNNClassifier(8, batch_size=BATCH, max_iter=1, random_state=0, **params)
+        return lambda: model.fit(X, y)
+
+    contenders: Contenders = {f"rank {RANK}": ours(rank=RANK), "full": ours(adapter="full")}
+    if torch_peers.available():
+        contenders["torch full"] = torch_images.epoch(
+            torch_images.plain_cnn(8, 16, 3, CLASSES), X, y, BATCH
+        )
+    targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
+    return figures_of(_raced(contenders, rounds), targets)
+
+
+def wide_convolution(rounds: int, width: int = WIDE) -> dict[str, Any]:
+    """A step of one convolution of 3 x 3 with 256 channels on 16 images of 8 x 8."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((WIDE_IMAGES, WIDE_SIZE, WIDE_SIZE, width)).astype(np.float32)
+    contenders: Contenders = {
+        family: _step(x, family, Adapter("lora", RANK))
+        for family in ("normal", "hadamard", "kronecker")
+    }
+    contenders["full"] = _step(x, "normal", Adapter("full"))
+    if torch_peers.available():
+        contenders["torch full"] = torch_images.convolution_step(x, width)
+    targets: dict[tuple[str, str], float | None] = {
+        ("torch full", "normal"): None,
+        ("torch full", "hadamard"): 1.0,
+        ("torch full", "kronecker"): 1.0,
+        ("torch full", "full"): None,
+    }
+    return figures_of(_raced(contenders, rounds), targets)
+
+
+#: The races of `python -m benchmarks images`, by name.
+RACES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "plain_8": plain_8,
+    "wide_convolution": wide_convolution,
+}
+
+
+def memory(batch: int = 128) -> dict[str, float]:
+    """Return the peak memory of a step of Plain-20, over the bytes of its activations.
+
+    Activations are one float32 array per convolution, its output, and the images.
+    """
+    x = np.random.default_rng(0).standard_normal((batch, 32, 32, 3)).astype(np.float32)
+    ratios = {}
+    for adapter in ("lora", "dora", "full"):
+        config = PlainCNNConfig((32, 32, 3), CLASSES, rank=RANK, adapter=adapter)  # type: ignore[arg-type]
+        network = Network(config, 0)
+        shape, numbers = x.shape, x.size
+        for layer in network.body.walk():
+            if isinstance(layer, Convolution):
+                shape = layer.out_shape(shape)
+                numbers += int(np.prod(shape))
+        tracemalloc.start()
+        outputs, cache = network.forward(x, _TRAINING)
+        network.backward(outputs, cache)
+        ratios[adapter] = tracemalloc.get_traced_memory()[1] / (4 * numbers)
+        tracemalloc.stop()
+    return ratios
+
+
+def _step(x: np.ndarray, family: str, adapter: Adapter) -> Callable[[], object]:
+    """Return forward and backward passes of a convolution on x (n, h, w, c)."""
+    width = x.shape[-1]
+    layer = Convolution("conv", width, width, 3, adapter, padding=1)
+    params = ParamSet(layer.slots())
+    theta, grad = np.zeros(params.size, np.float32), np.zeros(params.size, np.float32)
+    scaffolds = {
+        request.path: make_scaffold(ScaffoldSpec(family, request.shape, 0, request.path))
+        for request in layer.scaffold_requests()
+    }
+    layer.bind(params.views(theta), params.views(grad), scaffolds)
+    layer.initialise(0)
+
+    def run() -> None:
+        y, cache = layer.forward(x, _TRAINING)
+        layer.backward(y, cache)
+
+    return run
+
+
+def _raced(contenders: Contenders, rounds: int) -> dict[str, list[float]]:
+    with threadpool_limits(THREADS):
+        if torch_peers.available():
+            torch_images.use_threads(THREADS)
+        return race(contenders, rounds)

@@ -1,0 +1,118 @@
+"""ONNX graphs under construction, and how each architecture becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# The first version with LayerNormalization; old enough for runtimes that are some years old.
+_OPSET = 17
+_IR_VERSION = 8
+
+
+class OnnxExport(NamedTuple):
+    """How the networks of an architecture become graphs.
+
+    Attributes
+    ----------
+    sample : callable
+        Fitted estimator -> (shape of one sample of X, dtype of X).
+    outputs : callable
+        (graph, fitted estimator, name of the input) -> name of the network's outputs.
+    """
+
+    sample: Callable[[Any], tuple[tuple[int, ...], str]]
+    outputs: Callable[[OnnxGraph, Any, str], str]
+
+
+#: How networks become graphs, by the name of their architecture.
+EXPORTS: dict[str, OnnxExport] = {}
+
+
+class OnnxGraph:
+    """A graph under construction: its nodes and constants."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def _name(self) -> str:
+        return f"v{len(self.nodes) + len(self.constants)}"
+
+    def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
+        """Add a node, and return the name of its output."""
+        from onnx import helper
+
+        name = self._name()
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def constant(self, values: np.ndarray) -> str:
+        """Add an array as float32, and return its name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
+        return name
+
+    def integers(self, values: list[int]) -> str:
+        """Add whole numbers, as positions and axes are, and return their name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
+    def labels(self, classes: np.ndarray) -> str:
+        """Add class labels as integers, floats or strings, and return their name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        if classes.dtype.kind in "iub":
+            self.constants.append(numpy_helper.from_array(classes.astype(np.int64), name))
+        elif classes.dtype.kind == "f":
+            self.constants.append(numpy_helper.from_array(classes.astype(np.float64), name))
+        else:
+            words = np.array([str(label) for label in classes], dtype=object)
+            self.constants.append(numpy_helper.from_array(words, name))
+        return name
+
+    def output(
+        self, x: str, name: str, shape: list[int | None], classes: np.ndarray | None = None
+    ) -> Any:
+        """Make `x` an output with the name `name`, and return its description."""
+        from onnx import TensorProto, helper
+
+        self.nodes.append(helper.make_node("Identity", [x], [name]))
+        kind = TensorProto.FLOAT
+        if classes is not None:
+            kinds = {"f": TensorProto.DOUBLE, "U": TensorProto.STRING, "O": TensorProto.STRING}
+            kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def to_bytes(self, shape: tuple[int, ...], dtype: str, outputs: list[Any]) -> bytes:
+        """Return the file of the finished graph, checked by onnx.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The shape of one sample of X.
+        dtype : {"float32", "uint8"}
+            The type of X.
+        outputs : list
+            What :meth:`output` returned.
+        """
+        import onnx
+        from onnx import TensorProto, helper
+
+        kind = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}[dtype]
+        X = helper.make_tensor_value_info("X", kind, [None, *shape])
+        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
+        opset = [helper.make_opsetid("", _OPSET)]
+        model = helper.make_model(
+            graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
+        )
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())
