@@ -145,7 +145,7 @@ FLOWERS = Protocol(
     max_iter=30,
     learning_rate_init=1e-3,
     weight_decay=0.05,
-    batch_size=64,
+    batch_size=32,
     others=(
         ("patch_size", 4),
         ("width", 64),
