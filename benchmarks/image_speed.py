@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from deepreservoir import Network, PlainCNNClassifier
+from deepreservoir import Network, PlainCNNClassifier, ViTClassifier
 from deepreservoir.layers import Adapter, Convolution, Pass, Step
 from deepreservoir.models import PlainCNNConfig
 from deepreservoir.params import ParamSet
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
-from . import torch_images, torch_peers
+from . import torch_images, torch_peers, torch_vit
 from .speed import figures_of
 from .timing import Contenders, race
 
@@ -69,9 +69,25 @@ def wide_convolution(rounds: int, width: int = WIDE) -> dict[str, Any]:
     return figures_of(_raced(contenders, rounds), targets)
 
 
+def vit(rounds: int, n: int = IMAGES) -> dict[str, Any]:
+    """One epoch of a ViT on 1,000 images of 32 x 32: patches of 4, 4 blocks of width 64."""
+    X, y = _images(n)
+
+    def ours(**params: Any) -> Callable[[], object]:
+        model = ViTClassifier(4, 64, 4, 4, batch_size=BATCH, max_iter=1, random_state=0, **params)
+        return lambda: model.fit(X, y)
+
+    contenders: Contenders = {f"rank {RANK}": ours(rank=RANK), "full": ours(adapter="full")}
+    if torch_peers.available():
+        contenders["torch full"] = torch_vit.vit_epoch(X / np.float32(255), y, 4, 64, 4, 4, BATCH)
+    targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
+    return figures_of(_raced(contenders, rounds), targets)
+
+
 #: The races of `python -m benchmarks images`, by name.
 RACES: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain_8": plain_8,
+    "vit": vit,
     "wide_convolution": wide_convolution,
 }
 

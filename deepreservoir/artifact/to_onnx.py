@@ -15,7 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..container import ArtifactError
 from ..estimators import Indicators, Labels
 from ..files import write_whole
-from . import onnx_images as onnx_images  # registers how convolutional networks become graphs
+
+# These register how networks of images become graphs.
+from . import onnx_images as onnx_images
+from . import onnx_vit as onnx_vit
 from .dense_weights import PlainLayer, check_deep, plain_layers
 from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
 
@@ -38,7 +41,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     -------
     Path
         The path of the file. The graph reads ``X``, float32, (rows, n_features); that of a
-        :class:`deepreservoir.PlainCNNClassifier` reads images (n, height, width, channels) of the
+        classifier of images reads images (n, height, width, channels) of the
         kind that it was fitted on, bytes (uint8) or float32 numbers. For a classifier
         it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
         after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs

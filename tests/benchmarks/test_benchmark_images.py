@@ -13,6 +13,7 @@ image_speed = imported("image_speed")
 def test_races_and_memory_are_stored(monkeypatch, tmp_path):
     races = {
         "plain_8": lambda rounds: image_speed.plain_8(rounds, n=20),
+        "vit": lambda rounds: image_speed.vit(rounds, n=20),
         "wide_convolution": lambda rounds: image_speed.wide_convolution(rounds, width=16),
     }
     monkeypatch.setattr(image_speed, "RACES", races)
