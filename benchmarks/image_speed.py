@@ -1,12 +1,14 @@
-"""Epochs of networks on images against full training of the same networks in PyTorch, and memory."""
+"""Epochs and memory of networks on images, against full training of the same in PyTorch."""
 
 from __future__ import annotations
 
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from deepreservoir import Network, PlainCNNClassifier, ViTClassifier
@@ -100,7 +102,7 @@ def memory(batch: int = 128) -> dict[str, float]:
     x = np.random.default_rng(0).standard_normal((batch, 32, 32, 3)).astype(np.float32)
     ratios = {}
     for adapter in ("lora", "dora", "full"):
-        config = PlainCNNConfig((32, 32, 3), CLASSES, rank=RANK, adapter=adapter)  # type: ignore[arg-type]
+        config = PlainCNNConfig((32, 32, 3), CLASSES, rank=RANK, adapter=adapter)
         network = Network(config, 0)
         shape, numbers = x.shape, x.size
         for layer in network.body.walk():
@@ -136,7 +138,8 @@ def _step(x: np.ndarray, family: str, adapter: Adapter) -> Callable[[], object]:
 
 
 def _raced(contenders: Contenders, rounds: int) -> dict[str, list[float]]:
-    with threadpool_limits(THREADS):
+    with threadpool_limits(THREADS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after one epoch
         if torch_peers.available():
             torch_images.use_threads(THREADS)
         return race(contenders, rounds)
