@@ -279,7 +279,12 @@ class Convolution(Layer):
         n, rows, columns, _ = self.out_shape(shape)
         dense, adapter = self.dense, self.dense.adapter
         if not self._combines(training=True):
-            return dense.multiply_adds((n * rows * columns, dense.d_in))
+            count = dense.multiply_adds((n * rows * columns, dense.d_in))
+            # The backward pass makes its cache again: the read-in, or all of the forward pass.
+            again = n * rows * columns * adapter.rank * dense.d_in if adapter.low_rank else 0
+            if adapter.mode == "dora" or (dense.learns_beta and not self.needs_dx):
+                again = count.forward
+            return count + MultiplyAdds(backward=again)
         product = n * rows * columns * dense.d_in * self.c_out
         backward = 0 if adapter.mode == "none" else product
         if self.needs_dx:

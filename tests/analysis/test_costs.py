@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import ArtifactError, DeepReservoirClassifier, MLPConfig, Network, save
+from deepreservoir import (
+    ArtifactError,
+    DeepReservoirClassifier,
+    MLPConfig,
+    Network,
+    kernels,
+    save,
+)
 from deepreservoir.analysis import (
     cost_of,
     multiply_adds,
@@ -23,8 +30,8 @@ from deepreservoir.analysis import (
     paper_training_flops,
 )
 from deepreservoir.inputs import CHUNK_ROWS, Batch, Table
-from deepreservoir.layers import Dense, Layer, Pass, Step
-from deepreservoir.models import ViTConfig
+from deepreservoir.layers import Dense, Layer, Pass, Step, convolution
+from deepreservoir.models import PlainCNNConfig, ViTConfig
 
 # The paper's formulas -----------------------------------------------------------------------
 
@@ -201,6 +208,27 @@ def test_work_of_a_vision_transformer(pooling, options):
 
     assert work(lambda: net.forward(x))[0] == count.forward
     assert work(step)[0] == count.forward + count.backward
+
+
+@pytest.mark.parametrize("narrow", [64, 0], ids=["combined", "in parts"])
+@pytest.mark.parametrize("adapter", ["lora", "dora", "full", "none"])
+def test_work_of_convolutions(adapter, narrow, monkeypatch):
+    patches = kernels.patches
+    monkeypatch.setattr(convolution, "NARROW", narrow)
+    monkeypatch.setattr(
+        kernels, "patches", lambda *given, **options: patches(*given, **options).view(Watched)
+    )
+    config = PlainCNNConfig((8, 6, 2), 3, depth=8, width=3, rank=2, adapter=adapter)
+    net = watched(Network(config, seed=1))
+    shape = (2, 8, 6, 2)
+    for layer in net.body.layers[0].convolutions:
+        count = layer.multiply_adds(shape)
+        x = np.ones(shape, np.float32).view(Watched)
+        forward, (y, cache) = work(partial(layer.forward, x, Pass(Step(0, 0))))
+        backward, _ = work(partial(layer.backward, np.ones_like(y).view(Watched), cache))
+        assert forward == count.forward + count.forward_call
+        assert backward == count.backward + count.backward_call
+        shape = y.shape
 
 
 def test_the_product_is_not_kept_for_one_epoch_or_on_request():
