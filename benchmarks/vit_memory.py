@@ -9,17 +9,17 @@ import numpy as np
 from deepreservoir import ViTClassifier
 from deepreservoir.experiments.comparisons.resources import measured
 
-BATCH, SIDE, RANK = 16, 224, 8
+BATCH, SIDE, DEPTH, RANK = 16, 224, 12, 8
 
 
-def step(batch: int = BATCH, side: int = SIDE) -> dict[str, Any]:
+def step(batch: int = BATCH, side: int = SIDE, depth: int = DEPTH) -> dict[str, Any]:
     """Take one step on random images, with activations computed again in the backward pass."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (batch, side, side, 3)).astype(np.uint8)
     model = ViTClassifier(
         16,
         768,
-        12,
+        depth,
         12,
         rank=RANK,
         storage="streamed",
@@ -33,6 +33,7 @@ def step(batch: int = BATCH, side: int = SIDE) -> dict[str, Any]:
     return {
         "batch": batch,
         "side": side,
+        "depth": depth,
         "rank": RANK,
         "trained": model.n_trained_params_,
         "frozen_weights": model.n_scaffold_params_,
