@@ -70,7 +70,7 @@ def images_of(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If images have different sizes, the first axis of an image looks like its channels, rows do
         not fit `image_shape`, or values are not finite; the message names the image.
     """
@@ -118,7 +118,7 @@ def _finite(pixels: np.ndarray) -> np.ndarray:
         try:
             pixels = pixels.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(
+            raise type(error)(
                 f"X must hold bytes (uint8) or finite numbers; got dtype {pixels.dtype} ({error})"
             ) from None
     if pixels.dtype.kind != "f" or pixels.dtype.itemsize not in (4, 8):

@@ -77,3 +77,48 @@ def test_searches_over_ranks_pass_every_check_too():
     *failures, _, _ = lines = run.stdout.strip().splitlines()
     assert failures == []
     assert all(int(line.split()[0]) > 40 for line in lines)
+
+
+IMAGES = """
+import warnings
+from sklearn.utils.estimator_checks import check_estimator
+import deepreservoir
+warnings.simplefilter("ignore")
+
+class Rows(deepreservoir.{name}):  # every row of a table is an image of one row of pixels
+    def _shape_of_rows(self, X):
+        return (1, X.shape[1]) if getattr(X, "ndim", 0) == 2 else None
+
+model = Rows({sizes}, dtype="float64", max_iter=30, learning_rate_init=0.02)
+results = check_estimator(model, on_skip=None, on_fail=None)
+for result in results:
+    if result["status"] != "passed":
+        print(result["check_name"])
+print(len(results), "checks")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "expected"),
+    [
+        ("ViTClassifier", "patch_size=1, width=16, depth=1, heads=2", []),
+        # Batch normalisation counts a sample of weight 2 once.
+        (
+            "PlainCNNClassifier",
+            "8, width=4",
+            ["check_sample_weight_equivalence_on_dense_data"],
+        ),
+    ],
+)
+def test_estimators_of_images_pass_the_checks_of_tables(name, sizes, expected):
+    pytest.importorskip("array_api_strict")
+    run = subprocess.run(
+        [sys.executable, "-c", IMAGES.format(name=name, sizes=sizes)],
+        env={**os.environ, "SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *failures, count = run.stdout.strip().splitlines()
+    assert failures == expected
+    assert int(count.split()[0]) > 40

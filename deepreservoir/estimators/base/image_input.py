@@ -83,7 +83,6 @@ class ImageInput(DeepClassifier):
 
     def _images(self, X: Any, on_device: bool, reset: bool) -> ImageSource:
         """Return X, checked, and learn the number of features or compare it."""
-        shape = self.image_shape
         if on_device:
             raise TypeError(
                 "images are read on the host, and moved to the device of the estimator; got device "
@@ -95,7 +94,7 @@ class ImageInput(DeepClassifier):
                 raise ValueError(f"Complex data not supported\n{X!r:.80}\n")
             if X.ndim == 2:
                 self._check_row_length(X, reset)
-        images = images_of(X, shape, self.image_size)
+        images = images_of(X, self._shape_of_rows(X), self.image_size)
         if isinstance(images, ImageFiles) and not reset:
             channels = self._reader.sizes()["image_shape"][2]
             images = images if images.channels == channels else images.with_channels(channels)
@@ -104,6 +103,10 @@ class ImageInput(DeepClassifier):
             return images
         self.n_features_in_ = int(np.prod(images.shape[1:]))  # type: ignore[misc]
         return images
+
+    def _shape_of_rows(self, X: Any) -> Sequence[int] | None:
+        """Return the shape of the images in the rows of X, if it is a table."""
+        return self.image_shape
 
     def _check_row_length(self, X: np.ndarray, reset: bool) -> None:
         if not reset and X.shape[1] != self.n_features_in_:
