@@ -59,25 +59,50 @@ class ImageReader(Reader):
 
     def fit_training(self, inputs: Inputs) -> None:
         assert isinstance(inputs, Images)
-        if not self.standardize:
-            return
-        # Two passes, so that large common offsets do not cost digits.
-        parts = [range(i, min(i + _CHUNK, len(inputs))) for i in range(0, len(inputs), _CHUNK)]
+        chunks = [
+            np.arange(start, min(start + _CHUNK, len(inputs)))
+            for start in range(0, len(inputs), _CHUNK)
+        ]
+        if self.values == "bytes":
+            # Files are decoded in any case, so that a broken one is found before training.
+            if self.standardize or isinstance(inputs.images, ImageFiles):
+                mean, scale = self._moments_of_bytes(inputs, chunks)
+        elif self.standardize:
+            mean, scale = self._moments_of_floats(inputs, chunks)
+        if self.standardize:
+            self.mean, self.scale = mean, scale
+
+    def _moments_of_bytes(
+        self, inputs: Images, chunks: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and scale of each channel in one pass: sums of integers are exact."""
+        n = 0
+        sums, squares = np.zeros((2, self.image_shape[2]), np.int64)
+        for index in chunks:
+            pixels = inputs.images.rows(index).reshape(-1, self.image_shape[2]).astype(np.int64)
+            n += len(pixels)
+            sums += pixels.sum(axis=0)
+            squares += (pixels * pixels).sum(axis=0)
+        exact = [n * int(q) - int(s) ** 2 for s, q in zip(sums, squares, strict=True)]
+        deviation = np.sqrt(np.array(exact, dtype=np.float64)) / n
+        return sums / n, np.where(deviation > 0, deviation, 1.0)
+
+    def _moments_of_floats(
+        self, inputs: Images, chunks: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and scale of each channel; two passes keep the digits of large offsets."""
         n = len(inputs) * self.image_shape[0] * self.image_shape[1]
-        rows = [np.arange(part.start, part.stop) for part in parts]
-        self.mean = sum(self._sums(inputs, index) for index in rows) / n
-        squares = sum(self._sums(inputs, index, self.mean) for index in rows) / n
-        self.scale = scale_of(np.sqrt(squares), self.mean, n)
+
+        def values(index: np.ndarray) -> np.ndarray:
+            rows = inputs.images.rows(index)
+            return rows.reshape(-1, self.image_shape[2]).astype(np.float64)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = sum(values(index).sum(axis=0) for index in chunks) / n
+            squares = sum(((values(index) - mean) ** 2).sum(axis=0) for index in chunks) / n
         if not np.isfinite(squares).all():
             raise ValueError("the values of X are too large; divide them by a constant")
-
-    def _sums(self, inputs: Images, index: np.ndarray, mean: Any = None) -> Any:
-        """Return the sums of the values of each channel, or of the squares around `mean`."""
-        pixels = inputs.images.rows(index).reshape(-1, self.image_shape[2]).astype(np.float64)
-        if mean is None:
-            return pixels.sum(axis=0)
-        pixels -= mean
-        return (pixels * pixels).sum(axis=0)
+        return mean, scale_of(np.sqrt(squares), mean, n)
 
     def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> Images:
         images = images_of(X)

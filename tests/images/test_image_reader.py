@@ -168,3 +168,11 @@ def test_an_image_shape_must_be_two_or_three_positive_integers(shape):
 def test_rows_that_do_not_fit_the_shape_are_refused():
     with pytest.raises(ValueError, match=r"rows of 48 values.*8 x 5 x 1 = 40"):
         images_of(np.zeros((2, 48)), (8, 5))
+
+
+def test_values_too_large_to_standardise_are_refused():
+    X = np.full((3, 2, 2, 1), 1e300)
+    X[0] = -1e300
+    reader = ImageReader().fit(X)
+    with pytest.raises(ValueError, match="too large"):
+        reader.fit_training(read(X, reader))
