@@ -140,6 +140,17 @@ MOLECULES = Protocol(
     ),
 )
 
+#: Plain-20 on CIFAR-10: epochs and optimiser of the paper, and what else it leaves open from He et
+#: al. (2016).
+CIFAR10 = Protocol(
+    max_iter=150,
+    batch_size=128,
+    others=(("depth", 20), ("augmentation", ("crop", "flip"))),
+)
+
+#: The same reduced to Plain-8 and 8 epochs, which are too few for crops.
+CIFAR10_5000 = CIFAR10.changed(max_iter=8, batch_size=64, depth=8, augmentation=("flip",))
+
 #: A small Vision Transformer on 12 species of flowers, at 32 pixels.
 FLOWERS = Protocol(
     max_iter=30,
@@ -189,6 +200,8 @@ _PROTOCOLS = {
     "arxiv": ARXIV,
     "molhiv": MOLECULES,
     "molhiv_8000": MOLECULES,
+    "cifar10": CIFAR10,
+    "cifar10_5000": CIFAR10_5000,
     "flowers12": FLOWERS,
     "flowers12_64": FLOWERS_64,
     "flowers102": FLOWERS_102,
