@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deepreservoir.experiments.comparisons.report import label, markdown
 from deepreservoir.reports import beside_table, control_table, paired_table, summary_table
 from deepreservoir.reports.paired import LEVEL
+from deepreservoir.reports.summary import at_words, score_name, summary
 from deepreservoir.sweeps import Folder, run_sweep
 
 _FOLDER = Path(__file__).parent / "sweeps"
@@ -41,4 +43,25 @@ def tables(out: Path) -> str:
                     f"Differences are paired by seed, ± half of the {100 * LEVEL:.0f} % interval."
                 )
                 parts.append(f"{control_table(folder)}\n\n{words}")
+                if any(name == "rank" for name, _ in folder.sweep.grid):
+                    parts.append(by_rank(folder))
     return "\n\n".join(parts)
+
+
+def by_rank(folder: Folder) -> str:
+    """Return all scores as a Markdown table: arms below each other, ranks beside each other."""
+    ranks = dict(folder.sweep.grid)["rank"]
+    scores: dict[str, dict[object, str]] = {}
+    for row in summary(folder):
+        if row.mean is None or row.spread is None:
+            continue
+        rank = dict(row.at).get("rank")
+        others = at_words(tuple(pair for pair in row.at if pair[0] != "rank"))
+        name = label(row.arm, folder.task) + (f", {others}" if others else "")
+        spread = f" ± {row.spread:.1f}" if row.runs > 1 else ""
+        scores.setdefault(name, {})[rank] = f"{row.mean:.1f}{spread}"
+    head = [score_name(folder), *(f"rank {rank}" for rank in ranks), "no rank"]
+    rows = [
+        [name, *(cells.get(rank, "") for rank in (*ranks, None))] for name, cells in scores.items()
+    ]
+    return markdown([head, *rows])
