@@ -19,6 +19,7 @@ from . import (
     device_speed,
     echo,
     files,
+    flower_pictures,
     forecasting,
     graph_speed,
     image_speed,
@@ -253,6 +254,24 @@ def pretrain_vit_command(epochs: int, path: Path, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
     click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
+
+
+@main.command("flower-pictures")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default="docs",
+    show_default=True,
+    help="Folder for the pictures.",
+)
+def flower_pictures_command(out: Path) -> None:
+    """Draw where a trained ViT attends in a flower, and its filters (two minutes)."""
+    try:
+        attention, filters, accuracy = flower_pictures.draw(out)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"test accuracy {accuracy:.3f}")
+    click.echo(f"Wrote {attention} and {filters}")
 
 
 @main.command("series")
