@@ -140,6 +140,8 @@ FOREIGN = {
     "distributed": {"sweeps"},
     "pandas": {"experiments"},
     "PIL": {"datasets", "inputs"},
+    "PIL": {"inputs"},
+    "tokenizers": {"inputs"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
