@@ -140,7 +140,6 @@ FOREIGN = {
     "distributed": {"sweeps"},
     "pandas": {"experiments"},
     "PIL": {"datasets", "inputs"},
-    "PIL": {"inputs"},
     "tokenizers": {"inputs"},
 }
 
