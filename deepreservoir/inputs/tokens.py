@@ -197,8 +197,7 @@ class TokenWindows(Inputs):
         window = np.zeros((len(starts), self.context + 1), np.int32)
         for row, start, length in zip(window, starts.tolist(), lengths.tolist(), strict=True):
             row[: length + 1] = self.stream[start : start + length + 1]
-        next_tokens = np.ascontiguousarray(window[:, 1:])
-        codes = np.ascontiguousarray(window[:, :-1])
+        codes, next_tokens = window[:, :-1].copy(), window[:, 1:].copy()
         side: dict[str, Any] = {
             "next_tokens": to_device(next_tokens, self.device),
             "n_next_tokens": int(lengths.sum()),
