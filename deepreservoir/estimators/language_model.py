@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.utils import Tags, check_random_state
@@ -64,7 +64,7 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
 # Parameters of the perceptron that this network does not have.
 _OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
 _PARAMETERS = _LANGUAGE + without(PARAMETERS, *_OTHERS).replace(
-    "Rows per training step; ``\"auto\"`` is 128. A training set that fits in one batch is\n"
+    'Rows per training step; ``"auto"`` is 128. A training set that fits in one batch is\n'
     "        used as a whole: then neither the order of rows matters nor whether a row is repeated\n"
     "        or weighted.",
     'Windows per training step; ``"auto"`` is 128.',
@@ -191,6 +191,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
     max_grad_norm: float | None = 1.0
     batch_size: int | Literal["auto"] = 8
     max_iter: int = 10
+
+    adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"adapt"}
 
     _one_scaffold = True
 

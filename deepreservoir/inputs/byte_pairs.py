@@ -97,7 +97,9 @@ class BytePairs:
 
     def encode(self, *texts: str) -> list[np.ndarray]:
         """Return the codes of each text."""
-        return [np.array(found.ids, np.int64) for found in self._tokenizer.encode_batch(list(texts))]
+        return [
+            np.array(found.ids, np.int64) for found in self._tokenizer.encode_batch(list(texts))
+        ]
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """Yield the codes of each text, encoding several at a time."""

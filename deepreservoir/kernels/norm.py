@@ -152,9 +152,7 @@ def rms_norm(x: Array, gain: Array | None, eps: float) -> tuple[Array, Array]:
         given = x if gain is None else contiguous(gain, x.dtype)
         sizes = np.int64(rows), np.int64(width), x.dtype.type(eps)
         kernel = _RMS_FORWARD.of(x.dtype)
-        kernel.launch_rows(
-            rows, width, x, given, np.int32(gain is not None), y, inverse, *sizes
-        )
+        kernel.launch_rows(rows, width, x, given, np.int32(gain is not None), y, inverse, *sizes)
         return y, inverse
     squares = np.einsum("nd,nd->n", x, x)[:, None]
     inverse = 1 / np.sqrt(squares / x.dtype.type(x.shape[-1]) + x.dtype.type(eps))
