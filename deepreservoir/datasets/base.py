@@ -29,7 +29,8 @@ class Dataset:
         Shape of the image in each row of X, if the rows are images.
     metric : {"accuracy", "r2", "roc_auc", "nats"}, optional
         What held-out rows are scored by; ``"roc_auc"``, the area under the ROC curve, is for two
-        classes; ``"nats"``, minus nats per token, for texts. By default accuracy, or R^2 for a regression.
+        classes; ``"nats"``, minus nats per token, for texts. By default accuracy, or R^2 for a
+        regression.
     features : callable, optional
         From X to a table (n, n_features), for references that read one. By default X is a table.
     """

@@ -296,5 +296,5 @@ def test_a_wrong_field_is_named(fields, words):
 
 
 def test_an_unknown_preset_is_named():
-    with pytest.raises(ValueError, match="preset must be one of '3M'.*got '7B'"):
+    with pytest.raises(ValueError, match=r"preset must be one of '3M'.*got '7B'"):
         DecoderConfig.preset("7B")

@@ -190,7 +190,7 @@ def test_a_prompt_that_is_longer_than_the_context():
     with pytest.warns(UserWarning, match="9 tokens; the context is 6: only the last 6 are read"):
         cut = model.generate(long, 5, random_state=0)
     assert_array_equal(cut, model.generate(long[-6:], 5, random_state=0))
-    with pytest.raises(ValueError, match="9 tokens; the context is 6. Shorten it"):
+    with pytest.raises(ValueError, match=r"9 tokens; the context is 6. Shorten it"):
         model.generate(long, long_prompt="refuse")
 
 
@@ -249,7 +249,7 @@ def test_bad_input_is_named(X, words):
 
 def test_a_vocabulary_without_a_token_for_every_byte_is_refused():
     pytest.importorskip("tokenizers")
-    with pytest.raises(ValueError, match="vocabulary_size must be at least 257 for texts.*got 7"):
+    with pytest.raises(ValueError, match=r"vocabulary_size must be at least 257 for texts.*got 7"):
         CausalLanguageModel(**CODES).fit(["a text"])
 
 
