@@ -63,12 +63,10 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
 
 # Parameters of the perceptron that this network does not have.
 _OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
-_PARAMETERS = _LANGUAGE + without(PARAMETERS, *_OTHERS).replace(
-    'Rows per training step; ``"auto"`` is 128. A training set that fits in one batch is\n'
-    "        used as a whole: then neither the order of rows matters nor whether a row is repeated\n"
-    "        or weighted.",
-    'Windows per training step; ``"auto"`` is 128.',
-)
+_BATCHES = """\
+batch_size : int or "auto", default=8
+        Windows per training step; ``"auto"`` is 128."""
+_PARAMETERS = _LANGUAGE + f"{without(PARAMETERS, *_OTHERS, 'batch_size')}\n    {_BATCHES}"
 _ATTRIBUTES = without(
     ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
 ).replace("accuracy or R^2", "minus nats per token")

@@ -96,7 +96,8 @@ class TokenReader(Reader):
                 ends.append(end)
                 yield text
 
-        parts, end_token = [], np.array([END_CODE], self._type)
+        parts: list[np.ndarray] = []
+        end_token = np.array([END_CODE], self._type)
         for i, codes in enumerate(self.tokenizer.encode_all(pieces())):
             parts.append(codes.astype(self._type))
             if ends[i]:
@@ -107,7 +108,7 @@ class TokenReader(Reader):
         codes.check(self.vocabulary)
         if codes.is_stream:
             return codes.documents[0]  # which may be mapped from a file
-        parts: list[Any] = []
+        parts: list[np.ndarray] = []
         for document in codes.documents:
             parts.append(np.asarray(document, self._type))
             if self.end_token is not None:
