@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CausalLanguageModel": "estimators",
     "CfCClassifier": "estimators",
     "CfCFeatures": "estimators",
     "CfCRegressor": "estimators",
@@ -68,6 +69,7 @@ _PUBLIC = {
     "Targets": "estimators",
     "register_estimator": "estimators",
     "CfCConfig": "models",
+    "DecoderConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
     "TrainingDiverged": "training",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from .displays import ForecastDisplay as ForecastDisplay
     from .displays import LossCurveDisplay as LossCurveDisplay
     from .displays import RankCurveDisplay as RankCurveDisplay
+    from .estimators import CausalLanguageModel as CausalLanguageModel
     from .estimators import CfCClassifier as CfCClassifier
     from .estimators import CfCFeatures as CfCFeatures
     from .estimators import CfCRegressor as CfCRegressor
@@ -146,6 +149,7 @@ if TYPE_CHECKING:
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
     from .models import CfCConfig as CfCConfig
+    from .models import DecoderConfig as DecoderConfig
     from .models import GCNConfig as GCNConfig
     from .models import GINConfig as GINConfig
     from .models import MLPConfig as MLPConfig

@@ -36,6 +36,7 @@ PYTHON_PAGES = (
     "series",
     "models",
     "graphs",
+    "language",
     "seed_gating",
     "ranks",
     "analysis",

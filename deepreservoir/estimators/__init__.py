@@ -14,6 +14,7 @@ from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
 from .graph_convolution import GCNClassifier
 from .graph_isomorphism import GINClassifier, GINRegressor
+from .language_model import CausalLanguageModel
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .plain_cnn import PlainCNNClassifier
 from .predicting_many import predict_many
@@ -21,6 +22,7 @@ from .vit import ViTClassifier
 
 __all__ = [
     "ESTIMATORS",
+    "CausalLanguageModel",
     "CfCClassifier",
     "CfCFeatures",
     "CfCRegressor",

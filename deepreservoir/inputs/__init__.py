@@ -2,6 +2,8 @@
 
 from .augmentation import Augmentation
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
+from .byte_pairs import BytePairs
+from .documents import documents_of
 from .graph import Graph
 from .graph_batches import GraphInputs, GraphReader
 from .image_files import ImageFiles, image_folder
@@ -10,12 +12,14 @@ from .irregular_series import IrregularSeries, irregular_series
 from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
 from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
+from .tokens import TokenReader, TokenWindows
 
 __all__ = [
     "CHUNK_BYTES",
     "CHUNK_ROWS",
     "Augmentation",
     "Batch",
+    "BytePairs",
     "Graph",
     "GraphInputs",
     "GraphReader",
@@ -34,6 +38,9 @@ __all__ = [
     "Table",
     "TableReader",
     "Target",
+    "TokenReader",
+    "TokenWindows",
+    "documents_of",
     "image_folder",
     "irregular_series",
     "take_rows",

@@ -35,11 +35,13 @@ from .closed_form import (
 )
 from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
+from .gated import silu_product, silu_product_backward
 from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
-from .norm import layer_norm, layer_norm_backward
+from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
+from .rotary import rotate
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
@@ -72,11 +74,16 @@ __all__ = [
     "patches_adjoint",
     "relu",
     "relu_backward",
+    "rms_norm",
+    "rms_norm_backward",
+    "rotate",
     "sigmoid",
     "silu",
     "silu_backward",
     "silu_dropout",
     "silu_dropout_backward",
+    "silu_product",
+    "silu_product_backward",
     "softmax_attention",
     "softmax_attention_backward",
     "softmax_cross_entropy",

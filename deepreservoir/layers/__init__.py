@@ -17,21 +17,26 @@ from .cfc import CfC
 from .composite import Recompute, Residual, Sequential
 from .convolution import Convolution
 from .convolution_stack import ConvolutionStack
+from .decoder import DecoderBlock
 from .dense import AdaptedDense, Adapter, Dense
 from .embedding import CategoryEmbedding
+from .gated_mlp import GatedMLP
 from .gin import GINConvolution
 from .graph import Aggregate, NodeDense
+from .key_value_cache import KEYS_AND_VALUES, KeyValueCache
 from .multiply_adds import MultiplyAdds
-from .norm import LayerNorm
+from .norm import LayerNorm, RMSNorm
 from .norm_relu import BatchNormReLU
 from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
 from .stochastic_depth import StochasticDepth
+from .token_embedding import TiedOutput, TokenEmbedding
 from .transformer import TransformerBlock
 
 __all__ = [
     "ACTIVATIONS",
     "INFERENCE",
+    "KEYS_AND_VALUES",
     "Activation",
     "AdaptedDense",
     "Adapter",
@@ -42,16 +47,20 @@ __all__ = [
     "CfC",
     "Convolution",
     "ConvolutionStack",
+    "DecoderBlock",
     "Dense",
     "GINConvolution",
+    "GatedMLP",
     "GlobalAveragePooling",
     "GraphPooling",
+    "KeyValueCache",
     "Layer",
     "LayerNorm",
     "MultiplyAdds",
     "NodeDense",
     "Pass",
     "PatchEmbedding",
+    "RMSNorm",
     "Recompute",
     "Residual",
     "ScaffoldRequest",
@@ -59,6 +68,8 @@ __all__ = [
     "Sequential",
     "Step",
     "StochasticDepth",
+    "TiedOutput",
+    "TokenEmbedding",
     "TokenPooling",
     "TransformerBlock",
     "as_rows",

@@ -10,6 +10,7 @@ from ..backend import Array
 from .base import INFERENCE, Cache, Layer, Pass
 from .composite import Sequential
 from .dense import AdaptedDense, Adapter
+from .key_value_cache import KEYS_AND_VALUES, KeyValueCache
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
 
@@ -38,11 +39,20 @@ class SelfAttention(Layer):
     queries : int, optional
         Number of leading tokens for which outputs are computed, (n, queries, d); all by default.
 
+    rotary : float, optional
+        Base of rotary positions (Su et al., 2021), by which queries and keys are rotated. By
+        default, attention does not depend on positions.
+
     Raises
     ------
     ValueError
-        If the width is not divisible by the number of heads, or only some outputs are asked for
-        under causal attention.
+        If the width is not divisible by the number of heads, only some outputs are asked for
+        under causal attention, or rotary positions are asked for and a head has an odd width.
+
+    Notes
+    -----
+    If the side arrays hold a :class:`KeyValueCache` under ``"keys_and_values"``, x is read as the
+    tokens after those in the cache, at inference.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class SelfAttention(Layer):
         mask: str | None = None,
         layer_norm: bool = False,
         queries: int | None = None,
+        rotary: float | None = None,
     ) -> None:
         super().__init__(path)
         if width % heads:
@@ -65,7 +76,12 @@ class SelfAttention(Layer):
             )
         if causal and queries is not None:
             raise ValueError("causal attention computes the outputs of all tokens; got queries")
-        self.width, self.heads = width, heads
+        if rotary is not None and (width // heads) % 2:
+            raise ValueError(
+                "rotary positions need heads of an even width; got width "
+                f"{width} and {heads} heads, of width {width // heads}"
+            )
+        self.width, self.heads, self.rotary = width, heads, rotary
         self.causal, self.mask, self.queries = causal, mask, queries
         self.reads = () if mask is None else (mask,)
         self.q, self.k, self.v, self.o = (
@@ -81,6 +97,10 @@ class SelfAttention(Layer):
         k, k_cache = self.k.forward(x, on)
         v, v_cache = self.v.forward(x, on)
         q, k, v = (self._by_head(part) for part in (q, k, v))
+        past: KeyValueCache | None = on.side.get(KEYS_AND_VALUES)
+        q, k = self._at_positions(q, k, 0 if past is None else past.length)
+        if past is not None:
+            k, v = past.extended(self.path, k, v)
         mask = self._mask_of(on)
         out, log_sums = kernels.softmax_attention(q, k, v, mask, self.causal)
         y, o_cache = self.o.forward(out.reshape(*out.shape[:2], self.width), on)
@@ -94,7 +114,8 @@ class SelfAttention(Layer):
         grads = kernels.softmax_attention_backward(
             self._by_head(dout), q, k, v, out, log_sums, mask, self.causal
         )
-        dq, dk, dv = (part.reshape(*part.shape[:2], self.width) for part in grads)
+        dq, dk = self._at_positions(*grads[:2], back=True)
+        dq, dk, dv = (part.reshape(*part.shape[:2], self.width) for part in (dq, dk, grads[2]))
         dx: Any = self.k.backward(dk, k_cache)
         dx += self.v.backward(dv, v_cache)
         dx[:, : self.queries] += self.q.backward(dq, q_cache)
@@ -110,10 +131,22 @@ class SelfAttention(Layer):
         on : Pass
         """
         q, k = (self._by_head(part.forward(x, on)[0]) for part in (self.q, self.k))
+        q, k = self._at_positions(q, k)
         return kernels.attention_probabilities(q, k, self._mask_of(on), self.causal)
 
     def _by_head(self, x: Array) -> Array:
         return x.reshape(*x.shape[:2], self.heads, -1)  # (n, t, heads, d / heads)
+
+    def _at_positions(
+        self, q: Array, k: Array, start: int = 0, back: bool = False
+    ) -> tuple[Array, Array]:
+        """Return queries and keys, (n, t, heads, d), rotated by the angles of their positions."""
+        if self.rotary is None:
+            return q, k
+        return (
+            kernels.rotate(q, self.rotary, start, back),
+            kernels.rotate(k, self.rotary, start, back),
+        )
 
     def _mask_of(self, on: Pass) -> Array | None:
         return None if self.mask is None else on.side[self.mask]

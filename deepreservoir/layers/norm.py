@@ -1,4 +1,4 @@
-"""Layer normalisation."""
+"""Layer normalisation, and normalisation by the root of the mean square."""
 
 from __future__ import annotations
 
@@ -45,6 +45,50 @@ class LayerNorm(Layer):
         self.dweight += (rows * xhat).sum(axis=0)
         self.dbias += rows.sum(axis=0)
         return like_rows(kernels.layer_norm_backward(rows, xhat, inverse, self.weight), dy)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        return MultiplyAdds()
+
+
+class RMSNorm(Layer):
+    """``y = gain x / sqrt(mean(x^2) + eps)`` over the features (Zhang and Sennrich, 2019).
+
+    Parameters
+    ----------
+    path : str
+    width : int
+    eps : float, default=1e-5
+    trained : bool, default=True
+        Whether the gains are trained, from ones on; otherwise they stay at one.
+    """
+
+    weight: Array  # (width,)
+    dweight: Array
+
+    def __init__(self, path: str, width: int, eps: float = 1e-5, trained: bool = True) -> None:
+        super().__init__(path)
+        self.width = width
+        self.eps = eps
+        self.trained = trained
+
+    def own_slots(self) -> list[Slot]:
+        return [Slot(f"{self.path}.weight", (self.width,), "norm", init=1.0)] * self.trained
+
+    def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        rows = as_rows(x)
+        y, inverse = kernels.rms_norm(rows, self._gain, self.eps)
+        return like_rows(y, x), (rows, inverse) if on.training else None
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        x, inverse = cache  # (n, width), (n, 1)
+        rows = as_rows(dy)
+        if self.trained:
+            self.dweight += (rows * x * inverse).sum(axis=0)
+        return like_rows(kernels.rms_norm_backward(rows, x, inverse, self._gain), dy)
+
+    @property
+    def _gain(self) -> Array | None:
+        return self.weight if self.trained else None
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()

@@ -11,6 +11,7 @@ from .base import (
     from_plain,
 )
 from .cfc import CfCConfig
+from .decoder import PRESETS, DecoderConfig
 from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
@@ -23,8 +24,10 @@ __all__ = [
     "B_INITS",
     "DTYPES",
     "HEADS",
+    "PRESETS",
     "SCALINGS",
     "CfCConfig",
+    "DecoderConfig",
     "GCNConfig",
     "GINConfig",
     "MLPConfig",

@@ -31,6 +31,7 @@ _ARMS = {
     "linear": Style("quiet", "*", (0, (6, 3))),
     "label_propagation": Style("purple", "d", (0, (1, 1))),
     "fingerprints": Style("purple", "d", (0, (1, 1))),
+    "trigram": Style("quiet", "*", (0, (6, 3))),
 }
 #: Arms without a rank.
 REFERENCES = (
@@ -40,6 +41,7 @@ REFERENCES = (
     "linear",
     "label_propagation",
     "fingerprints",
+    "trigram",
 )
 
 

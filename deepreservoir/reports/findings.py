@@ -186,7 +186,8 @@ def _bytes(scores: Scores) -> str:
 def _references(scores: Scores) -> str:
     """Say which simple references are as good as which adapters."""
     parts = []
-    for arm in ("linear", "label_propagation", "fingerprints", "random_features", "echo_state"):
+    references = ("linear", "label_propagation", "fingerprints", "trigram")
+    for arm in (*references, "random_features", "echo_state"):
         compared = pairs(scores, arm)
         if not compared:
             continue

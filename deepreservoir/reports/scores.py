@@ -34,7 +34,7 @@ class Scores(ABC):
     @property
     @abstractmethod
     def task(self) -> str:
-        """The task of the data set: classification or regression."""
+        """The task of the data set: classification, regression or language."""
 
     @property
     @abstractmethod
@@ -48,7 +48,7 @@ class Scores(ABC):
 
     @property
     def classes(self) -> bool:
-        """Whether scores are in percent; otherwise they are R^2."""
+        """Whether scores are in percent; otherwise they are R^2, or minus nats per token."""
         return self.task == "classification"
 
     @property
@@ -65,7 +65,7 @@ class Scores(ABC):
     @property
     def unit(self) -> str:
         """The unit of the score."""
-        return "%" if self.classes else "R²"
+        return "%" if self.classes else METRICS[self.metric]
 
     def scored(self, arm: str) -> list[Row]:
         """Return the rows of an arm that have a score."""
@@ -84,7 +84,7 @@ class Scores(ABC):
         return (
             f"{self.number(score)}\N{NO-BREAK SPACE}%"
             if self.classes
-            else f"R²\N{NO-BREAK SPACE}{self.number(score)}"
+            else f"{self.unit}\N{NO-BREAK SPACE}{self.number(score)}"
         )
 
     def points(self, difference: float) -> str:

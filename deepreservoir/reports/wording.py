@@ -35,6 +35,7 @@ ANSWERS = {
     "statistics of each channel; of molecules, counts of atoms.",
     "label_propagation": "Is the graph alone enough? Labels spread over its edges; features are "
     "not read, and nothing is trained.",
+    "trigram": "Does the task need a network? Counts of one, two and three tokens, interpolated.",
     "fingerprints": "Are fixed features of molecules enough? Logistic regression on 2,048 bits of "
     "Morgan fingerprints.",
 }

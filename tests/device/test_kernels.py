@@ -167,6 +167,33 @@ def norm_passes(x, dy, weight, bias):
     return y, xhat, inverse, kernels.layer_norm_backward(dy, xhat, inverse, weight)
 
 
+@every_type
+@every_shape
+@pytest.mark.usefixtures("grid")
+@pytest.mark.parametrize("has_gain", [True, False])
+def test_rms_norm(cupy, shape, dtype, has_gain):
+    x, dy = normal(shape, dtype), normal(shape, dtype, 1)
+    arguments = x, dy, normal(shape[1], dtype, 2) if has_gain else None
+    compare(rms_passes(*on_device(cupy, arguments)), rms_passes(*arguments))
+
+
+def rms_passes(x, dy, gain):
+    y, inverse = kernels.rms_norm(x, gain, eps=0.1)
+    return y, inverse, kernels.rms_norm_backward(dy, x, inverse, gain)
+
+
+@every_type
+@every_shape
+@pytest.mark.usefixtures("grid")
+def test_silu_product(cupy, shape, dtype):
+    arguments = [normal(shape, dtype, seed) for seed in range(3)]
+    compare(gated_passes(*on_device(cupy, arguments)), gated_passes(*arguments))
+
+
+def gated_passes(gate, value, dout):
+    return kernels.silu_product(gate, value), *kernels.silu_product_backward(dout, gate, value)
+
+
 # Adam -----------------------------------------------------------------------------------------
 
 

@@ -61,10 +61,12 @@ ARMS = (
 )
 #: References that are for graphs only.
 GRAPH_ARMS = ("label_propagation", "fingerprints")
+#: References that are for texts only.
+TEXT_ARMS = ("trigram",)
 #: All arms, in the order in which tables list them.
-ALL_ARMS = ARMS + GRAPH_ARMS
+ALL_ARMS = ARMS + GRAPH_ARMS + TEXT_ARMS
 #: Arms whose result does not depend on the seed; they run once.
-WITHOUT_SEED = ("linear", *GRAPH_ARMS)
+WITHOUT_SEED = ("linear", *GRAPH_ARMS, *TEXT_ARMS)
 
 _SEED_BYTES = 8
 _RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
@@ -109,6 +111,9 @@ LEFT_OUT = {
     "echo_state": "the data set has neither series nor images, which this arm reads row by row",
     "label_propagation": "the samples are not nodes of one graph",
     "fingerprints": "the samples are not molecules, or RDKit is not installed",
+    "linear": "the samples are texts, whose tokens are predicted",
+    "random_features": "the samples are texts, whose tokens are predicted",
+    "trigram": "the samples are not texts",
 }
 
 
@@ -183,6 +188,11 @@ class Task:
     def of_images(self) -> bool:
         """Whether the samples are images, rather than rows of a table that hold their pixels."""
         return len(getattr(self.data.X_train, "shape", ())) == 4
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether the samples are texts, whose tokens are predicted."""
+        return self.data.task == "language"
 
     def as_table(self) -> Task:
         """Return the task with its samples as a table, for references that read one.
@@ -315,12 +325,14 @@ class _RandomFeatures:
         return float(self.readout.score(self._features(X), y))
 
 
-def random_features(task: Task, seed: int) -> Record:
+def random_features(task: Task, seed: int) -> Record | None:
     """Fit a ridge readout on one random layer; cross-validation selects the penalty.
 
     For series, the readout reads the last state of an untrained recurrent network; for images,
-    the responses of one random convolution.
+    the responses of one random convolution. None for texts.
     """
+    if task.of_texts:
+        return None
     readout = readout_of(task.data.task, _RIDGE_PENALTIES)
     model: Any
     if task.of_series:
@@ -351,12 +363,14 @@ def echo_state(task: Task, seed: int) -> Record | None:
     return task.record("echo_state", None, seed, model, cost, trained, True)
 
 
-def linear(task: Task, seed: int) -> Record:
+def linear(task: Task, seed: int) -> Record | None:
     """Fit logistic regression, or ridge regression if the target is numeric; no seed is used.
 
     For series, its features are six statistics of each channel; for graphs and images, the
-    standardised features of the data set.
+    standardised features of the data set. None for texts.
     """
+    if task.of_texts:
+        return None
     table = task.data.features is None and not task.of_series
     model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":

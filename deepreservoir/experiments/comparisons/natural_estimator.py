@@ -6,6 +6,7 @@ from typing import Any
 
 from ...datasets import Dataset
 from ...estimators import (
+    CausalLanguageModel,
     CfCClassifier,
     CfCRegressor,
     DeepReservoirClassifier,
@@ -31,7 +32,9 @@ def natural_estimator(data: Dataset) -> Any:
         "classification": DeepReservoirClassifier,
         "regression": DeepReservoirRegressor,
     }
-    if isinstance(X, IrregularSeries):
+    if data.task == "language":
+        kinds = {"language": CausalLanguageModel}
+    elif isinstance(X, IrregularSeries):
         kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
     elif isinstance(X, Nodes):
         kinds = {"classification": GCNClassifier}

@@ -186,6 +186,14 @@ FLOWERS_102 = FLOWERS.changed(
     test_time_flip=True,
 )
 
+#: The protocol of language models on reviews: one pass over the text.
+LANGUAGE = Protocol(
+    max_iter=1,
+    weight_decay=0.1,
+    batch_size=8,
+    others=(("vocabulary_size", 4096), ("max_grad_norm", 1.0)),
+)
+
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
     "friedman1": Protocol(max_iter=40),
@@ -205,13 +213,15 @@ _PROTOCOLS = {
     "flowers12": FLOWERS,
     "flowers12_64": FLOWERS_64,
     "flowers102": FLOWERS_102,
+    "imdb_text": LANGUAGE,
 }
 
 
 # References that named data sets have beside those of every comparison.
-_GRAPH_ARMS = {
+_OWN_ARMS = {
     "label_propagation": ("cora", "cora_60_20_20", "citeseer", "pubmed", "arxiv"),
     "fingerprints": ("molhiv", "molhiv_8000"),
+    "trigram": ("imdb_text",),
 }
 
 
@@ -223,7 +233,7 @@ def references_for(dataset: str) -> tuple[str, ...]:
     >>> references_for("cora"), references_for("digits")
     (('label_propagation',), ())
     """
-    return tuple(arm for arm, names in _GRAPH_ARMS.items() if dataset in names)
+    return tuple(arm for arm, names in _OWN_ARMS.items() if dataset in names)
 
 
 def default_protocol(kind: Any = None) -> Protocol:

@@ -23,6 +23,7 @@ LABELS = {
     "linear": "logistic regression",
     "label_propagation": "label propagation",
     "fingerprints": "logistic regression on fingerprints",
+    "trigram": "trigrams, interpolated counts",
 }
 
 _COLOURS = {
@@ -37,6 +38,7 @@ _COLOURS = {
     "linear": "#c77d9b",
     "label_propagation": "#2f8f9d",
     "fingerprints": "#2f8f9d",
+    "trigram": "#c77d9b",
 }
 
 # Arms that evaluate a trained adapter, and therefore have no stored size of their own.

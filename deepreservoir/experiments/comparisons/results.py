@@ -23,8 +23,14 @@ from .protocol import Protocol
 _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
 
 
-#: Names of the metrics, in whose unit scores are shown: percent, except for R^2.
-METRICS = {"accuracy": "accuracy %", "roc_auc": "ROC AUC %", "r2": "R²"}
+#: Names of the metrics, in whose unit scores are shown: percent, except for R^2 and nats. Higher is
+#: better in all of them.
+METRICS = {
+    "accuracy": "accuracy %",
+    "roc_auc": "ROC AUC %",
+    "r2": "R²",
+    "nats": "minus nats per token",
+}
 
 
 def default_metric(task: str) -> str:
@@ -54,7 +60,7 @@ class Comparison:
     Attributes
     ----------
     dataset : str
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "language"}
     protocol : Protocol
     ranks, seeds : tuple of int
     records : tuple of Record
@@ -64,7 +70,7 @@ class Comparison:
         False if the comparison was interrupted.
     notes : tuple of str
         Which arms were left out, and why.
-    metric : {"accuracy", "r2", "roc_auc"}
+    metric : {"accuracy", "r2", "roc_auc", "nats"}
         What the scores are; by default accuracy, or R^2 for a regression.
     """
 

@@ -13,13 +13,13 @@ from tqdm.auto import tqdm
 from ...backend import resolve_device
 from ...choices import DeviceName
 from ...datasets import Dataset, load_dataset
-from ...estimators import estimator_named
+from ...estimators import CausalLanguageModel, estimator_named
 from ...scaffold import check_seed
 from ..budget import given_epochs
 from ..threads import suitable_threads
 from . import arms as arm
-from . import graph_arms
-from .arms import ALL_ARMS, ARMS, GRAPH_ARMS, LEFT_OUT, Record, Task
+from . import graph_arms, text_arms
+from .arms import ALL_ARMS, ARMS, GRAPH_ARMS, LEFT_OUT, TEXT_ARMS, Record, Task
 from .natural_estimator import natural_estimator
 from .protocol import Protocol, protocol_for, references_for
 from .results import Comparison, merge_notes, now
@@ -75,7 +75,11 @@ def checked_estimator(estimator: str | type | None, data: Dataset) -> Any:
     if estimator is None:
         return None
     kind: Any = estimator_named(estimator) if isinstance(estimator, str) else estimator
-    fits = is_classifier if data.task == "classification" else is_regressor
+    fits: Callable[[Any], bool] = {
+        "classification": is_classifier,
+        "regression": is_regressor,
+        "language": lambda model: isinstance(model, CausalLanguageModel),
+    }[data.task]
     if not fits(kind()):
         raise ValueError(
             f"{data.name} is a {data.task} task, which {kind.__name__} does not support"
@@ -140,16 +144,16 @@ class _Runs:
             if "full" in self.arms:
                 yield f"full, {at_seed}", partial(_one, arm.full, self.task, seed)
             if "random_features" in self.arms:
-                features = partial(_one, arm.random_features, self.task, seed)
+                features = partial(self._if_any, "random_features", arm.random_features, seed)
                 yield f"random_features, {at_seed}", features
             if "echo_state" in self.arms:
                 reservoir = partial(self._if_any, "echo_state", arm.echo_state, seed)
                 yield f"echo_state, {at_seed}", reservoir
         if "linear" in self.arms:
-            yield "linear", partial(_one, arm.linear, self.task, self.seeds[0])
-        for name in GRAPH_ARMS:
+            yield "linear", partial(self._if_any, "linear", arm.linear, self.seeds[0])
+        for name in (*GRAPH_ARMS, *TEXT_ARMS):
             if name in self.arms:
-                make = getattr(graph_arms, name)
+                make = getattr(graph_arms if name in GRAPH_ARMS else text_arms, name)
                 yield name, partial(self._if_any, name, make, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:

@@ -1,0 +1,418 @@
+"""Llama-style decoders as language models of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from itertools import islice
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..backend import present_device, resolve_device
+from ..checks import check_choice, check_integer
+from ..choices import RandomState
+from ..inputs import Reader, TokenReader, documents_of
+from ..models import PRESETS, DecoderConfig
+from ..training import FrozenProducts, Validate
+from ..user_warnings import warn_user
+from .base.data import Data
+from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from .base.fitting import DeepEstimator
+from .base.next_tokens import NextTokens, nats_per_token
+from .base.parameters import AdaptationParameters, ScaffoldParameters
+from .base.registry import register_estimator
+from .base.targets import Targets
+from .base.training_plan import takes_steps
+from .text_generation import Sampler, generated
+
+_LANGUAGE = """\
+preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
+        A decoder of the paper, which decides `width`, `depth`, `heads` and `mlp_width`.
+    width : int, default=64
+        Width of a token; the width of a head, ``width / heads``, must be an even integer.
+    depth : int, default=6
+        Number of blocks of attention and MLP.
+    heads : int, default=4
+        Number of heads of attention.
+    mlp_width : int, default=192
+        Width of the hidden layer of the gated MLP.
+    vocabulary_size : int, default=4096
+        Number of tokens of the encoding that is trained on the texts: 256 bytes, the end of a
+        document, and pairs. Short texts have fewer pairs. For codes, the number of tokens.
+    context : int, default=128
+        Number of tokens of a window, within which a token sees those before it.
+    adapt : {"attention", "all", "none"}, default="attention"
+        Which matrices carry adapters and scales: those of attention, those of the MLP too, or
+        none. The others stay frozen on their scaffolds.
+    tied : bool, default=True
+        Whether the output layer is the embedding.
+    rotary_base : float, default=10000.0
+        Base of the rotary positions.
+    norm_eps : float, default=1e-5
+        Added to the mean square in normalisations.
+    recompute : bool, default=False
+        Whether the backward pass computes the activations of a block again instead of keeping
+        them: the same gradients, in less memory and more time.
+    end_token : int, default=None
+        Code that ends a document, if X holds documents of codes; None joins them as they are.
+    """
+
+# Parameters of the perceptron that this network does not have.
+_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_BATCHES = """\
+batch_size : int or "auto", default=8
+        Windows per training step; ``"auto"`` is 128."""
+_PARAMETERS = _LANGUAGE + f"{without(PARAMETERS, *_OTHERS, 'batch_size')}\n    {_BATCHES}"
+_ATTRIBUTES = without(
+    ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
+).replace("accuracy or R^2", "minus nats per token")
+
+
+@dataclass(eq=False, repr=False)
+class Decoder(AdaptationParameters):
+    """The parameters of a decoder, and its configuration."""
+
+    preset: str | None = None
+    width: int = 64
+    depth: int = 6
+    heads: int = 4
+    mlp_width: int = 192
+    vocabulary_size: int = 4096
+    context: int = 128
+    _: KW_ONLY
+    adapt: str = "attention"
+    tied: bool = True
+    rotary_base: float = 10_000.0
+    norm_eps: float = 1e-5
+    recompute: bool = False
+
+    def network_config(self, vocabulary: int, n_outputs: int | None = None) -> DecoderConfig:
+        """Return the configuration of the network that the parameters describe.
+
+        Parameters
+        ----------
+        vocabulary : int
+            Number of tokens.
+        n_outputs : int, optional
+            The number of tokens too.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        sizes: dict[str, Any] = {
+            name: getattr(self, name) for name in ("width", "depth", "heads", "mlp_width")
+        }
+        if self.preset is not None:
+            check_choice("preset", self.preset, PRESETS)
+            sizes |= PRESETS[self.preset]
+        return DecoderConfig(
+            vocabulary=vocabulary,
+            context=self.context,
+            adapt=self.adapt,
+            tied=self.tied,
+            rotary_base=self.rotary_base,
+            norm_eps=self.norm_eps,
+            recompute=self.recompute,
+            **sizes,
+            **self.adaptation(),
+        )
+
+
+class _Fitted(DeepEstimator):  # not a dataclass, whose annotations would be parameters
+    _targets: NextTokens
+    _reader: TokenReader
+
+
+@register_estimator
+@dataclass(eq=False, repr=False)
+class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
+    """A language model of texts: a decoder whose weight matrices are frozen.
+
+    Blocks of causal attention with rotary positions and of gated MLPs, as in Llama, predict each
+    token from those before it. All matrices of the blocks are drawn from a seed; low-rank adapters
+    of the attention with one scale per matrix, and the embeddings, which are the output layer too,
+    are trained (LottaLoRA, arXiv 2604.08749).
+
+    X is a list or an iterator of texts, each of which is a document; the path of a text file, which
+    is one document; or codes of tokens: an array of integers, a list of such arrays, or the path of
+    a ``.npy`` file, which is mapped into memory. Texts are read one at a time, and only their codes
+    are kept. They need the library tokenizers: ``pip install "deepreservoir[text]"``.
+
+    Parameters
+    ----------
+    {parameters:
+    }
+
+    Attributes
+    ----------
+    vocabulary_size_ : int
+        Number of tokens.
+    {attributes}
+
+    Raises
+    ------
+    ValueError
+        From `fit`, before training starts, if a parameter or the data are out of range; the
+        message names them, what was expected and what was given.
+    TrainingDiverged
+        From `fit`, if the loss is not finite.
+
+    References
+    ----------
+    Touvron et al., LLaMA: open and efficient foundation language models, arXiv 2302.13971.
+    Su, Lu, Pan, Murtadha, Wen and Liu, RoFormer: enhanced transformer with rotary position
+    embedding, arXiv 2104.09864.
+
+    Examples
+    --------
+    >>> from deepreservoir import CausalLanguageModel
+    >>> texts = ["the cat sat on the mat", "the dog sat on the log"] * 10
+    >>> model = CausalLanguageModel(
+    ...     width=32, depth=2, mlp_width=64, vocabulary_size=300, context=16, max_iter=30,
+    ...     learning_rate_init=0.02, random_state=0
+    ... )
+    >>> model.fit(texts).perplexity(texts) < 2
+    True
+    >>> model.generate("the dog", max_new_tokens=20, temperature=0)
+    ' sat on the log'
+    """
+
+    _: KW_ONLY
+    end_token: int | None = None
+    weight_decay: float | Literal["auto"] = 0.1
+    max_grad_norm: float | None = 1.0
+    batch_size: int | Literal["auto"] = 8
+    max_iter: int = 10
+
+    adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"adapt"}
+
+    _one_scaffold = True
+
+    def new_reader(self) -> Reader:
+        """Return a reader that has not seen any text."""
+        return TokenReader(self.context, self.vocabulary_size, self.end_token)
+
+    def new_targets(self) -> Targets:
+        return NextTokens()
+
+    def check_params(self) -> None:
+        """Raise a ValueError that names the first parameter that is out of range."""
+        super().check_params()
+        check_integer("vocabulary_size", self.vocabulary_size, 2)
+        self.new_reader()
+        self.network_config(self.vocabulary_size)
+
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        reader: Reader | None,
+        targets: Targets | Callable[[np.ndarray], Targets],
+    ) -> tuple[Data, Reader, Targets]:
+        documents = documents_of(X)  # which a reader may read twice, even if X is an iterator
+        reader = self.new_reader().fit(documents) if reader is None else reader
+        inputs = reader.read(documents, np.dtype(self.dtype), resolve_device(self.device))
+        if not isinstance(targets, Targets):
+            targets = NextTokens(reader.sizes()["vocabulary"])
+        return Data(inputs, np.zeros(len(inputs), np.int8), None), reader, targets
+
+    def validated_features(self, X: Any, on_device: bool) -> Any:
+        return documents_of(X)
+
+    def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
+        def validate(network: Any) -> tuple[float, float]:
+            nats = nats_per_token(network, held_out.inputs)
+            return nats, -nats
+
+        return validate
+
+    def _adopt_targets(self) -> None:
+        self.vocabulary_size_ = self._targets.vocabulary
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        checkpoint: Any = None,
+        *,
+        eval_set: Any = None,
+        callback: Any = None,
+    ) -> Self:
+        """Train on texts.
+
+        Parameters
+        ----------
+        X : iterable of str, path, array of int, or list of arrays of int
+            Texts, or codes of tokens.
+        y : None
+            Not used: the targets are the next tokens.
+        checkpoint : str or path, optional
+            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
+            continues from it, with the same bits; it is removed when training has ended.
+        eval_set : tuple (X_val, None), optional
+            Held-out texts, whose loss is recorded after every epoch, in `history_`. With
+            `early_stopping`, they take the place of the windows that are held out otherwise.
+        callback : callable, optional
+            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
+            ends if it returns True or raises StopIteration. If it raises another exception, the
+            model keeps what was trained, and the exception is raised.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, None, None, checkpoint, eval_set, callback)
+
+    @available_if(takes_steps)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Train for one pass over more texts, at a constant learning rate.
+
+        The encoding of texts is that of the first call.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, None, None)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return minus the mean number of nats per token; higher is better.
+
+        The texts are joined and cut into windows as in `fit`.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : None
+            Not used.
+
+        Returns
+        -------
+        float
+        """
+        inputs = self._inputs(X)  # which may move the network
+        return -nats_per_token(self.network_, inputs)
+
+    def perplexity(self, X: Any) -> float:
+        """Return the exponential of the mean number of nats per token.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        float
+        """
+        return float(np.exp(-self.score(X)))
+
+    def generate(
+        self,
+        prompt: str | Sequence[int] | np.ndarray,
+        max_new_tokens: int = 50,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        random_state: RandomState = None,
+        long_prompt: Literal["cut", "refuse"] = "cut",
+    ) -> str | np.ndarray:
+        """Continue a text, until it ends or has `max_new_tokens` more tokens.
+
+        At most `context` tokens are read at a time. Where there would be more, the older half is
+        left out.
+
+        Parameters
+        ----------
+        prompt : str, or array of int, shape (n_tokens,)
+            A text, or codes of tokens.
+        max_new_tokens : int, default=50
+        temperature : float, default=1.0
+            Divisor of the logits; 0 for the most probable token.
+        top_p : float, default=1.0
+            Tokens are drawn from the most probable ones, as many as are needed for this
+            probability.
+        random_state : int, RandomState instance or None, default=None
+        long_prompt : {"cut", "refuse"}, default="cut"
+            What to do about a prompt that is longer than the context: read only its end, with a
+            warning, or raise an error.
+
+        Returns
+        -------
+        str, or ndarray of int64
+            What was generated, in the form of the prompt, without the prompt and without the token
+            that ends a document.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing in the prompt, or an argument is out of range.
+        """
+        check_is_fitted(self, "network_")
+        check_integer("max_new_tokens", max_new_tokens, 0)
+        check_choice("long_prompt", long_prompt, ("cut", "refuse"))
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        sampler = Sampler(temperature, top_p, seed)
+        codes = self._prompt_codes(prompt)
+        if len(codes) > self.context:
+            problem = f"the prompt has {len(codes)} tokens; the context is {self.context}"
+            if long_prompt == "refuse":
+                raise ValueError(f"{problem}. Shorten it, or set long_prompt='cut'")
+            warn_user(f"{problem}: only the last {self.context} are read")
+        self._move(present_device(self.device))
+        found: list[int] = []
+        stream = generated(self.network_, codes.tolist(), self.context, sampler)
+        for token in islice(stream, max_new_tokens):
+            if token == self._reader.end_token:
+                break
+            found.append(token)
+        if isinstance(prompt, str):
+            assert self._reader.tokenizer is not None, "it has encoded the prompt"
+            return self._reader.tokenizer.decode(found)
+        return np.array(found, np.int64)
+
+    def _prompt_codes(self, prompt: Any) -> np.ndarray:
+        """Return the codes of a prompt, checked."""
+        if isinstance(prompt, str):
+            if not prompt:
+                raise ValueError("prompt must have at least one character; got an empty text")
+            if self._reader.tokenizer is None:
+                raise ValueError(
+                    "the model was fitted on codes of tokens, and has no encoding of texts; pass "
+                    "the prompt as codes"
+                )
+            return self._reader.tokenizer.encode(prompt)[0]
+        codes = np.asarray(prompt)
+        if codes.ndim != 1 or codes.dtype.kind not in "iu" or not len(codes):
+            raise ValueError(
+                "prompt must be a text, or a vector of codes with at least one entry; got "
+                f"{prompt!r:.60}"
+            )
+        vocabulary = self._reader.vocabulary
+        wrong = codes[(codes < 0) | (codes >= vocabulary)]
+        if len(wrong):
+            raise ValueError(
+                f"prompt must hold codes from 0 to {vocabulary - 1}; got {int(wrong[0])}"
+            )
+        return codes
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.target_tags.required = False
+        return tags
+
+
+fill(CausalLanguageModel, _PARAMETERS, _ATTRIBUTES)
