@@ -180,11 +180,13 @@ class DecoderConfig(NetworkConfig):
         """
         full = self.fully_trained()
 
-        def sizes(half_head: int) -> dict[str, int]:
-            width = 2 * half_head * self.heads
-            return {"width": width, "mlp_width": max(1, round(self.mlp_width * width / self.width))}
+        def mlp_width(width: int) -> int:
+            return max(1, round(self.mlp_width * width / self.width))
 
-        return largest_within(lambda half_head: replace(full, **sizes(half_head)), n_params)
+        step = 2 * self.heads  # the width of a head is even
+        return largest_within(
+            lambda k: replace(full, width=k * step, mlp_width=mlp_width(k * step)), n_params
+        )
 
     def build(self) -> tuple[Layer, Layer]:
         full = self.adapter == "full"
