@@ -62,7 +62,7 @@ def gelu_with_slope(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_blocks(x: np.ndarray, with_slope: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    x = np.ascontiguousarray(x)
+    x = x if x.flags.c_contiguous else x.copy()
     y, slope = np.empty_like(x), np.empty_like(x) if with_slope else None
     from_x, to_y = x.reshape(-1), y.reshape(-1)
     to_slope = None if slope is None else slope.reshape(-1)

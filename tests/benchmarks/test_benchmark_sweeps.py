@@ -31,12 +31,18 @@ def test_every_declaration_is_a_benchmark():
     }
 
 
+# One arm beside another sweep, or a single long run: they have no table of the paper, or few seeds.
+BESIDE = {"cifar10_small_dora", "flowers12_full", "flowers12_layer_norm", "imdb_lm"}
+FEW_SEEDS = {"imdb_lm", "physionet_minutes"}
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_declaration_names_a_table_of_the_paper_and_what_stands_beside_it(name):
     sweep = read_sweep(FILES[name])
     assert sweep.dataset in DATASETS
-    assert len(sweep.seeds) >= 3
-    assert "arXiv 2604.08749" in sweep.published.source
+    assert len(sweep.seeds) >= (1 if name in FEW_SEEDS else 3)
+    if name not in BESIDE:
+        assert "arXiv 2604.08749" in sweep.published.source
     check_published(sweep, runs_of(sweep))
 
 
