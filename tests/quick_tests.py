@@ -57,6 +57,8 @@ QUICK = {
     "estimators/test_weights.py",
     "experiments/test_comparison_results.py",
     "experiments/test_rank_report.py",
+    "images/test_augmentation.py",
+    "images/test_image_reader.py",
     "scaffold/test_digests.py",
     "scaffold/test_families.py",
     "scaffold/test_rows_at.py",

@@ -14,7 +14,7 @@ from .lazy import LazyGroup
 # The module of each command, and its first sentence for the help of the program.
 _COMMANDS = {
     "compare": ("compare", "Compare adapters with full training and controls."),
-    "fit": ("models", "Fit a model on a table and save it."),
+    "fit": ("models", "Fit a model on a table, or on a folder of images, and save it."),
     "forecast": ("forecast", "Forecast a time series with an echo-state network."),
     "generate": ("generate", "Continue a text with a saved language model."),
     "inspect": (

@@ -139,8 +139,8 @@ def test_the_help_of_every_command_has_an_example(command, option, capsys):
 
 
 def test_the_help_names_every_command(capsys):
-    expected = {"compare", "fit", "forecast", "inspect", "predict", "rank", "report", "scaffold"}
-    assert set(main.modules) == expected | {"sweep"}
+    expected = {"compare", "fit", "forecast", "generate", "inspect", "predict", "rank", "report"}
+    assert set(main.modules) == expected | {"scaffold", "sweep"}
     assert run("--help") == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in main.modules)

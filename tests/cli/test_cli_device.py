@@ -23,6 +23,7 @@ COMMANDS = {
     "compare a series": ("compare", "mackey_glass", "--seeds", "1"),
     "fit": ("fit", "table.csv", "--target", "y", "--save", "model.st", "--epochs", "1"),
     "predict": ("predict", "model.st", "table.csv"),
+    "generate": ("generate", "model.st", "--prompt", "a"),
     "rank": ("rank", "table.csv", "--target", "y"),
     "forecast": ("forecast", "table.csv", "--horizon", "2"),
     "sweep": ("sweep", "ranks.toml"),
@@ -32,6 +33,7 @@ COMPUTES = {
     "compare a series": "compare.compare_forecasts",
     "fit": "models.fit_table",
     "predict": "models.predict_table",
+    "generate": "generate.load",
     "rank": "rank.rank_table",
     "forecast": "forecast.forecast_series",
     "sweep": "sweep.run_sweep",
@@ -57,10 +59,12 @@ def reached(monkeypatch):
     seen = []
 
     def compute(*args, **named):
-        seen.append(named.get("device", args[2] if len(args) > 2 else None))
+        place = {1: 1}.get(len(args) - 1, 2)  # `load` has the device as its second argument
+        seen.append(named.get("device", args[place] if len(args) > place else None))
         raise _Reached("computing")
 
-    monkeypatch.setattr("deepreservoir.cli.models.is_of_series", lambda model: False)
+    for kind in ("series", "molecules", "images"):
+        monkeypatch.setattr(f"deepreservoir.cli.models.is_of_{kind}", lambda model: False)
     for name in COMPUTES.values():
         monkeypatch.setattr(f"deepreservoir.cli.{name}", compute)
     return seen
@@ -80,7 +84,7 @@ def test_every_command_that_computes_has_the_same_option():
         for parameter in main.get_command(None, name).params
         if parameter.name == "device"
     }
-    assert set(options) == {"compare", "fit", "predict", "rank", "forecast", "sweep"}
+    assert set(options) == {name.split()[0] for name in COMMANDS}
     for option in options.values():
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == ["cpu", "cuda", "auto"]

@@ -89,7 +89,7 @@ class Rows(deepreservoir.{name}):  # every row of a table is an image of one row
     def _shape_of_rows(self, X):
         return (1, X.shape[1]) if getattr(X, "ndim", 0) == 2 else None
 
-model = Rows({sizes}, dtype="float64", max_iter=30, learning_rate_init=0.02)
+model = Rows({sizes}, dtype="float64", max_iter=20, learning_rate_init=0.03)
 results = check_estimator(model, on_skip=None, on_fail=None)
 for result in results:
     if result["status"] != "passed":

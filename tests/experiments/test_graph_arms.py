@@ -142,7 +142,7 @@ def test_fingerprints_of_graphs_are_those_of_their_smiles(smiles):
     np.testing.assert_array_equal(found.toarray()[0], expected)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"cifar10"}))  # cifar10_5000 is quicker
 def test_the_references_of_a_named_data_set_are_those_that_its_samples_have(name):
     expected = references_for(name)
     try:
@@ -151,6 +151,7 @@ def test_the_references_of_a_named_data_set_are_those_that_its_samples_have(name
         pytest.skip(f"{name} is not here")
     found = ("label_propagation",) if isinstance(data.X_train, Nodes) else ()
     found += ("fingerprints",) if are_molecules(data.X_train) else ()
+    found += ("trigram",) if data.task == "language" else ()
     assert found == expected
     assert check_arms(None, name) == (*ARMS, *found)
 
