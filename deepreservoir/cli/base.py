@@ -16,7 +16,7 @@ _COMMANDS = {
     "compare": ("compare", "Compare adapters with full training and controls."),
     "fit": ("models", "Fit a model on a table, or on a folder of images, and save it."),
     "forecast": ("forecast", "Forecast a time series with an echo-state network."),
-    "generate": ("generate", "Continue a text with a saved language model."),
+    "generate": ("generate", "Continue a text with a saved language model, and print both."),
     "inspect": (
         "models",
         "Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.",
