@@ -103,10 +103,11 @@ print(len(results), "checks")
     [
         ("ViTClassifier", "patch_size=1, width=16, depth=1, heads=2", []),
         # Batch normalisation counts a sample of weight 2 once.
-        (
+        pytest.param(
             "PlainCNNClassifier",
             "8, width=4",
             ["check_sample_weight_equivalence_on_dense_data"],
+            marks=pytest.mark.slow,  # the mixin that is checked is that of the other estimator
         ),
     ],
 )
