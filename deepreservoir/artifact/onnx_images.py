@@ -1,14 +1,40 @@
-"""Convolutional networks as ONNX graphs: the standardisation of images, the layers, the head."""
+"""What the ONNX graphs of all networks on images have in common."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..backend import to_host
-from ..layers import BatchNormReLU, Convolution
-from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
+from .onnx_graph import OnnxExport, OnnxGraph
+
+
+def image_export(logits: Callable[[OnnxGraph, Any, str], str]) -> OnnxExport:
+    """Return how a network on images becomes a graph, with standardisation and test-time flips.
+
+    Parameters
+    ----------
+    logits : callable
+        (graph, network, name of the standardised images, channels last) -> name of the logits.
+    """
+
+    def outputs(graph: OnnxGraph, model: Any, x: str) -> str:
+        from onnx import TensorProto
+
+        x = graph.add("Cast", [x], to=TensorProto.FLOAT)
+        x = graph.add("Sub", [x, graph.constant(model._reader.mean)])
+        x = graph.add("Mul", [x, graph.constant(1 / model._reader.scale)])
+        first = logits(graph, model.network_, x)
+        if not model.test_time_flip:
+            return first
+        ends = [graph.integers([n]) for n in (-1, np.iinfo(np.int64).min, 2, -1)]
+        mirrored = logits(graph, model.network_, graph.add("Slice", [x, *ends]))
+        both = graph.add("Add", [first, mirrored])
+        return graph.add("Mul", [both, graph.constant(np.array(0.5))])
+
+    return OnnxExport(_sample, outputs)
 
 
 def _sample(model: Any) -> tuple[tuple[int, ...], str]:
@@ -17,50 +43,7 @@ def _sample(model: Any) -> tuple[tuple[int, ...], str]:
     return model.network_.config.image_shape, dtype
 
 
-def _outputs(graph: OnnxGraph, model: Any, x: str) -> str:
-    from onnx import TensorProto
-
-    reader = model._reader
-    x = graph.add("Cast", [x], to=TensorProto.FLOAT)
-    x = graph.add("Sub", [x, graph.constant(reader.mean)])
-    x = graph.add("Mul", [x, graph.constant(1 / reader.scale)])
-    x = graph.add("Transpose", [x], perm=[0, 3, 1, 2])  # channels first
-    logits = _plain_cnn(graph, model.network_, x)
-    if not model.test_time_flip:
-        return logits
-    ends = [graph.integers([n]) for n in (-1, np.iinfo(np.int64).min, 3, -1)]
-    mirrored = _plain_cnn(graph, model.network_, graph.add("Slice", [x, *ends]))
-    both = graph.add("Add", [logits, mirrored])
-    return graph.add("Mul", [both, graph.constant(np.array(0.5))])
-
-
-def _plain_cnn(graph: OnnxGraph, network: Any, x: str) -> str:
-    for layer in network.body.walk():
-        if isinstance(layer, Convolution):
-            x = _convolution(graph, layer, x)
-        elif isinstance(layer, BatchNormReLU):
-            parts = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
-            inputs = [x, *(graph.constant(to_host(part)) for part in parts)]
-            x = graph.add("BatchNormalization", inputs, epsilon=layer.eps)
-            x = graph.add("Relu", [x])
-    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x])])
-    weight, bias = (
-        graph.constant(to_host(part)) for part in (network.head.weight, network.head.bias)
-    )
+def head(graph: OnnxGraph, layer: Any, x: str) -> str:
+    """Add a plain dense output layer."""
+    weight, bias = (graph.constant(to_host(part)) for part in (layer.weight, layer.bias))
     return graph.add("Gemm", [x, weight, bias], transB=1)
-
-
-def _convolution(graph: OnnxGraph, layer: Convolution, x: str) -> str:
-    k = layer.kernel_size
-    kernel = layer.dense.effective_weight().reshape(layer.c_out, k, k, layer.c_in)
-    y = graph.add(
-        "Conv",
-        [x, graph.constant(np.ascontiguousarray(kernel.transpose(0, 3, 1, 2)))],
-        kernel_shape=[k, k],
-        strides=[layer.stride] * 2,
-        pads=[layer.padding] * 4,
-    )
-    return graph.add("Add", [y, x]) if layer.skip else y
-
-
-EXPORTS["plain_cnn"] = OnnxExport(_sample, _outputs)

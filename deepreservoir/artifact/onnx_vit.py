@@ -1,4 +1,4 @@
-"""Vision Transformers as ONNX graphs: the standardisation of images, the tokens, the blocks."""
+"""Vision Transformers as ONNX graphs: the tokens, the blocks."""
 
 from __future__ import annotations
 
@@ -18,32 +18,11 @@ from ..layers import (
     TokenPooling,
     TransformerBlock,
 )
-from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
+from .onnx_graph import EXPORTS, OnnxGraph
+from .onnx_images import head, image_export
 
 
-def _sample(model: Any) -> tuple[tuple[int, ...], str]:
-    """Return the shape of an image (height, width, channels), and the type of its values."""
-    dtype = "uint8" if model._reader.values == "bytes" else "float32"
-    return model.network_.config.image_shape, dtype
-
-
-def _outputs(graph: OnnxGraph, model: Any, x: str) -> str:
-    from onnx import TensorProto
-
-    reader = model._reader
-    x = graph.add("Cast", [x], to=TensorProto.FLOAT)
-    x = graph.add("Sub", [x, graph.constant(reader.mean)])
-    x = graph.add("Mul", [x, graph.constant(1 / reader.scale)])
-    logits = _vit(graph, model.network_, x)
-    if not model.test_time_flip:
-        return logits
-    ends = [graph.integers([n]) for n in (-1, np.iinfo(np.int64).min, 2, -1)]
-    mirrored = _vit(graph, model.network_, graph.add("Slice", [x, *ends]))
-    both = graph.add("Add", [logits, mirrored])
-    return graph.add("Mul", [both, graph.constant(np.array(0.5))])
-
-
-def _vit(graph: OnnxGraph, network: Any, x: str) -> str:
+def _logits(graph: OnnxGraph, network: Any, x: str) -> str:
     for layer in network.body.children:
         inner = layer.layer if isinstance(layer, Recompute) else layer
         if isinstance(inner, PatchEmbedding):
@@ -58,10 +37,7 @@ def _vit(graph: OnnxGraph, network: Any, x: str) -> str:
             x = graph.add("ReduceMean", [x], axes=[1], keepdims=0)
         else:
             assert isinstance(inner, Activation), "dropout, which is for training"
-    weight, bias = (
-        graph.constant(to_host(part)) for part in (network.head.weight, network.head.bias)
-    )
-    return graph.add("Gemm", [x, weight, bias], transB=1)
+    return head(graph, network.head, x)
 
 
 def _tokens(graph: OnnxGraph, layer: PatchEmbedding, x: str) -> str:
@@ -143,4 +119,4 @@ def _gelu(graph: OnnxGraph, x: str) -> str:
     return graph.add("Mul", [graph.add("Mul", [x, graph.constant(np.array(0.5))]), doubled])
 
 
-EXPORTS["vit"] = OnnxExport(_sample, _outputs)
+EXPORTS["vit"] = image_export(_logits)

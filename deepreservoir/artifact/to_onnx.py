@@ -17,7 +17,7 @@ from ..estimators import Indicators, Labels
 from ..files import write_whole
 
 # These register how networks of images become graphs.
-from . import onnx_images as onnx_images
+from . import onnx_plain_cnn as onnx_plain_cnn
 from . import onnx_vit as onnx_vit
 from .dense_weights import PlainLayer, check_deep, plain_layers
 from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph

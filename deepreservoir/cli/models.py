@@ -144,13 +144,13 @@ def fit_command(
         deepreservoir fit data.csv --target price --save model.safetensors
         deepreservoir predict model.safetensors new.csv
 
-    With --smiles, TABLE has a row per molecule, which RDKit reads; a graph isomorphism network is
+    With --smiles, TABLE has one row per molecule, which RDKit reads; a graph isomorphism network is
     fitted on their graphs.
 
     \b
         deepreservoir fit molecules.csv --smiles smiles --target active --save m
 
-    With --estimator cfc, TABLE is a long table of series, with a row per series and time. Empty
+    With --estimator cfc, TABLE is a long table of series, with one row per series and time. Empty
     cells stand for values that were not observed, and a fifth of the series is held out.
 
     \b

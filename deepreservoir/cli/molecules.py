@@ -22,7 +22,7 @@ from .saving import save
 smiles_option = click.option(
     "--smiles",
     metavar="COLUMN",
-    help="Column with the SMILES of molecules: TABLE has a row per molecule.",
+    help="Column with the SMILES of molecules: TABLE has one row per molecule.",
 )
 
 

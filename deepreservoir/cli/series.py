@@ -26,7 +26,7 @@ _OPTIONS = (
     click.option(
         "--estimator",
         type=click.Choice(("perceptron", "cfc", "gin", "vit", "plain_cnn")),
-        help="cfc is for series: TABLE has a row per series and time; gin is for molecules, vit "
+        help="cfc is for series: TABLE has one row per series and time; gin is for molecules, vit "
         "and plain_cnn are for images.  [default: vit for a folder, gin with --smiles, otherwise "
         "perceptron]",
     ),
@@ -73,7 +73,8 @@ def series_columns(
     for name in ("id", "time"):
         if named[name] is None:
             raise click.UsageError(
-                f"--estimator cfc needs --{name} COLUMN: a long table has a row per series and time"
+                f"--estimator cfc needs --{name} COLUMN: a long table has one row per series and "
+                "time"
             )
     if params.get("hidden_layer_sizes") is not None or params.get("bias") is not None:
         raise click.UsageError("--layers, --bias and --no-bias are for --estimator perceptron")

@@ -1,4 +1,4 @@
-"""Read series from a long table: a CSV file with a row per series and time."""
+"""Read series from a long table: a CSV file with one row per series and time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_long_table(
     target: str | None = None,
     channels: Sequence[str] | None = None,
 ) -> LongTable:
-    """Read a CSV file with a row per series and time.
+    """Read a CSV file with one row per series and time.
 
     Rows may be in any order. Empty cells, and NA, NaN, null and ?, stand for values that were not
     observed.

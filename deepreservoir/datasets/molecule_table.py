@@ -1,4 +1,4 @@
-"""Read molecules from a table: a CSV file with a row per molecule and its SMILES."""
+"""Read molecules from a table: a CSV file with one row per molecule and its SMILES."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_molecule_table(
     delimiter: str = ",",
     encoding: str | None = None,
 ) -> MoleculeTable:
-    """Read a CSV file with a row per molecule. This needs RDKit, the extra ``molecules``.
+    """Read a CSV file with one row per molecule. This needs RDKit, the extra ``molecules``.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def images_of(
     """
     if isinstance(X, ImageArray | ImageFiles):
         return X
-    if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
+    if are_paths(X):
         return ImageFiles(X, image_size)
     pixels = _array(X)
     if pixels.ndim == 2:
@@ -97,6 +97,13 @@ def images_of(
     if pixels.dtype != np.uint8:
         pixels = _finite(pixels)
     return ImageArray(pixels)
+
+
+def are_paths(X: Any) -> bool:
+    """Return whether X is a list of the paths of files."""
+    return (
+        isinstance(X, list | tuple) and bool(X) and all(isinstance(x, str | os.PathLike) for x in X)
+    )
 
 
 def _array(X: Any) -> np.ndarray:

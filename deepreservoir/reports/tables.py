@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..experiments.comparisons.arms import AFTERWARDS
 from .data import Gathered
 from .html import Column, Markup, table, tag
 from .paired import paired_differences
@@ -10,8 +11,6 @@ from .shares import full_size, share, share_head
 from .summary import Beside, Row, at_words, shown
 from .wording import failures, place
 
-# Arms that evaluate a trained adapter are columns in the row of the adapter.
-_AFTERWARDS = ("scaffold_removed", "wrong_seed")
 _NONE = "\N{EN DASH}"  # for cells without a value
 
 
@@ -90,8 +89,8 @@ def _beside_row(
 def all_figures(gathered: Gathered) -> Markup:
     """Return the table of all arms at all grid points."""
     names = [name for name, _ in gathered.folder.sweep.grid]
-    after = {(row.arm, row.at): row for row in gathered.rows if row.arm in _AFTERWARDS}
-    evaluated = [arm for arm in _AFTERWARDS if any(key[0] == arm for key in after)]
+    after = {(row.arm, row.at): row for row in gathered.rows if row.arm in AFTERWARDS}
+    evaluated = [arm for arm in AFTERWARDS if any(key[0] == arm for key in after)]
     full = full_size((row.arm, row.trained) for row in gathered.rows)
     columns = [
         Column("arm"),
@@ -117,7 +116,7 @@ def all_figures(gathered: Gathered) -> Markup:
             f"{row.runs}" + (f" ({row.failed} failed)" if row.failed else ""),
         ]
         for row in gathered.rows
-        if row.arm not in _AFTERWARDS
+        if row.arm not in AFTERWARDS
     ]
     caption = "All arms at all grid points: mean ± standard deviation over seeds"
     return table("all", caption, columns, rows)

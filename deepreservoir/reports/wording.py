@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..experiments.comparisons.arms import AFTERWARDS
 from ..sweeps.plain_data import frozen
-from ..sweeps.spec import AFTERWARDS
 from .data import Gathered
 from .html import join, tag
 from .summary import at_words, shown

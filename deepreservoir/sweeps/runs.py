@@ -11,8 +11,9 @@ from ..estimators import DeepReservoirClassifier
 from ..estimators.base.parameters import TrainingParameters
 from ..estimators.fitting_many import SHARED
 from ..experiments import references_for
+from ..experiments.comparisons.arms import AFTERWARDS
 from .plain_data import canonical
-from .spec import AFTERWARDS, Point, Sweep
+from .spec import Point, Sweep
 
 # Training parameters that may differ between runs that are trained side by side.
 _TRAINING = frozenset(field.name for field in fields(TrainingParameters)) - frozenset(SHARED)

@@ -14,14 +14,11 @@ from ..checks import check_choice
 from ..datasets import DATASETS
 from ..estimators import DeepReservoirClassifier, estimator_named
 from ..experiments import Protocol, protocol_for
-from ..experiments.comparisons.arms import ALL_ARMS
+from ..experiments.comparisons.arms import AFTERWARDS, ALL_ARMS
 from ..experiments.comparisons.runner import checked_seeds
 from ..scaffold import FAMILIES
 from .plain_data import canonical, check_known, frozen, grid_value, plain, protocol_value
 from .published import Published, read_published
-
-#: Arms that evaluate a trained adapter; they have no runs of their own.
-AFTERWARDS = ("scaffold_removed", "wrong_seed")
 
 #: A point of the grid: pairs of a parameter and its value, in the order of the file.
 Point = tuple[tuple[str, Any], ...]

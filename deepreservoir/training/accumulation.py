@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..inputs import Batch
-from .batches import TrainingBatch
+from .batches import TrainingBatch, parts_of
 
 
 def split(batch: TrainingBatch, count: int) -> Iterator[TrainingBatch]:
@@ -23,10 +22,8 @@ def split(batch: TrainingBatch, count: int) -> Iterator[TrainingBatch]:
     count : int
         Number of parts; fewer if the batch has fewer samples.
     """
-    n = len(batch)
-    bounds = np.linspace(0, n, max(1, min(count, n)) + 1).astype(int).tolist()
-    for start, stop in pairwise(bounds):
-        part = slice(start, stop)
+    for rows in parts_of(np.arange(len(batch)), count):
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
         side = {name: _rows(value, part) for name, value in batch.batch.side.items()}
         target = batch.target
         yield replace(

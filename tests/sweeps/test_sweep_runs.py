@@ -8,8 +8,9 @@ import pytest
 from sweep_tools import small
 
 from deepreservoir.experiments import ARMS
+from deepreservoir.experiments.comparisons.arms import AFTERWARDS
 from deepreservoir.sweeps import Figure, Published, Run, jobs_of, runs_of
-from deepreservoir.sweeps.runs import AFTERWARDS, SIDE_BY_SIDE, check_published
+from deepreservoir.sweeps.runs import SIDE_BY_SIDE, check_published
 
 
 def arms(runs):

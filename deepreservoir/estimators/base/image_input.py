@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Tags
@@ -14,7 +14,7 @@ from ...backend import to_host
 from ...checks import check_flag
 from ...inputs import Augmentation, ImageReader, Images, Inputs, Reader
 from ...inputs.image_files import ImageFiles, checked_size
-from ...inputs.images import ImageSource, checked_shape, images_of
+from ...inputs.images import ImageSource, are_paths, checked_shape, images_of
 from .classifier import DeepClassifier
 from .mixed_labels import MixedLabels
 from .multilabel_targets import is_indicator_matrix
@@ -52,8 +52,6 @@ class ImageInput(DeepClassifier):
     augmentation: Any = None
     test_time_flip: bool = False
 
-    n_features_in_: ClassVar[int]  # set by fit
-
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any images."""
         return ImageReader(self.standardize)
@@ -88,7 +86,7 @@ class ImageInput(DeepClassifier):
                 "images are read on the host, and moved to the device of the estimator; got device "
                 "arrays. Convert them with deepreservoir.backend.to_host"
             )
-        if not isinstance(X, ImageFiles) and not _are_paths(X) and not _is_list_of_images(X):
+        if not isinstance(X, ImageFiles) and not are_paths(X) and not _is_list_of_images(X):
             X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
             if X.dtype.kind == "c":
                 raise ValueError(f"Complex data not supported\n{X!r:.80}\n")
@@ -101,7 +99,7 @@ class ImageInput(DeepClassifier):
         if not reset:
             # The reader compares the shapes; its message is about images.
             return images
-        self.n_features_in_ = int(np.prod(images.shape[1:]))  # type: ignore[misc]
+        self.n_features_in_ = int(np.prod(images.shape[1:]))
         return images
 
     def _shape_of_rows(self, X: Any) -> Sequence[int] | None:
@@ -162,14 +160,6 @@ class ImageInput(DeepClassifier):
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _are_paths(X: Any) -> bool:
-    return (
-        isinstance(X, list | tuple)
-        and bool(X)
-        and all(hasattr(x, "__fspath__") or isinstance(x, str) for x in X)
-    )
 
 
 def _is_list_of_images(X: Any) -> bool:

@@ -59,6 +59,8 @@ ARMS = (
     "echo_state",
     "linear",
 )
+#: Arms that evaluate a trained adapter; they train nothing of their own.
+AFTERWARDS = ("scaffold_removed", "wrong_seed")
 #: References that are for graphs only.
 GRAPH_ARMS = ("label_propagation", "fingerprints")
 #: References that are for texts only.

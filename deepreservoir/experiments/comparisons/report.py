@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .arms import AFTERWARDS
 from .results import METRICS, Comparison, Summary, write_atomically
 from .score_axis import score_limits
 
@@ -40,9 +41,6 @@ _COLOURS = {
     "fingerprints": "#2f8f9d",
     "trigram": "#c77d9b",
 }
-
-# Arms that evaluate a trained adapter, and therefore have no stored size of their own.
-_AFTERWARDS = ("scaffold_removed", "wrong_seed")
 
 
 def label(arm: str, task: str) -> str:
@@ -172,7 +170,7 @@ def draw(comparison: Comparison) -> Any:
             style |= {"marker": "D", "markersize": 6}
         else:
             by_rank.errorbar([row.rank for row in rows], means, bars, label=words, **style)
-        if name not in _AFTERWARDS and rows[0].stored_bytes:
+        if name not in AFTERWARDS and rows[0].stored_bytes:
             by_bytes.errorbar([row.stored_bytes for row in rows], means, bars, **style)
     if limits is not None:
         by_rank.set_ylim(limits)
