@@ -8,6 +8,9 @@ implicitly; only :func:`to_device` and :func:`to_host` move them.
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Literal, Self
 
@@ -127,11 +130,49 @@ def present_device(device: str) -> Device:
     return resolve_device(device if device == "cpu" or cuda_problem() is None else "cpu")
 
 
+class _Uploads(threading.local):
+    """Whether this thread may copy arrays to a device."""
+
+    allowed = True
+
+
+_uploads = _Uploads()
+
+
+@contextmanager
+def no_uploads() -> Iterator[None]:
+    """Refuse copies to a device within a with block, in this thread.
+
+    A CUDA graph would repeat such a copy from memory that has since been used for something else.
+    """
+    _uploads.allowed = False
+    try:
+        yield
+    finally:
+        _uploads.allowed = True
+
+
 def to_device(array: Array, device: Device) -> Array:
-    """Return `array` on `device`, copying it only if it is elsewhere."""
+    """Return `array` on `device`, copying it only if it is elsewhere.
+
+    Raises
+    ------
+    RuntimeError
+        If it would be copied to a device within :func:`no_uploads`.
+    """
     if device == "cuda":
+        if not _uploads.allowed and not is_on_device(array):
+            raise RuntimeError(
+                "an array on the host is used in a training step that is captured as a CUDA "
+                "graph; such steps are run without a graph"
+            )
         return _cupy().asarray(array)
     return to_host(array)
+
+
+def on_device_of(like: Array, array: np.ndarray) -> Array:
+    """Return a host array on the device of `like`."""
+    return to_device(array, device_of(like))
 
 
 def moved(value: Any, device: Device) -> Any:

@@ -132,4 +132,4 @@ def take_rows(array: Array, index: Array) -> Array:
     xp = array_module(array)
     if xp is np:
         return np.take(array, index, axis=0, mode="clip")  # skips the check of each index
-    return xp.take(array, xp.asarray(index), axis=0)
+    return xp.take(array, to_device(index, "cuda"), axis=0)

@@ -38,22 +38,39 @@ from .dropout import Drop, dropout_mask
 from .gated import silu_product, silu_product_backward
 from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
+from .low_rank import add_low_rank_gradients_, combine, project
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
+from .products import (
+    PRECISIONS,
+    Precision,
+    add_product_,
+    dot,
+    inner,
+    precision_problem,
+    product,
+    product_precision,
+)
 from .rotary import rotate
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
     "ACTIVATIONS",
+    "PRECISIONS",
     "Drop",
+    "Precision",
     "adam_",
+    "add_low_rank_gradients_",
+    "add_product_",
     "attention_probabilities",
     "average_rows",
     "bias_activation_dropout",
     "bias_activation_dropout_backward",
     "codes_shape",
+    "combine",
     "consecutive",
+    "dot",
     "draw_codes_",
     "draw_rows",
     "draw_rows_at",
@@ -64,6 +81,7 @@ __all__ = [
     "gelu",
     "gelu_backward",
     "hadamard_rows",
+    "inner",
     "lane_rows",
     "layer_norm",
     "layer_norm_backward",
@@ -72,6 +90,10 @@ __all__ = [
     "patch_counts",
     "patches",
     "patches_adjoint",
+    "precision_problem",
+    "product",
+    "product_precision",
+    "project",
     "relu",
     "relu_backward",
     "rms_norm",

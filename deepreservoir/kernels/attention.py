@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from .products import product
 
 #: Bytes of the scores of one block: on the host they should stay in the second-level cache.
 BLOCK_BYTES = 1 << 20
@@ -77,7 +78,7 @@ def softmax_attention(
         p -= largest
         xp.exp(p, out=p)
         sums = p.sum(axis=-1, keepdims=True)
-        part = p @ _keys(v, block)  # (samples, heads, queries, d)
+        part = product(p, _keys(v, block))  # (samples, heads, queries, d)
         part /= sums
         out[block.samples, block.queries, block.heads] = part.swapaxes(1, 2)
         largest += xp.log(sums)
@@ -114,14 +115,14 @@ def softmax_attention_backward(
         p = _scores(q_rows, k_rows, block, mask, causal)
         p -= log_sums[samples, group, queries, None]
         xp.exp(p, out=p)  # (samples, heads, queries, keys)
-        dv[samples, :keys, group] += (p.swapaxes(2, 3) @ do).swapaxes(1, 2)
-        ds = do @ _keys(v, block).swapaxes(2, 3)
+        dv[samples, :keys, group] += product(p.swapaxes(2, 3), do).swapaxes(1, 2)
+        ds = product(do, _keys(v, block).swapaxes(2, 3))
         ds -= (do * _rows(out, block)).sum(axis=-1, keepdims=True)
         ds *= p
         if mask is not None:  # the score of an excluded key is a constant
             ds *= mask[samples, None, None, :keys]
-        dq[samples, queries, group] = (ds @ k_rows).swapaxes(1, 2)
-        dk[samples, :keys, group] += (ds.swapaxes(2, 3) @ q_rows).swapaxes(1, 2)
+        dq[samples, queries, group] = product(ds, k_rows).swapaxes(1, 2)
+        dk[samples, :keys, group] += product(ds.swapaxes(2, 3), q_rows).swapaxes(1, 2)
     dq *= scale
     dk *= scale
     return dq, dk, dv
@@ -185,7 +186,7 @@ def _keys(x: Array, block: _Block) -> Array:
 def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool) -> Array:
     """Return the scores (samples, heads, queries, keys) of a block, masked, in a new array."""
     xp = array_module(q)
-    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(2, 3)
+    scores = product(q * q.shape[-1] ** -0.5, k.swapaxes(2, 3))
     if mask is not None:
         kept = mask[block.samples, None, None, : block.keys]
         scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))

@@ -7,21 +7,21 @@ angle at position p is ``p base^(-2 i / d)`` (Su et al., 2021).
 from __future__ import annotations
 
 from functools import lru_cache
-from types import ModuleType
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, Device, array_module, device_of, to_device
 
 
 @lru_cache(maxsize=16)  # spares a copy to the device in every step
 def _table(
-    start: int, tokens: int, half: int, base: float, dtype: np.dtype, xp: ModuleType
+    start: int, tokens: int, half: int, base: float, dtype: np.dtype, device: Device
 ) -> tuple[Array, Array]:
     """Return cosine and sine of the angles, (tokens, 1, half)."""
     frequencies = base ** (-np.arange(half) / half)
     angles = np.arange(start, start + tokens)[:, None, None] * frequencies
-    return xp.asarray(np.cos(angles).astype(dtype)), xp.asarray(np.sin(angles).astype(dtype))
+    cos, sin = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+    return to_device(cos, device), to_device(sin, device)
 
 
 def rotate(x: Array, base: float, start: int = 0, back: bool = False) -> Array:
@@ -47,7 +47,7 @@ def rotate(x: Array, base: float, start: int = 0, back: bool = False) -> Array:
            [0.5403, 0.8415]])
     """
     half = x.shape[-1] // 2
-    cos, sin = _table(start, x.shape[1], half, float(base), x.dtype, array_module(x))
+    cos, sin = _table(start, x.shape[1], half, float(base), x.dtype, device_of(x))
     if back:
         sin = -sin
     first, second = x[..., :half], x[..., half:]

@@ -142,7 +142,7 @@ class Convolution(Layer):
     def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
         def share(images: slice) -> None:
             for part, rows in self._patches(x, images):
-                product = rows @ weight.T
+                product = kernels.product(rows, weight.T)
                 if self.dense.has_bias:
                     product += self.dense.bias
                 y[part] = product.reshape(y[part].shape)
@@ -217,7 +217,7 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = array_module(x).zeros((self.c_out, self.dense.d_in), x.dtype)
             for part, rows in self._patches(x, images):
-                total += as_rows(dy[part]).T @ rows
+                kernels.add_product_(total, as_rows(dy[part]).T, rows)
             return total
 
         return sum(_in_shares(share, x, dy[:1].size // self.c_out * self.dense.d_in))
@@ -237,9 +237,9 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = xp.zeros_like(turned)
             for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
-                dx[part] = (rows @ turned.T).reshape(dx[part].shape)
+                dx[part] = kernels.product(rows, turned.T).reshape(dx[part].shape)
                 if trains:
-                    total += as_rows(x[part]).T @ rows
+                    kernels.add_product_(total, as_rows(x[part]).T, rows)
             return total
 
         total = sum(_in_shares(share, x, pixels * turned.shape[1]))
@@ -253,7 +253,9 @@ class Convolution(Layer):
 
         def share(images: slice) -> None:
             for part in _parts(images, per_image, x):
-                dpatches = (as_rows(dy[part]) @ weight).reshape(*dy[part].shape[:3], -1)
+                dpatches = kernels.product(as_rows(dy[part]), weight).reshape(
+                    *dy[part].shape[:3], -1
+                )
                 dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
 
         _in_shares(share, x, per_image)

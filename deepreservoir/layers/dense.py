@@ -23,7 +23,6 @@ from .base import (
     ScaffoldRequest,
     as_rows,
     count_rows,
-    dot,
     like_rows,
 )
 from .dropout import dropout_mask
@@ -167,7 +166,7 @@ class AdaptedDense(Layer):
         weight *= self.beta_value
         if self.adapter.low_rank:
             A, B = (to_host(part).astype(np.float64) for part in (self.A, self.B))
-            weight += self.adapter.scaling * (B @ A)
+            weight += self.adapter.scaling * kernels.product(B, A)
         if self.adapter.mode == "dora":
             norms = np.sqrt((weight * weight).sum(axis=1) + NORM_EPS)
             weight *= (to_host(self.magnitude) / norms)[:, None]
@@ -189,21 +188,24 @@ class AdaptedDense(Layer):
         """Return the output of a block of rows (n, d_in), and the cache for `backward_rows`."""
         adapter, training = self.adapter, on.step is not None
         if adapter.mode == "full":
-            y = x @ self.weight.T
+            y = kernels.product(x, self.weight.T)
             if self.has_bias:
                 y += self.bias
             return y, x if training else None
         base = on.products.get(self.path)
         base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
-        y = base * self.beta
         z = mask = v = None
+        bias = self.bias if self.has_bias else None
         if adapter.low_rank:
             z, mask = self._read_in(x, on)
-            y += z @ self.B.T
-        if norms is not None:
-            v, y = y, y * (self.magnitude / norms[0])
-        if self.has_bias:
-            y += self.bias
+            within = bias if norms is None else None  # else it is added after the scaling
+            y, _ = kernels.combine(base, self.beta, z, self.B.T, within)
+            if norms is not None:
+                v, y = y, y * (self.magnitude / norms[0])
+        else:
+            y = base * self.beta
+        if bias is not None and (z is None or norms is not None):
+            y += bias
         if not training:
             return y, None
         base_for_beta = base if self.learns_beta and not self.needs_dx else None
@@ -215,9 +217,7 @@ class AdaptedDense(Layer):
         if on.step is not None and self.adapter.dropout:
             mask = dropout_mask(x, self.adapter.dropout, f"{self.path}.A", on)
             x = kernels.masked(x, mask)
-        z = x @ self.A.T
-        z *= self.adapter.scaling
-        return z, mask
+        return kernels.project(x, self.A, self.adapter.scaling), mask
 
     def cache_of_rows(self, x: Array, on: Pass, norms: RowNorms | None) -> Cache:
         """Return the cache of `forward_rows` for rows that were not kept, without their output."""
@@ -242,27 +242,29 @@ class AdaptedDense(Layer):
     def backward_rows(self, dy: Array, cache: Cache) -> Array | None:
         """Do the part of `backward` that is a sum over rows, without bias and magnitude."""
         if self.adapter.mode == "full":
-            self.dweight += dy.T @ cache
-            return dy @ self.weight if self.needs_dx else None
+            kernels.add_product_(self.dweight, dy.T, cache)
+            return kernels.product(dy, self.weight) if self.needs_dx else None
         x, z, mask, base, norms, _ = cache
         if norms is not None:
             dy = dy * (self.magnitude / norms[0])
         g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
-        if self.learns_beta:
-            self.dbeta += dot(x, g) if g is not None else dot(dy, base)
-        u = None
-        if self.adapter.low_rank:
-            u = dy @ self.B  # (n, rank)
-            u *= self.adapter.scaling
-            self.dA += u.T @ (x if mask is None else kernels.masked(x, mask))
-            self.dB += dy.T @ z
-        if g is None:
-            return None
-        dx = g  # may be overwritten: rmatmul has returned a new array
-        dx *= self.beta
-        if u is not None:
-            low = u @ self.A  # (n, d_in)
-            dx += low if mask is None else kernels.masked(low, mask)
+        if not self.adapter.low_rank:
+            return None if g is None else g * self.beta
+        u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
+        dx = dots = None
+        if g is not None and mask is None:
+            # g may be overwritten: rmatmul has returned a new array.
+            dotted = x if self.learns_beta else None
+            dx, dots = kernels.combine(g, self.beta, u, self.A, dotted=dotted, overwrite=True)
+        elif g is not None:
+            dots = kernels.dot(x, g) if self.learns_beta else None
+            dx = g * self.beta
+            dx += kernels.masked(kernels.product(u, self.A), mask)
+        elif self.learns_beta:
+            dots = kernels.dot(dy, base)
+        dbeta = self.dbeta if self.learns_beta else None
+        masked = x if mask is None else kernels.masked(x, mask)
+        kernels.add_low_rank_gradients_(self.dA, self.dB, dbeta, u, masked, z, dy, dots)
         return dx
 
     # Shared and precomputed products ----------------------------------------------------
@@ -329,7 +331,7 @@ class AdaptedDense(Layer):
         """
         xp, s = array_module(self.A), self.adapter.scaling
         cross = self.scaffold.matmul(self.A).T  # (d_out, rank): W A^T
-        spread = self.B @ (self.A @ self.A.T)  # (d_out, rank)
+        spread = kernels.product(self.B, kernels.product(self.A, self.A.T))  # (d_out, rank)
         squared = (
             self.beta * self.beta * self.scaffold.row_norms_squared
             + 2 * s * self.beta * (cross * self.B).sum(axis=1)
@@ -358,10 +360,10 @@ class AdaptedDense(Layer):
         eB = e[:, None] * self.B  # (d_out, rank)
         self.dB += e[:, None] * (s * self.beta * cross + s * s * spread)
         self.dA += s * self.beta * self.scaffold.rmatmul(eB.T)
-        self.dA += s * s * ((self.B.T @ eB) @ self.A)
+        self.dA += s * s * kernels.product(kernels.product(self.B.T, eB), self.A)
         if self.learns_beta:
             slope = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
-            self.dbeta += dot(e, slope)
+            self.dbeta += kernels.dot(e, slope)
 
 
 class Dense(Layer):
@@ -402,17 +404,17 @@ class Dense(Layer):
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         rows = as_rows(x)  # (n, d_in)
-        y = rows @ self.weight.T
+        y = kernels.product(rows, self.weight.T)
         if self.has_bias:
             y += self.bias
         return like_rows(y, x), rows if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         rows = as_rows(dy)  # (n, d_out)
-        self.dweight += rows.T @ cache
+        kernels.add_product_(self.dweight, rows.T, cache)
         if self.has_bias:
             self.dbias += rows.sum(axis=0)
-        return like_rows(rows @ self.weight, dy) if self.needs_dx else None
+        return like_rows(kernels.product(rows, self.weight), dy) if self.needs_dx else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.d_out)

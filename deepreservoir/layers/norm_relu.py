@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..backend import Array, array_module
+from .. import kernels
+from ..backend import Array, array_module, on_device_of
 from ..thread_limits import in_shares
 from .base import INFERENCE, Cache, Pass
 from .batch_norm import BatchNorm
@@ -83,7 +84,7 @@ class BatchNormReLU(BatchNorm):
                 centred = rows[part] - wide[0]
                 d = xp.multiply(dys[part], centred * wide[1] > wide[2], out=out[part])
                 total += d.sum(axis=0)
-                along += xp.einsum("ij,ij->j", d, centred)
+                along += kernels.inner(d, centred, axis=0)
             return total, along
 
         sums = [sum(each) for each in zip(*_in_shares(through_relu, rows), strict=True)]
@@ -150,13 +151,13 @@ def _moments(x: Array) -> tuple[Array, Array]:
             block = rows[part]
             mean = block.mean(axis=0).reshape(repeats, -1).mean(axis=0)
             centred = block - xp.tile(mean, repeats)
-            squares = xp.einsum("ij,ij->j", centred, centred).reshape(repeats, -1).sum(axis=0)
+            squares = kernels.inner(centred, centred, axis=0).reshape(repeats, -1).sum(axis=0)
             found.append((len(block) * repeats, mean, squares))
         return found
 
     counts, means, squares = zip(*chain(*_in_shares(moments, rows)), strict=True)
     n = sum(counts)
-    share = xp.asarray(np.array(counts, x.dtype) / n)[:, None]
+    share = on_device_of(x, np.array(counts, x.dtype) / n)[:, None]
     each = xp.stack(means)  # (blocks, c)
     mean = (share * each).sum(axis=0)
     var = xp.stack(squares).sum(axis=0) / n + (share * (each - mean) ** 2).sum(axis=0)

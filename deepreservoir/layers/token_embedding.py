@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import kernels
 from ..backend import Array, array_module
 from ..kernels.sparse import csr
 from ..params import Slot
@@ -75,12 +76,14 @@ class TiedOutput(Layer):
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         rows = as_rows(x)  # (n, width)
-        return like_rows(rows @ self.embedding.table.T, x), rows if on.training else None
+        return like_rows(
+            kernels.product(rows, self.embedding.table.T), x
+        ), rows if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         rows = as_rows(dy)  # (n, vocabulary)
-        self.embedding.dtable += rows.T @ cache
-        return like_rows(rows @ self.embedding.table, dy)
+        self.embedding.dtable += kernels.product(rows.T, cache)
+        return like_rows(kernels.product(rows, self.embedding.table), dy)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.embedding.vocabulary)

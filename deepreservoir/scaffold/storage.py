@@ -28,6 +28,7 @@ from ..kernels import (
     draw_codes_,
     draw_rows,
     draw_rows_at,
+    product,
     unpack,
     unpack_table,
 )
@@ -109,13 +110,13 @@ class Scaffold:
     def _matmul(self, x: Array) -> Array:
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
         for rows, weights in self.product_tiles(x.dtype):
-            out[:, rows.start : rows.stop] = x @ weights.T
+            out[:, rows.start : rows.stop] = product(x, weights.T)
         return out
 
     def _rmatmul(self, g: Array) -> Array:
         out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
         for rows, weights in self.product_tiles(g.dtype):
-            out += g[:, rows.start : rows.stop] @ weights
+            out += product(g[:, rows.start : rows.stop], weights)
         return out
 
     def rows_at(self, index: Array) -> Array:
@@ -248,12 +249,12 @@ class DenseScaffold(Scaffold):
 
     def _matmul(self, x: Array) -> Array:
         if x.dtype == self.dtype:
-            return x @ self.weights.T
+            return product(x, self.weights.T)
         return super()._matmul(x)
 
     def _rmatmul(self, g: Array) -> Array:
         if g.dtype == self.dtype:
-            return g @ self.weights
+            return product(g, self.weights)
         return super()._rmatmul(g)
 
     def _rows_at(self, index: Array) -> Array:

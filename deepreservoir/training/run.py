@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +14,13 @@ from ..backend import Array, array_module, to_device, to_host
 from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
-from ..optim import LBFGS, OptimiserState, WeightAverage, clip_global_norm
+from ..optim import (
+    LBFGS,
+    OptimiserState,
+    TabulatedOptimiser,
+    WeightAverage,
+    clip_global_norm,
+)
 from .accumulation import split
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
@@ -21,6 +29,7 @@ from .lbfgs import minimise
 from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 from .resample import passes
+from .step_graphs import StepGraphs
 
 #: Number of steps whose losses are fetched from a device at once: a fetch waits for all of them.
 FETCHED = 50
@@ -88,7 +97,7 @@ def complete(run: Run, callback: Callback | None = None) -> Outcome:
     reason: StopReason
     try:
         # Overflows are detected, and explained, by the checks of loss and weights.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), run.captured():
             reason = _epochs(run, callback)
     except KeyboardInterrupt:
         return run.outcome("interrupted")
@@ -115,8 +124,7 @@ def _epochs(run: Run, callback: Callback | None) -> StopReason:
             batches.begin(run.epoch_key(epoch))
             run.begin(epoch, *so_far)
             for number in range(step, batches.steps):
-                index = run.state.step
-                run.take(number, batches.batch(number, index), Step(plan.seed, index))
+                run.take_next(number)
             run.end()
             step, so_far = 0, (0.0, 0.0)
             ended = monitor.epoch_ended(run.network, run.history)
@@ -197,6 +205,21 @@ class Run:
         self.best: _Best | None = None
         self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
         self.rate = 0.0  # of the last step
+        self.graphs: StepGraphs | None = None
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Take steps as CUDA graphs within a with block, where this is possible."""
+        if not StepGraphs.possible(self):
+            yield
+            return
+        self.graphs = StepGraphs(self)
+        try:
+            with self.graphs.recorder.on_stream():
+                yield
+        finally:
+            self.graphs.close()
+            self.graphs = None
 
     @property
     def stops_on_score(self) -> bool:
@@ -229,24 +252,72 @@ class Run:
     def begin(self, epoch: int, total: float = 0.0, n: float = 0.0) -> None:
         """Begin an epoch, the losses of whose steps so far sum to `total` over `n`."""
         self.epoch = epoch
-        self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED)
+        stored = None if self.graphs is None else self.graphs.tape.losses
+        self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED, stored)
         if self._each_epoch:
             before = self.network.buffers
             self.network = self._on_scaffold_of(epoch)
             self.network.buffers[:] = before
+        if self.graphs is not None:
+            self.graphs.begin_epoch()
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted as the optimiser's state counts."""
+        return self.plan.rate * self.plan.schedule(step - self.first_step)
+
+    def take_next(self, number: int) -> None:
+        """Take step `number` of the epoch, with its batch."""
+        if self.graphs is not None:
+            self.graphs.take(number)
+            return
+        index = self.state.step
+        self.take(number, self.batches.batch(number, index), Step(self.plan.seed, index))
 
     def take(self, number: int, batch: TrainingBatch, step: Step) -> None:
-        """Take step `number` of the epoch."""
-        network, plan = self.network, self.plan
-        self.rate = plan.rate * plan.schedule(self.state.step - self.first_step)
-        network.grad.fill(0)
-        value = self._gradient(batch, step)
-        if plan.clip_norm is not None:
-            clip_global_norm(network.grad, plan.clip_norm)
+        """Take step `number` of the epoch on a batch."""
+        network = self.network
+        self.rate = self.rate_at(self.state.step)
+        value = self._clipped_gradient(batch, step)
         self.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
-        bad = self.losses.add(value, number, batch.target.n)
+        self._taken(number, value, batch.target.n)
+
+    def change_arrays(self, batch: TrainingBatch, step: Step, scalars: Array) -> Array:
+        """Do what a step does to arrays, with the optimiser's scalars on the device.
+
+        Returns
+        -------
+        scalar, on the device
+            The loss.
+        """
+        network, optimiser = self.network, cast(TabulatedOptimiser, self.optimiser)
+        value = self._clipped_gradient(batch, step)
+        optimiser.apply(network.theta, network.grad, self.state.moments, scalars, self.decay_mask)
+        if self.average is not None:
+            self.average.accumulate(network.theta)
+        return value
+
+    def count_replayed(self, number: int, n: float) -> None:
+        """Count step `number`, whose arrays :meth:`change_arrays` has changed in a graph."""
+        self.rate = self.rate_at(self.state.step)
+        self.state.step += 1
+        if self.average is not None:
+            self.average.steps += 1
+        self._taken(number, None, n)
+
+    def _clipped_gradient(self, batch: TrainingBatch, step: Step) -> Array:
+        """Set the gradient to that of a batch's loss; return the loss."""
+        grad = self.network.grad
+        grad.fill(0)
+        value = self._gradient(batch, step)
+        if self.plan.clip_norm is not None:
+            clip_global_norm(grad, self.plan.clip_norm)
+        return value
+
+    def _taken(self, number: int, value: Array | None, n: float) -> None:
+        """Keep the loss of a step that has been taken, and save a checkpoint if one is due."""
+        bad = self.losses.add(value, number, n)
         if bad is not None:
             self._diverged(*bad)
         if self.checkpoint is not None and self.checkpoint.due:

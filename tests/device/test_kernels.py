@@ -9,6 +9,7 @@ import pytest
 
 from deepreservoir import kernels
 from deepreservoir.kernels import cuda
+from deepreservoir.optim import Adam, AdamW
 
 DTYPES = (np.float32, np.float64)
 # One row, one column, odd sizes, none; more columns than the lanes that a block stages.
@@ -198,9 +199,8 @@ def gated_passes(gate, value, dout):
 
 
 def step(theta, grad, m, v, mask, decoupled, number=3, weight_decay=0.1):
-    numbers = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-    decay = {"weight_decay": weight_decay, "decoupled": decoupled}
-    kernels.adam_(theta, grad, m, v, mask, step=number, **numbers, **decay)
+    adam = (AdamW if decoupled else Adam)(weight_decay=weight_decay)
+    adam.apply(theta, grad, [m, v], adam.scalars(number, 0.01), mask)
 
 
 @every_type
