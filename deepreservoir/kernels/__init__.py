@@ -27,6 +27,7 @@ from .attention import (
     softmax_attention,
     softmax_attention_backward,
 )
+from .branches import aside, join
 from .closed_form import (
     gated_state,
     gated_state_backward_,
@@ -63,6 +64,7 @@ __all__ = [
     "adam_",
     "add_low_rank_gradients_",
     "add_product_",
+    "aside",
     "attention_probabilities",
     "average_rows",
     "bias_activation_dropout",
@@ -82,6 +84,7 @@ __all__ = [
     "gelu_backward",
     "hadamard_rows",
     "inner",
+    "join",
     "lane_rows",
     "layer_norm",
     "layer_norm_backward",

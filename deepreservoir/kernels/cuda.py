@@ -27,8 +27,44 @@ _MAX_BLOCKS = 2048
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
-#: CUDA C for sums and maxima over the threads of a block; all threads get the result.
+#: CUDA C for sums and maxima over the threads of a block; all threads get the result. The number of
+#: threads is a power of two of at least 32. On a device, threads of a warp exchange their values
+#: without shared memory.
 REDUCTIONS = r"""
+#ifdef __CUDA_ARCH__
+__device__ real warp_sum(real value) {
+    for (int half = 16; half > 0; half /= 2) value += __shfl_xor_sync(0xFFFFFFFF, value, half);
+    return value;
+}
+
+__device__ real block_sum(real value, real* shared) {
+    int warp = threadIdx.x / 32, own = threadIdx.x % 32, warps = blockDim.x / 32;
+    value = warp_sum(value);
+    if (warps == 1) return value;
+    __syncthreads();  // what was shared before has been read
+    if (own == 0) shared[warp] = value;
+    __syncthreads();
+    return warp_sum(own < warps ? shared[own] : 0);
+}
+
+__device__ real block_max(real value, real* shared) {
+    int warp = threadIdx.x / 32, own = threadIdx.x % 32, warps = blockDim.x / 32;
+    for (int half = 16; half > 0; half /= 2) {
+        real other = __shfl_xor_sync(0xFFFFFFFF, value, half);
+        if (other > value) value = other;
+    }
+    if (warps == 1) return value;
+    __syncthreads();
+    if (own == 0) shared[warp] = value;
+    __syncthreads();
+    value = shared[own < warps ? own : 0];
+    for (int half = 16; half > 0; half /= 2) {
+        real other = __shfl_xor_sync(0xFFFFFFFF, value, half);
+        if (other > value) value = other;
+    }
+    return value;
+}
+#else
 __device__ real block_sum(real value, real* shared) {
     __syncthreads();  // what was shared before has been read
     shared[threadIdx.x] = value;
@@ -51,6 +87,7 @@ __device__ real block_max(real value, real* shared) {
     }
     return shared[0];
 }
+#endif
 """
 
 _registry: dict[str, Kernel] = {}

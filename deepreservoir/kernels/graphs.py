@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, device_module, no_uploads
+from .branches import Branches
 from .cuda import Kernel, RealKernel
-from .products import captures_products
+from .products import captures_products, forget_streams
 
 
 class Recorder:
@@ -29,6 +30,7 @@ class Recorder:
         cuda = device_module("cuda").cuda
         self.stream = cuda.Stream()
         self._pool = cuda.MemoryPool()
+        self._branches = Branches(self.stream)
 
     @contextmanager
     def on_stream(self) -> Iterator[None]:
@@ -59,7 +61,7 @@ class Recorder:
         with self.own_memory():
             self.stream.begin_capture()
             try:
-                with no_uploads():
+                with no_uploads(), self._branches.recording():
                     work()
             except BaseException:
                 self._abandon()
@@ -77,6 +79,7 @@ class Recorder:
     def close(self) -> None:
         """Return the memory; no graph of this recorder may be replayed afterwards."""
         self.stream.synchronize()
+        forget_streams([self.stream, *self._branches.streams])
         self._pool.free_all_blocks()
 
 

@@ -1,8 +1,8 @@
 """The low-rank path beside a frozen matrix, in few launches on a device.
 
 With z = s x A^T and u = s dy B, a layer computes ``y = beta (x W^T) + z B^T + b`` forward, and
-``dx = beta (dy W) + u A``, ``dA = u^T x`` and ``dB = dy^T z`` backward. Products with so few columns
-take cuBLAS longer than reading their factors does.
+``dx = beta (dy W) + u A``, ``dA = u^T x`` and ``dB = dy^T z`` backward. Products with so few
+columns take cuBLAS longer than reading their factors does.
 """
 
 from __future__ import annotations
@@ -22,35 +22,55 @@ MAX_ROWS, MAX_RANK = 1024, 32
 # Columns that a block sums over the rows; its other threads take other rows.
 _COLUMNS = 32
 
+# Columns of a row that a block of the second kernel computes.
+_CHUNK = 1024
+
 _PROJECT = RealKernel(
     "low_rank_project",
-    r"""
+    REDUCTIONS
+    + r"""
 // A block computes a row, eight of its entries at a time.
 extern "C" __global__ void KERNEL(const real* x, const real* m, real* z, long long rows,
         long long width, long long rank, long long along_rank, long long along_width,
         real scale) {
-    __shared__ real shared[8 * THREADS];
-    int t = threadIdx.x, threads = blockDim.x;
+    __shared__ real shared[8 * 32 + THREADS];
+    int t = threadIdx.x, threads = blockDim.x, warps = threads / 32;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
         for (long long first = 0; first < rank; first += 8) {
             int count = (int)min(8LL, rank - first);
             real sums[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-            for (long long c = t; c < width; c += threads) {
-                real value = x[row * width + c];
-                const real* from = m + first * along_rank + c * along_width;
-                for (int k = 0; k < 8; k++)
-                    if (k < count) sums[k] += value * from[k * along_rank];
-            }
-            __syncthreads();  // the sums before these have been read
-            for (int k = 0; k < 8; k++) shared[k * threads + t] = sums[k];
-            __syncthreads();
-            for (int half = threads / 2; half > 0; half /= 2) {
-                if (t < half)
+            if (count == 8) {
+                for (long long c = t; c < width; c += threads) {
+                    real value = x[row * width + c];
+                    const real* from = m + first * along_rank + c * along_width;
+                    for (int k = 0; k < 8; k++) sums[k] += value * from[k * along_rank];
+                }
+            } else {
+                for (long long c = t; c < width; c += threads) {
+                    real value = x[row * width + c];
+                    const real* from = m + first * along_rank + c * along_width;
                     for (int k = 0; k < 8; k++)
-                        shared[k * threads + t] += shared[k * threads + t + half];
-                __syncthreads();
+                        if (k < count) sums[k] += value * from[k * along_rank];
+                }
             }
-            if (t < count) z[row * rank + first + t] = scale * shared[t * threads];
+#ifdef __CUDA_ARCH__
+            __syncthreads();  // the sums before these have been read
+            for (int k = 0; k < 8; k++) {
+                real sum = warp_sum(sums[k]);
+                if (t % 32 == 0) shared[k * 32 + t / 32] = sum;
+            }
+            __syncthreads();
+            if (t < count) {
+                real sum = 0;
+                for (int w = 0; w < warps; w++) sum += shared[t * 32 + w];
+                z[row * rank + first + t] = scale * sum;
+            }
+#else
+            for (int k = 0; k < count; k++) {
+                real sum = block_sum(sums[k], shared);
+                if (t == 0) z[row * rank + first + k] = scale * sum;
+            }
+#endif
         }
 }
 """,
@@ -60,33 +80,37 @@ _COMBINE = RealKernel(
     "low_rank_combine",
     REDUCTIONS
     + r"""
-// A block computes a row; out may be base.
+// A block computes a chunk of a row; out may be base.
 extern "C" __global__ void KERNEL(const real* base, const real* beta, int has_beta,
         real fixed_beta, const real* z, const real* m, const real* bias, int has_bias,
         const real* dotted, int has_dotted, real* dots, real* out, long long rows,
-        long long width, long long rank, long long along_rank, long long along_width) {
+        long long width, long long rank, long long along_rank, long long along_width,
+        long long chunks) {
     __shared__ real own[32];
     __shared__ real shared[THREADS];
     real factor = has_beta ? beta[0] : fixed_beta;
-    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+    for (long long block = blockIdx.x; block < rows * chunks; block += gridDim.x) {
+        long long row = block / chunks, first = (block % chunks) * CHUNK;
+        long long stop = min((long long)width, first + CHUNK);
         __syncthreads();  // the entries before these have been read
         if (threadIdx.x < rank) own[threadIdx.x] = z[row * rank + threadIdx.x];
         __syncthreads();
         real sum = 0;
-        for (long long c = threadIdx.x; c < width; c += blockDim.x) {
+        for (long long c = first + threadIdx.x; c < stop; c += blockDim.x) {
             long long at = row * width + c;
             real value = base[at], y = factor * value;
-            for (int k = 0; k < rank; k++) y += own[k] * m[k * along_rank + c * along_width];
+            const real* from = m + c * along_width;
+            for (int k = 0; k < rank; k++) y += own[k] * from[k * along_rank];
             if (has_dotted) sum += value * dotted[at];
             out[at] = has_bias ? y + bias[c] : y;
         }
         if (has_dotted) {
             sum = block_sum(sum, shared);
-            if (threadIdx.x == 0) dots[row] = sum;
+            if (threadIdx.x == 0) dots[block] = sum;
         }
     }
 }
-""",
+""".replace("CHUNK", str(_CHUNK)),
 )
 
 _GRADIENTS = RealKernel(
@@ -106,8 +130,11 @@ __device__ void add_columns(const real* factor, const real* x, real* sums, long 
             for (long long row = group; row < rows; row += groups) {
                 real value = x[row * width + column];
                 const real* from = factor + row * rank + first;
-                for (int k = 0; k < 8; k++)
-                    if (k < count) partial[k] += value * from[k];
+                if (count == 8)
+                    for (int k = 0; k < 8; k++) partial[k] += value * from[k];
+                else
+                    for (int k = 0; k < 8; k++)
+                        if (k < count) partial[k] += value * from[k];
             }
         __syncthreads();  // the sums before these have been read
         for (int k = 0; k < 8; k++) shared[k * THREADS + t] = partial[k];
@@ -247,12 +274,13 @@ def combine(
     xp, real = array_module(base), base.dtype.type
     base, z, factor = contiguous(base), contiguous(z), _factor(m)
     out = base if overwrite else xp.empty_like(base)
-    dots = None if dotted is None else xp.empty(n, base.dtype)
+    chunks = -(-width // _CHUNK)
+    dots = None if dotted is None else xp.empty(n * chunks, base.dtype)
     fixed = isinstance(beta, float)
     # An array that is None is never read, but the kernel needs some pointer in its place.
     _COMBINE.of(base.dtype).launch_rows(
-        n,
-        width,
+        n * chunks,
+        min(width, _CHUNK),
         base,
         base if fixed else beta,
         np.int32(not fixed),
@@ -270,6 +298,7 @@ def combine(
         np.int64(rank),
         np.int64(factor.along_rank),
         np.int64(factor.along_width),
+        np.int64(chunks),
     )
     return out, dots
 

@@ -71,28 +71,42 @@ def captures_products() -> bool:
     return _bindings() is not None
 
 
+class _Handle(NamedTuple):
+    """A cuBLAS handle for one stream, and its workspace."""
+
+    handle: int
+    workspace: Any
+
+
 class _Handles(threading.local):
-    """The cuBLAS handles of a thread, one per device, each with its workspace."""
+    """The cuBLAS handles of a thread: one per stream, since streams run beside each other."""
 
     def __init__(self) -> None:
-        self.by_device: dict[int, tuple[int, Any]] = {}
-        self.streams: dict[int, int] = {}
+        self.of_stream: dict[tuple[int, int], _Handle] = {}
 
     def current(self) -> int:
-        """Return the handle of the current device, on the current stream."""
+        """Return the handle of the current stream."""
         import cupy
 
-        device, stream = cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr
-        if device not in self.by_device:
+        stream = cupy.cuda.get_current_stream()
+        key = cupy.cuda.runtime.getDevice(), stream.ptr
+        if key not in self.of_stream:
             # Outside the pool in use: that may be one that lives only as long as a training run.
-            memory = cupy.cuda.Memory(_WORKSPACE_BYTES)
-            self.by_device[device] = _bindings().create(), memory
-        handle, memory = self.by_device[device]
-        if self.streams.get(device) != stream:  # which also resets the workspace
-            _bindings().set_stream(handle, stream)
+            memory, handle = cupy.cuda.Memory(_WORKSPACE_BYTES), _bindings().create()
+            _bindings().set_stream(handle, stream.ptr)  # which also resets the workspace
             _bindings().set_workspace(handle, memory.ptr, _WORKSPACE_BYTES)
-            self.streams[device] = stream
-        return handle
+            self.of_stream[key] = _Handle(handle, memory)
+        return self.of_stream[key].handle
+
+    def forget(self, streams: list[Any]) -> None:
+        """Destroy the handles of streams of the current device that are no longer used."""
+        import cupy
+
+        device = cupy.cuda.runtime.getDevice()
+        for stream in streams:
+            own = self.of_stream.pop((device, stream.ptr), None)
+            if own is not None:
+                _bindings().destroy(own.handle)
 
 
 _handles = _Handles()
@@ -154,6 +168,11 @@ def inner(a: Array, b: Array, axis: int) -> Array:
     if type(a) is np.ndarray:
         return np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", a, b)
     return (a * b).sum(axis=axis)
+
+
+def forget_streams(streams: list[Any]) -> None:
+    """Free what products on these streams of the current device have kept; none may follow."""
+    _handles.forget(streams)
 
 
 def _by_cublas(a: Array, b: Array) -> bool:

@@ -7,6 +7,7 @@ A training step takes two products with W, where full training needs three.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -193,11 +194,14 @@ class AdaptedDense(Layer):
                 y += self.bias
             return y, x if training else None
         base = on.products.get(self.path)
-        base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
         z = mask = v = None
         bias = self.bias if self.has_bias else None
         if adapter.low_rank:
-            z, mask = self._read_in(x, on)
+            with kernels.aside("low rank", x):
+                z, mask = self._read_in(x, on)
+        base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
+        if adapter.low_rank:
+            kernels.join("low rank")
             within = bias if norms is None else None  # else it is added after the scaling
             y, _ = kernels.combine(base, self.beta, z, self.B.T, within)
             if norms is not None:
@@ -237,20 +241,27 @@ class AdaptedDense(Layer):
         if self.adapter.mode == "dora":
             *_, norms, v = cache
             self.norms_backward((dy * v).sum(axis=0), norms)
-        return self.backward_rows(dy, cache)
+            return self.backward_rows(dy, cache)
+        return self.backward_rows(dy, cache, branch="gradients")
 
-    def backward_rows(self, dy: Array, cache: Cache) -> Array | None:
-        """Do the part of `backward` that is a sum over rows, without bias and magnitude."""
+    def backward_rows(self, dy: Array, cache: Cache, branch: str | None = None) -> Array | None:
+        """Do the part of `backward` that is a sum over rows, without bias and magnitude.
+
+        Gradients of trained arrays are added in a branch, if one is named.
+        """
         if self.adapter.mode == "full":
-            kernels.add_product_(self.dweight, dy.T, cache)
+            with kernels.aside(branch, dy, cache) if branch else nullcontext():
+                kernels.add_product_(self.dweight, dy.T, cache)
             return kernels.product(dy, self.weight) if self.needs_dx else None
         x, z, mask, base, norms, _ = cache
         if norms is not None:
             dy = dy * (self.magnitude / norms[0])
-        g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
         if not self.adapter.low_rank:
-            return None if g is None else g * self.beta
-        u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
+            return self.scaffold.rmatmul(dy) * self.beta if self.needs_dx else None
+        with kernels.aside("low rank", dy):
+            u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
+        g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
+        kernels.join("low rank")
         dx = dots = None
         if g is not None and mask is None:
             # g may be overwritten: rmatmul has returned a new array.
@@ -264,7 +275,8 @@ class AdaptedDense(Layer):
             dots = kernels.dot(dy, base)
         dbeta = self.dbeta if self.learns_beta else None
         masked = x if mask is None else kernels.masked(x, mask)
-        kernels.add_low_rank_gradients_(self.dA, self.dB, dbeta, u, masked, z, dy, dots)
+        with kernels.aside(branch, u, masked, z, dy, dots) if branch else nullcontext():
+            kernels.add_low_rank_gradients_(self.dA, self.dB, dbeta, u, masked, z, dy, dots)
         return dx
 
     # Shared and precomputed products ----------------------------------------------------
@@ -411,9 +423,10 @@ class Dense(Layer):
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         rows = as_rows(dy)  # (n, d_out)
-        kernels.add_product_(self.dweight, rows.T, cache)
-        if self.has_bias:
-            self.dbias += rows.sum(axis=0)
+        with kernels.aside("gradients", rows, cache):
+            kernels.add_product_(self.dweight, rows.T, cache)
+            if self.has_bias:
+                self.dbias += rows.sum(axis=0)
         return like_rows(kernels.product(rows, self.weight), dy) if self.needs_dx else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

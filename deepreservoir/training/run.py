@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Array, array_module, to_device, to_host
+from ..kernels import join
 from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
@@ -311,6 +312,7 @@ class Run:
         grad = self.network.grad
         grad.fill(0)
         value = self._gradient(batch, step)
+        join("gradients")
         if self.plan.clip_norm is not None:
             clip_global_norm(grad, self.plan.clip_norm)
         return value

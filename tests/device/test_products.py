@@ -17,15 +17,14 @@ KINDS = {0: (np.float32, ctypes.c_float), 1: (np.float64, ctypes.c_double)}
 class FakeCublas:
     """cuBLAS's products of column-major matrices, on the memory of the stand-in's arrays."""
 
-    ComputeType = {
-        "COMPUTE_64F": 70,
-        "COMPUTE_32F": 68,
-        "COMPUTE_32F_FAST_TF32": 77,
-        "COMPUTE_32F_FAST_16BF": 75,
-    }
-
     def __init__(self):
         self.computed = []
+        self.ComputeType = {
+            "COMPUTE_64F": 70,
+            "COMPUTE_32F": 68,
+            "COMPUTE_32F_FAST_TF32": 77,
+            "COMPUTE_32F_FAST_16BF": 75,
+        }
 
     def gemm_ex(self, handle, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc,
                 compute, algo):  # fmt: skip
@@ -65,7 +64,8 @@ def cublas(cupy, monkeypatch):
     if target.device == "cuda" and not standin.installed():
         if not products.captures_products():
             pytest.skip("nvmath-python is not installed")
-        return None
+        yield None
+        return
     fake = FakeCublas()
     monkeypatch.setattr(products, "_bindings", lambda: fake)
     monkeypatch.setattr(products, "_handles", SimpleNamespace(current=lambda: 0))

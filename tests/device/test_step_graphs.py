@@ -14,12 +14,13 @@ from device_array import transfers
 
 from deepreservoir import DeepReservoirClassifier
 from deepreservoir.backend import no_uploads, to_device
-from deepreservoir.inputs import Table
+from deepreservoir.inputs import Batch, Table, Target
 from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import SGD, Adam, AdamW, Cosine, WarmUp
 from deepreservoir.training import Plan, Resample, TrainingSet, step_graphs, train
+from deepreservoir.training.batches import TrainingBatch
 from deepreservoir.training.checkpoint import Checkpoint
 from deepreservoir.training.staged_batch import form_of
 
@@ -86,7 +87,10 @@ class HostChosen(Table):
         return super().take(to_device(index, self.device), step)
 
 
-def trained(plan, inputs=Table, loss=SoftmaxCrossEntropy(), weighted=True, rows=50, **options):
+LOSS = SoftmaxCrossEntropy()
+
+
+def trained(plan, inputs=Table, loss=LOSS, weighted=True, rows=50, **options):
     config = MLPConfig(n_features=11, n_outputs=3, hidden_layer_sizes=(24, 16), **options)
     network = Network(config, seed=3, device="cuda")
     rng = np.random.default_rng(1)
@@ -195,9 +199,5 @@ def test_divergence_names_the_step(graphs):
 
 
 def test_what_a_graph_cannot_hold_has_no_form():
-    class Batch:
-        network, target = None, type("T", (), {"y": None, "n": 3, "weights": None})
-        batch = type("B", (), {"x": np.zeros(3), "side": {}})  # on the host
-        products = {}
-
-    assert form_of(Batch()) is None
+    on_host = np.zeros(3)
+    assert form_of(TrainingBatch(on_host, Batch(on_host), Target(on_host, 3))) is None
