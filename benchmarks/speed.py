@@ -22,7 +22,7 @@ from deepreservoir.training import Plan, TrainingSet, train
 from . import torch_peers
 from .timing import Contenders, medians, race, ratio
 
-_MEDIUM = (784, 512, 256, 128, 64, 10)
+MEDIUM = (784, 512, 256, 128, 64, 10)
 ROWS, BATCH, RANK, WIDTH = 54_000, 128, 8, 4096
 EPOCHS = 10  # epochs per timing; they share the work that is done once per fit (normally 20 epochs)
 
@@ -145,7 +145,7 @@ def epochs(
     X: np.ndarray, y: np.ndarray, device: Device = "cpu", **config: Any
 ) -> Callable[[], object]:
     """Return a function that trains for ten epochs, including the first layer's frozen product."""
-    shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
+    shape = MLPConfig(784, 10, MEDIUM[1:-1], dropout=0.1, **config)
     network = Network(shape, seed=0, device=device)
     data = TrainingSet(Table(X, network.dtype, device), to_device(y, device))
     plan = Plan(AdamW(), 3e-3, epochs=EPOCHS, batch_size=BATCH)
@@ -166,10 +166,10 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
         for fused in (False, True):
             kind = "torch fused" if fused else "torch"
             contenders[f"{kind} full"] = torch_peers.mlp_epoch(
-                X, y, _MEDIUM, None, BATCH, 0.1, EPOCHS, fused
+                X, y, MEDIUM, None, BATCH, 0.1, EPOCHS, fused
             )
         contenders["torch fused adapters"] = torch_peers.mlp_epoch(
-            X, y, _MEDIUM, RANK, BATCH, 0.1, EPOCHS, True
+            X, y, MEDIUM, RANK, BATCH, 0.1, EPOCHS, True
         )
     seconds = race(contenders, rounds)
     seconds = {name: [time / EPOCHS for time in times] for name, times in seconds.items()}

@@ -19,6 +19,7 @@ ScheduleName = Literal["cosine", "constant", "exponential"]
 DtypeName = Literal["float32", "float64"]
 ShortDtypeName = Literal["float16", "bfloat16"]
 DeviceName = Literal["cpu", "cuda", "auto"]
+PrecisionName = Literal["float32", "tf32", "bfloat16"]
 RandomState = int | np.integer | np.random.RandomState | None
 #: The nonlinearities of a reservoir, and how several reservoirs are connected.
 ReservoirActivation = Literal["tanh", "relu", "identity"]

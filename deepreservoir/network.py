@@ -9,6 +9,7 @@ import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device, to_host
 from .inputs import Inputs
+from .kernels import Precision
 from .layers import AdaptedDense, Layer, Sequential
 from .models import NetworkConfig
 from .params import ParamSet, check_paths
@@ -66,6 +67,8 @@ class Network(Passes):
         Layout of the named parameters in `theta`, and of the named buffers in `buffers`.
     scaffolds : dict of str to Scaffold
         Frozen weights by path of the layer.
+    precision : {"float32", "tf32", "bfloat16"}
+        Precision of the products on a device, which can be set; "float32" at first.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class Network(Passes):
         self.config = config
         self.seed = check_seed(seed, "scaffold_seed")
         self.device: Device = device
+        self.precision: Precision = "float32"
         self.dtype = np.dtype(config.dtype)
         self._build(scaffolds or {})
         flat = device_module(device).empty(self.params.size, self.dtype)
@@ -149,7 +153,9 @@ class Network(Passes):
         if device == self.device:
             return self
         theta, buffers = to_host(self.theta), to_host(self.buffers)
-        return Network(self.config, self.seed, theta=theta, buffers=buffers, device=device)
+        other = Network(self.config, self.seed, theta=theta, buffers=buffers, device=device)
+        other.precision = self.precision
+        return other
 
     def with_scaffold(self, seed: int, scaffolds: Mapping[str, Scaffold] | None = None) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
@@ -174,6 +180,7 @@ class Network(Passes):
     ) -> Network:
         other = object.__new__(Network)
         other.config, other.device, other.dtype = config, self.device, self.dtype
+        other.precision = self.precision
         other.seed = check_seed(seed, "scaffold_seed")
         other._build(scaffolds)
         other._bind(self.theta, self.grad)

@@ -19,6 +19,7 @@ SHARED = (
     "storage",
     "dtype",
     "device",
+    "precision",
     "batch_size",
     "max_iter",
     "shuffle",

@@ -125,16 +125,3 @@ def test_without_a_gpu_its_races_are_skipped_with_a_word(tmp_path, monkeypatch, 
     expected = "Skipped: no GPU is available: CuPy is not installed.\n"
     assert capsys.readouterr().out == expected
     assert not any(tmp_path.iterdir())
-
-
-def test_every_race_of_a_device_runs_and_names_both_sides(monkeypatch):
-    races = imported("device_speed")
-    for name, small in {"ROWS": 300, "BATCH": 16, "WIDTH": 64, "_UNITS": 20, "_STEPS": 30}.items():
-        monkeypatch.setattr(races, name, small)
-    monkeypatch.setattr(imported("timing"), "_PAUSE", 0.0)
-    # The host stands on both sides here: what is under test is that the races run.
-    found = dict(races.races("cpu", 1))
-    assert list(found) == ["generation", "one layer", "mnist epoch", "reservoir"]
-    for race in found.values():
-        assert all(name.endswith(", cpu") for name in race["median_seconds"])
-        assert [pair["times"] for pair in race["ratios"]] == [1.0] * len(race["median_seconds"])

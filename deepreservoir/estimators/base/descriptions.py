@@ -127,7 +127,11 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
     dtype : {"float32", "float64"}, default="float32"
         Type of all computations.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where to compute."""
+        Where to compute.
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
+        To which the factors of matrix products are rounded on a device: to 10 bits of mantissa
+        (``"tf32"``) or 7 (``"bfloat16"``), for its fast matrix units. Weights, sums and all other
+        operations stay in `dtype`. It has no effect on the CPU, or in float64."""
 
 ATTRIBUTES = """\
 network_ : Network
