@@ -40,6 +40,11 @@ from .gated import silu_product, silu_product_backward
 from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
 from .low_rank import add_low_rank_gradients_, combine, project
+from .low_rank_activation import (
+    combine_activation,
+    combine_activation_backward,
+    fuses_activation,
+)
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
@@ -71,6 +76,8 @@ __all__ = [
     "bias_activation_dropout_backward",
     "codes_shape",
     "combine",
+    "combine_activation",
+    "combine_activation_backward",
     "consecutive",
     "dot",
     "draw_codes_",
@@ -78,6 +85,7 @@ __all__ = [
     "draw_rows_at",
     "dropout_mask",
     "fits_shared_memory",
+    "fuses_activation",
     "gated_state",
     "gated_state_backward_",
     "gelu",

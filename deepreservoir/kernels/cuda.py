@@ -64,6 +64,23 @@ __device__ real block_max(real value, real* shared) {
     }
     return value;
 }
+
+// All threads together: the sums of up to eight values over the threads, times a factor, to `out`.
+// `shared` has 8 * 32 entries.
+__device__ void store_sums(const real* sums, int count, real* out, real factor, real* shared) {
+    int warps = blockDim.x / 32;
+    __syncthreads();  // the sums before these have been read
+    for (int k = 0; k < 8; k++) {
+        real sum = warp_sum(sums[k]);
+        if (threadIdx.x % 32 == 0) shared[k * 32 + threadIdx.x / 32] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x < count) {
+        real sum = 0;
+        for (int warp = 0; warp < warps; warp++) sum += shared[threadIdx.x * 32 + warp];
+        out[threadIdx.x] = factor * sum;
+    }
+}
 #else
 __device__ real block_sum(real value, real* shared) {
     __syncthreads();  // what was shared before has been read
@@ -86,6 +103,13 @@ __device__ real block_max(real value, real* shared) {
         __syncthreads();
     }
     return shared[0];
+}
+
+__device__ void store_sums(const real* sums, int count, real* out, real factor, real* shared) {
+    for (int k = 0; k < count; k++) {
+        real sum = block_sum(sums[k], shared);
+        if (threadIdx.x == 0) out[k] = factor * sum;
+    }
 }
 #endif
 """

@@ -19,6 +19,17 @@ from .cuda import Kernel, RealKernel
 from .products import captures_products, forget_streams
 
 
+class Replay:
+    """Captured work, which a call launches; it keeps what the work refers to."""
+
+    def __init__(self, graph: Any, stream: Any, work: Callable[[], object]) -> None:
+        # The graph knows addresses only: the arrays live as long as the work.
+        self._graph, self._stream, self._work = graph, stream, work
+
+    def __call__(self) -> None:
+        self._graph.launch(self._stream)
+
+
 class Recorder:
     """A stream whose work can be captured, with memory that nothing else is given.
 
@@ -49,7 +60,7 @@ class Recorder:
         with device_module("cuda").cuda.using_allocator(self._pool.malloc):
             yield
 
-    def capture(self, work: Callable[[], object]) -> Callable[[], None]:
+    def capture(self, work: Callable[[], object]) -> Replay:
         """Return a function that replays `work`, which is not run by this call.
 
         Raises
@@ -67,7 +78,7 @@ class Recorder:
                 self._abandon()
                 raise
             graph = self.stream.end_capture()
-        return lambda: graph.launch(self.stream)
+        return Replay(graph, self.stream, work)
 
     def _abandon(self) -> None:
         """End a capture that has failed."""

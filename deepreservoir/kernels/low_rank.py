@@ -23,7 +23,7 @@ MAX_ROWS, MAX_RANK = 1024, 32
 _COLUMNS = 32
 
 # Columns of a row that a block of the second kernel computes.
-_CHUNK = 1024
+CHUNK = 1024
 
 _PROJECT = RealKernel(
     "low_rank_project",
@@ -34,7 +34,7 @@ extern "C" __global__ void KERNEL(const real* x, const real* m, real* z, long lo
         long long width, long long rank, long long along_rank, long long along_width,
         real scale) {
     __shared__ real shared[8 * 32 + THREADS];
-    int t = threadIdx.x, threads = blockDim.x, warps = threads / 32;
+    int t = threadIdx.x, threads = blockDim.x;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
         for (long long first = 0; first < rank; first += 8) {
             int count = (int)min(8LL, rank - first);
@@ -53,24 +53,7 @@ extern "C" __global__ void KERNEL(const real* x, const real* m, real* z, long lo
                         if (k < count) sums[k] += value * from[k * along_rank];
                 }
             }
-#ifdef __CUDA_ARCH__
-            __syncthreads();  // the sums before these have been read
-            for (int k = 0; k < 8; k++) {
-                real sum = warp_sum(sums[k]);
-                if (t % 32 == 0) shared[k * 32 + t / 32] = sum;
-            }
-            __syncthreads();
-            if (t < count) {
-                real sum = 0;
-                for (int w = 0; w < warps; w++) sum += shared[t * 32 + w];
-                z[row * rank + first + t] = scale * sum;
-            }
-#else
-            for (int k = 0; k < count; k++) {
-                real sum = block_sum(sums[k], shared);
-                if (t == 0) z[row * rank + first + k] = scale * sum;
-            }
-#endif
+            store_sums(sums, count, z + row * rank + first, scale, shared);
         }
 }
 """,
@@ -100,7 +83,10 @@ extern "C" __global__ void KERNEL(const real* base, const real* beta, int has_be
             long long at = row * width + c;
             real value = base[at], y = factor * value;
             const real* from = m + c * along_width;
-            for (int k = 0; k < rank; k++) y += own[k] * from[k * along_rank];
+            long long k = 0;
+            for (; k + 8 <= rank; k += 8)
+                for (int i = 0; i < 8; i++) y += own[k + i] * from[(k + i) * along_rank];
+            for (; k < rank; k++) y += own[k] * from[k * along_rank];
             if (has_dotted) sum += value * dotted[at];
             out[at] = has_bias ? y + bias[c] : y;
         }
@@ -110,7 +96,7 @@ extern "C" __global__ void KERNEL(const real* base, const real* beta, int has_be
         }
     }
 }
-""".replace("CHUNK", str(_CHUNK)),
+""".replace("CHUNK", str(CHUNK)),
 )
 
 _GRADIENTS = RealKernel(
@@ -178,7 +164,7 @@ extern "C" __global__ void KERNEL(const real* u, const real* x, real* dA, const 
 )
 
 
-class _Factor(NamedTuple):
+class Stored(NamedTuple):
     """A low-rank factor (rank, width) as a kernel reads it: a matrix or its transpose."""
 
     array: Array
@@ -186,14 +172,16 @@ class _Factor(NamedTuple):
     along_width: int
 
 
-def _factor(m: Array) -> _Factor:
+def stored(m: Array) -> Stored:
+    """Return how a kernel reads a low-rank factor (rank, width)."""
     rank, width = m.shape
     if m.T.flags.c_contiguous and not m.flags.c_contiguous:
-        return _Factor(m.T, 1, rank)
-    return _Factor(contiguous(m), width, 1)
+        return Stored(m.T, 1, rank)
+    return Stored(contiguous(m), width, 1)
 
 
-def _in_kernels(x: Array, rank: int) -> bool:
+def in_kernels(x: Array, rank: int) -> bool:
+    """Return whether rows x (n, width) go through these kernels at a rank."""
     return array_module(x) is not np and len(x) <= MAX_ROWS and rank <= MAX_RANK
 
 
@@ -211,11 +199,11 @@ def project(x: Array, m: Array, scale: float) -> Array:
     array, shape (n, rank)
     """
     (n, width), rank = x.shape, len(m)
-    if not _in_kernels(x, rank):
+    if not in_kernels(x, rank):
         z = product(x, m.T)
         z *= scale
         return z
-    x, factor = contiguous(x), _factor(m)
+    x, factor = contiguous(x), stored(m)
     z = array_module(x).empty((n, rank), x.dtype)
     _PROJECT.of(x.dtype).launch_rows(
         n,
@@ -272,15 +260,15 @@ def combine(
             y += bias
         return y, dots
     xp, real = array_module(base), base.dtype.type
-    base, z, factor = contiguous(base), contiguous(z), _factor(m)
+    base, z, factor = contiguous(base), contiguous(z), stored(m)
     out = base if overwrite else xp.empty_like(base)
-    chunks = -(-width // _CHUNK)
+    chunks = -(-width // CHUNK)
     dots = None if dotted is None else xp.empty(n * chunks, base.dtype)
     fixed = isinstance(beta, float)
     # An array that is None is never read, but the kernel needs some pointer in its place.
     _COMBINE.of(base.dtype).launch_rows(
         n * chunks,
-        min(width, _CHUNK),
+        min(width, CHUNK),
         base,
         base if fixed else beta,
         np.int32(not fixed),
@@ -327,7 +315,7 @@ def add_low_rank_gradients_(
         Of any shape.
     """
     (n, d_in), (d_out, rank) = x.shape, dB.shape
-    if not _in_kernels(x, rank):
+    if not in_kernels(x, rank):
         if dots is not None:
             dbeta += dots.sum()
         add_product_(dA, u.T, x)

@@ -1,6 +1,7 @@
 """Layers with hand-written forward and backward passes."""
 
 from ..kernels import ACTIVATIONS
+from .activated_dense import ActivatedDense
 from .activation import Activation
 from .attention import SelfAttention
 from .base import (
@@ -37,6 +38,7 @@ __all__ = [
     "ACTIVATIONS",
     "INFERENCE",
     "KEYS_AND_VALUES",
+    "ActivatedDense",
     "Activation",
     "AdaptedDense",
     "Adapter",

@@ -193,15 +193,9 @@ class AdaptedDense(Layer):
             if self.has_bias:
                 y += self.bias
             return y, x if training else None
-        base = on.products.get(self.path)
-        z = mask = v = None
-        bias = self.bias if self.has_bias else None
+        base, z, mask = self.parts(x, on)
+        v, bias = None, self.bias if self.has_bias else None
         if adapter.low_rank:
-            with kernels.aside("low rank", x):
-                z, mask = self._read_in(x, on)
-        base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
-        if adapter.low_rank:
-            kernels.join("low rank")
             within = bias if norms is None else None  # else it is added after the scaling
             y, _ = kernels.combine(base, self.beta, z, self.B.T, within)
             if norms is not None:
@@ -210,10 +204,33 @@ class AdaptedDense(Layer):
             y = base * self.beta
         if bias is not None and (z is None or norms is not None):
             y += bias
-        if not training:
-            return y, None
+        return y, self.cache(x, z, mask, base, norms, v) if training else None
+
+    def parts(self, x: Array, on: Pass) -> tuple[Array, Array, Any]:
+        """Return the frozen product (n, d_out), the read-in (n, rank) and its dropout mask.
+
+        Without a low-rank path the last two are None.
+        """
+        base, z, mask = on.products.get(self.path), None, None
+        if self.adapter.low_rank:
+            with kernels.aside("low rank", x):
+                z, mask = self._read_in(x, on)
+        base = self.scaffold.matmul(x) if base is None else as_rows(base)
+        kernels.join("low rank")
+        return base, z, mask
+
+    def cache(
+        self,
+        x: Array,
+        z: Array,
+        mask: Any,
+        base: Array,
+        norms: RowNorms | None = None,
+        unscaled: Array | None = None,
+    ) -> Cache:
+        """Return what `backward_rows` needs of a forward pass."""
         base_for_beta = base if self.learns_beta and not self.needs_dx else None
-        return y, (x, z, mask, base_for_beta, norms, v)
+        return x, z, mask, base_for_beta, norms, unscaled
 
     def _read_in(self, x: Array, on: Pass) -> tuple[Array, Array]:
         """Return the scaled read-in s x A^T, (n, rank), and the dropout mask or None."""
@@ -244,10 +261,13 @@ class AdaptedDense(Layer):
             return self.backward_rows(dy, cache)
         return self.backward_rows(dy, cache, branch="gradients")
 
-    def backward_rows(self, dy: Array, cache: Cache, branch: str | None = None) -> Array | None:
+    def backward_rows(
+        self, dy: Array, cache: Cache, branch: str | None = None, u: Array | None = None
+    ) -> Array | None:
         """Do the part of `backward` that is a sum over rows, without bias and magnitude.
 
-        Gradients of trained arrays are added in a branch, if one is named.
+        Gradients of trained arrays are added in a branch, if one is named. `u`, s dy B, is
+        computed unless given.
         """
         if self.adapter.mode == "full":
             with kernels.aside(branch, dy, cache) if branch else nullcontext():
@@ -258,8 +278,9 @@ class AdaptedDense(Layer):
             dy = dy * (self.magnitude / norms[0])
         if not self.adapter.low_rank:
             return self.scaffold.rmatmul(dy) * self.beta if self.needs_dx else None
-        with kernels.aside("low rank", dy):
-            u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
+        if u is None:
+            with kernels.aside("low rank", dy):
+                u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
         g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
         kernels.join("low rank")
         dx = dots = None

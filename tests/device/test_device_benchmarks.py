@@ -5,7 +5,6 @@ import importlib
 import pytest
 
 
-
 def imported(name):
     return importlib.import_module(f"benchmarks.{name}")
 

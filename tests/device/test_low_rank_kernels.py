@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from deepreservoir import kernels
 from deepreservoir.kernels import add_low_rank_gradients_, combine, low_rank, project
+from deepreservoir.kernels import low_rank_activation as fused
 
 pytestmark = pytest.mark.usefixtures("thread_order")
 every_type = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -88,3 +90,32 @@ def test_more_rows_than_a_block_reads_go_to_products(cupy, monkeypatch):
     monkeypatch.setattr(low_rank, "MAX_ROWS", 3)
     host, device = arrays(cupy, (5, 33, 17, 8), np.float64)
     compare(project(device["x"], device["A"], 0.5), project(host["x"], host["A"], 0.5))
+
+
+@every_type
+@pytest.mark.parametrize("name", sorted(kernels.ACTIVATIONS))
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.usefixtures("grid")
+def test_with_an_activation(cupy, name, dropped, dtype):
+    for size in ((3, 5, 33, 8), (2, 4, 1100, 11)):
+        host, device = arrays(cupy, size, dtype)
+        drop = kernels.Drop(20_000, (7 << 100) + 5, (1 << 40) + 3) if dropped else None
+        before, _ = combine(device["base"], device["beta"], device["z"], device["B"].T)
+        expected, cache = kernels.bias_activation_dropout(before, device["bias"], name, drop)
+        y, found = fused.combine_activation(
+            device["base"],
+            device["beta"],
+            device["z"],
+            device["B"].T,
+            device["bias"],
+            name,
+            drop,
+        )
+        compare(found, before.get())
+        compare(y, expected.get())
+        d, u = fused.combine_activation_backward(
+            device["dy"], found, device["bias"], device["B"].T, 0.5, name, drop
+        )
+        expected = kernels.bias_activation_dropout_backward(device["dy"], name, cache)
+        compare(d, expected.get())
+        compare(u, project(expected, device["B"].T, 0.5).get())
