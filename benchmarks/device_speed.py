@@ -195,8 +195,8 @@ def reservoir(rounds: int, units: int = 2048, steps: int = 2000) -> dict[str, An
     sparse = RecurrentSpec(max(units // 2, 1), "random", density=0.1)
     contenders: Contenders = {}
     for device in ("cuda", "cpu"):
-        contenders[f"hadamard {units}, one series, {device}"] = run(hadamard, 1, steps, device)  # type: ignore[arg-type]
-        contenders[f"256 series, {device}"] = run(sparse, 256, max(steps // 4, 1), device)  # type: ignore[arg-type]
+        contenders[f"hadamard {units}, one series, {device}"] = run(hadamard, 1, steps, device)
+        contenders[f"256 series, {device}"] = run(sparse, 256, max(steps // 4, 1), device)
     figures = figures_of(race(contenders, rounds), {})
     figures["microseconds_per_step"] = {
         name: 1e6 * seconds / (steps if "one series" in name else max(steps // 4, 1))

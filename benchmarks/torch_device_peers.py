@@ -49,7 +49,7 @@ def _captured(step: Callable[[], None]) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay  # type: ignore[no-any-return]
+    return graph.replay
 
 
 def normal(n: int) -> Callable[[], object]:

@@ -11,7 +11,7 @@ from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
 from deepreservoir.estimators.base.training_plan import OPTIMIZERS, SCHEDULES
 from deepreservoir.layers import ACTIVATIONS
-from deepreservoir.layers.dense import Mode
+from deepreservoir.layers.adapter import Mode
 from deepreservoir.models import ADAPTERS, B_INITS, HEADS, SCALINGS
 from deepreservoir.models.base import DTYPES
 from deepreservoir.scaffold import STORAGES

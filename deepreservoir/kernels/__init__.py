@@ -59,6 +59,7 @@ from .products import (
     product_precision,
 )
 from .rotary import rotate
+from .scatter import add_rows_
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "adam_",
     "add_low_rank_gradients_",
     "add_product_",
+    "add_rows_",
     "aside",
     "attention_probabilities",
     "average_rows",

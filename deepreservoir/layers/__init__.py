@@ -3,6 +3,7 @@
 from ..kernels import ACTIVATIONS
 from .activated_dense import ActivatedDense
 from .activation import Activation
+from .adapter import Adapter
 from .attention import SelfAttention
 from .base import (
     INFERENCE,
@@ -19,7 +20,7 @@ from .composite import Recompute, Residual, Sequential
 from .convolution import Convolution
 from .convolution_stack import ConvolutionStack
 from .decoder import DecoderBlock
-from .dense import AdaptedDense, Adapter, Dense
+from .dense import AdaptedDense, Dense
 from .embedding import CategoryEmbedding
 from .gated_mlp import GatedMLP
 from .gin import GINConvolution

@@ -20,8 +20,9 @@ import numpy as np
 from .. import kernels
 from ..backend import Array, array_module, on_device_of
 from ..kernels.dropout import Mask
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .dropout import dropout_mask
 from .multiply_adds import MultiplyAdds
 from .step_products import StepProducts

@@ -10,9 +10,10 @@ import numpy as np
 from .. import kernels
 from ..backend import Array, array_module
 from ..thread_limits import in_shares
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass, as_rows
 from .combined import Combined, combine, combined_backward
-from .dense import AdaptedDense, Adapter, RowNorms
+from .dense import AdaptedDense, RowNorms
 from .multiply_adds import MultiplyAdds
 
 #: Bytes of patches that are in memory at a time: they fit in the second-level cache of a CPU.

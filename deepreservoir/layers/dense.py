@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..backend import Array, array_module, to_host
 from ..params import Slot
+from .adapter import Adapter
 from .base import (
     INFERENCE,
     Cache,
@@ -30,47 +30,11 @@ from .dropout import dropout_mask
 from .init import assign, init_stream, kaiming_uniform
 from .multiply_adds import MultiplyAdds, trained_product
 
-Mode = Literal["lora", "dora", "full", "none"]
-
 #: Norms of the rows of beta W + s B A, (d_out,), W A^T and B (A A^T), both (d_out, rank).
 RowNorms = tuple[Array, Array, Array]
 
 #: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
 NORM_EPS = 1e-12
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """How a frozen matrix is adapted.
-
-    Attributes
-    ----------
-    mode : {"lora", "dora", "full", "none"}
-        A low-rank path; the same, weight-decomposed; W itself, trained from the scaffold's
-        values; or nothing trained.
-    rank : int
-    scaling : float
-        s, the factor of the low-rank path.
-    beta : float
-        Initial scale of the scaffold.
-    learn_beta : bool
-    b_init : {"zeros", "kaiming"}
-        Initialisation of the injection B.
-    dropout : float
-        Fraction of the read-in's input that is dropped during training.
-    """
-
-    mode: Mode = "lora"
-    rank: int = 8
-    scaling: float = 1.0
-    beta: float = 1.0
-    learn_beta: bool = True
-    b_init: Literal["zeros", "kaiming"] = "zeros"
-    dropout: float = 0.0
-
-    @property
-    def low_rank(self) -> bool:
-        return self.mode in ("lora", "dora")
 
 
 class AdaptedDense(Layer):

@@ -8,10 +8,11 @@ from .. import kernels
 from ..backend import Array, array_module
 from ..params import Slot
 from .activation import Activation
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass
 from .batch_norm import BatchNorm
 from .composite import Sequential
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .multiply_adds import MultiplyAdds
 from .pooling import GraphPooling
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .. import kernels
 from ..backend import Array, array_module
-from ..kernels.sparse import csr
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, count_rows, like_rows
 from .init import assign, init_stream, normal
@@ -44,12 +43,7 @@ class TokenEmbedding(Layer):
         return y, x if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> None:
-        xp, codes, rows = array_module(dy), cache.reshape(-1), as_rows(dy)
-        # The product with a matrix of a single one per column sums the rows of each token.
-        order = xp.argsort(codes, kind="stable")
-        starts = xp.searchsorted(codes[order], xp.arange(self.vocabulary + 1, dtype=codes.dtype))
-        ones = xp.ones(len(rows), dy.dtype)
-        self.dtable += csr(ones, order, starts, (self.vocabulary, len(rows))) @ rows
+        kernels.add_rows_(self.dtable, cache.reshape(-1), as_rows(dy))
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape, self.width)

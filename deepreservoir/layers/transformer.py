@@ -7,10 +7,10 @@ from typing import Any
 
 from ..backend import Array
 from .activation import Activation
+from .adapter import Adapter
 from .attention import SelfAttention, adapted
 from .base import INFERENCE, Cache, Layer, Pass
 from .composite import Sequential
-from .dense import Adapter
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
 from .stochastic_depth import StochasticDepth

@@ -20,7 +20,7 @@ from ..checks import (
 )
 from ..choices import DtypeName, InitialB, ScalingName, StorageName
 from ..layers import AdaptedDense, Adapter, Layer
-from ..layers.dense import Mode
+from ..layers.adapter import Mode
 from ..params import DECAYED
 from ..scaffold import check_scale, get_family, resolve_storage
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
-import scipy.sparse
 
-from ..backend import Array, array_module, to_device, to_host
+from ..backend import Array, array_module, to_device
 from ..kernels import join
 from ..layers import Pass, Step
 from ..losses import Loss
@@ -25,10 +24,12 @@ from ..optim import (
 from .accumulation import split
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
+from .divergence import diverged
 from .epoch_loss import EpochLoss
 from .lbfgs import minimise
 from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
+from .progress import Best, progress_of, restore
 from .resample import passes
 from .step_graphs import StepGraphs
 
@@ -137,23 +138,6 @@ def _epochs(run: Run, callback: Callback | None) -> StopReason:
     return "budget"
 
 
-class _Best(NamedTuple):
-    """The best epoch so far: its weights, and the buffers that belong to these weights."""
-
-    score: float
-    loss: float
-    theta: Array
-    buffers: Array
-    epoch: int
-
-    def is_beaten_by(self, score: float, loss: float) -> bool:
-        """Return whether a score is higher, or equal at a lower loss.
-
-        The accuracy on a few held-out rows is coarse, so many epochs have the best one.
-        """
-        return score > self.score or (score == self.score and loss < self.loss)
-
-
 class Run:
     """One training run, an epoch and a step at a time; :func:`train` is the loop around it."""
 
@@ -203,7 +187,7 @@ class Run:
         self.history: dict[str, list[Any]] = {"loss": [], "learning_rate": [], "beta": []}
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
-        self.best: _Best | None = None
+        self.best: Best | None = None
         self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
         self.rate = 0.0  # of the last step
         self.graphs: StepGraphs | None = None
@@ -384,55 +368,15 @@ class Run:
             self.checkpoint.save(replace(self._progress(0), epoch=self.epoch + 1))
 
     def _progress(self, step: int) -> Progress:
-        numbers: dict[str, float] = {
-            "optimiser_step": self.state.step,
-            "first_step": self.first_step,
-            "stale": self.stale,
-            "best_metric": self.best_metric,
-            "least_loss": self.best_loss,
-            "rate": self.rate,
-            "loss_n": self.losses.n,
-        }
-        arrays = {"theta": self.network.theta}
-        if self.network.buffers.size:
-            arrays["buffers"] = self.network.buffers
-        arrays |= {f"moment.{i}": moment for i, moment in enumerate(self.state.moments)}
-        if self.average is not None:
-            numbers["average_steps"] = self.average.steps
-            arrays["average"] = self.average.sum
-        if self.best is not None:
-            best = self.best
-            numbers |= {"best_score": best.score, "best_loss": best.loss, "best_epoch": best.epoch}
-            arrays["best"] = self.best.theta
-            if self.best.buffers.size:
-                arrays["best_buffers"] = self.best.buffers
-        host = {name: to_host(array) for name, array in arrays.items()}
-        return Progress(self.epoch, step, self.losses.total, numbers, self.history, host)
+        return progress_of(self, step)
 
     def resume(self) -> tuple[int, int, tuple[float, float]]:
         """Restore the progress of a checkpoint; return epoch, step and the losses so far."""
         progress = None if self.checkpoint is None else self.checkpoint.resume()
         if progress is None:
             return 0, 0, (0.0, 0.0)
-        numbers, network = progress.numbers, self.network
-        arrays = {name: to_device(a, network.device) for name, a in progress.arrays.items()}
-        network.theta[:] = arrays["theta"]
-        network.buffers[:] = arrays.get("buffers", network.buffers)
-        for i, moment in enumerate(self.state.moments):
-            moment[:] = arrays[f"moment.{i}"]
-        self.state.step = int(numbers["optimiser_step"])
-        self.first_step = int(numbers["first_step"])
-        self.stale = int(numbers["stale"])
-        self.best_metric, self.best_loss = numbers["best_metric"], numbers["least_loss"]
-        self.rate, self.history = numbers["rate"], progress.history
-        if self.average is not None:
-            self.average.steps = int(numbers["average_steps"])
-            self.average.sum[:] = arrays["average"]
-        if "best" in arrays:
-            score, loss = numbers["best_score"], numbers["best_loss"]
-            buffers = arrays.get("best_buffers", network.buffers.copy())
-            self.best = _Best(score, loss, arrays["best"], buffers, int(numbers["best_epoch"]))
-        return progress.epoch, progress.step, (progress.total, numbers["loss_n"])
+        restore(self, progress)
+        return progress.epoch, progress.step, (progress.total, progress.numbers["loss_n"])
 
     # The end of an epoch -------------------------------------------------------------------
 
@@ -461,7 +405,7 @@ class Run:
                     and (self.best is None or self.best.is_beaten_by(score, validation_loss))
                 ):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
-                    self.best = _Best(score, validation_loss, theta, buffers, self.epoch)
+                    self.best = Best(score, validation_loss, theta, buffers, self.epoch)
             if not np.isfinite(validation_loss):
                 self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
             entry = {"validation_loss": validation_loss, "validation_score": score}
@@ -477,24 +421,7 @@ class Run:
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
-        # Codes are not scaled, and of a CSR matrix only the entries.
-        values = x.data if scipy.sparse.issparse(x) else x
-        real = values.size and values.dtype.kind == "f"
-        largest = float(array_module(values).abs(values).max()) if real else 0.0
-        if largest > 100:
-            remedy = (
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                f"values and need to be preprocessed: the inputs reach {largest:.3g}; scale them "
-                "first, for example with sklearn.preprocessing.StandardScaler"
-            )
-        else:
-            remedy = (
-                f"lower learning_rate_init (now {self.plan.rate:g}, try {self.plan.rate / 10:g}) "
-                "or set max_grad_norm=1.0"
-            )
-        raise TrainingDiverged(
-            f"the {what} became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
-        )
+        raise diverged(what, value, self.epoch, step, x, self.plan.rate)
 
 
 class _averaged:

@@ -217,3 +217,19 @@ def test_adam(cupy, n, decoupled, weight_decay, dtype):
         step(*host, decoupled, number, weight_decay)
         step(*device, decoupled, number, weight_decay)
     compare(device, host)
+
+
+# Sums by index ---------------------------------------------------------------------------------
+
+
+@every_type
+@pytest.mark.parametrize("n", [0, 1, 40])
+@pytest.mark.usefixtures("grid")
+def test_rows_are_added_by_index(cupy, n, dtype):
+    index = np.random.default_rng(0).integers(0, 7, n)
+    host = [normal((9, 5), dtype), index, normal((n, 5), dtype, 1)]
+    device = on_device(cupy, [array.copy() for array in host])
+    kernels.add_rows_(*host)
+    kernels.add_rows_(*device)
+    compare(device[:1], host[:1])
+    assert (host[0][7:] == normal((9, 5), dtype)[7:]).all()

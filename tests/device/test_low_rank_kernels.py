@@ -98,7 +98,7 @@ def test_more_rows_than_a_block_reads_go_to_products(cupy, monkeypatch):
 @pytest.mark.usefixtures("grid")
 def test_with_an_activation(cupy, name, dropped, dtype):
     for size in ((3, 5, 33, 8), (2, 4, 1100, 11)):
-        host, device = arrays(cupy, size, dtype)
+        _, device = arrays(cupy, size, dtype)
         drop = kernels.Drop(20_000, (7 << 100) + 5, (1 << 40) + 3) if dropped else None
         before, _ = combine(device["base"], device["beta"], device["z"], device["B"].T)
         expected, cache = kernels.bias_activation_dropout(before, device["bias"], name, drop)

@@ -21,7 +21,7 @@ from ...choices import (
     ScheduleName,
     StorageName,
 )
-from ...layers.dense import Mode
+from ...layers.adapter import Mode
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
