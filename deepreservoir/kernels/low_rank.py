@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, is_on_device
 from .cuda import REDUCTIONS, THREADS, RealKernel, contiguous
 from .products import add_product_, dot, product
 
@@ -182,7 +182,7 @@ def stored(m: Array) -> Stored:
 
 def in_kernels(x: Array, rank: int) -> bool:
     """Return whether rows x (n, width) go through these kernels at a rank."""
-    return array_module(x) is not np and len(x) <= MAX_ROWS and rank <= MAX_RANK
+    return is_on_device(x) and x.shape[0] <= MAX_ROWS and rank <= MAX_RANK
 
 
 def project(x: Array, m: Array, scale: float) -> Array:

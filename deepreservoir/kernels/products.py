@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, is_on_device
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -176,7 +176,9 @@ def forget_streams(streams: list[Any]) -> None:
 
 
 def _by_cublas(a: Array, b: Array) -> bool:
-    return a.dtype == b.dtype and a.dtype.char in "fd" and _bindings() is not None
+    # A sparse matrix is not an array, and brings its own product.
+    arrays = is_on_device(a) and is_on_device(b)
+    return arrays and a.dtype == b.dtype and a.dtype.char in "fd" and _bindings() is not None
 
 
 class _Matrix(NamedTuple):
