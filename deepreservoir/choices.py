@@ -17,7 +17,7 @@ ActivationName = Literal["relu", "tanh", "logistic", "gelu", "silu", "identity"]
 OptimizerName = Literal["adamw", "adam", "sgd", "lbfgs"]
 ScheduleName = Literal["cosine", "constant", "exponential"]
 DtypeName = Literal["float32", "float64"]
-ShortDtypeName = Literal["float16", "bfloat16"]
+ShortDtypeName = Literal["float16", "bfloat16", "int8", "int6"]
 DeviceName = Literal["cpu", "cuda", "auto"]
 RandomState = int | np.integer | np.random.RandomState | None
 #: The nonlinearities of a reservoir, and how several reservoirs are connected.
