@@ -29,6 +29,7 @@ from .norm import LayerNorm, RMSNorm
 from .norm_relu import BatchNormReLU
 from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
+from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth
 from .token_embedding import TiedOutput, TokenEmbedding
 from .transformer import TransformerBlock
@@ -63,6 +64,7 @@ __all__ = [
     "RMSNorm",
     "Recompute",
     "Residual",
+    "ScaffoldEmbedding",
     "ScaffoldRequest",
     "SelfAttention",
     "Sequential",
