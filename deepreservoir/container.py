@@ -79,7 +79,8 @@ class Contents:
     document : dict
         Plain JSON data.
     tensors : dict of str to ndarray
-        Arrays of float32 or float64; values stored in fewer bits are widened when they are read.
+        Arrays of float32, float64 or uint16; numbers stored in fewer bits are widened when they are
+        read.
     dtypes : dict of str to str
         Stored type of each tensor that is not stored in its own type.
     """

@@ -25,6 +25,7 @@ STORED: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),
+    "U16": np.dtype("<u2"),
     "I8": np.dtype("i1"),
     "U8": np.dtype("u1"),
 }
@@ -33,6 +34,7 @@ _TYPES = {
     "float32": "F32",
     "float16": "F16",
     "bfloat16": "BF16",
+    "uint16": "U16",
     "int8": "I8",
     "int6": "U8",
 }
@@ -103,7 +105,7 @@ def to_stored(values: np.ndarray, dtype: str, label: str = "the array") -> list[
 
 
 def values_of(stored: Stored) -> np.ndarray:
-    """Return the values of a stored array without scales: float64, or float32.
+    """Return the values of a stored array without scales: float64, float32 or uint16.
 
     Raises
     ------
@@ -189,12 +191,13 @@ def rounded(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndar
 
 
 def encode(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarray:
-    """Return `values` in their stored form under a floating-point type, little-endian.
+    """Return `values` in their stored form, little-endian.
 
     Parameters
     ----------
-    values : ndarray of float32 or float64
-    dtype : {"float64", "float32", "float16", "bfloat16"}
+    values : ndarray of float32, float64 or uint16
+    dtype : {"float64", "float32", "float16", "bfloat16", "uint16"}
+        Integers are stored as "uint16", and no other values are.
     label : str
         Name of the array in error messages.
 
@@ -226,7 +229,7 @@ def encode(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarr
 
 
 def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
-    """Return values that were stored under `dtype`: float64 from float64, otherwise float32.
+    """Return values that were stored under `dtype`: its own type, float32 for 16 bits.
 
     Examples
     --------
@@ -235,7 +238,7 @@ def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
     """
     if dtype == "bfloat16":
         return (stored.astype(np.uint32) << 16).view(np.float32)
-    return stored.astype(np.float64 if dtype == "float64" else np.float32)
+    return stored.astype(dtype if dtype in ("float64", "uint16") else np.float32)
 
 
 def _quantise(values: np.ndarray, dtype: str, label: str) -> tuple[np.ndarray, np.ndarray]:

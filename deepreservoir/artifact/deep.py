@@ -222,9 +222,14 @@ def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
 def _check_state(
     prefix: str, expected: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Raise if there are arrays that were not used."""
+    """Raise if there are arrays that were not used, or are not of the type that is saved."""
     for name in sorted(arrays.keys() - expected.keys()):
         raise ArtifactError(f"the file has an extra tensor {prefix + name!r}")
+    for name, array in arrays.items():
+        if array.dtype != expected[name].dtype:
+            raise ArtifactError(
+                f"tensor {prefix + name!r} must be {expected[name].dtype}; got {array.dtype}"
+            )
 
 
 def take_network(model: Any, network: Network, fitted: dict[str, Any]) -> None:
