@@ -27,6 +27,7 @@ from . import (
     mnist,
     molecules,
     pretrain_vit,
+    quantised,
     seed_gating,
     series,
     sklearn_mlp,
@@ -325,6 +326,19 @@ def files_command(rounds: int, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     figures = {"rounds": rounds, **files.measurements(data, rounds, click.echo)}
     click.echo(f"Wrote {store('files', figures, out)}")
+
+
+@main.command("quantised")
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def quantised_command(epochs: int, out: Path) -> None:
+    """Save MNIST medium and decoders in fewer bits, and score them (ten minutes)."""
+    try:
+        images, texts = load_dataset("mnist"), load_dataset("imdb_text")
+        figures = quantised.measurements(images, texts, epochs, click.echo)
+    except (DatasetUnavailable, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {store('quantised', figures, out, ('tokenizers',))}")
 
 
 @main.command("defaults")

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from deepreservoir import choices
+from deepreservoir.artifact.persist import SAVED_DTYPES
 from deepreservoir.backend import DEVICES
-from deepreservoir.container import SHORT_DTYPES
 from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
 from deepreservoir.estimators.base.training_plan import OPTIMIZERS, SCHEDULES
@@ -29,7 +29,7 @@ from deepreservoir.scaffold import STORAGES
         (choices.OptimizerName, OPTIMIZERS),
         (choices.ScheduleName, SCHEDULES),
         (choices.DtypeName, DTYPES),
-        (choices.ShortDtypeName, SHORT_DTYPES),
+        (choices.ShortDtypeName, SAVED_DTYPES),
         (choices.DeviceName, DEVICES),
         (choices.ReservoirActivation, RESERVOIR_ACTIVATIONS),
         (choices.ArrangementName, ARRANGEMENTS),

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
 from ..checks import check_integer
-from ..container import SHORT_DTYPES, ArtifactError, Contents
+from ..container import ArtifactError, Contents
 from ..document import checked, entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
@@ -21,6 +21,7 @@ from ..estimators import EchoStateClassifier, EchoStateRegressor
 from ..estimators.echo.base import check_real
 from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
+from ..stored_values import stored_dtypes
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 from .values import plain, value_of
 
@@ -120,7 +121,7 @@ def contents_of(model: Echo) -> Contents:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the trained tensors, which may be stored in 16 bits."""
+    """Return the names of the trained tensors, which may be stored in fewer bits."""
     return list(_READOUT)
 
 
@@ -198,7 +199,7 @@ def rebuild(
     else:
         _take_outputs(model, fitted, config, units, shapes)
     dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, ("float64",))
-    dtypes |= dict.fromkeys(_READOUT, ("float64", *SHORT_DTYPES))
+    dtypes |= {name: stored_dtypes("float64", shapes[name]) for name in _READOUT}
     if _END[0] in shapes:
         dtypes[_END[0]] = (config["dtype"],)
     check_tensors(contents, shapes, dtypes)

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from ..artifact.persist import load
+from ..artifact.persist import SAVED_DTYPES, load
 from ..artifact.summary import describe
-from ..container import SHORT_DTYPES
 from ..datasets.columns import MISSING
 from ..datasets.learning_table import TableOptions
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
@@ -104,8 +103,8 @@ def _shown(value: Any) -> str:
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(
     "--precision",
-    type=click.Choice(SHORT_DTYPES),
-    help="Store the trained parameters in 16 bits.  [default: 32 bits]",
+    type=click.Choice(SAVED_DTYPES),
+    help="Store trained parameters in 16 bits, or matrices in 8 or 6.  [default: 32 bits]",
 )
 @click.option(
     "--checkpoint",
@@ -311,7 +310,7 @@ def predict_command(
     "--check", is_flag=True, help="Also draw the frozen weights and compare their digests."
 )
 def inspect_command(model: Path, check: bool) -> None:
-    """Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.
+    """Describe a saved model: sizes, trained parameters, betas, digests, cost of fewer bits.
 
     \b
         deepreservoir inspect model.safetensors

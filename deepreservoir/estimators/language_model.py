@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal, Self
@@ -48,6 +48,10 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
     adapt : {"attention", "all", "none"}, default="attention"
         Which matrices carry adapters and scales: those of attention, those of the MLP too, or
         none. The others stay frozen on their scaffolds.
+    embeddings : {"trained", "scaffold"}, default="trained"
+        Whether the embeddings of tokens, and an output layer that is not tied, are trained, or are
+        matrices on scaffolds with adapters of the same rank, so that a token has `rank` trained
+        parameters instead of `width`.
     tied : bool, default=True
         Whether the output layer is the embedding.
     rotary_base : float, default=10000.0
@@ -89,6 +93,7 @@ class Decoder(AdaptationParameters):
     rotary_base: float = 10_000.0
     norm_eps: float = 1e-5
     recompute: bool = False
+    embeddings: str = "trained"
 
     def network_config(self, vocabulary: int, n_outputs: int | None = None) -> DecoderConfig:
         """Return the configuration of the network that the parameters describe.
@@ -119,6 +124,7 @@ class Decoder(AdaptationParameters):
             rotary_base=self.rotary_base,
             norm_eps=self.norm_eps,
             recompute=self.recompute,
+            embeddings=self.embeddings,
             **sizes,
             **self.adaptation(),
         )
@@ -191,6 +197,10 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
     max_iter: int = 10
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"adapt"}
+    absent_parameters: ClassVar[Mapping[str, Any]] = {
+        **DeepEstimator.absent_parameters,
+        "embeddings": "trained",
+    }
 
     _one_scaffold = True
 

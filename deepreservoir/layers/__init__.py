@@ -31,6 +31,7 @@ from .norm import LayerNorm, RMSNorm
 from .norm_relu import BatchNormReLU
 from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
+from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth
 from .token_embedding import TiedOutput, TokenEmbedding
 from .transformer import TransformerBlock
@@ -66,6 +67,7 @@ __all__ = [
     "RMSNorm",
     "Recompute",
     "Residual",
+    "ScaffoldEmbedding",
     "ScaffoldRequest",
     "SelfAttention",
     "Sequential",

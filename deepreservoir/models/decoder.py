@@ -10,12 +10,14 @@ import numpy as np
 
 from ..checks import check_choice, check_flag, check_integer, is_finite_number
 from ..layers import (
+    AdaptedDense,
     Adapter,
     DecoderBlock,
     Dense,
     Layer,
     Recompute,
     RMSNorm,
+    ScaffoldEmbedding,
     Sequential,
     TiedOutput,
     TokenEmbedding,
@@ -26,6 +28,9 @@ from .equal_size import largest_within
 
 #: Which matrices of a block carry adapters.
 ADAPTED = ("attention", "all", "none")
+
+#: What the embeddings of tokens are: trained, or rows of an adapted scaffold.
+EMBEDDINGS = ("trained", "scaffold")
 
 #: The decoders of the paper (arXiv 2604.08749): fields by name of the size.
 PRESETS: Mapping[str, Mapping[str, int]] = {
@@ -68,6 +73,10 @@ class DecoderConfig(NetworkConfig):
     adapt : {"attention", "all", "none"}, default="attention"
         Which matrices carry adapters and scales: those of attention, those of the MLP too, or
         none. The others stay frozen on their scaffolds.
+    embeddings : {"trained", "scaffold"}, default="trained"
+        Whether the embeddings of tokens, and an output layer that is not tied, are trained, or are
+        matrices on scaffolds with adapters of the same rank, so that a token has `rank` trained
+        parameters instead of `width`.
     tied : bool, default=True
         Whether the output layer is the embedding.
     rotary_base : float, default=10000.0
@@ -92,6 +101,7 @@ class DecoderConfig(NetworkConfig):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
+    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained"}
 
     vocabulary: int
     width: int = 64
@@ -104,6 +114,7 @@ class DecoderConfig(NetworkConfig):
     rotary_base: float = 10_000.0
     norm_eps: float = 1e-5
     recompute: bool = False
+    embeddings: str = "trained"
 
     def __post_init__(self) -> None:
         check_integer("vocabulary", self.vocabulary, 2)
@@ -115,6 +126,7 @@ class DecoderConfig(NetworkConfig):
                 f"rotate pairs of entries; got width {self.width} and heads {self.heads}"
             )
         check_choice("adapt", self.adapt, ADAPTED)
+        check_choice("embeddings", self.embeddings, EMBEDDINGS)
         for name in ("tied", "recompute"):
             check_flag(name, getattr(self, name))
         for name in ("rotary_base", "norm_eps"):
@@ -150,8 +162,10 @@ class DecoderConfig(NetworkConfig):
 
     @property
     def n_embeddings(self) -> int:
-        """Number of parameters of the embeddings, and of an output layer that is not tied."""
-        return self.vocabulary * self.width * (1 if self.tied else 2)
+        """Number of trained parameters of the embeddings, and of an output that is not tied."""
+        body, head = self.build()
+        assert isinstance(body, Sequential)
+        return sum(s.size for layer in (body.children[0], head) for s in layer.slots())
 
     @property
     def n_internal(self) -> int:
@@ -190,7 +204,17 @@ class DecoderConfig(NetworkConfig):
 
     def build(self) -> tuple[Layer, Layer]:
         full = self.adapter == "full"
-        embedding = TokenEmbedding("embedding", self.vocabulary, self.width)
+        embedding: TokenEmbedding | ScaffoldEmbedding
+        head: Layer
+        if self.embeddings == "trained":
+            embedding = TokenEmbedding("embedding", self.vocabulary, self.width)
+            head = Dense("head", self.width, self.vocabulary, bias=False)
+        else:
+            adapter = self.adapter_of(self.width, self.vocabulary)
+            embedding = ScaffoldEmbedding("embedding", self.vocabulary, self.width, adapter)
+            head = AdaptedDense("head", self.width, self.vocabulary, adapter)
+        if self.tied:
+            head = TiedOutput("head", embedding)
         blocks: list[Layer] = [
             DecoderBlock(
                 f"layers.{i}",
@@ -208,11 +232,6 @@ class DecoderConfig(NetworkConfig):
         if self.recompute:
             blocks = [Recompute(block) for block in blocks]
         norm = RMSNorm("norm", self.width, float(self.norm_eps), full)
-        head = (
-            TiedOutput("head", embedding)
-            if self.tied
-            else Dense("head", self.width, self.vocabulary, bias=False)
-        )
         return Sequential([embedding, *blocks, norm]), head
 
     def _adapter_in(self, patterns: tuple[str, ...], d_in: int, d_out: int) -> Adapter:

@@ -299,14 +299,48 @@ def test_wrong_parameters_are_named(params):
 
 def test_an_encoding_that_is_not_one_is_refused():
     pytest.importorskip("tokenizers")
-    plain, _ = CausalLanguageModel(**WORDS).fit(TEXTS)._reader.state()
-    assert TokenReader.from_state(plain, {}).state()[0] == plain
-    text = plain["tokenizer"]
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    plain, arrays = reader.state()
+    merges, text = arrays["merges"], reader.tokenizer.json
     for wrong in ("{", "[]", text.replace('"BPE"', '"Unigram"'), text.replace("<|end|>", "end")):
         with pytest.raises(ValueError, match="not a byte-level byte-pair encoding"):
             TokenReader.from_state({**plain, "tokenizer": wrong}, {})
     with pytest.raises(ValueError, match="the encoding has"):
-        TokenReader.from_state({**plain, "vocabulary": 300}, {})
+        TokenReader.from_state({**plain, "vocabulary": 300}, arrays)
+    with pytest.raises(ValueError, match="not by both"):
+        TokenReader.from_state({**plain, "tokenizer": text}, arrays)
+    doubled = np.uint16([(1, 1), *((code, code) for code in range(257, 268))])
+    for wrong, words in (
+        (merges.astype(np.float32), "must be uint16 of shape"),
+        (merges[:, :1], "must be uint16 of shape"),
+        (np.uint16([(1, 257)]), "merge 0 must be of codes from 1 to 256; got 1 and 257"),
+        (np.uint16([(0, 5)]), "merge 0 must be of codes from 1 to 256; got 0 and 5"),
+        (doubled, "makes a token of more than 1024 bytes"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            TokenReader.from_state(plain, {"merges": wrong})
+
+
+def test_an_encoding_is_stored_as_its_merges():
+    pytest.importorskip("tokenizers")
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    plain, arrays = reader.state()
+    assert plain["tokenizer"] is None
+    assert arrays["merges"].nbytes == 4 * (reader.vocabulary - 257)
+    # Files of before have the encoding as text.
+    for state in ((plain, arrays), ({**plain, "tokenizer": reader.tokenizer.json}, {})):
+        again = TokenReader.from_state(*state)
+        assert again.tokenizer.json == reader.tokenizer.json
+        assert again.state()[0] == plain
+        np.testing.assert_array_equal(again.state()[1]["merges"], arrays["merges"])
+
+
+def test_an_encoding_that_merges_do_not_make_is_stored_as_text():
+    pytest.importorskip("tokenizers")
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    text = reader.tokenizer.json.replace('"fuse_unk":false', '"fuse_unk":true')
+    plain = {**reader.state()[0], "tokenizer": text}
+    assert TokenReader.from_state(plain, {}).state() == (plain, {})
 
 
 def test_text_that_reads_like_the_end_of_a_document_is_text():

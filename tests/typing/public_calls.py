@@ -81,7 +81,7 @@ def wrong(path: Path, X: np.ndarray) -> None:
     Network(4, 0)  # type: ignore[arg-type]
     make_scaffold("normal")  # type: ignore[arg-type]
     save(DeepReservoirClassifier())  # type: ignore[call-arg]
-    save(DeepReservoirClassifier(), path, dtype="int8")  # type: ignore[arg-type]
+    save(DeepReservoirClassifier(), path, dtype="int4")  # type: ignore[arg-type]
     load(path, device="gpu")  # type: ignore[arg-type]
     load_dataset(3)  # type: ignore[arg-type]
     compare(ranks="1,2")  # type: ignore[arg-type]
