@@ -2,6 +2,7 @@
 
 from ..kernels import ACTIVATIONS
 from .activation import Activation
+from .adapted_embedding import AdaptedEmbedding, TextEmbedding
 from .attention import SelfAttention
 from .base import (
     INFERENCE,
@@ -39,6 +40,7 @@ __all__ = [
     "KEYS_AND_VALUES",
     "Activation",
     "AdaptedDense",
+    "AdaptedEmbedding",
     "Adapter",
     "Aggregate",
     "BatchNorm",
@@ -68,6 +70,7 @@ __all__ = [
     "Sequential",
     "Step",
     "StochasticDepth",
+    "TextEmbedding",
     "TiedOutput",
     "TokenEmbedding",
     "TokenPooling",

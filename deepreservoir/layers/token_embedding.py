@@ -43,18 +43,22 @@ class TokenEmbedding(Layer):
         return y, x if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> None:
-        xp, codes, rows = array_module(dy), cache.reshape(-1), as_rows(dy)
-        # The product with a matrix of a single one per column sums the rows of each token.
-        order = xp.argsort(codes, kind="stable")
-        starts = xp.searchsorted(codes[order], xp.arange(self.vocabulary + 1, dtype=codes.dtype))
-        ones = xp.ones(len(rows), dy.dtype)
-        self.dtable += csr(ones, order, starts, (self.vocabulary, len(rows))) @ rows
+        self.dtable += sum_by_code(as_rows(dy), cache.reshape(-1), self.vocabulary)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape, self.width)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()
+
+
+def sum_by_code(rows: Array, codes: Array, size: int) -> Array:
+    """Return the sum of the rows of each code: (n, width), (n,) -> (size, width)."""
+    xp = array_module(rows)
+    # The product with a matrix of a single one per column sums the rows of each code.
+    order = xp.argsort(codes, kind="stable")
+    starts = xp.searchsorted(codes[order], xp.arange(size + 1, dtype=codes.dtype))
+    return csr(xp.ones(len(rows), rows.dtype), order, starts, (size, len(rows))) @ rows
 
 
 class TiedOutput(Layer):

@@ -118,7 +118,7 @@ class Scaffold:
             out += g[:, rows.start : rows.stop] @ weights
         return out
 
-    def rows_at(self, index: Array) -> Array:
+    def rows_at(self, index: Array, check: bool = True) -> Array:
         """Return rows of W by index, like an embedding table, without drawing the other rows.
 
         Parameters
@@ -126,6 +126,8 @@ class Scaffold:
         index : array of integers, of any shape
             From 0 to d_out - 1, in any order, with or without repetition; on the host or on a
             device. The range of an index on a device is checked there, and the host waits for it.
+        check : bool, default=True
+            Whether to check the range; a network's reader has checked it before.
 
         Returns
         -------
@@ -146,8 +148,9 @@ class Scaffold:
         if not index.size:
             return device_module(self.device).empty((*index.shape, d_in), self.dtype)
         flat = index.reshape(-1).astype(np.int64, copy=False)
-        outside = (flat < 0) | (flat >= d_out)  # checked where it is, before it is moved
-        if outside.any():
+        # Checked where it is, before it is moved.
+        outside = (flat < 0) | (flat >= d_out) if check else None
+        if outside is not None and outside.any():
             raise IndexError(
                 f"row indices of scaffold {self.spec.path!r} must be from 0 to {d_out - 1}; got "
                 f"{int(flat[outside][0])}"
