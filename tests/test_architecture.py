@@ -67,6 +67,7 @@ INSIDE = {
         "composite": {"base", "multiply_adds"},
         "dropout": {"base"},
         "activation": {"base", "dropout", "multiply_adds"},
+        "adapted_embedding": {"base", "dense", "multiply_adds", "token_embedding"},
         "norm": {"base", "multiply_adds"},
         "batch_norm": {"base", "multiply_adds"},
         "graph": {"base", "dense", "multiply_adds"},
