@@ -14,7 +14,16 @@ from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
 #: Optional entries of a document.
-OPTIONAL = {"images", "long_table", "molecules", "precision", "preprocessing", "reader", "table"}
+OPTIONAL = {
+    "images",
+    "long_table",
+    "molecules",
+    "precision",
+    "preprocessing",
+    "reader",
+    "table",
+    "texts",
+}
 
 
 def versions() -> dict[str, str]:

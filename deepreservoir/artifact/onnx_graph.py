@@ -95,9 +95,7 @@ class OnnxGraph:
             kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
         return helper.make_tensor_value_info(name, kind, shape)
 
-    def to_bytes(
-        self, shape: tuple[int | None, ...], dtype: str, outputs: list[Any]
-    ) -> bytes:
+    def to_bytes(self, shape: tuple[int | None, ...], dtype: str, outputs: list[Any]) -> bytes:
         """Return the file of the finished graph, checked by onnx.
 
         Parameters

@@ -63,8 +63,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     export = EXPORTS.get("" if network is None else network.config.name, _DENSE)
     if scalers and export is not _DENSE:
         raise ArtifactError(
-            "a graph of a network of images or texts has no steps before it; apply them beforehand, and "
-            "export the network"
+            "a graph of a network of images or texts has no steps before it; apply them "
+            "beforehand, and export the network"
         )
     graph = OnnxGraph()
     x = "X"

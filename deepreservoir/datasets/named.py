@@ -122,8 +122,8 @@ def load_dataset(name: str) -> Dataset:
         Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
         ``imdb`` (25,000 + 25,000 reviews of films, positive and negative) has lists of texts as X;
         ``imdb_5000`` has the first 5,000 of each part. Encoders read them with the word pieces of
-        bert-base-uncased (``bert/vocab.txt``). ``imdb_text`` (5,000 training reviews of films, and 500 others) is for language models; its
-        X are lists of texts, and its score is minus nats per token.
+        bert-base-uncased (``bert/vocab.txt``). ``imdb_text`` (5,000 training reviews, and 500
+        others) is for language models; its score is minus nats per token.
 
     Returns
     -------

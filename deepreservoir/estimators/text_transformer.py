@@ -266,8 +266,8 @@ def _samples_of(X: Any) -> Any:
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
         if X.shape[1] != 1:
             raise ValueError(
-                f"X must have one text for each sample; got a table of {X.shape[1]} columns. Select "
-                "the column of the texts"
+                f"X must have one text for each sample; got a table of {X.shape[1]} columns. "
+                "Select the column of the texts"
             )
         X = X[:, 0]
     if not hasattr(X, "__len__"):

@@ -124,9 +124,7 @@ class WordPieces:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
         tokenizer = Tokenizer(
-            models.WordPiece(
-                self._codes, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD
-            )
+            models.WordPiece(self._codes, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD)
         )
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=self.lower_case)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

@@ -26,7 +26,8 @@ def natural_estimator(data: Dataset) -> Any:
     Raises
     ------
     ValueError
-        For a regression on images, on texts or on the nodes of a graph, for which there is no estimator.
+        For a regression on images, on texts or on the nodes of a graph, for which there is no
+        estimator.
     """
     X = data.X_train
     kinds: dict[str, Any] = {
