@@ -261,7 +261,7 @@ class TextTransformerClassifier(TextTransformer, _Fitted):
 def _samples_of(X: Any) -> Any:
     """Return X as a list of texts or of arrays of codes, whose entries a reader checks."""
     if isinstance(X, str | bytes):
-        return X  # which the reader refuses
+        raise ValueError("X must be a list of texts; got a single text. Pass [text]")
     X = X.to_numpy() if hasattr(X, "to_numpy") else X  # a Series, or a DataFrame
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
         if X.shape[1] != 1:
