@@ -139,7 +139,7 @@ def _activation(graph: OnnxGraph, name: str, x: str) -> str:
 def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add a label and probabilities, computed from logits, and return the outputs."""
     n = len(model.classes_)
-    if n == 2:  # one logit, of the second class
+    if n == 2 and model.network_.config.n_outputs == 1:  # the logit of the second class
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
         logits = graph.add("Concat", [zero, logits], axis=1)
     probabilities = graph.add("Softmax", [logits], axis=1)

@@ -31,7 +31,20 @@ pytestmark = [
 # The label is the first code; lengths differ.
 CODES = [[i % 3, *((i + 2 * j) % 7 for j in range(i % 5))] for i in range(45)]
 Y = np.array(["zero", "one", "two"] * 15)
-PIECES = "[PAD] [UNK] [CLS] [SEP] a the fine dull film story ##s !".split()
+PIECES = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "a",
+    "the",
+    "fine",
+    "dull",
+    "film",
+    "story",
+    "##s",
+    "!",
+]
 TEXTS = ["A fine film!", "a dull story", "fine films, stories", "the dull, dull film"] * 6
 GOOD = np.array([True, False] * 12)
 
