@@ -27,13 +27,17 @@ class AdaptedEmbedding(Layer):
     adapter : Adapter
         Its dropout is not used, since the input of A is a code, and weight decomposition (DoRA) is
         replaced by the low-rank path alone.
+    gain : float, default=1.0
+        Factor applied to the scale that the configuration gives the scaffold.
     """
 
-    def __init__(self, path: str, vocabulary: int, width: int, adapter: Adapter) -> None:
+    def __init__(
+        self, path: str, vocabulary: int, width: int, adapter: Adapter, gain: float = 1.0
+    ) -> None:
         super().__init__(path)
         mode = "lora" if adapter.mode == "dora" else adapter.mode
         adapter = replace(adapter, mode=mode, dropout=0.0)
-        self.matrix = AdaptedDense(path, width, vocabulary, adapter)
+        self.matrix = AdaptedDense(path, width, vocabulary, adapter, gain=gain)
 
     @property
     def children(self) -> Sequence[Layer]:
@@ -93,7 +97,8 @@ class TextEmbedding(Layer):
         Number of tokens, most tokens of a text, and width of an embedding.
     adapter : Adapter, optional
         If given, both embeddings are rows of matrices on scaffolds, adapted by it; otherwise they
-        are trained.
+        are trained. Scaffolds of tokens have a standard deviation of one, for which a token can be
+        told apart from others at the same position; those of positions 1 / sqrt(width).
     """
 
     def __init__(
@@ -109,8 +114,11 @@ class TextEmbedding(Layer):
         self.tokens, self.positions = (
             TokenEmbedding(f"{path}.{name}", size, width)
             if adapter is None
-            else AdaptedEmbedding(f"{path}.{name}", size, width, adapter)
-            for name, size in (("tokens", vocabulary), ("positions", max_length))
+            else AdaptedEmbedding(f"{path}.{name}", size, width, adapter, gain)
+            for name, size, gain in (
+                ("tokens", vocabulary, width**0.5),
+                ("positions", max_length, 1.0),
+            )
         )
 
     @property
