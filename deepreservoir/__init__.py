@@ -24,6 +24,8 @@ _PUBLIC = {
     "ForecastDisplay": "displays",
     "LossCurveDisplay": "displays",
     "RankCurveDisplay": "displays",
+    "TextTransformerClassifier": "estimators",
+    "TextTransformerConfig": "models",
     "ViTClassifier": "estimators",
     "ViTConfig": "models",
     "GCNClassifier": "estimators",
@@ -123,6 +125,7 @@ if TYPE_CHECKING:
     from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import Targets as Targets
+    from .estimators import TextTransformerClassifier as TextTransformerClassifier
     from .estimators import ViTClassifier as ViTClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
@@ -155,6 +158,7 @@ if TYPE_CHECKING:
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import PlainCNNConfig as PlainCNNConfig
+    from .models import TextTransformerConfig as TextTransformerConfig
     from .models import ViTConfig as ViTConfig
     from .models import architecture as architecture
     from .models import from_plain as from_plain

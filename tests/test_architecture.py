@@ -75,6 +75,13 @@ INSIDE = {
         "composite": {"base", "multiply_adds"},
         "dropout": {"base"},
         "activation": {"base", "dropout", "multiply_adds"},
+        "text_embedding": {
+            "adapter",
+            "base",
+            "multiply_adds",
+            "scaffold_embedding",
+            "token_embedding",
+        },
         "norm": {"base", "multiply_adds"},
         "batch_norm": {"base", "multiply_adds"},
         "graph": {"base", "dense", "multiply_adds"},

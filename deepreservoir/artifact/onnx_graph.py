@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import to_host
+
 # The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
 _IR_VERSION = 8
@@ -18,12 +20,13 @@ class OnnxExport(NamedTuple):
     Attributes
     ----------
     sample : callable
-        Fitted estimator -> (shape of one sample of X, dtype of X).
+        Fitted estimator -> (shape of one sample of X, dtype of X); a length that may differ is
+        None.
     outputs : callable
         (graph, fitted estimator, name of the input) -> name of the network's outputs.
     """
 
-    sample: Callable[[Any], tuple[tuple[int, ...], str]]
+    sample: Callable[[Any], tuple[tuple[int | None, ...], str]]
     outputs: Callable[[OnnxGraph, Any, str], str]
 
 
@@ -92,14 +95,14 @@ class OnnxGraph:
             kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
         return helper.make_tensor_value_info(name, kind, shape)
 
-    def to_bytes(self, shape: tuple[int, ...], dtype: str, outputs: list[Any]) -> bytes:
+    def to_bytes(self, shape: tuple[int | None, ...], dtype: str, outputs: list[Any]) -> bytes:
         """Return the file of the finished graph, checked by onnx.
 
         Parameters
         ----------
-        shape : tuple of int
-            The shape of one sample of X.
-        dtype : {"float32", "uint8"}
+        shape : tuple of int or None
+            The shape of one sample of X; None for a length that may differ.
+        dtype : {"float32", "uint8", "int64"}
             The type of X.
         outputs : list
             What :meth:`output` returned.
@@ -107,7 +110,12 @@ class OnnxGraph:
         import onnx
         from onnx import TensorProto, helper
 
-        kind = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}[dtype]
+        kinds = {
+            "float32": TensorProto.FLOAT,
+            "uint8": TensorProto.UINT8,
+            "int64": TensorProto.INT64,
+        }
+        kind = kinds[dtype]
         X = helper.make_tensor_value_info("X", kind, [None, *shape])
         graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
         opset = [helper.make_opsetid("", _OPSET)]
@@ -116,3 +124,9 @@ class OnnxGraph:
         )
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())
+
+
+def head(graph: OnnxGraph, layer: Any, x: str) -> str:
+    """Add a plain dense output layer."""
+    weight, bias = (graph.constant(to_host(part)) for part in (layer.weight, layer.bias))
+    return graph.add("Gemm", [x, weight, bias], transB=1)

@@ -16,8 +16,9 @@ from ..container import ArtifactError
 from ..estimators import Indicators, Labels
 from ..files import write_whole
 
-# These register how networks of images become graphs.
+# These register how networks of images and of texts become graphs.
 from . import onnx_plain_cnn as onnx_plain_cnn
+from . import onnx_text_transformer as onnx_text_transformer
 from . import onnx_vit as onnx_vit
 from .dense_weights import PlainLayer, check_deep, plain_layers
 from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
@@ -42,7 +43,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Path
         The path of the file. The graph reads ``X``, float32, (rows, n_features); that of a
         classifier of images reads images (n, height, width, channels) of the
-        kind that it was fitted on, bytes (uint8) or float32 numbers. For a classifier
+        kind that it was fitted on, bytes (uint8) or float32 numbers, and that of a classifier of
+        texts reads their codes (n, t), int64, as its ``encode`` returns them. For a classifier
         it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
         after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs
         ``prediction`` (rows, n_outputs).
@@ -61,8 +63,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     export = EXPORTS.get("" if network is None else network.config.name, _DENSE)
     if scalers and export is not _DENSE:
         raise ArtifactError(
-            "a graph of a network of images has no steps before it; apply them beforehand, and "
-            "export the network"
+            "a graph of a network of images or texts has no steps before it; apply them "
+            "beforehand, and export the network"
         )
     graph = OnnxGraph()
     x = "X"
@@ -137,7 +139,7 @@ def _activation(graph: OnnxGraph, name: str, x: str) -> str:
 def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add a label and probabilities, computed from logits, and return the outputs."""
     n = len(model.classes_)
-    if n == 2:  # one logit, of the second class
+    if n == 2 and model.network_.config.n_outputs == 1:  # the logit of the second class
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
         logits = graph.add("Concat", [zero, logits], axis=1)
     probabilities = graph.add("Softmax", [logits], axis=1)

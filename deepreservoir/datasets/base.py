@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class Dataset:
         Scaled, ready for a network: an IrregularSeries or images, which their estimators scale,
         Nodes, a list of Graph, or a list of texts.
     y_train, y_test : ndarray, shape (n,)
-        Labels, or numeric values for a regression; not used for texts, whose targets they have.
+        Labels, or numeric values for a regression; not used for language models.
     task : {"classification", "regression", "language"}
     image_shape : (int, int), optional
         Shape of the image in each row of X, if the rows are images.
@@ -33,6 +33,9 @@ class Dataset:
         regression.
     features : callable, optional
         From X to a table (n, n_features), for references that read one. By default X is a table.
+    parameters : mapping of str to object
+        Parameters of estimators that depend on files of this machine, such as the path of a
+        vocabulary.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     metric: Literal["accuracy", "r2", "roc_auc", "nats"] | None = None
     features: Callable[[Any], np.ndarray] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_features(self) -> int:

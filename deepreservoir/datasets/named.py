@@ -14,7 +14,7 @@ from .cifar10 import cifar10, cifar10_5000
 from .citations import cora, cora_60_20_20
 from .flowers import flowers12, flowers102
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
-from .imdb import imdb_text
+from .imdb import imdb, imdb_5000, imdb_text
 from .molecules import molhiv, molhiv_8000
 from .ogb import arxiv
 from .physionet2012 import physionet2012, physionet2012_minutes
@@ -82,6 +82,8 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "flowers12": flowers12,
     "flowers12_64": partial(flowers12, 64),
     "flowers102": flowers102,
+    "imdb": imdb,
+    "imdb_5000": imdb_5000,
     "imdb_text": imdb_text,
 }
 
@@ -96,7 +98,7 @@ def load_dataset(name: str) -> Dataset:
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
 "arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
-"flowers102", "imdb_text"}
+"flowers102", "imdb", "imdb_5000", "imdb_text"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -118,8 +120,10 @@ def load_dataset(name: str) -> Dataset:
         class. ``flowers12`` (720 + 240 photographs of 12 species) is reduced to 32 pixels, or in
         ``flowers12_64`` to 64; ``flowers102`` is read from the published files, at 224 pixels.
         Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
-        ``imdb_text`` (5,000 training reviews of films, and 500 others) is for language models; its
-        X are lists of texts, and its score is minus nats per token.
+        ``imdb`` (25,000 + 25,000 reviews of films, positive and negative) has lists of texts as X;
+        ``imdb_5000`` has the first 5,000 of each part. Encoders read them with the word pieces of
+        bert-base-uncased (``bert/vocab.txt``). ``imdb_text`` (5,000 training reviews, and 500
+        others) is for language models; its score is minus nats per token.
 
     Returns
     -------

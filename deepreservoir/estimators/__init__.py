@@ -18,6 +18,7 @@ from .language_model import CausalLanguageModel
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .plain_cnn import PlainCNNClassifier
 from .predicting_many import predict_many
+from .text_transformer import TextTransformerClassifier
 from .vit import ViTClassifier
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "SeedGatedClassifier",
     "SoftmaxLabels",
     "Targets",
+    "TextTransformerClassifier",
     "ViTClassifier",
     "estimator_named",
     "fit_many",

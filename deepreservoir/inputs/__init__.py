@@ -12,7 +12,9 @@ from .irregular_series import IrregularSeries, irregular_series
 from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
 from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
+from .texts import TextInputs, TextReader
 from .tokens import TokenReader, TokenWindows
+from .word_pieces import WordPieces
 
 __all__ = [
     "CHUNK_BYTES",
@@ -38,8 +40,11 @@ __all__ = [
     "Table",
     "TableReader",
     "Target",
+    "TextInputs",
+    "TextReader",
     "TokenReader",
     "TokenWindows",
+    "WordPieces",
     "documents_of",
     "image_folder",
     "irregular_series",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, Self
 
@@ -172,13 +172,7 @@ class BytePairs:
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """Yield the codes of each text, encoding several at a time."""
-        group: list[str] = []
-        for text in texts:
-            group.append(text)
-            if len(group) == _TEXTS:
-                yield from self.encode(*group)
-                group = []
-        yield from self.encode(*group)
+        return encoded_in_groups(self.encode, texts)
 
     def decode(self, codes: Sequence[int] | np.ndarray) -> str:
         """Return the text of codes; the end of a document has no text.
@@ -202,6 +196,19 @@ def _byte_level(model: Any) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+def encoded_in_groups(
+    encode: Callable[..., list[np.ndarray]], texts: Iterable[str]
+) -> Iterator[np.ndarray]:
+    """Yield the codes of each text; `encode` is called with several texts at a time."""
+    group: list[str] = []
+    for text in texts:
+        group.append(text)
+        if len(group) == _TEXTS:
+            yield from encode(*group)
+            group = []
+    yield from encode(*group)
 
 
 def _check_kind(data: Any) -> None:

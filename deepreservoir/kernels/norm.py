@@ -60,10 +60,17 @@ extern "C" __global__ void KERNEL(const real* dy, const real* xhat, const real* 
 )
 
 
-def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return the output, and what backward needs: (y, xhat, 1/std)."""
+def layer_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the output, and what backward needs: (y, xhat, 1/std).
+
+    Without a weight and a bias, y is xhat itself.
+    """
     xp = array_module(x)
     if xp is not np:
+        if weight is None or bias is None:
+            weight, bias = xp.ones(x.shape[-1], x.dtype), xp.zeros(x.shape[-1], x.dtype)
         x, (rows, width) = contiguous(x), x.shape
         y, xhat, inverse = xp.empty_like(x), xp.empty_like(x), xp.empty((rows, 1), x.dtype)
         weight, bias = contiguous(weight, x.dtype), contiguous(bias, x.dtype)
@@ -74,19 +81,21 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     centred = x - x.mean(axis=-1, keepdims=True)
     inverse = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
     xhat = centred * inverse
-    return xhat * weight + bias, xhat, inverse
+    y = xhat if weight is None or bias is None else xhat * weight + bias
+    return y, xhat, inverse
 
 
-def layer_norm_backward(dy: Array, xhat: Array, inverse: Array, weight: Array) -> Array:
+def layer_norm_backward(dy: Array, xhat: Array, inverse: Array, weight: Array | None) -> Array:
     xp = array_module(dy)
     if xp is not np:
+        weight = xp.ones(dy.shape[-1], dy.dtype) if weight is None else weight
         dy, (rows, width) = contiguous(dy), dy.shape
         dx = xp.empty_like(dy)
         sizes = np.int64(rows), np.int64(width)
         kernel = _BACKWARD.of(dy.dtype)
         kernel.launch_rows(rows, width, dy, xhat, inverse, weight, dx, *sizes)
         return dx
-    d = dy * weight
+    d = dy if weight is None else dy * weight
     projected = xhat * (d * xhat).mean(axis=-1, keepdims=True)
     return (d - d.mean(axis=-1, keepdims=True) - projected) * inverse
 

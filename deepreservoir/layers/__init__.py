@@ -33,6 +33,7 @@ from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
 from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth
+from .text_embedding import TextEmbedding
 from .token_embedding import TiedOutput, TokenEmbedding
 from .transformer import TransformerBlock
 
@@ -73,6 +74,7 @@ __all__ = [
     "Sequential",
     "Step",
     "StochasticDepth",
+    "TextEmbedding",
     "TiedOutput",
     "TokenEmbedding",
     "TokenPooling",

@@ -30,6 +30,8 @@ class ScaffoldEmbedding(Layer):
         Number of tokens.
     width : int
     adapter : Adapter
+    gain : float, default=1.0
+        Factor applied to the scale that the configuration gives the scaffold.
 
     Examples
     --------
@@ -39,10 +41,12 @@ class ScaffoldEmbedding(Layer):
     {'embedding.A': (8, 1664), 'embedding.B': (32000, 8), 'embedding.beta': (1,)}
     """
 
-    def __init__(self, path: str, vocabulary: int, width: int, adapter: Adapter) -> None:
+    def __init__(
+        self, path: str, vocabulary: int, width: int, adapter: Adapter, gain: float = 1.0
+    ) -> None:
         super().__init__(path)
         self.vocabulary, self.width = vocabulary, width
-        self.matrix = AdaptedDense(path, width, vocabulary, adapter)
+        self.matrix = AdaptedDense(path, width, vocabulary, adapter, gain=gain)
 
     @property
     def children(self) -> Sequence[Layer]:

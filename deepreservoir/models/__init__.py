@@ -16,6 +16,7 @@ from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
 from .plain_cnn import PlainCNNConfig
+from .text_transformer import TextTransformerConfig
 from .vit import ViTConfig
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "MLPConfig",
     "NetworkConfig",
     "PlainCNNConfig",
+    "TextTransformerConfig",
     "ViTConfig",
     "architecture",
     "from_plain",

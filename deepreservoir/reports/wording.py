@@ -32,7 +32,7 @@ ANSWERS = {
     "echo_state": "Is a classic reservoir as good? An echo-state network reads each image row by "
     "row.",
     "linear": "Does the task need a network? A linear model of the features: of series, six "
-    "statistics of each channel; of molecules, counts of atoms.",
+    "statistics of each channel; of molecules, counts of atoms; of texts, TF-IDF of words.",
     "label_propagation": "Is the graph alone enough? Labels spread over its edges; features are "
     "not read, and nothing is trained.",
     "trigram": "Does the task need a network? Counts of one, two and three tokens, interpolated.",

@@ -89,6 +89,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: agree in estimators that are fitted side by side; None for all of them.
     input_parameters: ClassVar[frozenset[str] | None] = None
 
+    #: Whether models that are fitted side by side share a product of their inputs with frozen
+    #: weights. A sweep gives each run a process of its own otherwise.
+    gains_side_by_side: ClassVar[bool] = True
+
     # For estimators without these parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False

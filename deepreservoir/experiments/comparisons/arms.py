@@ -46,6 +46,7 @@ from .series_arms import (
     readout_of,
     statistics,
 )
+from .words import LinearInWords
 
 #: The arms of every comparison, in the order in which tables list them.
 ARMS = (
@@ -114,7 +115,7 @@ LEFT_OUT = {
     "label_propagation": "the samples are not nodes of one graph",
     "fingerprints": "the samples are not molecules, or RDKit is not installed",
     "linear": "the samples are texts, whose tokens are predicted",
-    "random_features": "the samples are texts, whose tokens are predicted",
+    "random_features": "the samples are texts",
     "trigram": "the samples are not texts",
 }
 
@@ -155,7 +156,8 @@ class Task:
         """Return the parameters of the task's estimators, without the seeds."""
         names = self.estimator_class().get_params(deep=False)
         params = self.protocol.parameters(names)
-        return {**params, "device": self.device, **dict(self.changes)}
+        own = {name: value for name, value in self.data.parameters.items() if name in names}
+        return {**params, **own, "device": self.device, **dict(self.changes)}
 
     def estimator(self, seed: int, **changes: Any) -> Any:
         """Return an unfitted estimator."""
@@ -195,6 +197,12 @@ class Task:
     def of_texts(self) -> bool:
         """Whether the samples are texts, whose tokens are predicted."""
         return self.data.task == "language"
+
+    @property
+    def of_documents(self) -> bool:
+        """Whether the samples are texts with labels."""
+        X = self.data.X_train
+        return not self.of_texts and isinstance(X, list) and bool(X) and isinstance(X[0], str)
 
     def as_table(self) -> Task:
         """Return the task with its samples as a table, for references that read one.
@@ -333,7 +341,7 @@ def random_features(task: Task, seed: int) -> Record | None:
     For series, the readout reads the last state of an untrained recurrent network; for images,
     the responses of one random convolution. None for texts.
     """
-    if task.of_texts:
+    if task.of_texts or task.of_documents:
         return None
     readout = readout_of(task.data.task, _RIDGE_PENALTIES)
     model: Any
@@ -369,10 +377,15 @@ def linear(task: Task, seed: int) -> Record | None:
     """Fit logistic regression, or ridge regression if the target is numeric; no seed is used.
 
     For series, its features are six statistics of each channel; for graphs and images, the
-    standardised features of the data set. None for texts.
+    standardised features of the data set; for texts with labels, TF-IDF of words and pairs of
+    words. None for texts whose tokens are predicted.
     """
     if task.of_texts:
         return None
+    if task.of_documents:
+        words = LinearInWords()
+        cost = task.fit(words)
+        return task.record("linear", None, seed, words, cost, words.n_weights, False)
     table = task.data.features is None and not task.of_series
     model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":

@@ -15,6 +15,7 @@ from ...estimators import (
     GINClassifier,
     GINRegressor,
     PlainCNNClassifier,
+    TextTransformerClassifier,
 )
 from ...inputs import Graph, IrregularSeries, Nodes
 
@@ -25,7 +26,8 @@ def natural_estimator(data: Dataset) -> Any:
     Raises
     ------
     ValueError
-        For a regression on images or on the nodes of a graph, for which there is no estimator.
+        For a regression on images, on texts or on the nodes of a graph, for which there is no
+        estimator.
     """
     X = data.X_train
     kinds: dict[str, Any] = {
@@ -40,6 +42,8 @@ def natural_estimator(data: Dataset) -> Any:
         kinds = {"classification": GCNClassifier}
     elif isinstance(X, list) and X and isinstance(X[0], Graph):
         kinds = {"classification": GINClassifier, "regression": GINRegressor}
+    elif isinstance(X, list) and X and isinstance(X[0], str):
+        kinds = {"classification": TextTransformerClassifier}
     elif len(getattr(X, "shape", ())) == 4:  # images
         kinds = {"classification": PlainCNNClassifier}
     if data.task not in kinds:
