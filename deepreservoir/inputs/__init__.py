@@ -13,6 +13,8 @@ from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReade
 from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
 from .tokens import TokenReader, TokenWindows
+from .trajectories import Trajectories, trajectories
+from .trajectory_reader import TrajectoryReader, TrajectoryWindows
 
 __all__ = [
     "CHUNK_BYTES",
@@ -40,8 +42,12 @@ __all__ = [
     "Target",
     "TokenReader",
     "TokenWindows",
+    "Trajectories",
+    "TrajectoryReader",
+    "TrajectoryWindows",
     "documents_of",
     "image_folder",
     "irregular_series",
     "take_rows",
+    "trajectories",
 ]

@@ -31,6 +31,7 @@ from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
 from .stochastic_depth import StochasticDepth
 from .token_embedding import TiedOutput, TokenEmbedding
+from .trajectory import ObservationTokens, TrajectoryEmbedding
 from .transformer import TransformerBlock
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "LayerNorm",
     "MultiplyAdds",
     "NodeDense",
+    "ObservationTokens",
     "Pass",
     "PatchEmbedding",
     "RMSNorm",
@@ -71,6 +73,7 @@ __all__ = [
     "TiedOutput",
     "TokenEmbedding",
     "TokenPooling",
+    "TrajectoryEmbedding",
     "TransformerBlock",
     "as_rows",
     "like_rows",
