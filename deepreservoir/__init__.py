@@ -69,6 +69,10 @@ _PUBLIC = {
     "Targets": "estimators",
     "register_estimator": "estimators",
     "CfCConfig": "models",
+    "DecisionTransformer": "estimators",
+    "DecisionTransformerConfig": "models",
+    "Trajectories": "inputs",
+    "trajectories": "inputs",
     "DecoderConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
@@ -110,6 +114,7 @@ if TYPE_CHECKING:
     from .estimators import CfCClassifier as CfCClassifier
     from .estimators import CfCFeatures as CfCFeatures
     from .estimators import CfCRegressor as CfCRegressor
+    from .estimators import DecisionTransformer as DecisionTransformer
     from .estimators import DeepClassifier as DeepClassifier
     from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
@@ -135,9 +140,11 @@ if TYPE_CHECKING:
     from .inputs import IrregularSeries as IrregularSeries
     from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
+    from .inputs import Trajectories as Trajectories
     from .inputs import Target as Target
     from .inputs import image_folder as image_folder
     from .inputs import irregular_series as irregular_series
+    from .inputs import trajectories as trajectories
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense
@@ -149,6 +156,7 @@ if TYPE_CHECKING:
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
     from .models import CfCConfig as CfCConfig
+    from .models import DecisionTransformerConfig as DecisionTransformerConfig
     from .models import DecoderConfig as DecoderConfig
     from .models import GCNConfig as GCNConfig
     from .models import GINConfig as GINConfig
