@@ -13,6 +13,7 @@ from .base import Dataset, split_dataset, standardised
 from .cifar10 import cifar10, cifar10_5000
 from .citations import cora, cora_60_20_20
 from .flowers import flowers12, flowers102
+from .halfcheetah import halfcheetah, halfcheetah_expert
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
 from .imdb import imdb_text
 from .molecules import molhiv, molhiv_8000
@@ -83,6 +84,8 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "flowers12_64": partial(flowers12, 64),
     "flowers102": flowers102,
     "imdb_text": imdb_text,
+    "halfcheetah": halfcheetah,
+    "halfcheetah_expert": halfcheetah_expert,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -96,7 +99,7 @@ def load_dataset(name: str) -> Dataset:
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
 "arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
-"flowers102", "imdb_text"}
+"flowers102", "imdb_text", "halfcheetah", "halfcheetah_expert"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -119,7 +122,11 @@ def load_dataset(name: str) -> Dataset:
         ``flowers12_64`` to 64; ``flowers102`` is read from the published files, at 224 pixels.
         Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
         ``imdb_text`` (5,000 training reviews of films, and 500 others) is for language models; its
-        X are lists of texts, and its score is minus nats per token.
+        X are lists of texts, and its score is minus nats per token. ``halfcheetah`` (36 + 4
+        trajectories of 1,000 steps of an expert in MuJoCo's HalfCheetah-v5) is for Decision
+        Transformers, as is ``halfcheetah_expert``, which is read from D4RL's file
+        (``d4rl/halfcheetah_expert-v2.hdf5``); their X are :class:`deepreservoir.Trajectories`,
+        and their score is minus the mean squared error of the actions.
 
     Returns
     -------

@@ -213,6 +213,8 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     batch_size: int | Literal["auto"] = 64
     max_iter: int = 100
 
+    shares_products = False  # no frozen matrix reads the inputs
+
     _one_scaffold = True
 
     def new_reader(self) -> Reader:

@@ -192,6 +192,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"adapt"}
 
+    shares_products = False  # no frozen matrix reads the inputs
+
     _one_scaffold = True
 
     def new_reader(self) -> Reader:

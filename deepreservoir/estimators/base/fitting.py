@@ -89,6 +89,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: agree in estimators that are fitted side by side; None for all of them.
     input_parameters: ClassVar[frozenset[str] | None] = None
 
+    #: Whether models that are trained side by side share products, so that a sweep trains them so.
+    shares_products: ClassVar[bool] = True
+
     # For estimators without these parameters.
     scaffold_seed: int | None = None
     warm_start: bool = False
