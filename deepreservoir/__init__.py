@@ -91,6 +91,7 @@ _PUBLIC = {
     "materialise": "artifact.dense_weights",
     "save": "artifact.persist",
     "compare": "experiments",
+    "episode_returns": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -133,6 +134,7 @@ if TYPE_CHECKING:
     from .estimators import predict_many as predict_many
     from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
+    from .experiments import episode_returns as episode_returns
     from .inputs import Batch as Batch
     from .inputs import Graph as Graph
     from .inputs import ImageFiles as ImageFiles

@@ -111,6 +111,7 @@ INSIDE = {
             "norm",
         },
         "token_embedding": {"base", "init", "multiply_adds"},
+        "trajectory": {"base", "dense", "multiply_adds", "norm", "token_embedding"},
         "step_products": {"base", "dense"},
         "cfc": {"base", "dense", "dropout", "multiply_adds", "step_products"},
     },
@@ -142,6 +143,8 @@ FOREIGN = {
     "pandas": {"experiments"},
     "PIL": {"datasets", "inputs"},
     "tokenizers": {"inputs"},
+    "gymnasium": {"experiments"},
+    "h5py": {"datasets"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -196,7 +196,7 @@ LANGUAGE = Protocol(
 
 #: Decision Transformers on 36 trajectories of HalfCheetah, reduced in width, depth and context.
 HALFCHEETAH = Protocol(
-    max_iter=35,
+    max_iter=60,
     learning_rate_init=1e-3,
     weight_decay=1e-4,
     batch_size=64,
@@ -216,6 +216,7 @@ HALFCHEETAH_EXPERT = HALFCHEETAH.changed(
     depth=3,
     max_grad_norm=0.25,
     return_scale=6000.0,
+    validation=True,
 )
 
 _PROTOCOLS = {
