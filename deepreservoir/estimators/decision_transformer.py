@@ -43,8 +43,8 @@ context : int, default=20
     dropout : float, default=0.1
         Share that is dropped during training of the outputs of attention and of MLP.
     max_steps : int, default=None
-        Number of time steps that have an embedding: the largest length of a trajectory, or of an
-        episode. None for the longest trajectory of `fit`.
+        Number of time steps that have an embedding of their own; later ones share the last. None
+        for the length of the longest trajectory of `fit`.
     return_scale : float or "auto", default="auto"
         What returns-to-go are divided by; ``"auto"`` is the largest absolute value of those of the
         training trajectories.
@@ -228,7 +228,7 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         """Raise a ValueError that names the first parameter that is out of range."""
         super().check_params()
         self.new_reader()
-        self.network_config(1, 1, self.max_steps or 1)
+        self.network_config(n_observations=1, n_actions=1, max_steps=self.max_steps or 1)
 
     def _read(
         self,
@@ -394,8 +394,7 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         Raises
         ------
         ValueError
-            If a part of the history is missing or does not fit the others, or the episode is
-            longer than `max_steps`.
+            If a part of the history is missing or does not fit the others.
         """
         check_is_fitted(self, "network_")
         if not is_finite_number(target_return):
@@ -408,7 +407,7 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         actions = np.concatenate([actions, np.zeros((1, actions.shape[1]))])  # not looked at
         columns = self._reader.columns(to_go[first:], observations[first:], actions[first:])
         x = to_device(columns[None].astype(network.dtype), network.device)
-        time = to_device(np.arange(first, n, dtype=np.int32)[None], network.device)
+        time = to_device(self._reader.numbered(np.arange(first, n)[None]), network.device)
         outputs = network.forward(x, Pass(side={"time_steps": time}, dtype=network.dtype))[0]
         return to_host(outputs)[0, -1].astype(np.float64) * self._reader.action_scale
 
@@ -439,11 +438,6 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
                     f"the {name} of history have {width} entries per step; expected {expected}, as "
                     "in fit"
                 )
-        if past >= reader.max_steps:
-            raise ValueError(
-                f"history has {past + 1} observations; the time steps of the first "
-                f"{reader.max_steps} have embeddings. Fit with a larger max_steps"
-            )
         return parts["observations"], parts["actions"], parts["rewards"]
 
     def __sklearn_tags__(self) -> Tags:

@@ -20,8 +20,8 @@ def episode_returns(
 ) -> np.ndarray:
     """Let a model act in an environment, and return the return of each episode.
 
-    An episode lasts until the environment ends it; it may have at most as many steps as the model
-    has embeddings of time steps. Actions are clipped to the limits of the environment.
+    An episode lasts until the environment ends it. Actions are clipped to the limits of the
+    environment.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def _made(name: str) -> Any:
     return gymnasium.make(name)
 
 
-def _episode_return(
-    model: DecisionTransformer, env: Any, target_return: float, seed: int
-) -> float:
+def _episode_return(model: DecisionTransformer, env: Any, target_return: float, seed: int) -> float:
     space = getattr(env, "action_space", None)
-    low, high = (getattr(space, side, limit) for side, limit in (("low", -np.inf), ("high", np.inf)))
+    low, high = (
+        getattr(space, side, limit) for side, limit in (("low", -np.inf), ("high", np.inf))
+    )
     observation, _ = env.reset(seed=seed)
     observations = [np.asarray(observation, np.float64)]
     actions: list[np.ndarray] = []

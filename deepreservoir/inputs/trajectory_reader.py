@@ -32,7 +32,8 @@ class TrajectoryReader(Reader):
     context : int, default=20
         Number of steps of a window.
     max_steps : int, optional
-        Number of time steps that are told apart; by default, the length of the longest trajectory.
+        Number of time steps that are told apart: later ones count as the last. By default, the
+        length of the longest trajectory.
     return_scale : float or "auto", default="auto"
         What returns-to-go are divided by; ``"auto"`` is the largest absolute value of those of
         the training trajectories.
@@ -107,13 +108,6 @@ class TrajectoryReader(Reader):
                 raise ValueError(
                     f"the {name} of X have {width} entries per step; expected {expected}, as in fit"
                 )
-        too_long = np.flatnonzero(given.lengths > self.max_steps)
-        if len(too_long):
-            i = int(too_long[0])
-            raise ValueError(
-                f"X[{i}] has {given.lengths[i]} steps; the time steps of the first "
-                f"{self.max_steps} have embeddings. Set max_steps to the largest length"
-            )
         return TrajectoryWindows(given, self, dtype, device)
 
     def columns(
@@ -122,6 +116,10 @@ class TrajectoryReader(Reader):
         """Return what a network reads of each step, (n_steps, 1 + n_observations + n_actions)."""
         scaled = (returns_to_go[:, None] / self.return_scale, (observations - self.mean))
         return np.concatenate([scaled[0], scaled[1] / self.scale, actions / self.action_scale], 1)
+
+    def numbered(self, time: np.ndarray) -> np.ndarray:
+        """Return the numbers of time steps by which a network tells them apart, int32."""
+        return np.minimum(time, self.max_steps - 1).astype(np.int32)
 
     def sizes(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _SIZES[:3]}
@@ -252,7 +250,7 @@ class TrajectoryWindows(Inputs):
         rows = to_device(self.trajectories.bounds[owner][:, None] + time, self.device)
         x = self._columns[rows]  # (n, context, columns)
         side = {
-            "time_steps": to_device(time.astype(np.int32), self.device),
+            "time_steps": to_device(self.reader.numbered(time), self.device),
             "actions": x[:, :, 1 + self.reader.n_observations :],
             "kept": to_device(kept.astype(self.dtype), self.device),
             "n_kept": int(length.sum()),

@@ -42,7 +42,7 @@ class DecisionTransformerConfig(NetworkConfig):
     n_observations, n_actions : int
         Numbers of entries of an observation, and of an action.
     max_steps : int
-        Number of time steps that have an embedding: the length of the longest trajectory.
+        Number of time steps that have an embedding of their own; later ones share the last.
     context : int, default=20
         Number of steps of a window.
     width : int, default=128

@@ -197,7 +197,6 @@ LANGUAGE = Protocol(
 #: Decision Transformers on 36 trajectories of HalfCheetah, reduced in width, depth and context.
 HALFCHEETAH = Protocol(
     max_iter=60,
-    learning_rate_init=1e-3,
     weight_decay=1e-4,
     batch_size=64,
     others=(("context", 10), ("width", 64), ("depth", 2), ("heads", 1), ("max_grad_norm", 1.0)),
