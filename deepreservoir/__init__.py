@@ -142,8 +142,8 @@ if TYPE_CHECKING:
     from .inputs import IrregularSeries as IrregularSeries
     from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
-    from .inputs import Trajectories as Trajectories
     from .inputs import Target as Target
+    from .inputs import Trajectories as Trajectories
     from .inputs import image_folder as image_folder
     from .inputs import irregular_series as irregular_series
     from .inputs import trajectories as trajectories

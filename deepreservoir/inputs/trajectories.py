@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -80,7 +81,7 @@ class Trajectories:
     def returns_to_go(self) -> np.ndarray:
         """Return the sum of the rewards from each step to the end of its trajectory, (n_steps,)."""
         found = np.empty(len(self.rewards))
-        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+        for start, stop in pairwise(self.bounds):
             found[start:stop] = np.cumsum(self.rewards[start:stop][::-1])[::-1]
         return found
 
@@ -198,8 +199,7 @@ def _items(X: Any) -> Iterable[Any]:
     # The steps after the last flag are a trajectory that was still going on.
     bounds = [0, *stops.tolist(), *([n] if not len(stops) or stops[-1] < n else [])]
     return [
-        {name: part[start:stop] for name, part in given.items()}
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        {name: part[start:stop] for name, part in given.items()} for start, stop in pairwise(bounds)
     ]
 
 

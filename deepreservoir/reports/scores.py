@@ -48,7 +48,7 @@ class Scores(ABC):
 
     @property
     def classes(self) -> bool:
-        """Whether scores are in percent; otherwise they are R^2, minus nats per token, or minus errors."""
+        """Whether scores are in percent; otherwise as they are: R^2, minus nats or errors."""
         return self.task == "classification"
 
     @property

@@ -122,7 +122,7 @@ def test_bad_trajectories_are_named(given, words):
 
 @pytest.mark.parametrize("given", [3, "file", np.ones((2, 3)), [np.ones(3)]])
 def test_what_is_no_trajectory_is_refused(given):
-    with pytest.raises(TypeError, match="mapping with observations|observations, actions and rew"):
+    with pytest.raises(TypeError, match=r"mapping with observations|observations, actions and rew"):
         trajectories(given)
 
 
@@ -222,7 +222,7 @@ def test_whole_trajectories_are_held_out():
     by_hand = DecisionTransformer(**params).fit(given[~held], eval_set=(given[held], None))
     assert_array_equal(theta(by_hand), theta(model))
     assert model.best_validation_score_ == -min(model.history_["validation_loss"])
-    with pytest.raises(ValueError, match="cannot hold out validation_fraction=0.25 of 1 traj"):
+    with pytest.raises(ValueError, match=r"cannot hold out validation_fraction=0.25 of 1 traj"):
         DecisionTransformer(**params).fit(X[:1])
 
 

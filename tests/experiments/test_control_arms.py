@@ -81,7 +81,7 @@ def test_files_of_d4rl_and_minari(tmp_path):
         np.testing.assert_array_equal(found.observations, expected.observations)
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
         file["images"] = np.ones(3)
-    with pytest.raises(DatasetUnavailable, match="neither the array observations.*it has images"):
+    with pytest.raises(DatasetUnavailable, match=r"neither the array observations.*it has images"):
         read_trajectories(tmp_path / "other.hdf5")
     (tmp_path / "text.hdf5").write_text("no")
     with pytest.raises(DatasetUnavailable, match=r"text.hdf5 cannot be read as HDF5"):

@@ -161,11 +161,12 @@ class _Runs:
                 yield f"echo_state, {at_seed}", reservoir
         if "linear" in self.arms:
             yield "linear", partial(self._if_any, "linear", arm.linear, self.seeds[0])
-        modules = {graph_arms: GRAPH_ARMS, text_arms: TEXT_ARMS, control_arms: CONTROL_ARMS}
-        for module, name in ((module, name) for module in modules for name in modules[module]):
-            if name in self.arms:
-                make = getattr(module, name)
-                yield name, partial(self._if_any, name, make, self.seeds[0])
+        own = {graph_arms: GRAPH_ARMS, text_arms: TEXT_ARMS, control_arms: CONTROL_ARMS}
+        for module, names in own.items():
+            for name in names:
+                if name in self.arms:
+                    make = getattr(module, name)
+                    yield name, partial(self._if_any, name, make, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
         stored = arm.stored_bytes(self.task, rank)
