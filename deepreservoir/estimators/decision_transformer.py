@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import present_device, resolve_device, to_device, to_host
 from ..checks import is_finite_number
 from ..inputs import Inputs, Reader, Trajectories, TrajectoryReader, TrajectoryWindows, trajectories
-from ..inputs.trajectories import steps_of
 from ..layers import Pass
 from ..models import DecisionTransformerConfig
 from ..scaffold import Scaffold
@@ -27,6 +26,7 @@ from .base.registry import register_estimator
 from .base.targets import Targets
 from .base.training_plan import takes_steps
 from .base.window_actions import WindowActions, mean_squared_error
+from .trajectory_parts import checked_history, held_out
 
 _DECISIONS = """\
 context : int, default=20
@@ -257,8 +257,8 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         # Whole trajectories are held out: windows of one overlap.
         if self.early_stopping is True and eval_set is None:
             self.check_params()
-            X, held_out = _held_out(trajectories(X), float(self.validation_fraction))
-            eval_set = (held_out, None)
+            X, held = held_out(trajectories(X), float(self.validation_fraction))
+            eval_set = (held, None)
         return super()._fit_of(X, y, sample_weight, checkpoint, scaffolds, eval_set)
 
     def _prepared(self, inputs: Inputs, seed: int) -> Inputs:
@@ -399,7 +399,7 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         check_is_fitted(self, "network_")
         if not is_finite_number(target_return):
             raise ValueError(f"target_return must be a finite number; got {target_return!r}")
-        observations, actions, rewards = self._history(history)
+        observations, actions, rewards = checked_history(history, self._reader)
         self._move(present_device(self.device))
         network, n = self.network_, len(observations)
         first = max(0, n - self.context)
@@ -411,60 +411,11 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         outputs = network.forward(x, Pass(side={"time_steps": time}, dtype=network.dtype))[0]
         return to_host(outputs)[0, -1].astype(np.float64) * self._reader.action_scale
 
-    def _history(self, history: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return observations, actions and rewards of an episode that is going on, checked."""
-        reader = self._reader
-        parts = steps_of(history, "history")
-        if "observations" not in parts or not len(parts["observations"]):
-            raise ValueError("history has no observations; expected the one that is acted on")
-        past = len(parts["observations"]) - 1
-        parts.setdefault("actions", np.zeros((0, reader.n_actions)))
-        if past and "rewards" not in parts:
-            raise ValueError(
-                f"history has {past} past steps but no rewards, of which the return that is still "
-                "to come depends; pass the reward of each past step"
-            )
-        parts.setdefault("rewards", np.zeros(0))
-        for name in ("actions", "rewards"):
-            if len(parts[name]) != past:
-                raise ValueError(
-                    f"the {name} of history have {len(parts[name])} steps; expected {past}, one "
-                    f"less than its {past + 1} observations"
-                )
-        for name in ("observations", "actions"):
-            width, expected = parts[name].shape[1], getattr(reader, f"n_{name}")
-            if width != expected:
-                raise ValueError(
-                    f"the {name} of history have {width} entries per step; expected {expected}, as "
-                    "in fit"
-                )
-        return parts["observations"], parts["actions"], parts["rewards"]
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = tags.input_tags.two_d_array = False
         tags.target_tags.required = False
         return tags
-
-
-def _held_out(given: Trajectories, fraction: float) -> tuple[Trajectories, Trajectories]:
-    """Return trajectories that are trained on, and others at equal distances.
-
-    Raises
-    ------
-    ValueError
-        If none would be left to train on.
-    """
-    n = len(given)
-    count = max(1, round(fraction * n))
-    if count >= n:
-        raise ValueError(
-            f"early_stopping cannot hold out validation_fraction={fraction} of {n} trajectories. "
-            "Give more trajectories, an eval_set, or early_stopping=False"
-        )
-    held = np.zeros(n, bool)
-    held[((np.arange(count) + 0.5) * n / count).astype(int)] = True
-    return given[~held], given[held]
 
 
 fill(DecisionTransformer, _PARAMETERS, _ATTRIBUTES)
