@@ -22,6 +22,7 @@ from . import (
     flower_pictures,
     forecasting,
     graph_speed,
+    halfcheetah_return,
     image_speed,
     memory,
     mnist,
@@ -255,6 +256,27 @@ def pretrain_vit_command(epochs: int, path: Path, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
     click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
+
+
+@main.command("halfcheetah-return")
+@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--models",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default="benchmarks/results",
+    help="Folder of the trained models; those that are missing are trained.",
+)
+@_out
+def halfcheetah_return_command(episodes: int, folder: Path, out: Path) -> None:
+    """Let Decision Transformers act in MuJoCo's HalfCheetah-v5, which needs the extra control."""
+    try:
+        figures = halfcheetah_return.run(folder, episodes, click.echo)
+    except (DatasetUnavailable, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    packages = ("gymnasium", "mujoco")
+    click.echo(f"Wrote {store('halfcheetah_return', figures, out, packages)}")
 
 
 @main.command("flower-pictures")

@@ -51,6 +51,7 @@ def tables(out: Path) -> str:
 def by_rank(folder: Folder) -> str:
     """Return all scores as a Markdown table: arms below each other, ranks beside each other."""
     ranks = dict(folder.sweep.grid)["rank"]
+    digits = 1 if folder.task == "classification" else 4
     scores: dict[str, dict[object, str]] = {}
     for row in summary(folder):
         if row.mean is None or row.spread is None:
@@ -58,8 +59,8 @@ def by_rank(folder: Folder) -> str:
         rank = dict(row.at).get("rank")
         others = at_words(tuple(pair for pair in row.at if pair[0] != "rank"))
         name = label(row.arm, folder.task) + (f", {others}" if others else "")
-        spread = f" ± {row.spread:.1f}" if row.runs > 1 else ""
-        scores.setdefault(name, {})[rank] = f"{row.mean:.1f}{spread}"
+        spread = f" ± {row.spread:.{digits}f}" if row.runs > 1 else ""
+        scores.setdefault(name, {})[rank] = f"{row.mean:.{digits}f}{spread}"
     head = [score_name(folder), *(f"rank {rank}" for rank in ranks), "no rank"]
     rows = [
         [name, *(cells.get(rank, "") for rank in (*ranks, None))] for name, cells in scores.items()

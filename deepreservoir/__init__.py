@@ -71,6 +71,10 @@ _PUBLIC = {
     "Targets": "estimators",
     "register_estimator": "estimators",
     "CfCConfig": "models",
+    "DecisionTransformer": "estimators",
+    "DecisionTransformerConfig": "models",
+    "Trajectories": "inputs",
+    "trajectories": "inputs",
     "DecoderConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
@@ -89,6 +93,7 @@ _PUBLIC = {
     "materialise": "artifact.dense_weights",
     "save": "artifact.persist",
     "compare": "experiments",
+    "episode_returns": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -112,6 +117,7 @@ if TYPE_CHECKING:
     from .estimators import CfCClassifier as CfCClassifier
     from .estimators import CfCFeatures as CfCFeatures
     from .estimators import CfCRegressor as CfCRegressor
+    from .estimators import DecisionTransformer as DecisionTransformer
     from .estimators import DeepClassifier as DeepClassifier
     from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
@@ -131,6 +137,7 @@ if TYPE_CHECKING:
     from .estimators import predict_many as predict_many
     from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
+    from .experiments import episode_returns as episode_returns
     from .inputs import Batch as Batch
     from .inputs import Graph as Graph
     from .inputs import ImageFiles as ImageFiles
@@ -139,8 +146,10 @@ if TYPE_CHECKING:
     from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
     from .inputs import Target as Target
+    from .inputs import Trajectories as Trajectories
     from .inputs import image_folder as image_folder
     from .inputs import irregular_series as irregular_series
+    from .inputs import trajectories as trajectories
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense
@@ -152,6 +161,7 @@ if TYPE_CHECKING:
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
     from .models import CfCConfig as CfCConfig
+    from .models import DecisionTransformerConfig as DecisionTransformerConfig
     from .models import DecoderConfig as DecoderConfig
     from .models import GCNConfig as GCNConfig
     from .models import GINConfig as GINConfig

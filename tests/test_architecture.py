@@ -140,6 +140,7 @@ INSIDE = {
         },
         "token_embedding": {"base", "init", "multiply_adds"},
         "scaffold_embedding": {"adapter", "base", "dense", "multiply_adds", "token_embedding"},
+        "trajectory": {"base", "dense", "multiply_adds", "norm", "token_embedding"},
         "step_products": {"base", "dense"},
         "cfc": {"adapter", "base", "dense", "dropout", "multiply_adds", "step_products"},
     },
@@ -171,6 +172,8 @@ FOREIGN = {
     "pandas": {"experiments"},
     "PIL": {"datasets", "inputs"},
     "tokenizers": {"inputs"},
+    "gymnasium": {"experiments"},
+    "h5py": {"datasets"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

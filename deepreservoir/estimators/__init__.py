@@ -9,6 +9,7 @@ from .base.scored_labels import ScoredLabels, SoftmaxLabels
 from .base.targets import Labels, Numbers, Targets
 from .cfc import CfCClassifier, CfCRegressor
 from .cfc_features import CfCFeatures
+from .decision_transformer import DecisionTransformer
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "CfCClassifier",
     "CfCFeatures",
     "CfCRegressor",
+    "DecisionTransformer",
     "DeepClassifier",
     "DeepEstimator",
     "DeepRegressor",

@@ -202,6 +202,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         "embeddings": "trained",
     }
 
+    shares_products = False  # no frozen matrix reads the inputs
+
     _one_scaffold = True
 
     def new_reader(self) -> Reader:

@@ -199,7 +199,7 @@ class TextTransformerClassifier(TextTransformer, _Fitted):
         **DeepEstimator.absent_parameters,
         "vocabulary": None,
     }
-    gains_side_by_side: ClassVar[bool] = False
+    shares_products: ClassVar[bool] = False
     unsaved_parameters: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
     def check_params(self) -> None:

@@ -14,6 +14,8 @@ from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
 from .texts import TextInputs, TextReader
 from .tokens import TokenReader, TokenWindows
+from .trajectories import Trajectories, trajectories
+from .trajectory_reader import TrajectoryReader, TrajectoryWindows
 from .word_pieces import WordPieces
 
 __all__ = [
@@ -44,9 +46,13 @@ __all__ = [
     "TextReader",
     "TokenReader",
     "TokenWindows",
+    "Trajectories",
+    "TrajectoryReader",
+    "TrajectoryWindows",
     "WordPieces",
     "documents_of",
     "image_folder",
     "irregular_series",
     "take_rows",
+    "trajectories",
 ]

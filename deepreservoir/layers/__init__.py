@@ -35,6 +35,7 @@ from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth
 from .text_embedding import TextEmbedding
 from .token_embedding import TiedOutput, TokenEmbedding
+from .trajectory import ObservationTokens, TrajectoryEmbedding
 from .transformer import TransformerBlock
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "LayerNorm",
     "MultiplyAdds",
     "NodeDense",
+    "ObservationTokens",
     "Pass",
     "PatchEmbedding",
     "RMSNorm",
@@ -78,6 +80,7 @@ __all__ = [
     "TiedOutput",
     "TokenEmbedding",
     "TokenPooling",
+    "TrajectoryEmbedding",
     "TransformerBlock",
     "as_rows",
     "like_rows",

@@ -11,6 +11,7 @@ from .base import (
     from_plain,
 )
 from .cfc import CfCConfig
+from .decision_transformer import DecisionTransformerConfig
 from .decoder import PRESETS, DecoderConfig
 from .gcn import GCNConfig
 from .gin import GINConfig
@@ -28,6 +29,7 @@ __all__ = [
     "PRESETS",
     "SCALINGS",
     "CfCConfig",
+    "DecisionTransformerConfig",
     "DecoderConfig",
     "GCNConfig",
     "GINConfig",

@@ -36,6 +36,8 @@ ANSWERS = {
     "label_propagation": "Is the graph alone enough? Labels spread over its edges; features are "
     "not read, and nothing is trained.",
     "trigram": "Does the task need a network? Counts of one, two and three tokens, interpolated.",
+    "behaviour_cloning": "Does the task need a network? A linear function from the observation and "
+    "the return-to-go of a step to its action.",
     "fingerprints": "Are fixed features of molecules enough? Logistic regression on 2,048 bits of "
     "Morgan fingerprints.",
 }

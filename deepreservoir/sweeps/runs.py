@@ -118,7 +118,7 @@ def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     for run in runs:
         shared = tuple(pair for pair in run.point if pair[0] not in may_differ)
         alone = run.arm not in SIDE_BY_SIDE or run.value("resample") is not None
-        alone = alone or not kind.gains_side_by_side
+        alone = alone or not kind.shares_products
         key = run if alone else (run.arm, run.seed, shared)
         groups.setdefault(key, []).append(run)
     return [

@@ -18,7 +18,7 @@ from ..backend import resolve_device
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.budget import given_epochs
-from ..experiments.comparisons import arms, graph_arms, text_arms
+from ..experiments.comparisons import arms, control_arms, graph_arms, text_arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
 from ..experiments.comparisons.runner import checked_estimator
@@ -35,6 +35,7 @@ _ALONE: dict[str, Callable[[Task, int], Record | None]] = {
     "label_propagation": graph_arms.label_propagation,
     "fingerprints": graph_arms.fingerprints,
     "trigram": text_arms.trigram,
+    "behaviour_cloning": control_arms.behaviour_cloning,
 }
 
 _ONE_AT_A_TIME = RLock()

@@ -89,9 +89,8 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: agree in estimators that are fitted side by side; None for all of them.
     input_parameters: ClassVar[frozenset[str] | None] = None
 
-    #: Whether models that are fitted side by side share a product of their inputs with frozen
-    #: weights. A sweep gives each run a process of its own otherwise.
-    gains_side_by_side: ClassVar[bool] = True
+    #: Whether models that are trained side by side share products, so that a sweep trains them so.
+    shares_products: ClassVar[bool] = True
 
     # For estimators without these parameters.
     scaffold_seed: int | None = None

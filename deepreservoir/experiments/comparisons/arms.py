@@ -13,7 +13,8 @@
 | linear | does the task need a network at all? |
 
 Two references of :mod:`.graph_arms` are for some data sets of graphs only: label propagation, for
-nodes, and a linear model of fingerprints, for molecules.
+nodes, and a linear model of fingerprints, for molecules; trigrams of :mod:`.text_arms` are for
+texts, and behaviour cloning of :mod:`.control_arms` is for trajectories.
 """
 
 from __future__ import annotations
@@ -66,13 +67,16 @@ AFTERWARDS = ("scaffold_removed", "wrong_seed")
 GRAPH_ARMS = ("label_propagation", "fingerprints")
 #: References that are for texts only.
 TEXT_ARMS = ("trigram",)
+#: References that are for trajectories only.
+CONTROL_ARMS = ("behaviour_cloning",)
 #: All arms, in the order in which tables list them.
-ALL_ARMS = ARMS + GRAPH_ARMS + TEXT_ARMS
+ALL_ARMS = ARMS + GRAPH_ARMS + TEXT_ARMS + CONTROL_ARMS
 #: Arms whose result does not depend on the seed; they run once.
-WITHOUT_SEED = ("linear", *GRAPH_ARMS, *TEXT_ARMS)
+WITHOUT_SEED = ("linear", *GRAPH_ARMS, *TEXT_ARMS, *CONTROL_ARMS)
 
 _SEED_BYTES = 8
-_RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
+#: Penalties of the references that are ridge regressions.
+RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,10 @@ LEFT_OUT = {
     "echo_state": "the data set has neither series nor images, which this arm reads row by row",
     "label_propagation": "the samples are not nodes of one graph",
     "fingerprints": "the samples are not molecules, or RDKit is not installed",
-    "linear": "the samples are texts, whose tokens are predicted",
-    "random_features": "the samples are texts",
+    "linear": "the samples are texts whose tokens are predicted, or trajectories",
+    "random_features": "the samples are texts or trajectories, which are not rows of a table",
     "trigram": "the samples are not texts",
+    "behaviour_cloning": "the samples are not trajectories",
 }
 
 
@@ -203,6 +208,11 @@ class Task:
         """Whether the samples are texts with labels."""
         X = self.data.X_train
         return not self.of_texts and isinstance(X, list) and bool(X) and isinstance(X[0], str)
+
+    @property
+    def of_trajectories(self) -> bool:
+        """Whether the samples are trajectories, whose actions are predicted."""
+        return self.data.task == "control"
 
     def as_table(self) -> Task:
         """Return the task with its samples as a table, for references that read one.
@@ -323,7 +333,7 @@ class _RandomFeatures:
         widths = (layer.d_out for layer in body.walk() if isinstance(layer, AdaptedDense))
         shape = (next(widths, 256), task.data.n_features)
         self.scaffold = make_scaffold(ScaffoldSpec(config.scaffold, shape, seed, "layers.0"))
-        self.readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+        self.readout = readout_of(task.data.task, RIDGE_PENALTIES)
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         return np.maximum(self.scaffold.matmul(X), 0)
@@ -339,11 +349,11 @@ def random_features(task: Task, seed: int) -> Record | None:
     """Fit a ridge readout on one random layer; cross-validation selects the penalty.
 
     For series, the readout reads the last state of an untrained recurrent network; for images,
-    the responses of one random convolution. None for texts.
+    the responses of one random convolution. None for texts and trajectories.
     """
-    if task.of_texts or task.of_documents:
+    if task.of_texts or task.of_documents or task.of_trajectories:
         return None
-    readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+    readout = readout_of(task.data.task, RIDGE_PENALTIES)
     model: Any
     if task.of_series:
         model = UntrainedStates(task.parameters(), readout, seed)
@@ -363,10 +373,10 @@ def echo_state(task: Task, seed: int) -> Record | None:
         return None
     model: Any
     if task.of_series:
-        model = SeriesReservoir(_RIDGE_PENALTIES, seed)
+        model = SeriesReservoir(RIDGE_PENALTIES, seed)
     else:
         assert task.data.image_shape is not None, "checked above"
-        model = RowByRow(_RIDGE_PENALTIES, seed, None if task.of_images else task.data.image_shape)
+        model = RowByRow(RIDGE_PENALTIES, seed, None if task.of_images else task.data.image_shape)
     cost = task.fit(model)
     readout = model.readout_
     trained = readout.coef.size + readout.intercept.size
@@ -378,9 +388,9 @@ def linear(task: Task, seed: int) -> Record | None:
 
     For series, its features are six statistics of each channel; for graphs and images, the
     standardised features of the data set; for texts with labels, TF-IDF of words and pairs of
-    words. None for texts whose tokens are predicted.
+    words. None for trajectories, and for texts whose tokens are predicted.
     """
-    if task.of_texts:
+    if task.of_texts or task.of_trajectories:
         return None
     if task.of_documents:
         words = LinearInWords()
@@ -389,7 +399,7 @@ def linear(task: Task, seed: int) -> Record | None:
     table = task.data.features is None and not task.of_series
     model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":
-        model = RidgeCV(alphas=_RIDGE_PENALTIES)
+        model = RidgeCV(alphas=RIDGE_PENALTIES)
     if not table:
         model = LinearInStandardised(statistics if task.of_series else np.asarray, model)
     with warnings.catch_warnings():

@@ -9,6 +9,7 @@ from ...estimators import (
     CausalLanguageModel,
     CfCClassifier,
     CfCRegressor,
+    DecisionTransformer,
     DeepReservoirClassifier,
     DeepReservoirRegressor,
     GCNClassifier,
@@ -36,6 +37,8 @@ def natural_estimator(data: Dataset) -> Any:
     }
     if data.task == "language":
         kinds = {"language": CausalLanguageModel}
+    elif data.task == "control":
+        kinds = {"control": DecisionTransformer}
     elif isinstance(X, IrregularSeries):
         kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
     elif isinstance(X, Nodes):

@@ -218,6 +218,30 @@ REVIEWS_5000 = REVIEWS.changed(
     max_iter=5, learning_rate_init=1e-3, width=64, max_length=128, adapter_dropout=0.0
 )
 
+#: Decision Transformers on 36 trajectories of HalfCheetah, reduced in width, depth and context.
+HALFCHEETAH = Protocol(
+    max_iter=60,
+    weight_decay=1e-4,
+    batch_size=64,
+    others=(("context", 10), ("width", 64), ("depth", 2), ("heads", 1), ("max_grad_norm", 1.0)),
+)
+
+#: The small Decision Transformer on D4RL's expert trajectories, with the paper's settings.
+HALFCHEETAH_EXPERT = HALFCHEETAH.changed(
+    max_iter=120,
+    learning_rate_init=1e-4,
+    schedule="constant",
+    dropout=0.1,
+    adapter_dropout=0.05,
+    warmup=0.05,
+    context=20,
+    width=128,
+    depth=3,
+    max_grad_norm=0.25,
+    return_scale=6000.0,
+    validation=True,
+)
+
 _PROTOCOLS = {
     "digits": Protocol(max_iter=40),
     "friedman1": Protocol(max_iter=40),
@@ -240,6 +264,8 @@ _PROTOCOLS = {
     "imdb": REVIEWS,
     "imdb_5000": REVIEWS_5000,
     "imdb_text": LANGUAGE,
+    "halfcheetah": HALFCHEETAH,
+    "halfcheetah_expert": HALFCHEETAH_EXPERT,
 }
 
 
@@ -248,6 +274,7 @@ _OWN_ARMS = {
     "label_propagation": ("cora", "cora_60_20_20", "citeseer", "pubmed", "arxiv"),
     "fingerprints": ("molhiv", "molhiv_8000"),
     "trigram": ("imdb_text",),
+    "behaviour_cloning": ("halfcheetah", "halfcheetah_expert"),
 }
 
 
