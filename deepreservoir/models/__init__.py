@@ -1,5 +1,6 @@
 """Configurations: frozen dataclasses that build layers."""
 
+from .adapter_pattern import AdapterPattern
 from .base import (
     ADAPTERS,
     ARCHITECTURES,
@@ -26,6 +27,7 @@ __all__ = [
     "HEADS",
     "PRESETS",
     "SCALINGS",
+    "AdapterPattern",
     "CfCConfig",
     "DecoderConfig",
     "GCNConfig",
