@@ -11,7 +11,6 @@ import numpy as np
 from ..checks import check_choice, check_flag, check_integer, is_finite_number
 from ..layers import (
     AdaptedDense,
-    Adapter,
     DecoderBlock,
     Dense,
     Layer,
