@@ -30,6 +30,10 @@ class OnnxExport(NamedTuple):
 #: How networks become graphs, by the name of their architecture.
 EXPORTS: dict[str, OnnxExport] = {}
 
+#: Files of graphs with inputs and outputs of their own, by the name of the architecture: fitted
+#: estimator -> file.
+OWN_GRAPHS: dict[str, Callable[[Any], bytes]] = {}
+
 
 class OnnxGraph:
     """A graph under construction: its nodes and constants."""
@@ -63,6 +67,14 @@ class OnnxGraph:
 
         name = self._name()
         self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
+    def doubles(self, values: np.ndarray) -> str:
+        """Add an array as float64, and return its name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float64), name))
         return name
 
     def labels(self, classes: np.ndarray) -> str:
@@ -104,15 +116,45 @@ class OnnxGraph:
         outputs : list
             What :meth:`output` returned.
         """
-        import onnx
-        from onnx import TensorProto, helper
+        return self.file([described_input("X", dtype, [None, *shape])], outputs)
 
-        kind = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}[dtype]
-        X = helper.make_tensor_value_info("X", kind, [None, *shape])
-        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
+    def file(self, inputs: list[Any], outputs: list[Any]) -> bytes:
+        """Return the file of the finished graph, checked by onnx.
+
+        Parameters
+        ----------
+        inputs : list
+            What :func:`described_input` returned.
+        outputs : list
+            What :meth:`output` returned.
+        """
+        import onnx
+        from onnx import helper
+
+        graph = helper.make_graph(self.nodes, "deepreservoir", inputs, outputs, self.constants)
         opset = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(
             graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
         )
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())
+
+
+def described_input(name: str, dtype: str, shape: list[int | None]) -> Any:
+    """Return the description of an input of a graph.
+
+    Parameters
+    ----------
+    name : str
+    dtype : {"float32", "uint8", "int64"}
+    shape : list of int or None
+        None for a size that may differ between calls.
+    """
+    from onnx import TensorProto, helper
+
+    kinds = {
+        "float32": TensorProto.FLOAT,
+        "uint8": TensorProto.UINT8,
+        "int64": TensorProto.INT64,
+    }
+    return helper.make_tensor_value_info(name, kinds[dtype], shape)
