@@ -19,6 +19,7 @@ from .molecules import molhiv, molhiv_8000
 from .ogb import arxiv
 from .physionet2012 import physionet2012, physionet2012_minutes
 from .planetoid import planetoid
+from .wikitext import wikitext, wikitext_validation
 
 
 def _digits() -> Dataset:
@@ -83,6 +84,9 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "flowers12_64": partial(flowers12, 64),
     "flowers102": flowers102,
     "imdb_text": imdb_text,
+    "wikitext2": partial(wikitext, "wikitext2"),
+    "wikitext103": partial(wikitext, "wikitext103"),
+    "wikitext_validation": wikitext_validation,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -96,7 +100,7 @@ def load_dataset(name: str) -> Dataset:
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
 "arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
-"flowers102", "imdb_text"}
+"flowers102", "imdb_text", "wikitext2", "wikitext103", "wikitext_validation"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -119,7 +123,10 @@ def load_dataset(name: str) -> Dataset:
         ``flowers12_64`` to 64; ``flowers102`` is read from the published files, at 224 pixels.
         Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
         ``imdb_text`` (5,000 training reviews of films, and 500 others) is for language models; its
-        X are lists of texts, and its score is minus nats per token.
+        X are lists of texts, and its score is minus nats per token. ``wikitext2`` and
+        ``wikitext103`` (articles of Wikipedia) are read from the published files
+        (``wikitext-103/wiki.train.tokens`` and so on), where they are on this machine;
+        ``wikitext_validation`` trains on their validation text.
 
     Returns
     -------
