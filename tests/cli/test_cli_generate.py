@@ -49,7 +49,11 @@ def test_it_prints_the_prompt_and_what_the_model_generates(files):
         ("text", ("--prompt", "a", "--top-p", "0"), "--top-p"),
         ("text", ("--prompt", "a", "--temperature", "-1"), "--temperature"),
         ("text", ("--prompt", "\udcff"), "prompt must be a text that UTF-8 can represent"),
-        ("codes", ("--prompt", "a"), "fitted on codes of tokens, and has no encoding of texts; use"),
+        (
+            "codes",
+            ("--prompt", "a"),
+            "fitted on codes of tokens, and has no encoding of texts; use",
+        ),
         ("other", ("--prompt", "a"), "holds a DeepReservoirClassifier"),
     ],
 )
