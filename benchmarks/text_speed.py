@@ -42,8 +42,8 @@ def decoder_3m(rounds: int, n: int = 5) -> dict[str, Any]:
 
 def wide_block(rounds: int, width: int = WIDE) -> dict[str, Any]:
     """A step of one block of the 300M decoder's width, 1,024, on 8 windows of 128 tokens."""
-    shape = {"width": width, "depth": 1, "heads": 16, "mlp_width": 11 * width // 4}
-    config = DecoderConfig(WIDE_VOCABULARY, **shape, rank=RANK, context=CONTEXT)
+    mlp_width = 11 * width // 4
+    config = DecoderConfig(WIDE_VOCABULARY, width, 1, 16, mlp_width, CONTEXT, rank=RANK)
     configs = {
         family: replace(config, scaffold=family) for family in ("normal", "hadamard", "kronecker")
     }

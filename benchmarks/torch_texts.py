@@ -82,11 +82,11 @@ def attention_step(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> Callable[[], 
     import torch
 
     leaves = [torch.tensor(part).transpose(1, 2).contiguous() for part in (q, k, v)]
-    for leaf in leaves:
-        leaf.requires_grad_()
+    queries, keys, values = (leaf.requires_grad_() for leaf in leaves)
 
     def run() -> None:
-        out = torch.nn.functional.scaled_dot_product_attention(*leaves, is_causal=True)
+        F = torch.nn.functional
+        out = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         out.backward(out.detach())
 
     return run

@@ -82,7 +82,8 @@ def _block(
 ) -> tuple[str, str, str]:
     """Return the output of a block (1, width), and all keys and values (1, heads, n + 1, d)."""
     own = graph.integers([number])
-    (norm1, attention), (norm2, mlp) = (part.layer.layers for part in block.layers.layers)
+    parts: Any = block.layers.layers  # residual sums of a normalisation and a layer
+    (norm1, attention), (norm2, mlp) = (part.layer.layers for part in parts)
     h = _norm(graph, norm1, x)
     q, k, v = (
         graph.add(

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from ..checks import check_flag
 from ..choices import StorageName
 from ..layers import AdaptedDense, Adapter
+from ..layers.dense import Mode
 from .base import NetworkConfig
 
 
@@ -52,7 +53,7 @@ class AdapterPattern(NetworkConfig):
         """
         if carries:
             return self.adapter_of(d_in, d_out)
-        mode = "full" if self.adapter == "full" else "none"
+        mode: Mode = "full" if self.adapter == "full" else "none"
         return replace(self.adapter_of(d_in, d_out, mode), beta=1.0)
 
     @cached_property

@@ -52,7 +52,7 @@ def test_it_prints_the_prompt_and_what_the_model_generates(files):
         (
             "codes",
             ("--prompt", "a"),
-            "fitted on codes of tokens, and has no encoding of texts; use",
+            "was fitted on codes of tokens, and has no encoding",
         ),
         ("other", ("--prompt", "a"), "holds a DeepReservoirClassifier"),
     ],
