@@ -196,6 +196,6 @@ def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool)
         scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
     if causal:
         n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
-        later = xp.arange(n)[:, None] < xp.arange(n)
-        scores[..., block.keys - n :] += xp.where(later, scores.dtype.type(_LATER), 0)
+        later, real = xp.arange(n)[:, None] < xp.arange(n), scores.dtype.type
+        scores[..., block.keys - n :] += xp.where(later, real(_LATER), real(0))
     return scores

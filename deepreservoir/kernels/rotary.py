@@ -28,7 +28,7 @@ def _table(
     angles = np.arange(start, start + tokens)[:, None, None] * frequencies  # (tokens, 1, half)
     cos, sin = np.cos(angles), np.sin(-angles if back else angles)
     tables = np.concatenate([cos, cos], axis=-1), np.concatenate([-sin, sin], axis=-1)
-    own, partner = (np.broadcast_to(table, shape).astype(dtype) for table in tables)
+    own, partner = (np.ascontiguousarray(np.broadcast_to(each, shape), dtype) for each in tables)
     return to_device(own, device), to_device(partner, device)
 
 
