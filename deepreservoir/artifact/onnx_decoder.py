@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import to_host
-from ..layers import AdaptedDense, DecoderBlock, Recompute, RMSNorm, TiedOutput
+from ..layers import AdaptedDense, DecoderBlock, Recompute, RMSNorm
+from .decoder_tables import output_table, token_table
 from .onnx_graph import OWN_GRAPHS, OnnxGraph, described_input
 
 
@@ -29,8 +30,8 @@ def decoder_step(model: Any) -> bytes:
     """
     network, graph = model.network_, OnnxGraph()
     config = network.config
-    embedding, *blocks, norm = network.body.children
-    table = graph.constant(to_host(embedding.table))
+    _, *blocks, norm = network.body.children
+    table = graph.constant(token_table(network))
     x = graph.add("Gather", [table, "token"], axis=0)  # (1, width)
     turn = _angles(graph, config)
     keys, values = [], []
@@ -41,14 +42,12 @@ def decoder_step(model: Any) -> bytes:
         keys.append(k)
         values.append(v)
     x = _norm(graph, norm, x)
-    if isinstance(network.head, TiedOutput):
-        logits = graph.add("Gemm", [x, table], transB=1)
-    else:
-        logits = graph.add("Gemm", [x, graph.constant(to_host(network.head.weight))], transB=1)
+    outputs = table if config.tied else graph.constant(output_table(network))
+    logits = graph.add("Gemm", [x, outputs], transB=1)
     logits = graph.add("Squeeze", [logits, graph.integers([0])])
     size = config.width // config.heads
     cached = [config.depth, config.heads, None, size]
-    outputs = [
+    described = [
         graph.output(logits, "logits", [config.vocabulary]),
         graph.output(graph.add("Concat", keys, axis=0), "new_keys", cached),
         graph.output(graph.add("Concat", values, axis=0), "new_values", cached),
@@ -59,7 +58,7 @@ def decoder_step(model: Any) -> bytes:
         described_input("keys", "float32", cached),
         described_input("values", "float32", cached),
     ]
-    return graph.file(inputs, outputs)
+    return graph.file(inputs, described)
 
 
 def _angles(graph: OnnxGraph, config: Any) -> tuple[str, str]:

@@ -10,7 +10,8 @@ import numpy as np
 from ..backend import to_host
 from ..container import ArtifactError
 from ..inputs.byte_pairs import END
-from ..layers import AdaptedDense, Dense, RMSNorm
+from ..layers import AdaptedDense, RMSNorm
+from .decoder_tables import output_table, token_table
 from .peft_layout import PEFT_EXPORTS, PREFIX, PeftParts, adapter_config, float32
 
 #: Modules of a Llama layer, by the name of the layer's matrix here.
@@ -42,7 +43,7 @@ def llama_name(path: str) -> str:
 def decoder_parts(model: Any) -> PeftParts:
     """Return a decoder as the weights of a Llama and its adapters.
 
-    The base has the trained embeddings, and beta times the scaffolds.
+    The base has the embeddings, and beta times the scaffolds.
 
     Parameters
     ----------
@@ -56,19 +57,27 @@ def decoder_parts(model: Any) -> PeftParts:
     """
     network = model.network_
     config = network.config
-    carried = {path: la for path, la in network.adapted.items() if la.adapter.low_rank}
+    carried = {
+        path: layer
+        for path, layer in network.adapted.items()
+        if layer.adapter.low_rank and path.startswith("layers.")
+    }
     if not carried:
         raise ArtifactError(
-            f"export_peft needs matrices that carry adapters; the model has adapt={config.adapt!r}"
+            "export_peft needs blocks whose matrices carry adapters; the model has "
+            f"adapt={config.adapt!r}"
         )
-    base = {"model.embed_tokens.weight": to_host(network.body.children[0].table)}
+    base = {"model.embed_tokens.weight": token_table(network)}
     adapters: dict[str, np.ndarray] = {}
     for layer in network.root.walk():
         if isinstance(layer, RMSNorm):
             name = "model.norm" if layer.path == "norm" else llama_name(layer.path)
             ones = np.ones(config.width)
             base[f"{name}.weight"] = to_host(layer.weight) if layer.trained else ones
-        elif isinstance(layer, AdaptedDense):
+        elif layer.path == "head":
+            if not config.tied:
+                base["lm_head.weight"] = output_table(network)
+        elif isinstance(layer, AdaptedDense) and layer.path != "embedding":
             name = llama_name(layer.path)
             base[f"{name}.weight"] = layer.beta_value * layer.scaffold.dense()
             if layer.path in carried:
@@ -76,8 +85,6 @@ def decoder_parts(model: Any) -> PeftParts:
                 adapters[f"{PREFIX}.{name}.lora_B.weight"] = to_host(layer.B)
             if layer.adapter.mode == "dora":
                 adapters[f"{PREFIX}.{name}.lora_magnitude_vector"] = to_host(layer.magnitude)
-        elif isinstance(layer, Dense):
-            base["lm_head.weight"] = to_host(layer.weight)
     modules = {llama_name(path).rsplit(".", 1)[1]: la.adapter for path, la in carried.items()}
     return PeftParts(
         float32(base),

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from ..checks import check_flag
 from ..choices import StorageName
 from ..layers import AdaptedDense, Adapter
-from ..layers.dense import Mode
+from ..layers.adapter import Mode
 from .base import NetworkConfig
 
 

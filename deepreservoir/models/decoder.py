@@ -103,7 +103,7 @@ class DecoderConfig(AdapterPattern):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
-    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained"}
+    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained", "scaffold_removed": False}
 
     vocabulary: int
     width: int = 64

@@ -29,6 +29,7 @@ STREAM = np.cumsum(np.random.default_rng(0).integers(0, 3, 200)) % 11
 CASES = {
     "attention": {},
     "full": {"adapter": "full", "tied": False, "rotary_base": 100.0},
+    "embeddings": {"embeddings": "scaffold", "tied": False},
     "all": {"adapt": "all", "adapter": "dora", "recompute": True, "scaffold": "hadamard"},
 }
 

@@ -32,6 +32,7 @@ CASES = {
     "all": {"adapt": "all", "scaling": "rslora", "lora_alpha": 4, "rotary_base": 100.0},
     "untied": {"tied": False, "scaffold": "hadamard", "norm_eps": 1e-3},
     "narrow": {"adapt": "all", "rank": "auto", "mlp_width": 4},
+    "embeddings": {"embeddings": "scaffold", "scaffold": "binary"},
     "dora": {"adapt": "all", "adapter": "dora", "recompute": True, "end_token": 10},
 }
 
@@ -56,8 +57,9 @@ def test_base_and_adapters_together_are_the_weights(exported):
     full = Network(model.network_.config.fully_trained(), 0)
     for path, weight in full.named_parameters().items():
         name = path.removesuffix(".weight")
-        if name in ("embedding.table", "norm", "head"):
-            names = {"embedding.table": "model.embed_tokens", "norm": "model.norm"}
+        if name in ("embedding", "embedding.table", "norm", "head"):
+            embedded = dict.fromkeys(("embedding", "embedding.table"), "model.embed_tokens")
+            names = {**embedded, "norm": "model.norm"}
             weight[...] = base.pop(f"{names.get(name, 'lm_head')}.weight")
             continue
         weight[...] = base.pop(f"{llama_name(name)}.weight")
