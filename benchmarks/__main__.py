@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from . import (
     sklearn_mlp,
     speed,
     tables,
+    text_speed,
     torch_peers,
     vit_memory,
 )
@@ -135,13 +137,10 @@ def graphs_command(rounds: int, paper: bool, molecules: int | None, out: Path) -
     click.echo(f"Wrote {stored}")
 
 
-@main.command("images")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
-def images_command(rounds: int, out: Path) -> None:
-    """Time networks on images against PyTorch, with two threads, and measure their memory."""
-    figures: dict[str, Any] = {"rounds": rounds, "threads": image_speed.THREADS, "races": {}}
-    for name, run in image_speed.RACES.items():
+def _raced(races: Mapping[str, Callable[[int], Any]], rounds: int, threads: int) -> dict[str, Any]:
+    """Run races and print them; return their figures."""
+    figures: dict[str, Any] = {"rounds": rounds, "threads": threads, "races": {}}
+    for name, run in races.items():
         race = figures["races"][name] = run(rounds)
         click.echo(f"\n{name}")
         for contender, seconds in race["median_seconds"].items():
@@ -149,6 +148,24 @@ def images_command(rounds: int, out: Path) -> None:
         for pair in race["ratios"]:
             target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
             click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
+    return figures
+
+
+@main.command("texts")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def texts_command(rounds: int, out: Path) -> None:
+    """Time training steps of networks on texts against PyTorch, with two threads."""
+    figures = _raced(text_speed.RACES, rounds, text_speed.THREADS)
+    click.echo(f"Wrote {store('texts', figures, out, ('torch',))}")
+
+
+@main.command("images")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def images_command(rounds: int, out: Path) -> None:
+    """Time networks on images against PyTorch, with two threads, and measure their memory."""
+    figures = _raced(image_speed.RACES, rounds, image_speed.THREADS)
     figures["memory"] = image_speed.memory()
     click.echo("\nPeak memory of a step of Plain-20 at batch 128, in units of its activations")
     for adapter, units in figures["memory"].items():

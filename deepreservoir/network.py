@@ -19,19 +19,15 @@ from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve
 
 def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
     """Return the specifications of the scaffolds that the layers need, without drawing them."""
-    scale = config.scaffold_scale
     requests = root.scaffold_requests()
     check_paths("scaffold", [request.path for request in requests])
-    return [
-        ScaffoldSpec(
-            config.scaffold,
-            request.shape,
-            seed,
-            request.path,
-            scale if isinstance(scale, str) or request.gain == 1 else scale * request.gain,
-        )
-        for request in requests
-    ]
+    specs = []
+    for request in requests:
+        family, scale, _ = config.scaffold_of(request.path)
+        if not isinstance(scale, str) and request.gain != 1:
+            scale *= request.gain
+        specs.append(ScaffoldSpec(family, request.shape, seed, request.path, scale))
+    return specs
 
 
 class Network(Passes):
@@ -128,9 +124,8 @@ class Network(Passes):
         for spec in scaffold_specs(self.config, self.root, self.seed):
             # Where W itself is trained, the scaffold only initialises it and is not kept.
             read_once = not frozen[spec.path] and spec.addressable
-            storage = resolve_storage(
-                spec.definition, "streamed" if read_once else self.config.storage
-            )
+            chosen = "streamed" if read_once else self.config.scaffold_of(spec.path)[2]
+            storage = resolve_storage(spec.definition, chosen)
             scaffold = available.get(spec.path)
             if scaffold is None or not scaffold.serves(spec, storage, self.dtype, self.device):
                 scaffold = make_scaffold(spec, storage, self.dtype, self.device)

@@ -52,7 +52,7 @@ INSIDE = {
         "draw": {"cuda"},
         "dropout": {"draw"},
         "gelu": set(),
-        "gated": {"activations", "cuda"},
+        "gated": {"cuda"},
         "graphs": {"branches", "cuda", "products"},
         "hadamard": {"cuda"},
         "linalg": {"products"},

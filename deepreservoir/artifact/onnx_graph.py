@@ -33,6 +33,10 @@ class OnnxExport(NamedTuple):
 #: How networks become graphs, by the name of their architecture.
 EXPORTS: dict[str, OnnxExport] = {}
 
+#: Files of graphs with inputs and outputs of their own, by the name of the architecture: fitted
+#: estimator -> file.
+OWN_GRAPHS: dict[str, Callable[[Any], bytes]] = {}
+
 
 class OnnxGraph:
     """A graph under construction: its nodes and constants."""
@@ -66,6 +70,14 @@ class OnnxGraph:
 
         name = self._name()
         self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
+    def doubles(self, values: np.ndarray) -> str:
+        """Add an array as float64, and return its name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float64), name))
         return name
 
     def labels(self, classes: np.ndarray) -> str:
@@ -107,17 +119,22 @@ class OnnxGraph:
         outputs : list
             What :meth:`output` returned.
         """
-        import onnx
-        from onnx import TensorProto, helper
+        return self.file([described_input("X", dtype, [None, *shape])], outputs)
 
-        kinds = {
-            "float32": TensorProto.FLOAT,
-            "uint8": TensorProto.UINT8,
-            "int64": TensorProto.INT64,
-        }
-        kind = kinds[dtype]
-        X = helper.make_tensor_value_info("X", kind, [None, *shape])
-        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
+    def file(self, inputs: list[Any], outputs: list[Any]) -> bytes:
+        """Return the file of the finished graph, checked by onnx.
+
+        Parameters
+        ----------
+        inputs : list
+            What :func:`described_input` returned.
+        outputs : list
+            What :meth:`output` returned.
+        """
+        import onnx
+        from onnx import helper
+
+        graph = helper.make_graph(self.nodes, "deepreservoir", inputs, outputs, self.constants)
         opset = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(
             graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
@@ -130,3 +147,23 @@ def head(graph: OnnxGraph, layer: Any, x: str) -> str:
     """Add a plain dense output layer."""
     weight, bias = (graph.constant(to_host(part)) for part in (layer.weight, layer.bias))
     return graph.add("Gemm", [x, weight, bias], transB=1)
+
+
+def described_input(name: str, dtype: str, shape: list[int | None]) -> Any:
+    """Return the description of an input of a graph.
+
+    Parameters
+    ----------
+    name : str
+    dtype : {"float32", "uint8", "int64"}
+    shape : list of int or None
+        None for a size that may differ between calls.
+    """
+    from onnx import TensorProto, helper
+
+    kinds = {
+        "float32": TensorProto.FLOAT,
+        "uint8": TensorProto.UINT8,
+        "int64": TensorProto.INT64,
+    }
+    return helper.make_tensor_value_info(name, kinds[dtype], shape)

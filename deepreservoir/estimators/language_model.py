@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import present_device, resolve_device
 from ..checks import check_choice, check_integer
 from ..choices import RandomState
-from ..inputs import Reader, TokenReader, documents_of
+from ..inputs import Reader, TokenReader, check_text, documents_of
 from ..models import PRESETS, DecoderConfig
 from ..training import FrozenProducts, Validate
 from ..user_warnings import warn_user
@@ -159,6 +159,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
     ----------
     vocabulary_size_ : int
         Number of tokens.
+    reads_texts_ : bool
+        Whether the model was fitted on texts, and so has an encoding of them.
     {attributes}
 
     Raises
@@ -247,6 +249,12 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
 
     def _adopt_targets(self) -> None:
         self.vocabulary_size_ = self._targets.vocabulary
+
+    @property
+    def reads_texts_(self) -> bool:
+        """Whether the model was fitted on texts, and so has an encoding of them."""
+        check_is_fitted(self, "network_")
+        return self._reader.tokenizer is not None
 
     def fit(
         self,
@@ -399,6 +407,7 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         if isinstance(prompt, str):
             if not prompt:
                 raise ValueError("prompt must have at least one character; got an empty text")
+            check_text("prompt", prompt)
             if self._reader.tokenizer is None:
                 raise ValueError(
                     "the model was fitted on codes of tokens, and has no encoding of texts; pass "
@@ -412,10 +421,11 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
                 f"{prompt!r:.60}"
             )
         vocabulary = self._reader.vocabulary
-        wrong = codes[(codes < 0) | (codes >= vocabulary)]
+        wrong = np.flatnonzero((codes < 0) | (codes >= vocabulary))
         if len(wrong):
             raise ValueError(
-                f"prompt must hold codes from 0 to {vocabulary - 1}; got {int(wrong[0])}"
+                f"prompt must hold codes from 0 to {vocabulary - 1}; got {int(codes[wrong[0]])} at "
+                f"position {wrong[0]}"
             )
         return codes
 

@@ -3,7 +3,7 @@
 from .augmentation import Augmentation
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .byte_pairs import BytePairs
-from .documents import documents_of
+from .documents import check_text, documents_of
 from .graph import Graph
 from .graph_batches import GraphInputs, GraphReader
 from .image_files import ImageFiles, image_folder
@@ -50,6 +50,7 @@ __all__ = [
     "TrajectoryReader",
     "TrajectoryWindows",
     "WordPieces",
+    "check_text",
     "documents_of",
     "image_folder",
     "irregular_series",

@@ -24,6 +24,8 @@ from .products import product
 #: Bytes of the scores of one block: on the host they should stay in the second-level cache.
 BLOCK_BYTES = 1 << 20
 DEVICE_BLOCK_BYTES = 64 << 20
+#: Smallest number of queries of a block under causal attention on the host.
+CAUSAL_QUERIES = 32
 
 #: Score of a key that the mask excludes. It is finite, so that a query whose keys are all
 #: excluded gets equal probabilities instead of NaN.
@@ -162,8 +164,10 @@ def _blocks(q: Array, k: Array, causal: bool) -> Iterator[_Block]:
     limit = BLOCK_BYTES if array_module(q) is np else DEVICE_BLOCK_BYTES
     n_rows = max(1, limit // (max(keys, 1) * q.dtype.itemsize))  # rows of scores in a block
     by_rows = min(n_rows, max(t, 1))
-    by_head = min(max(1, n_rows // max(t, 1)), heads)
-    by_sample = max(1, n_rows // max(t * heads, 1))
+    if causal and array_module(q) is np:  # blocks of fewer queries see fewer keys
+        by_rows = min(by_rows, max(CAUSAL_QUERIES, -(-t // 8)))
+    by_head = min(max(1, n_rows // by_rows), heads)
+    by_sample = max(1, n_rows // (by_rows * max(heads, 1)))
     for first in range(0, n, by_sample):
         samples = slice(first, min(first + by_sample, n))
         for head in range(0, heads, by_head):
@@ -192,7 +196,6 @@ def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool)
         scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
     if causal:
         n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
-        later = xp.arange(n)[:, None] < xp.arange(n)
-        own = scores[..., block.keys - n :]
-        own[...] = xp.where(later, scores.dtype.type(_LATER), own)
+        later, real = xp.arange(n)[:, None] < xp.arange(n), scores.dtype.type
+        scores[..., block.keys - n :] += xp.where(later, real(_LATER), real(0))
     return scores

@@ -1,5 +1,6 @@
 """Configurations: frozen dataclasses that build layers."""
 
+from .adapter_pattern import AdapterPattern
 from .base import (
     ADAPTERS,
     ARCHITECTURES,
@@ -28,6 +29,7 @@ __all__ = [
     "HEADS",
     "PRESETS",
     "SCALINGS",
+    "AdapterPattern",
     "CfCConfig",
     "DecisionTransformerConfig",
     "DecoderConfig",

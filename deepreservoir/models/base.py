@@ -265,6 +265,16 @@ class NetworkConfig(ABC):
             dropout=self.adapter_dropout,
         )
 
+    def scaffold_of(self, path: str) -> tuple[str, float | Literal["family"], StorageName]:
+        """Return family, scale and storage of the frozen weights of a layer.
+
+        Parameters
+        ----------
+        path : str
+            Path of the layer.
+        """
+        return self.scaffold, self.scaffold_scale, self.storage
+
     def on_zero_scaffold(self) -> Self:
         """Return the configuration with frozen weights of zero, so that the adapter acts alone."""
         return replace(self, scaffold="zero", scaffold_scale=1.0, storage="auto")

@@ -11,7 +11,6 @@ import numpy as np
 from ..checks import check_choice, check_flag, check_integer, is_finite_number
 from ..layers import (
     AdaptedDense,
-    Adapter,
     DecoderBlock,
     Dense,
     Layer,
@@ -23,7 +22,8 @@ from ..layers import (
     TokenEmbedding,
 )
 from ..params import DECAYED
-from .base import NetworkConfig, architecture
+from .adapter_pattern import AdapterPattern
+from .base import architecture
 from .equal_size import largest_within
 
 #: Which matrices of a block carry adapters.
@@ -47,7 +47,7 @@ _VOCABULARY = 32_000
 
 @architecture("decoder")
 @dataclass(frozen=True)
-class DecoderConfig(NetworkConfig):
+class DecoderConfig(AdapterPattern):
     """A Llama-style decoder (Touvron et al., 2023) on scaffolds.
 
     Each block has causal attention with rotary positions and a gated MLP, both after a
@@ -86,6 +86,8 @@ class DecoderConfig(NetworkConfig):
     recompute : bool, default=False
         Whether the backward pass computes the activations of a block again instead of keeping
         them.
+    scaffold_removed : bool, default=False
+        Whether the scaffolds of the matrices that carry adapters are zero, in controls.
 
     Raises
     ------
@@ -101,7 +103,7 @@ class DecoderConfig(NetworkConfig):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
-    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained"}
+    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained", "scaffold_removed": False}
 
     vocabulary: int
     width: int = 64
@@ -221,8 +223,8 @@ class DecoderConfig(NetworkConfig):
                 self.width,
                 self.heads,
                 self.mlp_width,
-                self._adapter_in(("attention", "all"), self.width, self.width),
-                lambda d_in, d_out: self._adapter_in(("all",), d_in, d_out),
+                self.adapter_or_none(self.adapt != "none", self.width, self.width),
+                lambda d_in, d_out: self.adapter_or_none(self.adapt == "all", d_in, d_out),
                 float(self.rotary_base),
                 float(self.norm_eps),
                 trained_norms=full,
@@ -233,10 +235,3 @@ class DecoderConfig(NetworkConfig):
             blocks = [Recompute(block) for block in blocks]
         norm = RMSNorm("norm", self.width, float(self.norm_eps), full)
         return Sequential([embedding, *blocks, norm]), head
-
-    def _adapter_in(self, patterns: tuple[str, ...], d_in: int, d_out: int) -> Adapter:
-        """Return the adapter of a matrix that `adapt` includes if it is one of `patterns`."""
-        if self.adapter == "full" or self.adapt in patterns:
-            return self.adapter_of(d_in, d_out)
-        # A frozen matrix has no scale either, whatever that of the adapted ones starts from.
-        return replace(self.adapter_of(d_in, d_out, "none"), beta=1.0)

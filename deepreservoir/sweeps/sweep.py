@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from ..backend import DEVICES, resolve_device
 from .plain_data import canonical
-from .runs import Run, check_published, jobs_of, runs_of
+from .runs import AT_A_TIME, Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
 from .work import Assignment, check_points, task_of
@@ -88,18 +88,27 @@ def run_sweep(
     if executor is None:
         executor = here if workers == 1 else processes(workers)
     with folder.writing():
-        _run_remaining(sweep, runs, folder, executor, device, verbose)
+        _run_remaining(sweep, runs, folder, executor, workers, device, verbose)
     return folder
 
 
 def _run_remaining(
-    sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, device: str, verbose: bool
+    sweep: Sweep,
+    runs: list[Run],
+    folder: Folder,
+    executor: Executor,
+    workers: int,
+    device: str,
+    verbose: bool,
 ) -> None:
     """Execute the runs that have no record, or whose record says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     remaining = [run for run in runs if run.key not in done]
     kind = sweep.estimator_class
-    assignments = [Assignment.of(sweep, job, device) for job in jobs_of(remaining, kind)]
+    # No more runs side by side than leave work for every worker.
+    at_a_time = min(AT_A_TIME, max(1, len(remaining) // workers))
+    jobs = jobs_of(remaining, kind, at_a_time)
+    assignments = [Assignment.of(sweep, job, device) for job in jobs]
     with (
         closing(executor(assignments)) as results,
         tqdm(

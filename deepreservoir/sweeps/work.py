@@ -133,10 +133,9 @@ def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
 
 
 def _model(task: Task, run: Run) -> Any:
-    changes = dict(run.point)
     if run.arm == "no_scaffold":
-        changes |= {"scaffold": "zero", "b_init": "kaiming"}
-    return task.estimator(run.seed, **changes)
+        return arms.without_scaffold(task, run.seed, **dict(run.point))
+    return task.estimator(run.seed, **dict(run.point))
 
 
 def _learned(model: Any) -> dict[str, Any]:

@@ -46,6 +46,7 @@ FEW_SEEDS = {
     "imdb",
     "imdb_lm",
     "physionet_minutes",
+    "wikitext103_paper",
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from target import device
 
@@ -211,11 +212,27 @@ def test_forms_of_texts(tmp_path):
 def test_forms_of_codes(tmp_path):
     np.save(tmp_path / "codes.npy", STREAM.astype(np.uint16))
     expected = fitted()
-    for X in (tmp_path / "codes.npy", STREAM.tolist(), [STREAM[:9], STREAM[9:]]):
+    parts = np.empty(2, object)
+    parts[:] = [STREAM[:9], STREAM[9:]]
+    for X in (tmp_path / "codes.npy", STREAM.tolist(), list(parts), parts):
         model = CausalLanguageModel(**CODES).fit(X)
         assert_array_equal(to_host(model.network_.theta), to_host(expected.network_.theta))
     ended = TokenReader(4, 7, end_token=6).fit([[1, 2], [3]]).read([[1, 2], [3]], "f4", "cpu")
     assert ended.stream.tolist() == [1, 2, 6, 3, 6]
+
+
+def test_a_model_knows_whether_it_reads_texts():
+    assert not fitted(max_iter=1).reads_texts_
+    with pytest.raises(NotFittedError):
+        CausalLanguageModel().reads_texts_  # noqa: B018
+
+
+def test_a_prompt_that_is_not_text_is_named():
+    pytest.importorskip("tokenizers")
+    model = CausalLanguageModel(**{**WORDS, "max_iter": 1}).fit(TEXTS)
+    assert model.reads_texts_
+    with pytest.raises(ValueError, match=r"prompt must be a text that UTF-8 can represent"):
+        model.generate("\udcff")
 
 
 def test_presets():
@@ -238,6 +255,9 @@ def test_presets():
         (np.array([1.0, 2.0]), "vector of integers"),
         (np.array([1]), "at least 2 tokens.*got 1"),
         (3, "X must be texts, or codes of tokens; got 3"),
+        (["a text", "b\udcff"], r"X\[1\] must be a text that UTF-8 can represent; its character 1"),
+        ({"text": ["a text"]}, "texts in an order.*got a dict"),
+        ({"a text", "another"}, "texts in an order.*got a set"),
     ],
 )
 def test_bad_input_is_named(X, words):
@@ -260,6 +280,16 @@ def test_bad_files_are_named(tmp_path):
             CausalLanguageModel(**WORDS).fit(tmp_path / "text.txt")
     with pytest.raises(ValueError, match="there is no file"):
         CausalLanguageModel(**WORDS).fit(tmp_path / "none.txt")
+    (tmp_path / "codes.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"codes.npy is not a .npy file of integers"):
+        CausalLanguageModel(**CODES).fit(tmp_path / "codes.npy")
+
+
+def test_a_table_is_refused():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"text": TEXTS})
+    with pytest.raises(ValueError, match=r"got a DataFrame. Pass a list, or the column"):
+        CausalLanguageModel(**WORDS).fit(table)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +298,7 @@ def test_bad_files_are_named(tmp_path):
         ({"prompt": ""}, "at least one character"),
         ({"prompt": "text"}, "fitted on codes of tokens"),
         ({"prompt": []}, "at least one entry"),
-        ({"prompt": [7]}, "codes from 0 to 6; got 7"),
+        ({"prompt": [1, 7]}, "codes from 0 to 6; got 7 at position 1"),
         ({"prompt": [1], "temperature": -1}, "temperature"),
         ({"prompt": [1], "top_p": 0}, r"top_p must be in \(0, 1\]; got 0"),
         ({"prompt": [1], "max_new_tokens": -1}, "max_new_tokens"),

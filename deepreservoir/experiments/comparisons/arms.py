@@ -299,9 +299,16 @@ def full(task: Task, seed: int) -> Record:
 
 def no_scaffold(task: Task, rank: int, seed: int) -> Record:
     """Train the low-rank path on a scaffold of zeros."""
-    model = task.estimator(seed, rank=rank, scaffold="zero", b_init="kaiming")
+    model = without_scaffold(task, seed, rank=rank)
     cost = task.fit(model)
     return task.record("no_scaffold", rank, seed, model, cost, model.n_trained_params_, True)
+
+
+def without_scaffold(task: Task, seed: int, **changes: Any) -> Any:
+    """Return an unfitted estimator whose adapters act alone, with B not zero at the start."""
+    changes |= {"b_init": "kaiming"}
+    config = task.config(**changes).on_zero_scaffold()
+    return with_config(task.estimator(seed, **changes), config)
 
 
 def stored_bytes(task: Task, rank: int | None) -> int:

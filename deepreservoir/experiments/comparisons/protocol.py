@@ -186,7 +186,7 @@ FLOWERS_102 = FLOWERS.changed(
     test_time_flip=True,
 )
 
-#: The protocol of language models on reviews: one pass over the text.
+#: The protocol of language models: one pass over the text.
 LANGUAGE = Protocol(
     max_iter=1,
     weight_decay=0.1,
@@ -266,6 +266,9 @@ _PROTOCOLS = {
     "imdb_text": LANGUAGE,
     "halfcheetah": HALFCHEETAH,
     "halfcheetah_expert": HALFCHEETAH_EXPERT,
+    "wikitext2": LANGUAGE,
+    "wikitext103": LANGUAGE,
+    "wikitext_validation": LANGUAGE,
 }
 
 
@@ -273,7 +276,7 @@ _PROTOCOLS = {
 _OWN_ARMS = {
     "label_propagation": ("cora", "cora_60_20_20", "citeseer", "pubmed", "arxiv"),
     "fingerprints": ("molhiv", "molhiv_8000"),
-    "trigram": ("imdb_text",),
+    "trigram": ("imdb_text", "wikitext2", "wikitext103", "wikitext_validation"),
     "behaviour_cloning": ("halfcheetah", "halfcheetah_expert"),
 }
 
