@@ -76,6 +76,12 @@ def device_module(device: Device) -> ModuleType:
     return _cupy() if device == "cuda" else np
 
 
+def total_memory(device: Device) -> int:
+    """Return the bytes of memory that a CUDA device has, used or not."""
+    with device_module(device).cuda.Device():
+        return int(device_module(device).cuda.runtime.memGetInfo()[1])
+
+
 def cuda_problem() -> str | None:
     """Return the reason why ``device="cuda"`` cannot be used, or None if it can."""
     try:

@@ -33,7 +33,7 @@ from .closed_form import (
     silu_dropout,
     silu_dropout_backward,
 )
-from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
+from .draw import compact_table, consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
 from .gated import silu_product, silu_product_backward
 from .gelu import gelu
@@ -42,6 +42,7 @@ from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
 from .rotary import rotate
+from .row_norms import squared_norms
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "bias_activation_dropout",
     "bias_activation_dropout_backward",
     "codes_shape",
+    "compact_table",
     "consecutive",
     "draw_codes_",
     "draw_rows",
@@ -88,6 +90,7 @@ __all__ = [
     "softmax_attention_backward",
     "softmax_cross_entropy",
     "softplus",
+    "squared_norms",
     "tanh",
     "tanh_backward",
     "unpack",

@@ -12,8 +12,8 @@ compile the same source for a CPU. Conventions:
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ THREADS = 256
 
 # Enough blocks to fill any device; further work is done by the loop in the kernel.
 _MAX_BLOCKS = 2048
+
+# Bytes of shared memory per block that a kernel gets without asking for more.
+_USUAL_SHARED_BYTES = 48 << 10
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
@@ -54,6 +57,28 @@ __device__ real block_max(real value, real* shared) {
 """
 
 _registry: dict[str, Kernel] = {}
+
+
+class DeviceLimits(NamedTuple):
+    """What the launch of a kernel may depend on; no result does."""
+
+    multiprocessors: int
+    shared_bytes: int  # of a block that asks for as much as it can get
+
+
+def device_limits() -> DeviceLimits:
+    """Return the limits of CuPy's current device."""
+    import cupy
+
+    return _limits_of(cupy.cuda.Device().id)
+
+
+@cache
+def _limits_of(device: int) -> DeviceLimits:
+    import cupy
+
+    found = cupy.cuda.runtime.getDeviceProperties(device)
+    return DeviceLimits(found["multiProcessorCount"], found["sharedMemPerBlockOptin"])
 
 
 def all_kernels() -> list[Kernel]:
@@ -87,15 +112,18 @@ class Kernel:
 
         return cupy.RawKernel(self.source, self.name)
 
-    def launch(self, n: int, *arguments: Array | np.generic) -> None:
+    def launch(self, n: int, *arguments: Array | np.generic, shared_bytes: int = 0) -> None:
         """Launch a grid of threads for `n` items; does nothing if there are none.
 
         Parameters
         ----------
         n : int
         *arguments : arrays on the device in C order, and NumPy scalars of the exact C type
+        shared_bytes : int, default=0
+            Dynamic shared memory of each block.
         """
-        self.launch_blocks(min(-(-n // THREADS), _MAX_BLOCKS), THREADS, *arguments)
+        blocks = min(-(-n // THREADS), _MAX_BLOCKS)
+        self.launch_blocks(blocks, THREADS, *arguments, shared_bytes=shared_bytes)
 
     def launch_rows(
         self, rows: int, width: int, *arguments: Array | np.generic, shared_bytes: int = 0
@@ -123,6 +151,8 @@ class Kernel:
                     f"{argument.strides} for shape {argument.shape}. Use kernels.cuda.contiguous"
                 )
         if blocks:
+            if shared_bytes > _USUAL_SHARED_BYTES:  # of the current device: there may be others
+                self._compiled.max_dynamic_shared_size_bytes = shared_bytes
             self._compiled((blocks,), (threads,), arguments, shared_mem=shared_bytes)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 import scipy.special
+from cpu_kernels import SHARED_MOST
 from device_array import (
     Function,
     Ufunc,
@@ -234,7 +235,11 @@ def _cuda() -> _Module:
         CUDARuntimeError=CUDARuntimeError,
         getDeviceCount=lambda: 1,
         deviceSynchronize=lambda: None,
-        getDeviceProperties=lambda device: {"name": b"stand-in", "multiProcessorCount": 1},
+        getDeviceProperties=lambda device: {
+            "name": b"stand-in",
+            "multiProcessorCount": 2,
+            "sharedMemPerBlockOptin": SHARED_MOST,
+        },
         memGetInfo=lambda: Device.mem_info,
         driverGetVersion=lambda: 12090,
         runtimeGetVersion=lambda: 12090,
