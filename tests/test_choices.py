@@ -5,7 +5,6 @@ from typing import get_args
 import pytest
 
 from deepreservoir import choices
-from deepreservoir.backend import DEVICES
 from deepreservoir.container import SHORT_DTYPES
 from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
@@ -30,7 +29,6 @@ from deepreservoir.scaffold import STORAGES
         (choices.ScheduleName, SCHEDULES),
         (choices.DtypeName, DTYPES),
         (choices.ShortDtypeName, SHORT_DTYPES),
-        (choices.DeviceName, DEVICES),
         (choices.ReservoirActivation, RESERVOIR_ACTIVATIONS),
         (choices.ArrangementName, ARRANGEMENTS),
     ],

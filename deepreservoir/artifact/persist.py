@@ -15,6 +15,7 @@ from .. import container
 from ..backend import Device, resolve_device
 from ..choices import DeviceName, ShortDtypeName
 from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from ..device_scope import computing_on
 from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
 from . import deep, echo, gated
@@ -180,7 +181,8 @@ def load_contents(
 ) -> Any:
     """Return the model of a file that has been read; see :func:`load`."""
     resolved = resolve_device(device)
-    return _named(path, lambda: unpack(contents, resolved, max_bytes))
+    with computing_on(resolved, "loading the model"):
+        return _named(path, lambda: unpack(contents, resolved, max_bytes))
 
 
 def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:

@@ -245,7 +245,7 @@ class Reservoir(Driven):
         return self.recurrent.links if fast else None
 
     def parallel(self, n_series: int) -> bool:
-        if self.device == "cuda":
+        if self.device != "cpu":
             return True  # the device runs asynchronously anyway
         links = self._links(n_series)
         if links is not None:

@@ -16,10 +16,11 @@ from ..inputs import CHUNK_BYTES, IrregularSeries, IrregularSeriesReader, irregu
 from ..layers import Pass
 from ..models import CfCConfig
 from ..network import Network
+from .base.on_device import OnDevice
 
 
 @dataclass(eq=False, repr=False)
-class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """States of a closed-form continuous-time network whose weights are drawn and never trained.
 
     The network is a reservoir that knows elapsed times: a linear readout of its last states

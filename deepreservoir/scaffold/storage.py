@@ -17,11 +17,11 @@ from ..backend import (
     Array,
     Device,
     array_module,
+    device_memory,
     device_module,
     is_on_device,
     to_device,
     to_host,
-    total_memory,
 )
 from ..kernels import (
     codes_shape,
@@ -53,7 +53,7 @@ def tile_bytes(device: Device) -> int:
     """
     if device == "cpu":
         return HOST_TILE_BYTES
-    return min(DEVICE_TILE_BYTES, total_memory(device) // 32)
+    return min(DEVICE_TILE_BYTES, device_memory(device)[1] // 32)
 
 
 class Scaffold:
@@ -68,7 +68,7 @@ class Scaffold:
     dtype : numpy dtype, default=float32
         Type in which products are mostly computed; dense weights are stored in it. The weights
         are always float32 values.
-    device : "cpu" or "cuda"
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     storage = "abstract"
