@@ -237,8 +237,8 @@ def test_workers_of_a_cluster_are_asked_for_the_device(monkeypatch, here, capsys
         def __exit__(self, *args):
             pass
 
-        def run(self, function, on_error):
-            return {"tcp://worker": function()}
+        def run(self, function, *args, on_error):
+            return {"tcp://worker": function(*args)}
 
     monkeypatch.setattr(distributed, "Client", Client)
     monkeypatch.setattr(cluster, "_check_scheduler", lambda scheduler: None)
