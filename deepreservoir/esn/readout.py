@@ -103,7 +103,7 @@ class NormalEquations(Movable):
         xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
         yy = self.yy - self.rows * y_mean**2
         # Solvers differ in what they make of infinities: some raise, and some return NaN.
-        if not bool((xp.isfinite(xx).all() & xp.isfinite(xy).all())):
+        if not bool(xp.isfinite(xx).all() & xp.isfinite(xy).all()):
             raise ValueError(
                 "the sums of squares that a readout is solved from are not finite. States that "
                 "grow without bound do this: lower spectral_radius and input_scaling, or use "

@@ -27,6 +27,7 @@ from device_array import (
     asarray,
     ascontiguousarray,
     asnumpy,
+    devices,
     ndarray,
     refuse_host,
     signatures,
@@ -233,7 +234,7 @@ def _cuda() -> _Module:
     runtime = _module(
         "cupy.cuda.runtime",
         CUDARuntimeError=CUDARuntimeError,
-        getDeviceCount=lambda: 1,
+        getDeviceCount=lambda: devices.count,
         deviceSynchronize=lambda: None,
         getDeviceProperties=lambda device: {
             "name": b"stand-in",
