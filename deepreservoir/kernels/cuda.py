@@ -112,18 +112,15 @@ class Kernel:
 
         return cupy.RawKernel(self.source, self.name)
 
-    def launch(self, n: int, *arguments: Array | np.generic, shared_bytes: int = 0) -> None:
+    def launch(self, n: int, *arguments: Array | np.generic) -> None:
         """Launch a grid of threads for `n` items; does nothing if there are none.
 
         Parameters
         ----------
         n : int
         *arguments : arrays on the device in C order, and NumPy scalars of the exact C type
-        shared_bytes : int, default=0
-            Dynamic shared memory of each block.
         """
-        blocks = min(-(-n // THREADS), _MAX_BLOCKS)
-        self.launch_blocks(blocks, THREADS, *arguments, shared_bytes=shared_bytes)
+        self.launch_blocks(min(-(-n // THREADS), _MAX_BLOCKS), THREADS, *arguments)
 
     def launch_rows(
         self, rows: int, width: int, *arguments: Array | np.generic, shared_bytes: int = 0

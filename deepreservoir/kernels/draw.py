@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..backend import Array, array_module
-from .cuda import Kernel, RealKernel, contiguous, device_limits
+from .cuda import THREADS, Kernel, RealKernel, contiguous, device_limits
 
 LANES_PER_BLOCK = 16
 
@@ -20,7 +20,7 @@ _MASK = 2**64 - 1
 _LANES = 65_536
 
 # From this number of weights on, it pays to copy half a table into shared memory first.
-_MANY_WEIGHTS = 1 << 22
+_MANY_WEIGHTS = 1 << 20
 
 # Number of threads that share such a copy: as many as a block can have.
 _MOST_THREADS = 1024
@@ -78,9 +78,17 @@ _LOOK_UPS = {
                            ^ (lower & 0x80000000u));""",
 }
 
-# Draw a block of sixteen lanes and write their weights, as far as `stop`. `aligned` says that the
-# block begins on sixteen bytes and that `stop` is a multiple of four.
-_DRAW_BLOCK = r"""
+# Where the values are read from: shared memory serves random reads several times as fast.
+_IN_GLOBAL_MEMORY = "const float* values = table;"
+_IN_SHARED_MEMORY = r"""SHARED
+    for (long long i = threadIdx.x; i < length; i += blockDim.x) values[i] = table[i];"""
+_FEW = _IN_SHARED_MEMORY.replace("SHARED", "__shared__ float values[256];")
+_MANY = _IN_SHARED_MEMORY.replace("SHARED", "extern __shared__ float values[];")
+
+# Each thread draws sixteen lanes into shared memory. Then the threads side by side look up four
+# lanes each, so that a warp writes memory without gaps. The number of blocks of lanes of a launch
+# fits 32 bits, since the weights of so many would not fit a device.
+_DRAW_SOURCE = r"""
 __device__ real look_up(const float* values, unsigned lane, int shift) {LOOK_UP
 }
 
@@ -93,80 +101,76 @@ __device__ void put(double* to, double a, double b, double c, double d) {
     ((double2*)to)[1] = make_double2(c, d);
 }
 
-__device__ void draw_block(const float* values, int shift, real* to, int stop, bool aligned,
-        unsigned long long block, unsigned long long key0, unsigned long long key1) {
-    unsigned long long words[4];
-    philox(block, 0, key0, key1, words);
-    #pragma unroll
-    for (int w = 0; w < 4; w++) {
-        if (4 * w >= stop) break;
-        unsigned low = (unsigned)words[w], high = (unsigned)(words[w] >> 32);
-        real a = look_up(values, low & 0xFFFF, shift), b = look_up(values, low >> 16, shift);
-        real c = look_up(values, high & 0xFFFF, shift), d = look_up(values, high >> 16, shift);
-        if (aligned) {
-            put(to + 4 * w, a, b, c, d);
-        } else {
-            to[4 * w] = a;
-            if (4 * w + 1 < stop) to[4 * w + 1] = b;
-            if (4 * w + 2 < stop) to[4 * w + 2] = c;
-            if (4 * w + 3 < stop) to[4 * w + 3] = d;
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) KERNEL(const float* table,
+        long long length, int shift, real* out, long long rows, long long width, FIRST,
+        unsigned long long key0, unsigned long long key1) {
+    __shared__ ulonglong2 drawn[2 * MOST_THREADS];
+    const unsigned long long* words = (const unsigned long long*)drawn;
+    VALUES
+    unsigned blocks = (unsigned)((width + 15) / 16);
+    long long total = rows * blocks;
+    bool whole = width % 16 == 0, aligned = width % 4 == 0;
+    for (long long tile = (long long)blockIdx.x * blockDim.x; tile < total;
+            tile += (long long)gridDim.x * blockDim.x) {
+        __syncthreads();  // the words before these have been read
+        long long i = tile + threadIdx.x;
+        if (i < total) {
+            unsigned long long lanes[4];
+            philox(COUNTER, 0, key0, key1, lanes);
+            drawn[2 * threadIdx.x] = make_ulonglong2(lanes[0], lanes[1]);
+            drawn[2 * threadIdx.x + 1] = make_ulonglong2(lanes[2], lanes[3]);
+        }
+        __syncthreads();
+        #pragma unroll
+        for (int part = 0; part < 4; part++) {
+            int at = part * blockDim.x + threadIdx.x;
+            long long block = tile + at / 4, column = 16 * block + 4 * (at % 4), row = 0;
+            if (block >= total) break;
+            if (!whole) {
+                row = (unsigned)block / blocks;
+                column -= 16 * row * blocks;
+                if (column >= width) continue;
+            }
+            unsigned low = (unsigned)words[at], high = (unsigned)(words[at] >> 32);
+            real a = look_up(values, low & 0xFFFF, shift), b = look_up(values, low >> 16, shift);
+            real c = look_up(values, high & 0xFFFF, shift), d = look_up(values, high >> 16, shift);
+            real* to = out + row * width + column;
+            if (aligned) {
+                put(to, a, b, c, d);
+            } else {
+                to[0] = a;
+                if (column + 1 < width) to[1] = b;
+                if (column + 2 < width) to[2] = c;
+                if (column + 3 < width) to[3] = d;
+            }
         }
     }
 }
 """
 
-# Where rows are whole blocks, a thread need not ask which row its block belongs to.
-_DRAW_SOURCE = r"""
-extern "C" __global__ void __launch_bounds__(1024) KERNEL(const float* table, long long length,
-        int shift, real* out, long long rows, long long width, unsigned long long first_row,
-        unsigned long long key0, unsigned long long key1) {
-    VALUES
-    long long blocks = (width + 15) / 16, total = rows * blocks;
-    long long stride = (long long)gridDim.x * blockDim.x;
-    bool whole = width % 16 == 0, aligned = width % 4 == 0;
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < total; i += stride) {
-        long long row = whole ? 0 : i / blocks, column = 16 * (i - row * blocks);
-        int stop = whole ? 16 : (int)min(16LL, width - column);
-        draw_block(values, shift, out + row * width + column, stop, aligned,
-                   first_row * blocks + i, key0, key1);
-    }
-}
-"""
-
-_DRAW_AT_SOURCE = r"""
-extern "C" __global__ void KERNEL(const float* values, int shift, const long long* index,
-        real* out, long long rows, long long width, unsigned long long key0,
-        unsigned long long key1) {
-    long long blocks = (width + 15) / 16;
-    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
-        for (long long block = threadIdx.x; block < blocks; block += blockDim.x)
-            draw_block(values, shift, out + row * width + 16 * block,
-                       (int)min(16LL, width - 16 * block), width % 4 == 0,
-                       index[row] * blocks + block, key0, key1);
-}
-"""
-
-_IN_GLOBAL_MEMORY = "const float* values = table;"
-_IN_SHARED_MEMORY = r"""extern __shared__ float values[];
-    for (long long i = threadIdx.x; i < length; i += blockDim.x) values[i] = table[i];
-    __syncthreads();"""
+# The row of a block, as a parameter of the kernel, and the block's number among all lanes.
+_CONSECUTIVE = "unsigned long long first_row", "first_row * blocks + i"
+_BY_INDEX = "const long long* index", "index[(unsigned)i / blocks] * blocks + (unsigned)i % blocks"
 
 
-def _source(form: str, body: str, values: str = "") -> str:
-    block = _DRAW_BLOCK.replace("LOOK_UP", _LOOK_UPS[form])
-    return PHILOX + block + body.replace("VALUES", values)
+def _source(form: str, values: str, rows: tuple[str, str], threads: int = THREADS) -> str:
+    source = PHILOX + _DRAW_SOURCE.replace("LOOK_UP", _LOOK_UPS[form]).replace("VALUES", values)
+    source = source.replace("FIRST", rows[0]).replace("COUNTER", rows[1])
+    return source.replace("MOST_THREADS", str(threads))
 
 
+_VALUES = {"lanes": _IN_GLOBAL_MEMORY, "codes": _FEW, "half": _IN_GLOBAL_MEMORY}
 _DRAW = {
-    form: RealKernel(f"draw_{form}", _source(form, _DRAW_SOURCE, values))
-    for form, values in [
-        ("lanes", _IN_GLOBAL_MEMORY),
-        ("codes", _IN_SHARED_MEMORY),
-        ("half", _IN_GLOBAL_MEMORY),
-    ]
+    form: RealKernel(f"draw_{form}", _source(form, values, _CONSECUTIVE))
+    for form, values in _VALUES.items()
 }
-_DRAW_SHARED_HALF = RealKernel("draw_shared_half", _source("half", _DRAW_SOURCE, _IN_SHARED_MEMORY))
-_DRAW_AT = {form: Kernel(f"draw_at_{form}", _source(form, _DRAW_AT_SOURCE)) for form in _LOOK_UPS}
+_DRAW_SHARED_HALF = RealKernel(
+    "draw_shared_half", _source("half", _MANY, _CONSECUTIVE, _MOST_THREADS)
+)
+_DRAW_AT = {
+    form: Kernel(f"draw_at_{form}", _source(form, values, _BY_INDEX))
+    for form, values in _VALUES.items()
+}
 
 
 def key_words(key: int) -> tuple[np.uint64, np.uint64]:
@@ -279,13 +283,12 @@ def _draw_on_device(table: Array, key: int, start: int, out: Array) -> None:
     blocks = rows * -(-width // LANES_PER_BLOCK)
     if form == "half" and out.size >= _MANY_WEIGHTS:
         limits = device_limits()
-        if limits.shared_bytes >= table.nbytes:
+        if limits.shared_bytes >= table.nbytes + 32 * _MOST_THREADS:
             grid = min(-(-blocks // _MOST_THREADS), limits.multiprocessors)
             kernel = _DRAW_SHARED_HALF.of(out.dtype)
             kernel.launch_blocks(grid, _MOST_THREADS, *arguments, shared_bytes=table.nbytes)
             return
-    shared = table.nbytes if form == "codes" else 0
-    _DRAW[form].of(out.dtype).launch(blocks, *arguments, shared_bytes=shared)
+    _DRAW[form].of(out.dtype).launch(blocks, *arguments)
 
 
 def consecutive(rows: np.ndarray) -> Iterator[range]:
@@ -324,9 +327,10 @@ def draw_rows_at(table: Array, key: int, index: Array, width: int) -> Array:
     if xp is not np:
         out = xp.empty((len(index), width), np.float32)
         form, shift = _form(table)
-        sizes = np.int64(len(index)), np.int64(width)
-        parts = table, np.int32(shift), contiguous(index), out
-        _DRAW_AT[form].launch_rows(len(index), width, *parts, *sizes, *key_words(key))
+        sizes = np.int64(len(table)), np.int32(shift)
+        parts = out, np.int64(len(index)), np.int64(width), contiguous(index)
+        blocks = len(index) * -(-width // LANES_PER_BLOCK)
+        _DRAW_AT[form].launch(blocks, table, *sizes, *parts, *key_words(key))
         return out
     rows, inverse = np.unique(index, return_inverse=True)
     drawn, at = np.empty((len(rows), width), np.float32), 0

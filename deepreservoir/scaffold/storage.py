@@ -40,8 +40,8 @@ from .spec import ScaffoldSpec
 # a tile should stay in the cache.
 HOST_TILE_BYTES = 8 << 20
 
-# The same on a device, where a product of a small tile does not fill it.
-DEVICE_TILE_BYTES = 256 << 20
+# The same on a device, where the product of a small tile leaves most of it idle.
+DEVICE_TILE_BYTES = 512 << 20
 
 
 @cache
@@ -53,7 +53,7 @@ def tile_bytes(device: Device) -> int:
     """
     if device == "cpu":
         return HOST_TILE_BYTES
-    return min(DEVICE_TILE_BYTES, device_memory(device)[1] // 32)
+    return min(DEVICE_TILE_BYTES, device_memory(device)[1] // 128)
 
 
 class Scaffold:

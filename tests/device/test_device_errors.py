@@ -104,7 +104,6 @@ def test_a_missing_toolkit_names_the_extra(error):
     "error", [MemoryError("of the host"), CompileException("error: expected a )"), ValueError("X")]
 )
 def test_other_errors_pass_through(error):
-    with pytest.raises(type(error)) as raised:  # noqa: SIM117
-        with computing_on("cuda", "work"):
-            raise error
+    with pytest.raises(type(error)) as raised, computing_on("cuda", "work"):
+        raise error
     assert raised.value is error
