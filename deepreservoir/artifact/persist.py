@@ -153,7 +153,7 @@ def load(
     Parameters
     ----------
     path : str or path
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where the model will run; the file does not depend on a device.
     max_bytes : int, default=2 GiB
         Limit on the size of the file, and on the bytes for drawing its scaffold.

@@ -40,7 +40,7 @@ class NormalEquations(Movable):
     Parameters
     ----------
     n_features, n_outputs : int
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where the rows are, and where everything is computed.
 
     Examples
@@ -189,7 +189,7 @@ class RidgeLearner(Movable):
     ----------
     n_features, n_outputs : int
     penalties : tuple of float
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class RecursiveLeastSquares(Movable):
         Factor by which the weight of past rows shrinks with each new row, in (0, 1].
     penalty : float, default=1e-6
         Initial ridge penalty.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(
@@ -281,7 +281,7 @@ class LeastMeanSquares(Movable):
     n_features, n_outputs : int
     rate : float, default=0.1
         Step size in (0, 2), divided by the squared norm of the row.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(

@@ -190,7 +190,7 @@ class Reservoir(Driven):
         see `draw_recurrent`.
     tuning : Tuning, optional
         Gains and biases from intrinsic plasticity.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
 

@@ -41,7 +41,7 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     standardize, clip, forward_fill, masks, time_scale
         As for :class:`CfCClassifier`.
     random_state : int, RandomState instance or None, default=None
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
 
     Attributes
     ----------

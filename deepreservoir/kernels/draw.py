@@ -101,6 +101,12 @@ __device__ void put(double* to, double a, double b, double c, double d) {
     ((double2*)to)[1] = make_double2(c, d);
 }
 
+__device__ void look_up_four(const float* values, unsigned long long word, int shift, real* to) {
+    unsigned low = (unsigned)word, high = (unsigned)(word >> 32);
+    put(to, look_up(values, low & 0xFFFF, shift), look_up(values, low >> 16, shift),
+        look_up(values, high & 0xFFFF, shift), look_up(values, high >> 16, shift));
+}
+
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) KERNEL(const float* table,
         long long length, int shift, real* out, long long rows, long long width, FIRST,
         unsigned long long key0, unsigned long long key1) {
@@ -121,28 +127,22 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) KERNEL(const float* t
             drawn[2 * threadIdx.x + 1] = make_ulonglong2(lanes[2], lanes[3]);
         }
         __syncthreads();
-        #pragma unroll
-        for (int part = 0; part < 4; part++) {
-            int at = part * blockDim.x + threadIdx.x;
-            long long block = tile + at / 4, column = 16 * block + 4 * (at % 4), row = 0;
-            if (block >= total) break;
-            if (!whole) {
-                row = (unsigned)block / blocks;
-                column -= 16 * row * blocks;
-                if (column >= width) continue;
-            }
-            unsigned low = (unsigned)words[at], high = (unsigned)(words[at] >> 32);
-            real a = look_up(values, low & 0xFFFF, shift), b = look_up(values, low >> 16, shift);
-            real c = look_up(values, high & 0xFFFF, shift), d = look_up(values, high >> 16, shift);
+        int n_words = 4 * (int)min((long long)blockDim.x, total - tile);
+        if (whole) {
+            real* to = out + 16 * tile;
+            for (int at = threadIdx.x; at < n_words; at += blockDim.x)
+                look_up_four(values, words[at], shift, to + 4 * at);
+            continue;
+        }
+        for (int at = threadIdx.x; at < n_words; at += blockDim.x) {
+            unsigned block = (unsigned)tile + at / 4, row = block / blocks;
+            long long column = 16LL * (block - row * blocks) + 4 * (at % 4);
             real* to = out + row * width + column;
-            if (aligned) {
-                put(to, a, b, c, d);
-            } else {
-                to[0] = a;
-                if (column + 1 < width) to[1] = b;
-                if (column + 2 < width) to[2] = c;
-                if (column + 3 < width) to[3] = d;
-            }
+            if (aligned && column < width)
+                look_up_four(values, words[at], shift, to);
+            else
+                for (int j = 0; j < 4 && column + j < width; j++)
+                    to[j] = look_up(values, (unsigned)(words[at] >> 16 * j) & 0xFFFF, shift);
         }
     }
 }

@@ -46,6 +46,6 @@ def squared_norms(x: Array) -> Array:
     if xp is np:
         return np.einsum("ij,ij->i", x, x, dtype=np.float64)
     rows, width = x.shape
-    out = xp.empty(rows)
+    out = xp.zeros(rows)
     _SQUARED_NORMS.launch_rows(rows, width, contiguous(x), out, np.int64(rows), np.int64(width))
     return out

@@ -37,7 +37,7 @@ def dask_cluster(
         thread each, because a process executes one run at a time.
     make : callable
         Function that a worker applies to an assignment.
-    device : {"cpu", "cuda", "auto"}, default="auto"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="auto"
         With ``"cuda"``, workers without a CUDA device are refused.
 
     Returns

@@ -43,7 +43,7 @@ def run_sweep(
     executor : callable, optional
         Executes the runs elsewhere, such as the result of
         :func:`deepreservoir.sweeps.dask_cluster`.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where networks are trained. The device is not part of the declaration; each record names
         the device that was used. With an executor, each worker resolves ``"auto"`` itself.
     verbose : bool, default=False

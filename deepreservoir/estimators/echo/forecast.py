@@ -24,7 +24,7 @@ class End(Movable):
     ----------
     state : array, shape (1, units)
     target : array of float64, shape (1, n_outputs)
-    place : {"cpu", "cuda"}
+    place : {"cpu", "cuda", "cuda:N"}
         Where the training series were.
     """
 
