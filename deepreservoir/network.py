@@ -45,7 +45,7 @@ class Network(Passes):
         The adapter: all trained parameters. Drawn from `init_seed` by default.
     buffers : ndarray, shape (n_buffers,), optional
         Running statistics. At their initial values by default.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     scaffolds : mapping of str to Scaffold, optional
         Frozen weights that are already in memory, by path; those that match this network's are
         shared instead of being drawn again.

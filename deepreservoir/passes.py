@@ -39,7 +39,7 @@ class Passes:
     root : Sequential
         Body and head, one after the other.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     config: NetworkConfig

@@ -6,7 +6,6 @@ import pytest
 
 from deepreservoir import choices
 from deepreservoir.artifact.persist import SAVED_DTYPES
-from deepreservoir.backend import DEVICES
 from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
 from deepreservoir.estimators.base.training_plan import OPTIMIZERS, SCHEDULES
@@ -30,7 +29,6 @@ from deepreservoir.scaffold import STORAGES
         (choices.ScheduleName, SCHEDULES),
         (choices.DtypeName, DTYPES),
         (choices.ShortDtypeName, SAVED_DTYPES),
-        (choices.DeviceName, DEVICES),
         (choices.ReservoirActivation, RESERVOIR_ACTIVATIONS),
         (choices.ArrangementName, ARRANGEMENTS),
     ],

@@ -117,7 +117,7 @@ def rebuild(
     cls : type
         Class of the estimator.
     contents : Contents
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     max_bytes : int
         Maximum number of bytes for drawing the scaffold.
     ready : mapping of str to Scaffold, optional
@@ -150,7 +150,7 @@ def restore_estimator(
     contents : Contents
     class_types : dict of str to type
         Entries of ``fitted``, and their types, that are specific to this class.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
     document = contents.document
     saved = _mapping(document.get("fitted", {}), "fitted")

@@ -160,7 +160,7 @@ def rebuild(
     ----------
     cls : type
     contents : Contents
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     max_bytes : int
         Maximum number of bytes for drawing the reservoir.
     ready : None

@@ -15,6 +15,7 @@ from .. import container
 from ..backend import Device, resolve_device
 from ..choices import DeviceName, ShortDtypeName
 from ..container import MAX_BYTES, ArtifactError, Contents
+from ..device_scope import computing_on
 from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
 from ..quantised import is_quantised
@@ -164,7 +165,7 @@ def load(
     Parameters
     ----------
     path : str or path
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where the model will run; the file does not depend on a device.
     max_bytes : int, default=2 GiB
         Limit on the size of the file, and on the bytes for drawing its scaffold.
@@ -192,7 +193,8 @@ def load_contents(
 ) -> Any:
     """Return the model of a file that has been read; see :func:`load`."""
     resolved = resolve_device(device)
-    return _named(path, lambda: unpack(contents, resolved, max_bytes))
+    with computing_on(resolved, "loading the model"):
+        return _named(path, lambda: unpack(contents, resolved, max_bytes))
 
 
 def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:

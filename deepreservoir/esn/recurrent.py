@@ -32,7 +32,7 @@ class Recurrent:
     dtype : numpy dtype
     gain : ndarray of float64, shape (units,), optional
         Gain of each unit, which scales the weights into it.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
 
     Attributes
     ----------

@@ -190,7 +190,7 @@ class Reservoir(Driven):
         see `draw_recurrent`.
     tuning : Tuning, optional
         Gains and biases from intrinsic plasticity.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
 
@@ -245,7 +245,7 @@ class Reservoir(Driven):
         return self.recurrent.links if fast else None
 
     def parallel(self, n_series: int) -> bool:
-        if self.device == "cuda":
+        if self.device != "cpu":
             return True  # the device runs asynchronously anyway
         links = self._links(n_series)
         if links is not None:

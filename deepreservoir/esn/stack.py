@@ -33,7 +33,7 @@ class ReservoirStack(Driven):
     n_feedback : int, default=0
     arrangement : {"deep", "grouped"}
     dtype : numpy dtype, default=float32
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
     """

@@ -190,7 +190,7 @@ def draw_recurrent(
         radius.
     gain : ndarray, shape (units,), optional
         A factor for all recurrent inputs of each unit.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
 
     Returns
     -------

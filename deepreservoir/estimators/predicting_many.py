@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, present_device, to_device, to_host
+from ..device_scope import computing_on
 from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network
 from ..passes import outputs_side_by_side
@@ -56,6 +57,12 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     """
     if not models:
         raise ValueError("models must hold at least one fitted estimator; got none")
+    device = getattr(next(iter(models.values())), "device", "cpu")
+    with computing_on(device, "predict_many"):
+        return _predictions(models, X, names)
+
+
+def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     networks = _networks(models)
     first_key, model = next(iter(models.items()))
     for key, other in models.items():

@@ -179,7 +179,7 @@ class Images(Inputs):
         It is asked for mean and scale when a batch is taken: they may be fitted later than these
         inputs are made.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     augmentation : Augmentation, optional
         Random changes of the batches that belong to a training step.
     seed : int, default=0

@@ -25,7 +25,7 @@ class Table(Inputs):
     ----------
     X : ndarray or CSR matrix, shape (n_rows, n_features)
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     def __init__(self, X: Array, dtype: np.dtype[Any] | type, device: Device = "cpu") -> None:

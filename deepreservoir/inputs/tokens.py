@@ -175,7 +175,7 @@ class TokenWindows(Inputs):
         It may be mapped from a file.
     context : int
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     starts : ndarray of int, optional
         First token of each window; by default, the windows cover the stream.
     """

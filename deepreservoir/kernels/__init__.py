@@ -34,7 +34,7 @@ from .closed_form import (
     silu_dropout,
     silu_dropout_backward,
 )
-from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
+from .draw import compact_table, consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
 from .gated import silu_product, silu_product_backward
 from .gelu import gelu
@@ -59,6 +59,7 @@ from .products import (
     product_precision,
 )
 from .rotary import rotate
+from .row_norms import squared_norms
 from .scatter import add_rows_
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
@@ -80,6 +81,7 @@ __all__ = [
     "combine",
     "combine_activation",
     "combine_activation_backward",
+    "compact_table",
     "consecutive",
     "dot",
     "draw_codes_",
@@ -123,6 +125,7 @@ __all__ = [
     "softmax_attention_backward",
     "softmax_cross_entropy",
     "softplus",
+    "squared_norms",
     "tanh",
     "tanh_backward",
     "unpack",

@@ -12,8 +12,8 @@ compile the same source for a CPU. Conventions:
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ THREADS = 256
 
 # Enough blocks to fill any device; further work is done by the loop in the kernel.
 _MAX_BLOCKS = 2048
+
+# Bytes of shared memory per block that a kernel gets without asking for more.
+_USUAL_SHARED_BYTES = 48 << 10
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
@@ -117,6 +120,28 @@ __device__ void store_sums(const real* sums, int count, real* out, real factor, 
 _registry: dict[str, Kernel] = {}
 
 
+class DeviceLimits(NamedTuple):
+    """What the launch of a kernel may depend on; no result does."""
+
+    multiprocessors: int
+    shared_bytes: int  # of a block that asks for as much as it can get
+
+
+def device_limits() -> DeviceLimits:
+    """Return the limits of CuPy's current device."""
+    import cupy
+
+    return _limits_of(cupy.cuda.Device().id)
+
+
+@cache
+def _limits_of(device: int) -> DeviceLimits:
+    import cupy
+
+    found = cupy.cuda.runtime.getDeviceProperties(device)
+    return DeviceLimits(found["multiProcessorCount"], found["sharedMemPerBlockOptin"])
+
+
 def all_kernels() -> list[Kernel]:
     """Return all kernels of the modules imported so far, sorted by name."""
     return [_registry[name] for name in sorted(_registry)]
@@ -184,6 +209,8 @@ class Kernel:
                     f"{argument.strides} for shape {argument.shape}. Use kernels.cuda.contiguous"
                 )
         if blocks:
+            if shared_bytes > _USUAL_SHARED_BYTES:  # of the current device: there may be others
+                self._compiled.max_dynamic_shared_size_bytes = shared_bytes
             self._compiled((blocks,), (threads,), arguments, shared_mem=shared_bytes)
 
 

@@ -72,7 +72,7 @@ class HadamardScaffold(Scaffold):
 
     def multiply_adds(self, backward: bool = False) -> int:
         """Return the multiply-adds of the two small products, or the additions on a device."""
-        if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
+        if self.device != "cpu" and fits_shared_memory(self.order, self.dtype):
             return self.blocks * self.order * (self.order.bit_length() - 1)
         return self.blocks * self.order * (len(self._left) + len(self._right))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..backend import DEVICES, resolve_device
+from ..backend import is_device_name, resolve_device
 from .plain_data import canonical
 from .runs import AT_A_TIME, Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
@@ -43,7 +43,7 @@ def run_sweep(
     executor : callable, optional
         Executes the runs elsewhere, such as the result of
         :func:`deepreservoir.sweeps.dask_cluster`.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where networks are trained. The device is not part of the declaration; each record names
         the device that was used. With an executor, each worker resolves ``"auto"`` itself.
     verbose : bool, default=False
@@ -76,8 +76,8 @@ def run_sweep(
         sweep = read_sweep(Path(sweep))
     if workers < 1:
         raise ValueError(f"workers must be at least 1; got {workers}")
-    if device not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    if not is_device_name(device):
+        raise ValueError(f"device must be one of cpu, cuda, cuda:N, auto; got {device!r}")
     if executor is None:  # otherwise each worker resolves it
         device = resolve_device(device)
     runs = runs_of(sweep)

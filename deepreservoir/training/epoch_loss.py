@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import Array, array_module, to_host
+from ..backend import Array, array_module, is_on_device, to_host
 
 
 class EpochLoss:
@@ -27,14 +27,14 @@ class EpochLoss:
     def __init__(self, total: float, n: float, every: int, stored: Array | None = None) -> None:
         self.total, self.n = total, n
         self.every, self.stored = every, stored
-        self._pending: list[tuple[Array | None, int, float]] = []
+        self._pending: list[tuple[Array | float | None, int, float]] = []
 
     @property
     def mean(self) -> float:
         """The mean loss of the steps added so far."""
         return self.total / self.n
 
-    def add(self, value: Array | None, step: int, n: float) -> tuple[float, int] | None:
+    def add(self, value: Array | float | None, step: int, n: float) -> tuple[float, int] | None:
         """Add a loss; return a loss that is not finite and its step, once one is detected.
 
         A value of None is in `stored`.
@@ -50,20 +50,34 @@ class EpochLoss:
         pending, self._pending = self._pending, []
         for value, (_, step, n) in zip(on_host, pending, strict=True):
             if not np.isfinite(value):
-                return float(value), step
-            self.total += float(value) * n
+                return value, step
+            self.total += value * n
             self.n += n
         return None
 
     def _values(self) -> list[float]:
         """Return the pending losses on the host."""
-        values = [value for value, _, _ in self._pending]
-        if all(value is None for value in values):
-            first, last = self._pending[0][1], self._pending[-1][1]
-            return to_host(self.stored[first : last + 1]).tolist()  # type: ignore[index]
-        if len(values) > 1 and all(value is not None for value in values):
-            return to_host(array_module(*values).stack(values)).tolist()
+        others = iter(_numbers([value for value, _, _ in self._pending if value is not None]))
+        steps = [step for value, step, _ in self._pending if value is None]
+        first, stored = 0, []
+        if steps:
+            assert self.stored is not None
+            first, stored = steps[0], to_host(self.stored[steps[0] : steps[-1] + 1]).tolist()
         return [
-            float(self.stored[step] if value is None else value)  # type: ignore[index]
+            stored[step - first] if value is None else next(others)
             for value, step, _ in self._pending
         ]
+
+
+def _numbers(values: list[Array | float]) -> list[float]:
+    """Return losses as Python numbers, those on a device in one copy.
+
+    A loss that a user wrote may return a Python or NumPy number even where the network is on a
+    device.
+    """
+    on_device = [value for value in values if is_on_device(value)]
+    if len(on_device) > 1:
+        fetched = iter(to_host(array_module(*on_device).stack(on_device)).tolist())
+    else:
+        fetched = iter(on_device)
+    return [float(next(fetched) if is_on_device(value) else value) for value in values]

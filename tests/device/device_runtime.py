@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cpu_kernels import CpuKernel, CpuModule
-from device_array import unwrap
+from device_array import devices, unwrap
 
 
 class RawModule:
@@ -71,24 +71,29 @@ class RawKernel:
 
 
 class Device:
-    """The one device there is."""
+    """One of the devices there are, by default the current one."""
 
-    id = 0
     compute_capability = "80"
     mem_info = (1 << 34, 1 << 34)
 
-    def __init__(self, device: int = 0) -> None:
-        if device != 0:
+    def __init__(self, device: int | None = None) -> None:
+        self.id = devices.current if device is None else device
+        if self.id not in range(devices.count):
             raise CUDARuntimeError(f"cudaErrorInvalidDevice: there is no device {device}")
+        self._before: list[int] = []
 
-    def use(self) -> None: ...
+    def use(self) -> None:
+        devices.current = self.id
 
     def synchronize(self) -> None: ...
 
     def __enter__(self) -> Device:
+        self._before.append(devices.current)
+        self.use()
         return self
 
-    def __exit__(self, *exception: object) -> None: ...
+    def __exit__(self, *exception: object) -> None:
+        devices.current = self._before.pop()
 
 
 class Stream:

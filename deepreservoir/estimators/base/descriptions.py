@@ -126,7 +126,7 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
         True or 1 for a progress bar, 2 for a line per epoch.
     dtype : {"float32", "float64"}, default="float32"
         Type of all computations.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where to compute.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
         To which the factors of matrix products are rounded on a device: to 10 bits of mantissa

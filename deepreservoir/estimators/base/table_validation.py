@@ -13,9 +13,10 @@ from ...backend import to_host
 from ...choices import DtypeName
 from ...network import Network
 from .device_input import checked_features, checked_pair
+from .on_device import OnDevice
 
 
-class TableValidation(BaseEstimator):
+class TableValidation(OnDevice, BaseEstimator):
     """Checks of X and y; an estimator for inputs other than tables overrides them."""
 
     dtype: DtypeName

@@ -17,6 +17,7 @@ from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, Ri
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
 from ...esn.stack import ARRANGEMENTS, ReservoirStack
 from ...esn.topology import RecurrentSpec
+from ..base.on_device import OnDevice
 from .parameters import ReservoirParameters
 from .series import Series
 
@@ -34,7 +35,7 @@ def check_real(name: str, value: Any, low: float, high: float, open_low: bool = 
         raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
-class BaseEchoState(ReservoirParameters, BaseEstimator):
+class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
     """Base class of the echo-state estimators, which add parameters of their own."""
 
     n_features_in_: int

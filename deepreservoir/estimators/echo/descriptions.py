@@ -38,7 +38,7 @@ units : int or tuple of int, default=500
     {own}
     activation : {"tanh", "relu", "identity"}, default="tanh"
         Nonlinearity of the units.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where to compute. Results are CuPy arrays for CuPy inputs, and NumPy arrays for NumPy
         inputs. A fitted model follows this parameter at its next call, and computes on the CPU if
         the device does not exist, as after loading on another machine. For a scikit-learn

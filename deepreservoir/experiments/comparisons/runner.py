@@ -226,7 +226,7 @@ def compare(
         class itself. By default that which reads the samples: a perceptron for tables,
         CfCClassifier or CfCRegressor for series, GCNClassifier for nodes, GINClassifier or
         GINRegressor for graphs.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     verbose : bool, default=False
         Show a progress bar.
     on_interrupt : callable, optional
