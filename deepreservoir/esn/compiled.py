@@ -1,6 +1,6 @@
 """Run a sparse reservoir in one compiled loop, if numba (the extra ``numba``) is installed.
 
-The reference is `Reservoir._run`, in NumPy; the states differ only by rounding. The loops read
+The reference is `leaky_sparse_` of the kernels, in NumPy; the states differ only by rounding. The loops read
 the nonzero weights only, where NumPy multiplies by a matrix of mostly zeros. They make no Python
 call per step and release the GIL, so the readout can accumulate one block while the next runs.
 """

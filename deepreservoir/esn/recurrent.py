@@ -8,8 +8,11 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Array, Device, device_module, to_device, to_host
-from ..kernels.reservoir import Slices, sparse_product, to_slices
+from ..kernels.hadamard_reservoir import hadamard_reservoir_fits, leaky_hadamard_
+from ..kernels.reservoir import leaky_, leaky_dense_
+from ..kernels.sparse_reservoir import Slices, leaky_sparse_, sparse_product, to_slices
 from ..scaffold import Scaffold
+from ..scaffold.hadamard import HadamardScaffold
 from . import compiled
 
 # From this share of nonzero weights on, a dense product is faster than a sparse one.
@@ -57,6 +60,7 @@ class Recurrent:
         self.links: compiled.Links | None = None  # for the compiled loops, if they are faster
         scale = factor if gain is None else factor * gain
         self._scale = to_device(np.asarray(scale, self.dtype), device)
+        self._signs = self._signs_on_device()
         if self._scaffold is None:
             if scipy.sparse.issparse(weights):
                 weights = weights.tocsr()
@@ -64,6 +68,17 @@ class Recurrent:
                 self._choose_format(matrix.astype(self.dtype))
             else:
                 self._set_dense(weights * np.reshape(scale, (-1, 1)))
+
+    def _signs_on_device(self) -> tuple[Array, Array] | None:
+        """Return the signs before and after a transform that a kernel runs, or None."""
+        scaffold = self._scaffold
+        if (
+            self.device == "cpu"
+            or not isinstance(scaffold, HadamardScaffold)
+            or not hadamard_reservoir_fits(scaffold.order, self.dtype)
+        ):
+            return None
+        return scaffold.signs_in[0], scaffold.signs_out * self._scale
 
     def _choose_format(self, matrix: Any) -> None:
         units = matrix.shape[0]
@@ -113,6 +128,41 @@ class Recurrent:
             return result
         out[...] = result
         return out
+
+    def run(
+        self, drive: Array, h: Array, take: np.floating, keep: np.floating, activation: str
+    ) -> None:
+        """Replace the drive of a block of steps by its states, in place.
+
+        Parameters
+        ----------
+        drive : array, shape (time, n_series, units)
+        h : array, shape (n_series, units)
+            State before the first step.
+        take, keep : floating, of the same type
+            Factors of the nonlinearity and of the previous state.
+        activation : {"tanh", "relu", "identity"}
+        """
+        links = self.links_for(len(h))
+        if links is not None:
+            compiled.run(links, drive, h, take, keep, activation)
+        elif self.sparse:
+            leaky_sparse_(self.matrix, drive, h, take, keep, activation)
+        elif self.matrix is not None:
+            leaky_dense_(self.matrix, drive, h, take, keep, activation)
+        elif self._signs is not None:
+            leaky_hadamard_(*self._signs, drive, h, take, keep, activation)
+        else:
+            x = device_module(self.device).empty_like(h)
+            for now in drive:
+                self.matmul(h, out=x)
+                leaky_(now, x, h, take, keep, activation)
+                h = now
+
+    def links_for(self, n_series: int) -> compiled.Links | None:
+        """Return the weights of the compiled loops, if these are to run so many series."""
+        fast = self.sparse or compiled.beats_dense(n_series)
+        return self.links if fast else None
 
     def dense(self) -> np.ndarray:
         """Return the scaled W (units, units) on the host, in float64."""

@@ -20,7 +20,6 @@ import numpy as np
 from ..backend import Array, Device, Movable, array_module, device_module, to_device
 from ..kernels import draw_rows
 from ..kernels.linalg import linear
-from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
 from ..scaffold.tables import lane_table
 from . import compiled
@@ -239,15 +238,10 @@ class Reservoir(Driven):
     def _placed(self, weights: np.ndarray) -> Array:
         return to_device(weights.astype(self.dtype), self.device)
 
-    def _links(self, n_series: int) -> compiled.Links | None:
-        """Return the weights of the compiled loops, if these are to run so many series."""
-        fast = self.recurrent.sparse or compiled.beats_dense(n_series)
-        return self.recurrent.links if fast else None
-
     def parallel(self, n_series: int) -> bool:
         if self.device == "cuda":
             return True  # the device runs asynchronously anyway
-        links = self._links(n_series)
+        links = self.recurrent.links_for(n_series)
         if links is not None:
             return n_series > compiled.LANES and compiled.worth_threads(links, BLOCK)
         return self.recurrent.structured or n_series > 1
@@ -305,32 +299,9 @@ class Reservoir(Driven):
         states = self.drive(u.swapaxes(0, 1), back)  # replaced by the states in place
         if noise_seed is not None and self.spec.noise:
             states += self._noise(noise_seed, first, states.shape[0], states.shape[1])
-        self._run(states, h.astype(self.dtype, copy=False))
+        h = h.astype(self.dtype, copy=False)
+        self.recurrent.run(states, h, self._take, self._keep, self.spec.activation)
         return states
-
-    def _run(self, drive: Array, h: Array) -> None:
-        """Replace the drive of a block (time, n, units) by its states, in place."""
-        recurrent, curve = self.recurrent, self.spec.activation
-        links = self._links(len(h))
-        if links is not None:
-            compiled.run(links, drive, h, self._take, self._keep, curve)
-            return
-        if recurrent.sparse:
-            leaky_sparse_(recurrent.matrix, drive, h, self._take, self._keep, curve)
-            return
-        x = array_module(drive).empty_like(h)
-        if len(h) == 1 and not recurrent.structured and self.device == "cpu":
-            # For one series use vectors, which NumPy multiplies with less overhead.
-            drive, h, x = drive[:, 0], h[0], x[0]
-            for now in drive:
-                np.dot(recurrent.matrix, h, out=x)
-                leaky_(now, x, h, self._take, self._keep, curve)
-                h = now
-            return
-        for now in drive:
-            recurrent.matmul(h, out=x)
-            leaky_(now, x, h, self._take, self._keep, curve)
-            h = now
 
     def _noise(self, seed: int, first: int, time: int, n: int) -> Array:
         stream = Stream(seed, self.spec.recurrent.path, "reservoir/noise")
