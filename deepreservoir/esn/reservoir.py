@@ -31,6 +31,10 @@ ACTIVATIONS = ("tanh", "relu", "identity")
 #: are yielded together. Large enough for X^T X to run at full speed.
 BLOCK = 2048
 
+# On a device a block takes a few launches, whose time does not depend on its size. So it has more
+# rows there, up to a limit, and a limit of numbers in all states of a block.
+_DEVICE_BLOCK, _DEVICE_NUMBERS = 1 << 14, 1 << 24
+
 
 @dataclass(frozen=True)
 class ReservoirSpec:
@@ -73,13 +77,6 @@ class ReservoirSpec:
         stream = Stream(self.recurrent.seed, self.recurrent.path, f"reservoir/{draw}")
         unit = lane_table("uniform")[stream.rows(0, self.units, width)]
         return unit.astype(np.float64) * (bound / np.sqrt(3))
-
-
-def block_steps(n_series: int, time: int) -> Iterator[slice]:
-    """Yield the slice of steps of each block of at most `BLOCK` rows."""
-    length = max(1, BLOCK // n_series)
-    for first in range(0, time, length):
-        yield slice(first, min(first + length, time))
 
 
 @dataclass(frozen=True)
@@ -128,6 +125,15 @@ class Driven(Movable, ABC):
         """Return the initial state: zeros (n_series, units)."""
         return device_module(self.device).zeros((n_series, self.units), self.dtype)
 
+    def block_steps(self, n_series: int, time: int) -> Iterator[slice]:
+        """Yield the slice of steps of each block of a run."""
+        rows = BLOCK
+        if self.device == "cuda":
+            rows = max(BLOCK, min(_DEVICE_BLOCK, _DEVICE_NUMBERS // self.units))
+        length = max(1, rows // n_series)
+        for first in range(0, time, length):
+            yield slice(first, min(first + length, time))
+
     def blocks(
         self,
         u: Array,
@@ -135,7 +141,7 @@ class Driven(Movable, ABC):
         feedback: Array | None = None,
         noise_seed: int | None = None,
     ) -> Generator[tuple[slice, Array]]:
-        """Yield (steps, states) in order, in blocks of at most `BLOCK` rows.
+        """Yield (steps, states) in order, in blocks of at most `BLOCK` rows, or more on a device.
 
         Parameters
         ----------
@@ -160,7 +166,7 @@ class Driven(Movable, ABC):
         """
         n, time = u.shape[:2]
         h = self.start(n) if h is None else h
-        for steps in block_steps(n, time):
+        for steps in self.block_steps(n, time):
             back = None if feedback is None else feedback[:, steps]
             states = self.block(u[:, steps], h, back, noise_seed, steps.start)
             h = states[-1]

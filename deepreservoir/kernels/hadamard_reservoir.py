@@ -42,7 +42,9 @@ __device__ inline void stages(real* v, int least) {
         }
 }
 
-extern "C" __global__ void __launch_bounds__(sizeof(real) == 4 ? 1024 : 512)
+enum { MOST_THREADS = sizeof(real) == 4 ? 1024 : 512 };   // of the largest that fits
+
+extern "C" __global__ void __launch_bounds__(MOST_THREADS)
 KERNEL(const real* signs_in, const real* signs_out, const real* start, real* states,
        long long time, long long n, int units, real take, real keep, int activation) {
     extern __shared__ unsigned char memory[];
