@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from ..choices import ProductName
 from ..kernels import draw_rows
 from ..kernels.linalg import linear
 from ..scaffold import Stream
@@ -53,6 +54,9 @@ class ReservoirSpec:
     activation : {"tanh", "relu", "identity"}
     noise : float
         Standard deviation of the normal noise inside the nonlinearity during training.
+    product : {"auto", "sparse", "dense"}
+        Whether recurrent products read the nonzero weights only or all of them; see
+        :class:`~deepreservoir.esn.recurrent.Recurrent`.
     """
 
     recurrent: RecurrentSpec
@@ -62,6 +66,7 @@ class ReservoirSpec:
     bias_scaling: float = 0.0
     activation: str = "tanh"
     noise: float = 0.0
+    product: ProductName = "auto"
 
     @property
     def units(self) -> int:
@@ -227,7 +232,9 @@ class Reservoir(Driven):
         gain = 1.0 if tuning is None else tuning.gain[:, None]
         shift = 0.0 if tuning is None else tuning.bias
         unit_gain = None if tuning is None else tuning.gain
-        self.recurrent = draw_recurrent(spec.recurrent, self.dtype, factor, unit_gain, device)
+        self.recurrent = draw_recurrent(
+            spec.recurrent, self.dtype, factor, unit_gain, device, spec.product
+        )
         weights = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
         self.W_in = self._placed(gain * weights)  # (units, n_inputs)
         b = (gain * spec.uniform("bias", 1, spec.bias_scaling))[:, 0] + shift

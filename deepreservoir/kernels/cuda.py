@@ -93,9 +93,7 @@ class Kernel:
     def _compiled(self) -> Any:
         import cupy
 
-        return cupy.RawKernel(
-            self.source, self.name, enable_cooperative_groups=self.cooperative
-        )
+        return cupy.RawKernel(self.source, self.name, enable_cooperative_groups=self.cooperative)
 
     def launch(self, n: int, *arguments: Array | np.generic) -> None:
         """Launch a grid of threads for `n` items; does nothing if there are none.

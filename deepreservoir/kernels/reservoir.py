@@ -99,7 +99,7 @@ KERNEL(PARAMETERS, const real* start, real* states, unsigned int* arrived, long 
             __syncthreads();
             if (writes) {
                 real x = 0;
-                for (int share = 0; share < SHARES; ++share) x += shares[share * rows + threadIdx.x];
+                for (int task = threadIdx.x; task < SHARES * rows; task += rows) x += shares[task];
                 const real y = curve(x + drive, activation);
                 now[mine] = keep == 0 ? y : take * y + keep * h[mine];
             }

@@ -149,10 +149,10 @@ def leaky_sparse_(
     """
     xp = array_module(drive, h)
     if xp is np:
-        x = np.empty_like(h)
+        if len(h) == 1:  # SciPy multiplies vectors faster
+            drive, h = drive[:, 0], h[0]
         for now in drive:
-            x[...] = (weights @ h.T).T
-            leaky_(now, x, h, take, keep, activation)
+            leaky_(now, (weights @ h.T).T, h, take, keep, activation)
             h = now
         return
     _, n, units = drive.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cpu_kernels import CpuKernel, CpuModule
 from device_array import unwrap
@@ -83,7 +83,7 @@ class Device:
 
     id = 0
     compute_capability = "80"
-    attributes = {"MultiProcessorCount": 1}
+    attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 1}
     mem_info = (1 << 34, 1 << 34)
 
     def __init__(self, device: int = 0) -> None:
