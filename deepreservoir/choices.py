@@ -24,3 +24,5 @@ RandomState = int | np.integer | np.random.RandomState | None
 #: The nonlinearities of a reservoir, and how several reservoirs are connected.
 ReservoirActivation = Literal["tanh", "relu", "identity"]
 ArrangementName = Literal["deep", "grouped"]
+#: Which recurrent weights a reservoir's product reads: by size and share, the nonzero ones, or all.
+ProductName = Literal["auto", "sparse", "dense"]

@@ -6,6 +6,7 @@ import pytest
 
 from deepreservoir import choices
 from deepreservoir.artifact.persist import SAVED_DTYPES
+from deepreservoir.esn.recurrent import PRODUCTS
 from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
 from deepreservoir.estimators.base.training_plan import OPTIMIZERS, SCHEDULES
@@ -31,6 +32,7 @@ from deepreservoir.scaffold import STORAGES
         (choices.ShortDtypeName, SAVED_DTYPES),
         (choices.ReservoirActivation, RESERVOIR_ACTIVATIONS),
         (choices.ArrangementName, ARRANGEMENTS),
+        (choices.ProductName, PRODUCTS),
     ],
 )
 def test_names_are_the_same(literal, names):

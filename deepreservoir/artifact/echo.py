@@ -16,7 +16,7 @@ from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
-from ..esn.topology import RecurrentSpec
+from ..esn.topology import RecurrentSpec, check_product
 from ..estimators import EchoStateClassifier, EchoStateRegressor
 from ..estimators.echo.base import check_real
 from ..estimators.echo.forecast import End
@@ -46,11 +46,13 @@ _LAYER = {
     "feedback_scaling": float,
     "bias_scaling": float,
     "activation": str,
+    "product": str,
     "noise": float,
     "factor": float,
     "tuned": bool,
     "digest": str,
 }
+_ABSENT = {"product": "auto"}
 # Entries of a layer that its specification has under the same name.
 _SPEC = (
     "leak_rate",
@@ -58,6 +60,7 @@ _SPEC = (
     "feedback_scaling",
     "bias_scaling",
     "activation",
+    "product",
     "noise",
 )
 _FITTED = {"penalty": float, "noisy_runs": int}
@@ -139,6 +142,7 @@ def _layer(part: Reservoir) -> dict[str, Any]:
         "feedback_scaling": float(spec.feedback_scaling),
         "bias_scaling": float(spec.bias_scaling),
         "activation": spec.activation,
+        "product": spec.product,
         "noise": float(spec.noise),
         # The last digits of eigenvalues differ between machines; those of the weights must not.
         "factor": float(part.recurrent.factor),
@@ -295,7 +299,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
         raise ArtifactError("a reservoir has at least one input")
     if fields["seed"] < 0:
         raise ArtifactError(f"the seed of a scaffold must not be negative; got {fields['seed']}")
-    layers = [entries(layer, "a reservoir", _LAYER) for layer in fields["layers"]]
+    layers = [entries(layer, "a reservoir", _LAYER, _ABSENT) for layer in fields["layers"]]
     if not layers:
         raise ArtifactError("a model has at least one reservoir")
     needed, width = 0, config["n_inputs"]
@@ -316,6 +320,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
         check_bytes(needed, max_bytes, "its reservoirs")
         with checked(f"reservoir {i}"):
             needed += _recurrent(layer, fields["seed"]).drawn_bytes
+            check_product(layer["product"], layer["topology"])
         if config["arrangement"] == "deep":
             width = layer["units"]
     check_bytes(needed, max_bytes, "its reservoirs")

@@ -25,8 +25,8 @@ THREADS = 256
 # Enough blocks to fill any device; further work is done by the loop in the kernel.
 _MAX_BLOCKS = 2048
 
-# Bytes of shared memory per block that a kernel gets without asking for more.
-_USUAL_SHARED_BYTES = 48 << 10
+#: Bytes of shared memory per block that every device supports, and gives without being asked.
+SHARED_BYTES = 48 << 10
 
 _PRELUDE = f"#define THREADS {THREADS}\n"
 
@@ -158,12 +158,17 @@ class Kernel:
         CUDA C that defines the function ``KERNEL``.
     real : {"float", "double"}, default="float"
         Type that ``real`` stands for in the source.
+    cooperative : bool, default=False
+        Whether all blocks of a launch must run at the same time, so that they can wait for one
+        another. A device may refuse a launch of more than :func:`multiprocessors` blocks.
     """
 
-    def __init__(self, name: str, source: str, real: str = "float") -> None:
+    def __init__(
+        self, name: str, source: str, real: str = "float", cooperative: bool = False
+    ) -> None:
         if name in _registry:
             raise ValueError(f"every kernel needs a unique name; {name!r} is used twice")
-        self.name = name
+        self.name, self.cooperative = name, cooperative
         self.source = f"{_PRELUDE}typedef {real} real;\n{source.replace('KERNEL', name)}"
         _registry[name] = self
 
@@ -171,7 +176,7 @@ class Kernel:
     def _compiled(self) -> Any:
         import cupy
 
-        return cupy.RawKernel(self.source, self.name)
+        return cupy.RawKernel(self.source, self.name, enable_cooperative_groups=self.cooperative)
 
     def launch(self, n: int, *arguments: Array | np.generic) -> None:
         """Launch a grid of threads for `n` items; does nothing if there are none.
@@ -209,7 +214,7 @@ class Kernel:
                     f"{argument.strides} for shape {argument.shape}. Use kernels.cuda.contiguous"
                 )
         if blocks:
-            if shared_bytes > _USUAL_SHARED_BYTES:  # of the current device: there may be others
+            if shared_bytes > SHARED_BYTES:  # of the current device: there may be others
                 self._compiled.max_dynamic_shared_size_bytes = shared_bytes
             self._compiled((blocks,), (threads,), arguments, shared_mem=shared_bytes)
 
@@ -222,14 +227,15 @@ class RealKernel:
     name : str
         The kernels are called ``name_float`` and ``name_double``.
     source : str
+    cooperative : bool, default=False
         See :class:`Kernel`.
     """
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, source: str, cooperative: bool = False) -> None:
         self.name = name
         self._kernels = {
-            np.dtype(np.float32): Kernel(f"{name}_float", source, "float"),
-            np.dtype(np.float64): Kernel(f"{name}_double", source, "double"),
+            np.dtype(np.float32): Kernel(f"{name}_float", source, "float", cooperative),
+            np.dtype(np.float64): Kernel(f"{name}_double", source, "double", cooperative),
         }
 
     def of(self, dtype: np.dtype) -> Kernel:
@@ -246,6 +252,20 @@ class RealKernel:
             raise TypeError(
                 f"kernel {self.name} supports float32 and float64; got {dtype}. Convert with astype"
             ) from None
+
+
+@cache
+def _multiprocessors_of(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).attributes["MultiProcessorCount"])
+
+
+def multiprocessors() -> int:
+    """Return the number of multiprocessors of the current device."""
+    import cupy
+
+    return _multiprocessors_of(cupy.cuda.Device().id)
 
 
 def contiguous(array: Array, dtype: np.dtype | type | None = None) -> Array:

@@ -307,6 +307,7 @@ template <class T, class U> static inline T atomicAdd(T* p, U v) {
   *p += (T)v;
   return old;
 }
+static inline void __threadfence() {}
 template <class T, class U> static inline T atomicMax(T* p, U v) {
   T old = *p;
   if ((T)v > old) *p = (T)v;

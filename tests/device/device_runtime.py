@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cpu_kernels import CpuKernel, CpuModule
 from device_array import devices, unwrap
@@ -38,8 +38,16 @@ class RawKernel:
     """One kernel of a source; see :class:`cpu_kernels.CpuKernel` for what a call checks."""
 
     def __init__(
-        self, code: str, name: str, options: Sequence[str] = (), backend: str = "nvrtc"
+        self,
+        code: str,
+        name: str,
+        options: Sequence[str] = (),
+        backend: str = "nvrtc",
+        *,
+        enable_cooperative_groups: bool = False,
     ) -> None:
+        # Blocks run one after another, so none can wait for another: a device of one
+        # multiprocessor is not asked for that.
         self._module, self.name = RawModule(code=code, options=options, backend=backend), name
         self._kernel: CpuKernel | None = None
 
@@ -74,6 +82,7 @@ class Device:
     """One of the devices there are, by default the current one."""
 
     compute_capability = "80"
+    attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 1}
     mem_info = (1 << 34, 1 << 34)
 
     def __init__(self, device: int | None = None) -> None:
