@@ -143,6 +143,8 @@ class Network(Passes):
                 scaffold = make_scaffold(spec, storage, self.dtype, self.device)
             self.scaffolds[spec.path] = scaffold
         self._frozen = [path for path in self.scaffolds if frozen[path]]
+        body = {request.path for request in self.body.scaffold_requests()}
+        self._hidden = [path for path in self._frozen if path in body]
 
     def _bind(self, theta: Array, grad: Array) -> None:
         self.theta, self.grad = theta, grad
@@ -246,8 +248,7 @@ class Network(Passes):
     @property
     def hidden_scaffolds(self) -> dict[str, Scaffold]:
         """The frozen weights of the body, by path."""
-        body = {request.path for request in self.body.scaffold_requests()}
-        return {path: self.scaffolds[path] for path in self._frozen if path in body}
+        return {path: self.scaffolds[path] for path in self._hidden}
 
     @property
     def frozen_scaffolds(self) -> dict[str, Scaffold]:
