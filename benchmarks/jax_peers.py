@@ -75,8 +75,8 @@ def mlp_epochs(
     if len(X) % batch:
         raise ValueError(f"batch must divide the number of rows, {len(X)}; got {batch}")
     random = np.random.default_rng(0)
-    layers = [_layer(random, *pair, rank) for pair in pairwise(widths[:-1])]
-    layers.append(_layer(random, *widths[-2:], None))
+    layers = [_layer(random, d_in, d_out, rank) for d_in, d_out in pairwise(widths[:-1])]
+    layers.append(_layer(random, widths[-2], widths[-1], None))
     params, frozen = (jax.device_put([layer[i] for layer in layers]) for i in (0, 1))
     optimiser = optax.adamw(1e-3, weight_decay=1e-2)
     rows, labels = jax.device_put(X), jax.device_put(y.astype(np.int32))
@@ -105,7 +105,8 @@ def mlp_epochs(
 
     def run() -> float:
         """Train from the same start, and return the mean loss of the last epoch."""
-        carried, losses = (params, optimiser.init(params)), None
+        carried: Any = (params, optimiser.init(params))
+        losses: Any = None
         for key in jax.random.split(jax.random.key(0), epochs):
             carried, losses = epoch(carried, key)
         jax.block_until_ready(carried)

@@ -164,7 +164,7 @@ def test_attached_models_keep_their_adapters_alone(model, tmp_path):
 def test_entries_that_are_not_finite_are_refused(model, bad):
     rows = X[:3].copy()
     rows[1, 2] = bad
-    with pytest.raises(ValueError, match="NaN|infinity"):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
         model.predict(rows)
 
 
