@@ -54,6 +54,7 @@ class Merged(Passes):
         self.config = config
         self.dtype = np.dtype(config.dtype)
         self.device = "cpu"
+        self.precision = "float32"  # of products on a device, where this never is
         self.body, self.head = config.build()
         self.root = Sequential([self.body, self.head])
         self._flat = tuple(array.copy() for array in flat)
