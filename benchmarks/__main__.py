@@ -25,6 +25,7 @@ from . import (
     graph_speed,
     halfcheetah_return,
     image_speed,
+    jax_peers,
     memory,
     mnist,
     molecules,
@@ -204,13 +205,18 @@ def molhiv_command(seeds: int, epochs: int, arms: tuple[str, ...], out: Path) ->
 )
 @_out
 def speed_command(rounds: int, device: Device, out: Path) -> None:
-    """Time scaffold generation, one adapted layer and an MNIST epoch against other libraries."""
+    """Time generation, one adapted layer, an MNIST epoch and predictions against others."""
     problem = cuda_problem() if device == "cuda" else None
     if problem is not None:
         click.echo(f"Skipped: no GPU is available: {problem}.")
         return
     if device == "cpu" and not torch_peers.available():
         click.echo("PyTorch is not installed: the comparisons with it are skipped.")
+    if device == "cpu" and not jax_peers.available():
+        click.echo(
+            "JAX or optax is not installed (the extra benchmark): the comparisons with JAX are "
+            "skipped."
+        )
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
     races = speed.races(rounds) if device == "cpu" else device_speed.races(device, rounds)
     for name, race in races:
@@ -228,7 +234,8 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
     if device == "cuda":
         figures["device"] = device_name()
     name = "speed" if device == "cpu" else "speed_cuda"
-    click.echo(f"\nWrote {store(name, figures, out, ('cupy-cuda12x', 'cupy-cuda13x'))}")
+    packages = ("cupy-cuda12x", "cupy-cuda13x", *jax_peers.PACKAGES)
+    click.echo(f"\nWrote {store(name, figures, out, packages)}")
 
 
 @main.command("memory")

@@ -11,6 +11,7 @@ from .backend import Array, Device, array_module, device_module, to_device, to_h
 from .inputs import Inputs
 from .kernels import Precision
 from .layers import AdaptedDense, Layer, Sequential
+from .merged import Merged, can_be_merged
 from .models import NetworkConfig
 from .params import ParamSet, check_paths
 from .passes import Passes
@@ -65,6 +66,9 @@ class Network(Passes):
         Frozen weights by path of the layer.
     precision : {"float32", "tf32", "bfloat16"}
         Precision of the products on a device, which can be set; "float32" at first.
+    attached : bool
+        Whether the frozen weights belong to another model in memory. There may be many networks on
+        them, so that none keeps merged weights of its own (:meth:`for_predictions`).
 
     Raises
     ------
@@ -80,6 +84,9 @@ class Network(Passes):
     >>> network.outputs(np.ones((2, 4), np.float32)).shape
     (2, 3)
     """
+
+    attached = False
+    _merged: Merged | None = None
 
     def __init__(
         self,
@@ -131,6 +138,8 @@ class Network(Passes):
                 scaffold = make_scaffold(spec, storage, self.dtype, self.device)
             self.scaffolds[spec.path] = scaffold
         self._frozen = [path for path in self.scaffolds if frozen[path]]
+        body = {request.path for request in self.body.scaffold_requests()}
+        self._hidden = [path for path in self._frozen if path in body]
 
     def _bind(self, theta: Array, grad: Array) -> None:
         self.theta, self.grad = theta, grad
@@ -182,13 +191,59 @@ class Network(Passes):
         other.buffers[:] = self.buffers
         return other
 
+    # Predictions ------------------------------------------------------------------------
+
+    def for_predictions(self, dtype: np.dtype[Any] | type) -> Passes:
+        """Return what computes predictions in `dtype`, with the outputs of this network.
+
+        On the host, dense frozen weights are merged with their adapter into one matrix per layer,
+        if the configuration allows it (:meth:`NetworkConfig.merged`) and these matrices take at
+        most 64 MiB. They are kept until the parameters have other bits, which every call checks;
+        neither pickles nor files hold them. Otherwise this network itself is returned.
+
+        Parameters
+        ----------
+        dtype : numpy dtype
+
+        Returns
+        -------
+        Passes
+            The outputs differ from those of this network by rounding in `dtype`.
+
+        Examples
+        --------
+        >>> from deepreservoir import MLPConfig
+        >>> network = Network(MLPConfig(n_features=4, n_outputs=3), seed=0)
+        >>> merged = network.for_predictions(np.float64)
+        >>> x = np.ones((2, 4))
+        >>> np.allclose(merged.outputs(x), network.outputs(x, np.float64), rtol=1e-12)
+        True
+        """
+        dtype = np.dtype(dtype)
+        if self.device != "cpu" or self.attached:
+            return self
+        flat = (self.theta, self.buffers)
+        merged = self._merged  # read once: another thread may replace it
+        if merged is not None and merged.is_current(dtype, flat):
+            return merged
+        adapted = self.adapted
+        if not can_be_merged(adapted, dtype):
+            return self
+        config = self.config.merged(dtype.name)
+        if config is None:
+            return self
+        if dtype == self.dtype and all(each.adapter.mode == "full" for each in adapted.values()):
+            return self  # there is nothing to merge or to convert
+        named = self.named_parameters() | self.named_buffers()
+        merged = self._merged = Merged(config, flat, named, adapted)
+        return merged
+
     # Properties ------------------------------------------------------------------------
 
     @property
     def hidden_scaffolds(self) -> dict[str, Scaffold]:
         """The frozen weights of the body, by path."""
-        body = {request.path for request in self.body.scaffold_requests()}
-        return {path: self.scaffolds[path] for path in self._frozen if path in body}
+        return {path: self.scaffolds[path] for path in self._hidden}
 
     @property
     def frozen_scaffolds(self) -> dict[str, Scaffold]:

@@ -28,6 +28,7 @@ LEVELS = [
     ("inputs", "losses", "optim", "layers"),
     ("models",),
     ("passes",),
+    ("merged",),
     ("network",),
     ("training", "esn", "analysis"),
     ("estimators",),

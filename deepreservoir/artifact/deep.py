@@ -319,6 +319,7 @@ class Drawn:
             device=device,
             scaffolds=scaffolds,
         )
+        network.attached = bool(ready)
         return self._checked(network)
 
     def beside(self, network: Network) -> Network:

@@ -51,7 +51,16 @@ context : int, default=20
     """
 
 # Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _BATCHES = """\
 batch_size : int or "auto", default=64
         Windows per training step; ``"auto"`` is 128.

@@ -66,7 +66,16 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
     """
 
 # Parameters of the perceptron that this network does not have.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _BATCHES = """\
 batch_size : int or "auto", default=8
         Windows per training step; ``"auto"`` is 128."""

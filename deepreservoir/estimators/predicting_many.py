@@ -149,6 +149,12 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
         kinds.add(type(model).__name__)
     if len(kinds) > 1:
         raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
+    dtypes = {np.dtype(model._prediction_dtype()).name for model in models.values()}
+    if len(dtypes) > 1:
+        raise ValueError(
+            f"models must compute predictions in one type; got {' and '.join(sorted(dtypes))}. Set "
+            "predict_dtype to the same value in all of them"
+        )
     first_key, first = next(iter(networks.items()))
     for key, network in networks.items():
         if not _same_scaffold(network, first):

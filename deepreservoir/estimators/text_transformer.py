@@ -57,7 +57,16 @@ width : int, default=256
     """
 
 # Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _PARAMETERS = _TEXTS + without(PARAMETERS, *_OTHERS)
 _ATTRIBUTES = without(
     ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"

@@ -16,6 +16,7 @@ from .base import (
 )
 from .batch_norm import BatchNorm
 from .cfc import CfC
+from .combined import combine
 from .composite import Recompute, Residual, Sequential
 from .convolution import Convolution
 from .convolution_stack import ConvolutionStack
@@ -83,5 +84,6 @@ __all__ = [
     "TrajectoryEmbedding",
     "TransformerBlock",
     "as_rows",
+    "combine",
     "like_rows",
 ]

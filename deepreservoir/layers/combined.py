@@ -45,7 +45,8 @@ def combine(layer: AdaptedDense, like: Array) -> Combined:
         scaffold[rows.start : rows.stop] = tile
     weight = scaffold * layer.beta
     if adapter.low_rank:
-        weight += kernels.product(adapter.scaling * layer.B, layer.A)
+        A, B = (part.astype(like.dtype, copy=False) for part in (layer.A, layer.B))
+        weight += kernels.product(adapter.scaling * B, A)
     if adapter.mode != "dora":
         return Combined(weight, scaffold)
     norms = xp.sqrt(kernels.inner(weight, weight, axis=1) + NORM_EPS)

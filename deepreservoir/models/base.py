@@ -141,6 +141,19 @@ class NetworkConfig(ABC):
         """Return the counterpart that trains every weight."""
         return replace(self, adapter="full")
 
+    def merged(self, dtype: str) -> NetworkConfig | None:
+        """Return the configuration of the network whose scaffolds and adapters are merged.
+
+        Its layers have the paths of this one's, and instead of scaffold, A, B, beta and magnitude
+        one trained matrix, ``weight``, computed in `dtype`. By it predictions on the host are
+        computed. None, as by default, if adapters are never merged.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+        """
+        return None
+
     @property
     def width_factor(self) -> float:
         """A factor, at most 1, by which narrow layers reduce the default regularisation."""

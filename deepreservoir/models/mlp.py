@@ -126,6 +126,9 @@ class MLPConfig(NetworkConfig):
     def fully_trained(self) -> Self:
         return replace(self, adapter="full", head="full", bias=True)
 
+    def merged(self, dtype: str) -> Self:
+        return replace(self, adapter="full", head="full", dtype=dtype)  # type: ignore[arg-type]
+
     def resized(self, n_params: int) -> Self | None:
         """Return one hidden layer, fully trained, as wide as `n_params` parameters allow.
 

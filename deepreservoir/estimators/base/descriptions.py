@@ -126,6 +126,10 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
         True or 1 for a progress bar, 2 for a line per epoch.
     dtype : {"float32", "float64"}, default="float32"
         Type of all computations.
+    predict_dtype : {"float64", "float32"}, default="float64"
+        Type in which predictions are computed on the CPU. In float64, a row's outputs do not
+        depend, to float32 precision, on the rows that are predicted with it; float32 is up to
+        twice as fast. It can be changed after `fit`. On a GPU it is `dtype`.
     device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where to compute.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
