@@ -39,6 +39,7 @@ from .gated import silu_product, silu_product_backward
 from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
+from .norm_relu import affine_relu, norm_gradient_, pixel_moments, relu_sums
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
 from .rotary import rotate
@@ -48,6 +49,7 @@ __all__ = [
     "ACTIVATIONS",
     "Drop",
     "adam_",
+    "affine_relu",
     "attention_probabilities",
     "average_rows",
     "bias_activation_dropout",
@@ -69,11 +71,14 @@ __all__ = [
     "layer_norm_backward",
     "log_softmax",
     "masked",
+    "norm_gradient_",
     "patch_counts",
     "patches",
     "patches_adjoint",
+    "pixel_moments",
     "relu",
     "relu_backward",
+    "relu_sums",
     "rms_norm",
     "rms_norm_backward",
     "rotate",

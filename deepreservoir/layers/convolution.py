@@ -140,12 +140,14 @@ class Convolution(Layer):
         return y, Kept(x, on, combined, norms) if on.training else None
 
     def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
+        xp = array_module(x)
+
         def share(images: slice) -> None:
             for part, rows in self._patches(x, images):
-                product = rows @ weight.T
+                product = as_rows(y[part])
+                xp.matmul(rows, weight.T, out=product)
                 if self.dense.has_bias:
                     product += self.dense.bias
-                y[part] = product.reshape(y[part].shape)
                 if self.skip:
                     y[part] += x[part]
 
@@ -237,7 +239,7 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = xp.zeros_like(turned)
             for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
-                dx[part] = (rows @ turned.T).reshape(dx[part].shape)
+                xp.matmul(rows, turned.T, out=as_rows(dx[part]))
                 if trains:
                     total += as_rows(x[part]).T @ rows
             return total

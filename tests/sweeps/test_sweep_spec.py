@@ -51,7 +51,7 @@ def test_the_content_of_a_backbone_is_part_of_the_digest(declared, tmp_path):
     head, file = 'dataset = "digits"\nestimator = "ViTClassifier"\n', tmp_path / "vit.safetensors"
     missing = read()
     assert missing.files == ((str(file), None),)
-    with pytest.raises(ValueError, match="vit.safetensors, which made names, does not exist"):
+    with pytest.raises(ValueError, match=r"vit\.safetensors, which made names, does not exist"):
         task_of(canonical(missing.to_dict()))
     file.write_bytes(b"one")
     one = read()
