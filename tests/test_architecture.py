@@ -44,17 +44,19 @@ INSIDE = {
         "cuda": set(),
         "activations": {"cuda", "draw", "dropout", "gelu"},
         "adam": {"cuda"},
-        "attention": set(),
+        "attention": {"compiled"},
+        "compiled": {"numba_loops"},
         "closed_form": {"activations", "cuda", "dropout"},
         "draw": {"cuda"},
         "dropout": {"draw"},
-        "gelu": set(),
+        "gelu": {"compiled"},
         "gated": {"activations", "cuda"},
         "hadamard": {"cuda"},
         "linalg": set(),
-        "norm": {"cuda"},
+        "norm": {"compiled", "cuda"},
+        "norm_relu": {"compiled"},
         "packing": {"cuda", "draw"},
-        "patches": {"cuda"},
+        "patches": {"compiled", "cuda"},
         "reservoir": {"cuda"},
         "rotary": set(),
         "sparse": set(),
@@ -134,7 +136,7 @@ FOREIGN = {
     "click": {"cli"},
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},
-    "numba": {"esn"},
+    "numba": {"esn", "kernels"},
     "pooch": {"datasets"},
     "matplotlib": {"displays", "experiments", "reports"},
     "joblib": {"search", "sweeps"},
@@ -181,6 +183,11 @@ def test_foreign_packages_stay_in_their_place(path):
     for package in imports_of(path)[1]:
         assert top in FOREIGN.get(package, {top}), f"{path} may not import {package}"
         assert package != "benchmarks"
+
+
+def test_kernels_import_numba_in_one_place():
+    using = {path for path in PACKAGE.glob("kernels/**/*.py") if "numba" in imports_of(path)[1]}
+    assert using == {PACKAGE / "kernels" / "compiled" / "numba_loops.py"}
 
 
 def test_every_module_has_a_level():
