@@ -9,9 +9,10 @@ from before the first.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
@@ -164,7 +165,7 @@ def in_shares(job: Callable[[slice], T], n: int, step: int) -> list[T]:
     """Return the results of a job on shares of n things, one share per thread, in their order.
 
     Each thread's products use one BLAS thread: many small products are then faster than with all
-    threads in each of them.
+    threads in each of them. Within a share, a further division uses the share's thread alone.
 
     Parameters
     ----------
@@ -180,11 +181,42 @@ def in_shares(job: Callable[[slice], T], n: int, step: int) -> list[T]:
     10
     """
     parts = -(-n // step)
-    threads = min(n_threads(), parts) if parts > 1 else 1
+    threads = min(n_threads(), parts) if parts > 1 and not _inside.is_set else 1
     if threads == 1:
         return [job(slice(0, n))]
     size = -(-parts // threads) * step
     shares = [slice(first, min(first + size, n)) for first in range(0, n, size)]
-    with blas_limited(1, lent=True), ThreadPoolExecutor(len(shares) - 1) as pool:
-        others = [pool.submit(copy_context().run, job, share) for share in shares[1:]]
-        return [job(shares[0]), *(other.result() for other in others)]
+
+    def marked(share: slice) -> T:
+        _inside.is_set = True
+        try:
+            return job(share)
+        finally:
+            _inside.is_set = False
+
+    with blas_limited(1, lent=True):
+        others = [_pool().submit(copy_context().run, marked, share) for share in shares[1:]]
+        try:
+            first = marked(shares[0])
+        finally:
+            wait(others)  # they write into arrays of the caller
+        return [first, *(other.result() for other in others)]
+
+
+class _Inside(threading.local):
+    """Whether this thread works on a share; what it divides in turn it does on its own."""
+
+    is_set = False
+
+
+_inside = _Inside()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Return the threads that work on shares: starting them anew would take longer than a share."""
+    return ThreadPoolExecutor(max(32, os.cpu_count() or 1), "deepreservoir")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

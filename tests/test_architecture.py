@@ -47,12 +47,13 @@ INSIDE = {
         "cuda": set(),
         "activations": {"cuda", "draw", "dropout", "gelu"},
         "adam": {"cuda"},
-        "attention": {"products"},
+        "attention": {"compiled", "products"},
         "branches": set(),
+        "compiled": {"numba_loops"},
         "closed_form": {"activations", "cuda", "dropout"},
         "draw": {"cuda"},
         "dropout": {"draw"},
-        "gelu": set(),
+        "gelu": {"compiled"},
         "gated": {"cuda"},
         "graphs": {"branches", "cuda", "products"},
         "hadamard": {"cuda"},
@@ -60,10 +61,11 @@ INSIDE = {
         "low_rank": {"cuda", "products"},
         "low_rank_activation": {"activations", "cuda", "draw", "dropout", "low_rank"},
         "hadamard_reservoir": {"cuda", "reservoir"},
-        "norm": {"cuda"},
+        "norm": {"compiled", "cuda"},
+        "norm_relu": {"compiled", "products"},
         "packing": {"cuda", "draw"},
         "row_norms": {"cuda"},
-        "patches": {"cuda"},
+        "patches": {"compiled", "cuda"},
         "products": set(),
         "reservoir": {"cuda"},
         "rotary": set(),
@@ -168,7 +170,7 @@ FOREIGN = {
     "click": {"cli"},
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},
-    "numba": {"esn"},
+    "numba": {"esn", "kernels"},
     "pooch": {"datasets"},
     "matplotlib": {"displays", "experiments", "reports"},
     "joblib": {"search", "sweeps"},
@@ -217,6 +219,11 @@ def test_foreign_packages_stay_in_their_place(path):
     for package in imports_of(path)[1]:
         assert top in FOREIGN.get(package, {top}), f"{path} may not import {package}"
         assert package != "benchmarks"
+
+
+def test_kernels_import_numba_in_one_place():
+    using = {path for path in PACKAGE.glob("kernels/**/*.py") if "numba" in imports_of(path)[1]}
+    assert using == {PACKAGE / "kernels" / "compiled" / "numba_loops.py"}
 
 
 def test_every_module_has_a_level():

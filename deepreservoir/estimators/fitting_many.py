@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..device_scope import computing_on
+from ..inputs import Augmentation
 from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator, Fit
@@ -28,6 +29,7 @@ SHARED = (
     "early_stopping",
     "validation_fraction",
     "class_weight",
+    "augmentation",
     "projection_cache",
     "random_state",
 )
@@ -119,7 +121,7 @@ def _check(models: list[Any]) -> None:
     for name in SHARED:
         values = [getattr(model, name, None) for model in models]
         for value in values[1:]:
-            if value != values[0]:
+            if not _are_alike(name, value, values[0]):
                 raise ValueError(
                     f"models that are fitted side by side must share {name}; "
                     f"got {values[0]!r} and {value!r}"
@@ -129,6 +131,13 @@ def _check(models: list[Any]) -> None:
             "models that are fitted side by side need one random_state, an integer; "
             f"got {first.random_state!r}"
         )
+
+
+def _are_alike(name: str, value: Any, other: Any) -> bool:
+    """Return whether two values of a parameter mean the same."""
+    if name == "augmentation":  # names, or the same with their values
+        return Augmentation.of(value) == Augmentation.of(other)
+    return bool(value == other)
 
 
 def _check_reader(fit: Fit, first: Fit) -> None:

@@ -46,6 +46,7 @@ from .low_rank_activation import (
     fuses_activation,
 )
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
+from .norm_relu import affine_relu, norm_gradient_, pixel_moments, relu_sums
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
 from .products import (
@@ -72,6 +73,7 @@ __all__ = [
     "add_low_rank_gradients_",
     "add_product_",
     "add_rows_",
+    "affine_relu",
     "aside",
     "attention_probabilities",
     "average_rows",
@@ -102,15 +104,18 @@ __all__ = [
     "layer_norm_backward",
     "log_softmax",
     "masked",
+    "norm_gradient_",
     "patch_counts",
     "patches",
     "patches_adjoint",
+    "pixel_moments",
     "precision_problem",
     "product",
     "product_precision",
     "project",
     "relu",
     "relu_backward",
+    "relu_sums",
     "rms_norm",
     "rms_norm_backward",
     "rotate",

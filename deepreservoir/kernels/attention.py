@@ -8,21 +8,24 @@ probabilities of a block again (Dao et al., 2022, FlashAttention, algorithm 4):
     dv = p^T do              dq = scale ds k       dk = scale ds^T q
 
 Arrays are (n, tokens, heads, d), as they come out of a product with a matrix: nothing is moved
-to bring heads before tokens.
+to bring heads before tokens. On the CPU each thread works on a share of the samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
+from . import compiled
 from .products import product
 
-#: Bytes of the scores of one block: on the host they should stay in the second-level cache.
-BLOCK_BYTES = 1 << 20
+#: Bytes of the scores of one block: on the host two such blocks, of scores and of their gradients,
+#: should stay in the second-level cache.
+BLOCK_BYTES = 1 << 19
 DEVICE_BLOCK_BYTES = 64 << 20
 #: Smallest number of queries of a block under causal attention on the host.
 CAUSAL_QUERIES = 32
@@ -74,17 +77,19 @@ def softmax_attention(
     n, t, heads, _ = q.shape
     out = xp.empty((n, t, heads, v.shape[-1]), q.dtype)
     log_sums = xp.empty((n, heads, t), q.dtype)
-    for block in _blocks(q, k, causal):
-        p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
-        largest = p.max(axis=-1, keepdims=True)  # (samples, heads, queries, 1)
-        p -= largest
-        xp.exp(p, out=p)
-        sums = p.sum(axis=-1, keepdims=True)
-        part = product(p, _keys(v, block))  # (samples, heads, queries, d)
-        part /= sums
-        out[block.samples, block.queries, block.heads] = part.swapaxes(1, 2)
-        largest += xp.log(sums)
-        log_sums[block.samples, block.heads, block.queries] = largest[..., 0]
+
+    def share(samples: slice) -> None:
+        for block in _blocks(q, k, causal, samples):
+            p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
+            largest = p.max(axis=-1, keepdims=True)  # (samples, heads, queries, 1)
+            sums = _exponentials_(p, largest)
+            part = product(p, _keys(v, block))  # (samples, heads, queries, d)
+            part /= sums
+            out[block.samples, block.queries, block.heads] = part.swapaxes(1, 2)
+            largest += xp.log(sums)
+            log_sums[block.samples, block.heads, block.queries] = largest[..., 0]
+
+    _in_shares(share, q, k)
     return out, log_sums
 
 
@@ -111,20 +116,22 @@ def softmax_attention_backward(
     xp = array_module(q)
     scale = q.shape[-1] ** -0.5
     dq, dk, dv = xp.empty_like(q), xp.zeros_like(k), xp.zeros_like(v)
-    for block in _blocks(q, k, causal):
-        samples, group, queries, keys = block
-        q_rows, k_rows, do = _rows(q, block), _keys(k, block), _rows(dout, block)
-        p = _scores(q_rows, k_rows, block, mask, causal)
-        p -= log_sums[samples, group, queries, None]
-        xp.exp(p, out=p)  # (samples, heads, queries, keys)
-        dv[samples, :keys, group] += product(p.swapaxes(2, 3), do).swapaxes(1, 2)
-        ds = product(do, _keys(v, block).swapaxes(2, 3))
-        ds -= (do * _rows(out, block)).sum(axis=-1, keepdims=True)
-        ds *= p
-        if mask is not None:  # the score of an excluded key is a constant
-            ds *= mask[samples, None, None, :keys]
-        dq[samples, queries, group] = product(ds, k_rows).swapaxes(1, 2)
-        dk[samples, :keys, group] += product(ds.swapaxes(2, 3), q_rows).swapaxes(1, 2)
+
+    def share(some: slice) -> None:
+        for block in _blocks(q, k, causal, some):
+            samples, group, queries, keys = block
+            q_rows, k_rows, do = _rows(q, block), _keys(k, block), _rows(dout, block)
+            p = _scores(q_rows, k_rows, block, mask, causal)
+            _probabilities_(p, log_sums[samples, group, queries])
+            dv[samples, :keys, group] += product(p.swapaxes(2, 3), do).swapaxes(1, 2)
+            ds = product(do, _keys(v, block).swapaxes(2, 3))
+            _score_gradient_(ds, p, _row_dots(do, _rows(out, block)))
+            if mask is not None:  # the score of an excluded key is a constant
+                ds *= mask[samples, None, None, :keys]
+            dq[samples, queries, group] = product(ds, k_rows).swapaxes(1, 2)
+            dk[samples, :keys, group] += product(ds.swapaxes(2, 3), q_rows).swapaxes(1, 2)
+
+    _in_shares(share, q, k)
     dq *= scale
     dk *= scale
     return dq, dk, dv
@@ -143,7 +150,7 @@ def attention_probabilities(
     xp = array_module(q)
     n, t, heads, _ = q.shape
     probabilities = xp.zeros((n, heads, t, k.shape[1]), q.dtype)
-    for block in _blocks(q, k, causal):
+    for block in _blocks(q, k, causal, slice(0, n)):
         samples, group, queries, keys = block
         p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
         p -= p.max(axis=-1, keepdims=True)
@@ -153,23 +160,86 @@ def attention_probabilities(
     return probabilities
 
 
-def _blocks(q: Array, k: Array, causal: bool) -> Iterator[_Block]:
-    """Yield blocks whose scores take about as many bytes as stated above."""
-    (n, t, heads, _), keys = q.shape, k.shape[1]
+def _exponentials_(scores: Array, largest: Array) -> Array:
+    """Replace scores by ``exp(scores - largest)``, and return their sums over keys.
+
+    Parameters
+    ----------
+    scores : array, shape (..., keys)
+    largest : array, shape (..., 1)
+    """
+    xp = array_module(scores)
+    if xp is np and compiled.suits(scores):
+        sums = np.empty_like(largest)
+        rows = scores.reshape(-1, scores.shape[-1])
+        compiled.loops().exponentials(rows, largest.reshape(-1), sums.reshape(-1))
+        return sums
+    scores -= largest
+    xp.exp(scores, out=scores)
+    return scores.sum(axis=-1, keepdims=True)
+
+
+def _probabilities_(scores: Array, log_sums: Array) -> None:
+    """Replace scores (..., keys) by ``exp(scores - log_sums)``, with log_sums (...)."""
+    xp = array_module(scores)
+    if xp is np and compiled.suits(scores):
+        rows = scores.reshape(-1, scores.shape[-1])
+        compiled.loops().probabilities(rows, np.ascontiguousarray(log_sums).reshape(-1))
+        return
+    scores -= log_sums[..., None]
+    xp.exp(scores, out=scores)
+
+
+def _row_dots(a: Array, b: Array) -> Array:
+    """Return the sums of the products of the last axis's entries."""
+    xp = array_module(a)
+    return np.einsum("shqd,shqd->shq", a, b) if xp is np else (a * b).sum(axis=-1)
+
+
+def _score_gradient_(grad: Array, p: Array, along: Array) -> None:
+    """Replace grad (..., keys) by ``p (grad - along)``, with along (...)."""
+    if array_module(grad) is np and compiled.suits(grad) and p.flags.c_contiguous:
+        rows, weights = (x.reshape(-1, x.shape[-1]) for x in (grad, p))
+        compiled.loops().score_gradient(rows, weights, np.ascontiguousarray(along).reshape(-1))
+        return
+    grad -= along[..., None]
+    grad *= p
+
+
+def _in_shares(job: Callable[[slice], None], q: Array, k: Array) -> None:
+    """Run a job on shares of the samples: on the CPU one share per thread."""
+    if array_module(q) is not np:
+        job(slice(0, len(q)))
+        return
+    in_shares(job, len(q), _samples_at_a_time(q, k))
+
+
+def _rows_at_a_time(q: Array, k: Array) -> int:
+    """Return how many rows of scores take about as many bytes as stated above."""
+    limit = BLOCK_BYTES if array_module(q) is np else DEVICE_BLOCK_BYTES
+    return max(1, limit // (max(k.shape[1], 1) * q.dtype.itemsize))
+
+
+def _samples_at_a_time(q: Array, k: Array) -> int:
+    return max(1, _rows_at_a_time(q, k) // max(q.shape[1] * q.shape[2], 1))
+
+
+def _blocks(q: Array, k: Array, causal: bool, some: slice) -> Iterator[_Block]:
+    """Yield blocks of some samples whose scores take about as many bytes as stated above."""
+    (_, t, heads, _), keys = q.shape, k.shape[1]
     if causal and t > keys:
         raise ValueError(
             f"causal attention needs at least as many keys as queries; got {t} queries and {keys} "
             "keys"
         )
-    limit = BLOCK_BYTES if array_module(q) is np else DEVICE_BLOCK_BYTES
-    n_rows = max(1, limit // (max(keys, 1) * q.dtype.itemsize))  # rows of scores in a block
+    n_rows, by_sample = _rows_at_a_time(q, k), _samples_at_a_time(q, k)
     by_rows = min(n_rows, max(t, 1))
     if causal and array_module(q) is np:  # blocks of fewer queries see fewer keys
         by_rows = min(by_rows, max(CAUSAL_QUERIES, -(-t // 8)))
     by_head = min(max(1, n_rows // by_rows), heads)
     by_sample = max(1, n_rows // (by_rows * max(heads, 1)))
-    for first in range(0, n, by_sample):
-        samples = slice(first, min(first + by_sample, n))
+    for first in range(some.start, some.stop, by_sample):
+        samples = slice(first, min(first + by_sample, some.stop))
         for head in range(0, heads, by_head):
             group = slice(head, min(head + by_head, heads))
             for row in range(0, t, by_rows):

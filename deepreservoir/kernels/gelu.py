@@ -1,6 +1,7 @@
 """The exact GELU, x Phi(x), and its slope (Hendrycks and Gimpel, 2016).
 
-In float32 on the host both are computed together, block by block, with one exponential:
+In float32 on the host both are computed together, block by block, with one exponential, and each
+thread works on a share of the blocks:
 
     Phi(x) = 1 - T for x > 0 and T for x < 0,    slope(x) = Phi(x) + x f(x)
 
@@ -14,6 +15,8 @@ import numpy as np
 import scipy.special
 
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
+from . import compiled
 
 SQRT_HALF = 0.5**0.5
 INV_SQRT_2PI = (2 * np.pi) ** -0.5
@@ -32,6 +35,7 @@ _COEFFICIENTS = tuple(
     )
 )
 _DENSITY = np.float32(INV_SQRT_2PI)
+_CONSTANTS = (_SHIFT, *_COEFFICIENTS, _DENSITY)  # for compiled loops
 _HALF = np.float32(0.5)
 _ONE = np.float32(1)
 
@@ -66,14 +70,24 @@ def _in_blocks(x: np.ndarray, with_slope: bool) -> tuple[np.ndarray, np.ndarray 
     y, slope = np.empty_like(x), np.empty_like(x) if with_slope else None
     from_x, to_y = x.reshape(-1), y.reshape(-1)
     to_slope = None if slope is None else slope.reshape(-1)
-    for start in range(0, x.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        _block_(from_x[part], to_y[part], None if to_slope is None else to_slope[part])
+
+    def share(entries: slice) -> None:
+        for start in range(entries.start, entries.stop, _BLOCK):
+            part = slice(start, min(start + _BLOCK, entries.stop))
+            _block_(from_x[part], to_y[part], None if to_slope is None else to_slope[part])
+
+    in_shares(share, x.size, _BLOCK)
     return y, slope
 
 
 def _block_(x: np.ndarray, y: np.ndarray, slope: np.ndarray | None) -> None:
     """Write the GELU of x (n,) into y, and its derivative into slope."""
+    if compiled.suits(x):
+        if slope is None:
+            compiled.loops().gelu(x, y, _CONSTANTS)
+        else:
+            compiled.loops().gelu_with_slope(x, y, slope, _CONSTANTS)
+        return
     t = np.abs(x)
     t += _SHIFT
     np.divide(_ONE, t, out=t)

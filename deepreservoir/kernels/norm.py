@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
+from . import compiled
 from .cuda import REDUCTIONS, RealKernel, contiguous
+
+#: Bytes of rows that NumPy reads and writes at a time, so that they stay in a cache.
+_BLOCK_BYTES = 256 << 10
 
 _FORWARD = RealKernel(
     "layer_norm",
@@ -65,12 +72,12 @@ def layer_norm(
 ) -> tuple[Array, Array, Array]:
     """Return the output, and what backward needs: (y, xhat, 1/std).
 
-    Without a weight and a bias, y is xhat itself.
+    Without a weight and a bias, y equals xhat.
     """
     xp = array_module(x)
+    if weight is None or bias is None:
+        weight, bias = xp.ones(x.shape[-1], x.dtype), xp.zeros(x.shape[-1], x.dtype)
     if xp is not np:
-        if weight is None or bias is None:
-            weight, bias = xp.ones(x.shape[-1], x.dtype), xp.zeros(x.shape[-1], x.dtype)
         x, (rows, width) = contiguous(x), x.shape
         y, xhat, inverse = xp.empty_like(x), xp.empty_like(x), xp.empty((rows, 1), x.dtype)
         weight, bias = contiguous(weight, x.dtype), contiguous(bias, x.dtype)
@@ -78,26 +85,96 @@ def layer_norm(
         kernel = _FORWARD.of(x.dtype)
         kernel.launch_rows(rows, width, x, weight, bias, y, xhat, inverse, *sizes)
         return y, xhat, inverse
-    centred = x - x.mean(axis=-1, keepdims=True)
-    inverse = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
-    xhat = centred * inverse
-    y = xhat if weight is None or bias is None else xhat * weight + bias
+    x, (rows, width) = np.ascontiguousarray(x), x.shape
+    y, xhat, inverse = np.empty_like(x), np.empty_like(x), np.empty((rows, 1), x.dtype)
+    step = _rows_at_a_time(x)
+
+    def share(some: slice) -> None:
+        for start in range(some.start, some.stop, step):
+            part = slice(start, min(start + step, some.stop))
+            _forward_block(x[part], weight, bias, eps, y[part], xhat[part], inverse[part])
+
+    in_shares(share, rows, step)
     return y, xhat, inverse
 
 
-def layer_norm_backward(dy: Array, xhat: Array, inverse: Array, weight: Array | None) -> Array:
+def _forward_block(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    eps: float,
+    y: np.ndarray,
+    xhat: np.ndarray,
+    inverse: np.ndarray,
+) -> None:
+    """Write y and xhat, (n, width) as x, and inverse, (n, 1)."""
+    if compiled.suits(x) and weight.dtype == bias.dtype == x.dtype:
+        compiled.loops().layer_norm(x, weight, bias, x.dtype.type(eps), y, xhat, inverse)
+        return
+    np.subtract(x, x.mean(axis=-1, keepdims=True), out=xhat)
+    squares = np.einsum("ij,ij->i", xhat, xhat)[:, None]
+    np.divide(1, np.sqrt(squares / x.shape[1] + eps), out=inverse)
+    xhat *= inverse
+    np.multiply(xhat, weight, out=y)
+    y += bias
+
+
+def layer_norm_backward(
+    dy: Array, xhat: Array, inverse: Array, weight: Array | None
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of x (n, width), of weight and of bias, (width,) each."""
     xp = array_module(dy)
+    if weight is None:
+        weight = xp.ones(dy.shape[-1], dy.dtype)
     if xp is not np:
-        weight = xp.ones(dy.shape[-1], dy.dtype) if weight is None else weight
         dy, (rows, width) = contiguous(dy), dy.shape
         dx = xp.empty_like(dy)
         sizes = np.int64(rows), np.int64(width)
         kernel = _BACKWARD.of(dy.dtype)
         kernel.launch_rows(rows, width, dy, xhat, inverse, weight, dx, *sizes)
-        return dx
-    d = dy if weight is None else dy * weight
-    projected = xhat * (d * xhat).mean(axis=-1, keepdims=True)
-    return (d - d.mean(axis=-1, keepdims=True) - projected) * inverse
+        return dx, (dy * xhat).sum(axis=0), dy.sum(axis=0)
+    dy, (rows, width) = np.ascontiguousarray(dy), dy.shape
+    dx, step = np.empty_like(dy), _rows_at_a_time(dy)
+
+    def share(some: slice) -> list[np.ndarray]:
+        found = []
+        for start in range(some.start, some.stop, step):
+            part = slice(start, min(start + step, some.stop))
+            sums = np.zeros((2, width), dy.dtype)
+            _backward_block(dy[part], xhat[part], inverse[part], weight, dx[part], sums)
+            found.append(sums)
+        return found
+
+    # The sums of the blocks are added in order, however many threads there are.
+    sums = sum(chain(*in_shares(share, rows, step)), np.zeros((2, width), dy.dtype))
+    return dx, sums[0], sums[1]
+
+
+def _backward_block(
+    dy: np.ndarray,
+    xhat: np.ndarray,
+    inverse: np.ndarray,
+    weight: np.ndarray,
+    dx: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Write dx (n, width), and add to the sums (2, width) of dy xhat and of dy."""
+    if compiled.suits(dy) and weight.dtype == dy.dtype:
+        compiled.loops().layer_norm_backward(dy, xhat, inverse, weight, dx, sums[0], sums[1])
+        return
+    width = dy.shape[1]
+    sums[0] += np.einsum("ij,ij->j", dy, xhat)
+    sums[1] += dy.sum(axis=0)
+    np.multiply(dy, weight, out=dx)
+    projection = np.einsum("ij,ij->i", dx, xhat)[:, None]
+    projection /= width
+    dx -= dx.mean(axis=-1, keepdims=True)
+    dx -= xhat * projection
+    dx *= inverse
+
+
+def _rows_at_a_time(x: np.ndarray) -> int:
+    return max(1, _BLOCK_BYTES // (max(x.shape[1], 1) * x.itemsize))
 
 
 _RMS_FORWARD = RealKernel(

@@ -7,9 +7,9 @@ order (row of the kernel, column of the kernel, channel). Images are surrounded 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..backend import Array, array_module
+from . import compiled
 from .cuda import RealKernel, contiguous
 
 _FORWARD = RealKernel(
@@ -100,24 +100,32 @@ def patches(x: Array, kernel: int, stride: int, padding: int, out: Array = None)
             out.size, contiguous(x), out, np.int64(out.size), *map(np.int64, sizes)
         )
         return out
+    if compiled.suits(out):
+        flat = np.ascontiguousarray(x).reshape(n, h, w * c)
+        parts = out.reshape(n, rows, columns, kernel, kernel * c)
+        compiled.loops().take_patches(flat, parts, stride, padding)
+        return out
     x = _padded(x, padding)
-    by_image, by_row, by_column, by_channel = x.strides
+    by_image, by_row, by_column, _ = x.strides
     # The pixels of one row of a patch are neighbours in memory: they are copied together.
-    windows = as_strided(
-        x,
+    windows = np.ndarray(
         (n, rows, columns, kernel, kernel * c),
-        (by_image, by_row * stride, by_column * stride, by_row, by_channel),
-        writeable=False,
+        x.dtype,
+        x,
+        strides=(by_image, by_row * stride, by_column * stride, by_row, x.itemsize),
     )
     np.copyto(out.reshape(windows.shape), windows)
     return out
 
 
 def _padded(x: np.ndarray, padding: int) -> np.ndarray:
+    """Return images (n, h, w, c) within zeros, in C order."""
     if not padding:
         return np.ascontiguousarray(x)
     n, h, w, c = x.shape
-    padded = np.zeros((n, h + 2 * padding, w + 2 * padding, c), x.dtype)
+    padded = np.empty((n, h + 2 * padding, w + 2 * padding, c), x.dtype)
+    padded[:, :padding] = padded[:, padding + h :] = 0
+    padded[:, :, :padding] = padded[:, :, padding + w :] = 0
     padded[:, padding : padding + h, padding : padding + w] = x
     return padded
 
@@ -147,6 +155,11 @@ def patches_adjoint(
             out.size, contiguous(p), out, np.int64(out.size), *map(np.int64, sizes)
         )
         return out
+    if compiled.suits(p):
+        out = np.empty((n, h, w * c), p.dtype)
+        parts = p.reshape(n, rows, columns, kernel, kernel * c)
+        compiled.loops().add_patches(parts, out, stride, padding)
+        return out.reshape(n, h, w, c)
     out = np.zeros((n, h, w, c), p.dtype)
     parts = p.reshape(n, rows, columns, kernel, kernel, c)
     for a in range(kernel):

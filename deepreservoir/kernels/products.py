@@ -112,7 +112,7 @@ class _Handles(threading.local):
 _handles = _Handles()
 
 
-def product(a: Array, b: Array) -> Array:
+def product(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return ``a @ b``.
 
     Parameters
@@ -120,13 +120,21 @@ def product(a: Array, b: Array) -> Array:
     a : array, shape (..., n, k) or (k,)
     b : array, shape (..., k, m) or (k,)
         On the device of `a`, of the same dtype.
+    out : array, shape (..., n, m), optional
+        Where to write the result.
 
     Returns
     -------
     array, shape (..., n, m)
     """
     if type(a) is np.ndarray or not _by_cublas(a, b):
-        return a @ b
+        return a @ b if out is None else array_module(a).matmul(a, b, out=out)
+    if out is not None:
+        if out.flags.c_contiguous and min(a.ndim, b.ndim) > 1:
+            _into(out, a, b, 0.0)
+        else:
+            out[...] = product(a, b)
+        return out
     if b.ndim == 1:
         return product(a, b[:, None])[..., 0]
     if a.ndim == 1:

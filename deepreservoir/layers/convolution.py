@@ -143,10 +143,9 @@ class Convolution(Layer):
     def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
         def share(images: slice) -> None:
             for part, rows in self._patches(x, images):
-                product = kernels.product(rows, weight.T)
+                product = kernels.product(rows, weight.T, out=as_rows(y[part]))
                 if self.dense.has_bias:
                     product += self.dense.bias
-                y[part] = product.reshape(y[part].shape)
                 if self.skip:
                     y[part] += x[part]
 
@@ -238,7 +237,7 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = xp.zeros_like(turned)
             for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
-                dx[part] = kernels.product(rows, turned.T).reshape(dx[part].shape)
+                kernels.product(rows, turned.T, out=as_rows(dx[part]))
                 if trains:
                     kernels.add_product_(total, as_rows(x[part]).T, rows)
             return total

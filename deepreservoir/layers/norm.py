@@ -47,12 +47,12 @@ class LayerNorm(Layer):
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         xhat, inverse = cache  # (n, width), (n, 1)
-        rows = as_rows(dy)
-        if self.trained:
-            self.dweight += (rows * xhat).sum(axis=0)
-            self.dbias += rows.sum(axis=0)
         weight = self.weight if self.trained else None
-        return like_rows(kernels.layer_norm_backward(rows, xhat, inverse, weight), dy)
+        dx, dweight, dbias = kernels.layer_norm_backward(as_rows(dy), xhat, inverse, weight)
+        if self.trained:
+            self.dweight += dweight
+            self.dbias += dbias
+        return like_rows(dx, dy)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()

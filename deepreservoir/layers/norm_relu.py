@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from .. import kernels
-from ..backend import Array, array_module, on_device_of
+from ..backend import Array, array_module
 from ..thread_limits import in_shares
 from .base import INFERENCE, Cache, Pass
 from .batch_norm import BatchNorm
@@ -53,59 +53,63 @@ class BatchNormReLU(BatchNorm):
         return self._affine(*cache)
 
     def _affine(self, x: Array, mean: Array, inverse: Array) -> Array:
-        xp, y = array_module(x), array_module(x).empty_like(x)
-        slope = self.weight * inverse
-        repeats = _repeats(x)
-        slope, shift = (xp.tile(each, repeats) for each in (slope, self.bias - mean * slope))
-        rows, out = _wide(x), _wide(y)
+        rows = _wide(x)
+        y = array_module(x).empty(x.shape, x.dtype)
+        out = _wide(y)
+        slope, shift = self._factors(x, mean, inverse)
 
         def share(some: slice) -> None:
             for part in _blocks(rows, some):
-                block = xp.multiply(rows[part], slope, out=out[part])
-                block += shift
-                xp.maximum(block, 0, out=block)
+                kernels.affine_relu(rows[part], slope, shift, out[part])
 
         _in_shares(share, rows)
         return y
+
+    def _factors(self, x: Array, mean: Array, inverse: Array) -> tuple[Array, Array]:
+        """Return slope and shift of the pixels of a row of :func:`_wide`."""
+        slope = self.weight * inverse
+        return _tiled(x, slope), _tiled(x, self.bias - mean * slope)
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         if cache is None:  # an empty batch
             return dy
         x, mean, inverse = cache
         xp, n, repeats = array_module(x), x.size // self.width, _repeats(x)
-        slope = self.weight * inverse
-        wide = [xp.tile(each, repeats) for each in (mean, slope, -self.bias)]
         dx = xp.empty_like(x)
-        rows, dys, out = _wide(x), _wide(dy), _wide(dx)
+        rows, dys, out = _wide(x), _wide(xp.ascontiguousarray(dy)), _wide(dx)
+        slope, shift = self._factors(x, mean, inverse)
+        means = _tiled(x, mean)
 
-        def through_relu(some: slice) -> tuple[Array, Array]:
-            total, along = xp.zeros((2, rows.shape[1]), x.dtype)
-            for part in _blocks(rows, some):
-                centred = rows[part] - wide[0]
-                d = xp.multiply(dys[part], centred * wide[1] > wide[2], out=out[part])
-                total += d.sum(axis=0)
-                along += kernels.inner(d, centred, axis=0)
-            return total, along
+        def through_relu(some: slice) -> list[tuple[Array, Array]]:
+            return [
+                kernels.relu_sums(rows[part], dys[part], means, slope, shift, out[part])
+                for part in _blocks(rows, some)
+            ]
 
-        sums = [sum(each) for each in zip(*_in_shares(through_relu, rows), strict=True)]
-        total, along = (each.reshape(repeats, -1).sum(axis=0) for each in sums)
+        # The sums of the blocks are added in order, however many threads there are.
+        sums = zip(*chain(*_in_shares(through_relu, rows)), strict=True)
+        total, along = (sum(each).reshape(repeats, -1).sum(axis=0) for each in sums)
         along *= inverse
         self.dbias += total
         self.dweight += along
-        # dx = slope (d - total / n - xhat along / n)
-        of_x = -slope * inverse * along / n
-        factors = slope, of_x, -slope * total / n - of_x * mean
-        by_d, by_x, constant = (xp.tile(each, repeats) for each in factors)
+        # dx = weight inverse (d - total / n - xhat along / n)
+        of_x = -self.weight * inverse * inverse * along / n
+        by_x = _tiled(x, of_x)
+        constant = _tiled(x, -self.weight * inverse * total / n - of_x * mean)
 
         def through_norm(some: slice) -> None:
             for part in _blocks(rows, some):
-                block = out[part]
-                block *= by_d
-                block += rows[part] * by_x
-                block += constant
+                given = rows[part], dys[part], slope, shift, by_x, constant
+                kernels.norm_gradient_(*given, out[part])
 
         _in_shares(through_norm, rows)
         return dx
+
+
+def _tiled(x: Array, values: Array) -> Array:
+    """Return values of the channels (c,), repeated over the pixels of a row of :func:`_wide`."""
+    repeats = _repeats(x)
+    return values if repeats == 1 else array_module(x).tile(values, repeats)
 
 
 def _repeats(x: Array) -> int:
@@ -143,21 +147,19 @@ def _moments(x: Array) -> tuple[Array, Array]:
     Every block is centred at its own mean, and blocks are merged (Chan, Golub and LeVeque, 1983),
     so that no digits are lost where the mean is large.
     """
-    xp, rows, repeats = array_module(x), _wide(x), _repeats(x)
+    xp, rows, c = array_module(x), _wide(x), x.shape[-1]
 
     def moments(some: slice) -> list[tuple[int, Array, Array]]:
-        found = []
-        for part in _blocks(rows, some):
-            block = rows[part]
-            mean = block.mean(axis=0).reshape(repeats, -1).mean(axis=0)
-            centred = block - xp.tile(mean, repeats)
-            squares = kernels.inner(centred, centred, axis=0).reshape(repeats, -1).sum(axis=0)
-            found.append((len(block) * repeats, mean, squares))
-        return found
+        return [
+            (len(rows[part]) * (rows.shape[1] // c), *kernels.pixel_moments(rows[part], c))
+            for part in _blocks(rows, some)
+        ]
 
     counts, means, squares = zip(*chain(*_in_shares(moments, rows)), strict=True)
     n = sum(counts)
-    share = on_device_of(x, np.array(counts, x.dtype) / n)[:, None]
+    if len(counts) == 1:  # as on a device
+        return means[0], squares[0] / n
+    share = (np.array(counts, x.dtype) / n)[:, None]
     each = xp.stack(means)  # (blocks, c)
     mean = (share * each).sum(axis=0)
     var = xp.stack(squares).sum(axis=0) / n + (share * (each - mean) ** 2).sum(axis=0)

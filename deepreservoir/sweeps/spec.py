@@ -23,6 +23,9 @@ from .published import Published, read_published
 #: A point of the grid: pairs of a parameter and its value, in the order of the file.
 Point = tuple[tuple[str, Any], ...]
 
+#: Parameters whose values may be paths of files, which then decide what a run finds.
+_FILES = ("backbone",)
+
 # Parameters that the sweep sets itself.
 _RESERVED = frozenset(
     ("random_state", "scaffold_seed", "device", "verbose", "warm_start", "projection_cache")
@@ -70,6 +73,9 @@ class Sweep:
     controls : tuple of (str, tuple)
         Values of the grid at which the controls of an adapter, "no_scaffold" and "equal_bytes", are
         run; a parameter that is not listed is not restricted.
+    files : tuple of (str, str or None)
+        Files that parameters name, such as a backbone, and the SHA-256 of each; None for a file
+        that did not exist when the declaration was read.
     """
 
     name: str
@@ -83,6 +89,7 @@ class Sweep:
     estimator: str | None = None
     arms: tuple[str, ...] = ()
     controls: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    files: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def estimator_class(self) -> Any:
@@ -100,7 +107,8 @@ class Sweep:
     def to_dict(self) -> dict[str, Any]:
         """Return the sweep as plain data, which is sent to workers."""
         data = asdict(self) | {"protocol": self.protocol.to_plain()}
-        for name in ("estimator", "arms", "controls"):  # keeps the digests of sweeps without them
+        # Leaving them out keeps the digests of sweeps without them.
+        for name in ("estimator", "arms", "controls", "files"):
             if not data[name]:
                 del data[name]
         return plain(data)
@@ -121,6 +129,7 @@ class Sweep:
             data.get("estimator"),
             tuple(data.get("arms", ())),
             _pairs(data.get("controls", ())),
+            tuple((path, digest) for path, digest in data.get("files", ())),
         )
 
     def digest(self) -> str:
@@ -203,19 +212,37 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
     kind = DeepReservoirClassifier if estimator is None else estimator_named(estimator)
     parameters = frozenset(kind().get_params(deep=False)) - _RESERVED
     grid = _grid(table(document, "grid"), parameters)
+    protocol = _protocol(table(document, "protocol"), protocol_for(dataset), parameters)
     return Sweep(
         path.stem,
         dataset,
         target,
         digest,
         checked_seeds(tuple(seeds) if isinstance(seeds, list) else seeds),
-        _protocol(table(document, "protocol"), protocol_for(dataset), parameters),
+        protocol,
         grid,
         read_published(document["published"]) if "published" in document else None,
         estimator,
         _arms(document.get("arms", [])),
         _controls(table(document, "controls"), dict(grid)),
+        _files(protocol, dict(grid)),
     )
+
+
+def _files(
+    protocol: Protocol, grid: Mapping[str, tuple[Any, ...]]
+) -> tuple[tuple[str, str | None], ...]:
+    """Return the files that the protocol and the grid name, with their SHA-256."""
+    others = dict(protocol.others)
+    values = [value for name in _FILES for value in (others.get(name), *grid.get(name, ()))]
+    paths = dict.fromkeys(value for value in values if isinstance(value, str))
+    return tuple((path, file_digest(path)) for path in paths)
+
+
+def file_digest(path: str) -> str | None:
+    """Return the SHA-256 of a file, or None if there is none at this path."""
+    file = Path(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
 def _arms(names: Any) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from ..experiments.comparisons.runner import checked_estimator
 from ..thread_limits import limited
 from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run
-from .spec import Sweep
+from .spec import Sweep, file_digest
 
 _ALONE: dict[str, Callable[[Task, int], Record | None]] = {
     "full": arms.full,
@@ -85,20 +85,34 @@ def task_of(sweep: str) -> Task:
     Raises
     ------
     ValueError, OSError
-        If the data set is missing on this machine, or differs from that of the declaration.
+        If the data set, or a file that a parameter names, is missing on this machine, or differs
+        from that of the declaration.
     """
     spec = Sweep.from_dict(json.loads(sweep))
+    for path, digest in spec.files:
+        found = file_digest(path)
+        if found is None:
+            raise ValueError(
+                f"{path}, which {spec.name} names, does not exist; paths are relative to the "
+                "folder that the sweep is started in"
+            )
+        if found != digest:
+            raise ValueError(_differs(path, spec.name))
     kind = None if spec.estimator is None else spec.estimator_class
     if spec.target is None:
         data = load_dataset(spec.dataset)
         return Task(data, spec.protocol, kind=checked_estimator(kind, data))
     if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
-        raise ValueError(
-            f"{spec.dataset} differs from the file that {spec.name} was declared with: all "
-            "machines must have the same file, and it must not change while the sweep runs"
-        )
+        raise ValueError(_differs(spec.dataset, spec.name))
     data = read_table(spec.dataset, spec.target)
     return Task(data, spec.protocol, kind=checked_estimator(kind, data))
+
+
+def _differs(path: str, name: str) -> str:
+    return (
+        f"{path} differs from the file that {name} was declared with: all machines must have the "
+        "same file, and it must not change while the sweep runs"
+    )
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:

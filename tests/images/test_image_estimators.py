@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from deepreservoir import ImageFiles, PlainCNNClassifier, ViTClassifier, load, save
+from deepreservoir import ImageFiles, PlainCNNClassifier, ViTClassifier, fit_many, load, save
 from deepreservoir.estimators.base.mixed_labels import MixedLabels
 from deepreservoir.inputs import Batch
 from tests.images.image_tools import random_images, write_png
@@ -192,3 +192,12 @@ def test_other_images_than_in_fit_are_refused(X, y):
     rows = vit(image_shape=(8, 8, 3)).fit(X.reshape(24, -1), y)
     with pytest.raises(ValueError, match="X has 5 features, but ViTClassifier is expecting 192"):
         rows.predict(np.zeros((2, 5)))
+
+
+def test_models_with_other_augmentation_are_not_fitted_side_by_side(X, y):
+    alone = vit(augmentation="flip").fit(X, y)
+    alike = [vit(augmentation="flip"), vit(augmentation={"flip": 0.5}, learning_rate_init=0.01)]
+    assert same(fit_many(alike, X, y)[0], alone)
+    for other in (None, "crop", {"flip": 0.4}):
+        with pytest.raises(ValueError, match="must share augmentation; got 'flip' and "):
+            fit_many([vit(augmentation="flip"), vit(augmentation=other)], X, y)

@@ -43,6 +43,27 @@ def test_arms_and_controls_are_part_of_the_digest_where_they_are_given(declared)
     assert plain.digest() != some.digest()
 
 
+def test_the_content_of_a_backbone_is_part_of_the_digest(declared, tmp_path):
+    def read():
+        task_of.cache_clear()
+        return declared(f'{head}[protocol]\nbackbone = "{file}"\n{GRID}')
+
+    head, file = 'dataset = "digits"\nestimator = "ViTClassifier"\n', tmp_path / "vit.safetensors"
+    missing = read()
+    assert missing.files == ((str(file), None),)
+    with pytest.raises(ValueError, match=r"vit\.safetensors, which made names, does not exist"):
+        task_of(canonical(missing.to_dict()))
+    file.write_bytes(b"one")
+    one = read()
+    assert Sweep.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    assert read().digest() == one.digest()
+    file.write_bytes(b"other")
+    assert len({sweep.digest() for sweep in (missing, one, read())}) == 3
+    with pytest.raises(ValueError, match=r"vit.safetensors differs .* made was declared with"):
+        task_of(canonical(one.to_dict()))
+    assert "files" not in declared(GRID).to_dict()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

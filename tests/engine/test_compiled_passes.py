@@ -1,0 +1,184 @@
+"""Compiled loops of networks on images: equal to NumPy's passes up to rounding."""
+
+import numpy as np
+import pytest
+
+numba = pytest.importorskip("numba")
+
+from deepreservoir import Network, kernels  # noqa: E402
+from deepreservoir.kernels import compiled  # noqa: E402
+from deepreservoir.kernels.compiled import numba_loops  # noqa: E402
+from deepreservoir.layers import Pass, Step  # noqa: E402
+from deepreservoir.models import PlainCNNConfig, ViTConfig  # noqa: E402
+
+pytestmark = pytest.mark.host(reason="numba's loops are the host's")
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch):
+    monkeypatch.setattr(compiled, "SMALLEST", 0)
+
+
+def normal(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def flat(values):
+    if isinstance(values, np.ndarray):
+        return [values]
+    return [array for value in values for array in flat(value)]
+
+
+def both(function, *args):
+    """Return the arrays that a function of copies of its arguments gives, in both ways."""
+    results = []
+    for available in (True, False):
+        copies = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(compiled, "available", lambda available=available: available)
+            if not available:
+                patch.setattr(compiled, "loops", None)  # not even asked for
+            results.append(flat(function(*copies)))
+    return zip(*results, strict=True)
+
+
+def assert_close(pairs, **tolerances):
+    for fast, reference in pairs:
+        assert fast.dtype == reference.dtype
+        np.testing.assert_allclose(fast, reference, **({"rtol": 1e-5, "atol": 1e-5} | tolerances))
+
+
+SIZES = [  # h, w, c, kernel, stride, padding
+    (5, 6, 3, 3, 1, 1),
+    (7, 5, 2, 3, 2, 1),
+    (1, 1, 2, 3, 1, 1),
+    (8, 7, 1, 5, 3, 2),
+    (4, 4, 1, 2, 1, 2),
+    (2, 2, 2, 2, 1, 3),
+    (5, 4, 16, 2, 3, 0),
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_patches_are_the_same_bits(sizes):
+    h, w, c, *window = sizes
+    x = normal(2, h, w, c)
+    for fast, reference in both(kernels.patches, x, *window):
+        np.testing.assert_array_equal(fast, reference)
+    assert_close(both(kernels.patches_adjoint, kernels.patches(x, *window), (h, w), *window))
+
+
+def test_patches_of_part_of_a_buffer():
+    x, out = normal(3, 4, 4, 2), np.full((5, 4, 4, 18), 7, np.float32)
+    kernels.patches(x, 3, 1, 1, out=out[:3])
+    np.testing.assert_array_equal(out[:3], kernels.patches(x.astype(float), 3, 1, 1))
+    assert (out[3:] == 7).all()
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_batch_normalisation_and_relu(repeats):
+    rows, dy = 5 + normal(7, 4 * repeats), normal(7, 4 * repeats, seed=1)
+    mean, slope, shift, by_x, constant = (np.tile(row, repeats) for row in normal(5, 4, seed=2))
+    shift -= 5 * slope
+    assert_close(both(kernels.pixel_moments, rows, 4))
+
+    def passes(rows, dy):
+        y, dx = np.empty_like(rows), np.empty_like(rows)
+        kernels.affine_relu(rows, slope, shift, y)
+        sums = kernels.relu_sums(rows, dy, mean, slope, shift, dx)
+        kernels.norm_gradient_(rows, dy, slope, shift, by_x, constant, dx)
+        return y, sums, dx
+
+    assert_close(both(passes, rows, dy), atol=5e-5)
+
+
+def test_gelu_and_its_slope():
+    x = np.concatenate([normal(1000), np.float32([-40, -9, -0.0, 0, 1e-20, 9, 40, 1e10])])
+    assert_close(both(kernels.gelu, x), atol=5e-7)
+
+    def passes(x):
+        x = x.reshape(-1, 4)
+        y, cache = kernels.bias_activation_dropout(x, None, "gelu", None)
+        return y, kernels.bias_activation_dropout_backward(x[::-1].copy(), "gelu", cache)
+
+    assert_close(both(passes, x), rtol=2e-6, atol=2e-6)
+
+
+def test_layer_normalisation():
+    x, dy = 3 + normal(9, 10), normal(9, 10, seed=1)
+    weight, bias = normal(2, 10, seed=2)
+
+    def passes(x, dy):
+        y, xhat, inverse = kernels.layer_norm(x, weight, bias, 1e-5)
+        return y, xhat, inverse, kernels.layer_norm_backward(dy, xhat, inverse, weight)
+
+    assert_close(both(passes, x, dy))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention(causal, masked):
+    q, k, v, dout = 3 * normal(4, 2, 7, 3, 4)
+    mask = np.array([[True] * 5 + [False] * 2, [False] * 7]) if masked else None
+
+    def passes(q, k, v, dout):
+        out, log_sums = kernels.softmax_attention(q, k, v, mask, causal)
+        grads = kernels.softmax_attention_backward(dout, q, k, v, out, log_sums, mask, causal)
+        return out, log_sums, grads
+
+    assert_close(both(passes, q, k, v, dout), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PlainCNNConfig((8, 8, 3), 4, depth=8, width=4, rank=2),
+        ViTConfig((8, 8, 3), 4, patch_size=4, width=8, depth=2, heads=2, rank=2),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_networks_have_the_same_gradients(config):
+    x = normal(6, 8, 8, 3)
+
+    def passes(x):
+        network = Network(config, 0)
+        y, cache = network.forward(x, Pass(Step(0, 0)))
+        network.backward(y, cache)
+        return y, network.grad
+
+    assert_close(both(passes, x), rtol=1e-3, atol=1e-4)
+
+
+def test_nan_is_not_lost():
+    x = normal(4, 6)
+    x[1, 2] = np.nan
+    assert np.isnan(kernels.gelu(x)).sum() == 1
+    rows, ones = np.empty_like(x), np.ones(6, np.float32)
+    kernels.affine_relu(x, ones, ones, rows)
+    assert np.isnan(rows).sum() == 1
+    y, *_ = kernels.layer_norm(x, ones, ones, 1e-5)
+    assert np.isnan(y[1]).all()
+    assert np.isfinite(y[2]).all()
+
+
+def test_other_types_and_small_arrays_stay_with_numpy(monkeypatch):
+    assert compiled.suits(normal(4))
+    assert not compiled.suits(normal(4, dtype=np.float64))
+    assert not compiled.suits(normal(4, 4).T)
+    monkeypatch.setattr(compiled, "SMALLEST", 5)
+    assert not compiled.suits(normal(4))
+
+
+def test_without_a_folder_for_machine_code_loops_are_compiled_in_memory(monkeypatch):
+    given = []
+
+    def njit(**options):
+        given.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(numba_loops.numba, "njit", njit)
+    assert numba_loops._compiled(len) is len
+    assert [options.get("cache", False) for options in given] == [True, False]
+    assert given[1]["nogil"]
