@@ -16,12 +16,14 @@ _MOST_POINTS = 12
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def run(name: str, out: Path, workers: int, verbose: bool) -> str:
+def run(name: str, out: Path, workers: int, verbose: bool, device: str = "cpu") -> str:
     """Run a declared sweep, or its remaining runs, and return its tables as Markdown.
 
     Records are written to the folder `name` in `out`.
     """
-    folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
+    folder = run_sweep(
+        _FOLDER / f"{name}.toml", out / name, workers=workers, device=device, verbose=verbose
+    )
     return f"{summary_table(folder)}\n\n{paired_table(folder)}\n\n{beside_table(folder)}"
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from time import perf_counter as _now
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from deepreservoir import Network
+from deepreservoir import Network, PlainCNNClassifier
 from deepreservoir.backend import Device, device_module, to_device
 from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
 from deepreservoir.inputs import Table
@@ -181,6 +184,31 @@ def mnist_epoch(rounds: int, rows: int = ROWS) -> dict[str, Any]:
     )
 
 
+def images_epoch(n: int = 50_000, depth: int = 20) -> dict[str, Any]:
+    """Seconds per epoch of Plain-20 on images of CIFAR-10's size, with crops and flips."""
+    X = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), np.uint8)
+    seconds: dict[str, list[float]] = {}
+    precisions: tuple[Precision, ...] = ("float32", "tf32")
+    for precision in precisions:
+        model = PlainCNNClassifier(
+            depth,
+            rank=RANK,
+            batch_size=BATCH,
+            max_iter=3,
+            augmentation=("crop", "flip"),
+            device="cuda",
+            precision=precision,
+            random_state=0,
+        )
+        ends: list[float] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X, np.arange(n) % 10, callback=lambda _, ends=ends: ends.append(_now()))
+        # The first epoch compiles kernels and captures steps.
+        seconds[f"rank {RANK}, {precision}"] = np.diff(ends).tolist()
+    return figures_of(seconds, {})
+
+
 def reservoir(rounds: int, units: int = 2048, steps: int = 2000) -> dict[str, Any]:
     """One series through a Hadamard reservoir, and 256 series of 500 steps through 1,000 units."""
     generator = np.random.default_rng(0)
@@ -213,4 +241,5 @@ def races(device: Device, rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "one layer, 16,384 wide", one_layer(few, WIDE)
     yield "one layer, 65,536 wide", giant_layer(few)
     yield "mnist epoch", mnist_epoch(few)
+    yield "plain-20 epoch", images_epoch()
     yield "reservoir", reservoir(few)

@@ -49,7 +49,12 @@ def _captured(step: Callable[[], None]) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+
+    # The graph knows addresses only: a reference keeps the arrays of the step.
+    def replay(held: Callable[[], None] = step) -> None:
+        graph.replay()
+
+    return replay
 
 
 def normal(n: int) -> Callable[[], object]:
