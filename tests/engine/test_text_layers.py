@@ -48,7 +48,7 @@ class OfTexts(Layer):
 
 
 def network_of(config):
-    return Network(config, 0, init_seed=1, device=device)
+    return Network(config, 3, init_seed=1, device=device)
 
 
 def outputs(network, codes=CODES, kept=KEPT):
