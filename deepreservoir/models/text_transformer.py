@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -178,9 +179,7 @@ class TextTransformerConfig(AdapterPattern):
             bias=full,
             dropout=self.dropout,
             mask=KEPT,
-            mlp_adapter_of=lambda d_in, d_out: self.adapter_or_none(
-                self.adapt == "all", d_in, d_out
-            ),
+            mlp_adapter_of=partial(self.adapter_or_none, self.adapt == "all"),
             trained_norms=full,
         )
 
