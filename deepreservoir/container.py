@@ -68,6 +68,7 @@ _KEY = "deepreservoir"
 _NO_HASH = "0" * 64
 _SCALE = ".scale"
 _PACKED = "packed"
+_COMPACT = (",", ":")  # JSON without spaces
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def to_bytes(contents: Contents) -> bytes:
     packed = {k: v.shape for k, v in contents.tensors.items() if contents.kept_as(k) == "int6"}
     if packed:
         document[_PACKED] = packed
-    text = json.dumps(document, allow_nan=False)
-    head = json.dumps({"__metadata__": {_KEY: text}, **header}).encode()
+    text = json.dumps(document, allow_nan=False, separators=_COMPACT)
+    head = json.dumps({"__metadata__": {_KEY: text}, **header}, separators=_COMPACT).encode()
     head += b" " * (-len(head) % 8)  # the layout aligns tensors to eight bytes
     if len(head) > MAX_HEADER:
         raise ArtifactError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,8 @@ from ..layers import (
     TransformerBlock,
 )
 from ..params import DECAYED
-from .base import NetworkConfig, architecture
+from .adapter_pattern import AdapterPattern
+from .base import architecture
 from .equal_size import largest_within
 
 #: Which matrices of a block carry adapters.
@@ -37,7 +39,7 @@ _VOCABULARY = 30_522
 
 @architecture("text_transformer")
 @dataclass(frozen=True)
-class TextTransformerConfig(NetworkConfig):
+class TextTransformerConfig(AdapterPattern):
     """A Transformer encoder of texts (Vaswani et al., 2017) on scaffolds.
 
     Embeddings of tokens and positions are added, and blocks of attention and MLP, with layer
@@ -72,6 +74,8 @@ class TextTransformerConfig(NetworkConfig):
     recompute : bool, default=False
         Whether the backward pass computes the activations of a block again instead of keeping
         them.
+    scaffold_removed : bool, default=False
+        Whether the scaffolds of the matrices that carry adapters are zero, in controls.
 
     Raises
     ------
@@ -175,7 +179,7 @@ class TextTransformerConfig(NetworkConfig):
             bias=full,
             dropout=self.dropout,
             mask=KEPT,
-            mlp_adapter_of=self.adapter_of if full or self.adapt == "all" else self._frozen,
+            mlp_adapter_of=partial(self.adapter_or_none, self.adapt == "all"),
             trained_norms=full,
         )
 
@@ -183,11 +187,6 @@ class TextTransformerConfig(NetworkConfig):
         """Return the adapter of the embeddings, or None if they are trained without a scaffold."""
         if self.embeddings == "trained":
             return None
-        if self.adapter == "full" or self.embeddings == "adapted":
-            # The rank of a table is limited by its smaller side.
-            return self.adapter_of(self.width, min(self.vocabulary, self.max_length))
-        return self._frozen(self.width, self.vocabulary)
-
-    def _frozen(self, d_in: int, d_out: int) -> Adapter:
-        # A frozen matrix has no scale either, whatever that of the adapted ones starts from.
-        return replace(self.adapter_of(d_in, d_out, "none"), beta=1.0)
+        # One adapter serves both tables: the smaller one limits its rank.
+        rows = min(self.vocabulary, self.max_length)
+        return self.adapter_or_none(self.embeddings == "adapted", self.width, rows)

@@ -44,6 +44,7 @@ FEW_SEEDS = {
     "halfcheetah",
     "halfcheetah_resampling",
     "imdb",
+    "imdb_frozen",
     "imdb_lm",
     "physionet_minutes",
     "wikitext103_paper",

@@ -88,20 +88,21 @@ def test_the_table_is_never_written_out(storage, monkeypatch):
     network = Network(config, 0)
     embedding = network.scaffolds["embedding"]
     assert embedding.nbytes <= 3000
-    monkeypatch.setattr("deepreservoir.scaffold.storage.TILE_BYTES", 64 * 4 * 8)  # 64 rows
+    rows = 64
+    monkeypatch.setattr("deepreservoir.scaffold.storage.tile_bytes", lambda device: rows * 4 * 8)
     largest = []
     rows_of = type(embedding)._product_rows
 
-    def watched(self, rows):
+    def watched(self, rows, dtype):
         largest.append(len(rows))
-        return rows_of(self, rows)
+        return rows_of(self, rows, dtype)
 
     monkeypatch.setattr(type(embedding), "_product_rows", watched)
     monkeypatch.setattr(Scaffold, "dense", None)
     batch = codes(2, 4, 3000)
     y, cache = network.forward(batch, TRAINING)
     network.backward(np.ones_like(y), cache)
-    assert max(largest) == 64
+    assert max(largest) == rows
     assert network.grad.any()
 
 

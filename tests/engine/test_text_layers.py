@@ -48,7 +48,7 @@ class OfTexts(Layer):
 
 
 def network_of(config):
-    return Network(config, 0, init_seed=1, device=device)
+    return Network(config, 3, init_seed=1, device=device)
 
 
 def outputs(network, codes=CODES, kept=KEPT):
@@ -217,6 +217,19 @@ def test_adapted_embeddings_have_a_rank_of_their_own_tables():
     assert replace(config, rank="auto").n_params
     with pytest.raises(ValueError, match=r"min\(d_in, d_out\) = 4"):
         replace(config, rank=5)
+
+
+@pytest.mark.parametrize("embeddings", ["trained", "adapted", "frozen"])
+def test_controls_without_a_scaffold_keep_matrices_that_carry_no_adapter(embeddings):
+    network = Network(replace(SMALL, embeddings=embeddings), 0, device=device)
+    removed = network.without_scaffold()
+    for path, scaffold in network.scaffolds.items():
+        carries = network.adapted[path].adapter.low_rank
+        assert carries == (
+            ".attention." in path or ("embedding" in path and embeddings != "frozen")
+        )
+        expected = 0 * scaffold.dense() if carries else scaffold.dense()
+        assert_array_equal(removed.scaffolds[path].dense(), expected)
 
 
 def test_equal_bytes_is_the_widest_of_its_depth():

@@ -215,7 +215,7 @@ REVIEWS = Protocol(
 
 #: The same reduced in width, in tokens that are read, and in epochs.
 REVIEWS_5000 = REVIEWS.changed(
-    max_iter=5, learning_rate_init=1e-3, width=64, max_length=128, adapter_dropout=0.0
+    max_iter=5, learning_rate_init=3e-3, width=64, max_length=128, adapter_dropout=0.0
 )
 
 #: Decision Transformers on 36 trajectories of HalfCheetah, reduced in width, depth and context.
