@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,6 @@ from deepreservoir.optim import AdamW
 from deepreservoir.training import Plan, TrainingSet
 from deepreservoir.training.batches import ShuffledBatches
 from deepreservoir.training.run import Run
-
-from .timing import median
 
 VOCABULARY, CONTEXT, RANK, HELD_OUT = 32_000, 128, 8, 8
 
