@@ -133,7 +133,7 @@ class Driven(Movable, ABC):
     def block_steps(self, n_series: int, time: int) -> Iterator[slice]:
         """Yield the slice of steps of each block of a run."""
         rows = BLOCK
-        if self.device == "cuda":
+        if self.device != "cpu":
             rows = max(BLOCK, min(_DEVICE_BLOCK, _DEVICE_NUMBERS // self.units))
         length = max(1, rows // n_series)
         for first in range(0, time, length):

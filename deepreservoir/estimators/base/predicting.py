@@ -38,7 +38,7 @@ class Predicting(TableValidation):
         # A model may be loaded where its device is not available: then the CPU is used.
         self._move(present_device(self.device))
         network = self.network_
-        dtype = np.dtype(network.dtype if network.device == "cuda" else self._prediction_dtype())
+        dtype = np.dtype(network.dtype if network.device != "cpu" else self._prediction_dtype())
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
         return self._reader.read(X, dtype, network.device), type_of(X)
 
