@@ -77,3 +77,11 @@ def test_the_missing_library_is_named(files, monkeypatch):
     result = run(files["text"][0], "--prompt", "a")
     assert result.exit_code == 1
     assert "pip install 'deepreservoir[text]'" in result.output
+
+
+def test_a_language_model_does_not_predict_rows(files, tmp_path):
+    (tmp_path / "rows.csv").write_text("text\nthe cat\n")
+    arguments = ["predict", str(files["text"][0]), str(tmp_path / "rows.csv")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "holds a CausalLanguageModel, which does not predict rows" in result.output

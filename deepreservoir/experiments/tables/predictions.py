@@ -119,6 +119,11 @@ def predict_table(
     """
     contents = container.read(model_path, max_bytes)
     model = load_contents(contents, model_path, device, max_bytes)
+    if not hasattr(model, "predict"):
+        raise ValueError(
+            f"{model_path} holds a {type(model).__name__}, which does not predict rows of a table; "
+            "the command `generate` is for language models"
+        )
     if proba and not hasattr(model, "predict_proba"):
         raise ValueError(
             f"{model_path} predicts numbers, which have no probabilities; leave out --proba "
