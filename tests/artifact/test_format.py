@@ -39,6 +39,16 @@ def test_what_is_written_is_read():
     assert container.to_bytes(found) == DATA
 
 
+def test_integers_are_stored_as_they_are():
+    codes = np.uint16([[0, 65_535], [1, 2]])
+    data = container.to_bytes(Contents({}, {"codes": codes}, {}))
+    found = container.from_bytes(data)
+    assert found.kept_as("codes") == "uint16"
+    assert found.tensors["codes"].dtype == np.uint16
+    np.testing.assert_array_equal(found.tensors["codes"], codes)
+    np.testing.assert_array_equal(safetensors_load(data)["codes"], codes)
+
+
 def test_any_reader_of_safetensors_reads_it():
     found = safetensors_load(DATA)
     for name, values in TENSORS.items():
@@ -130,7 +140,10 @@ def hashed(**tensors):
         ({"a": {**ENTRY, "shape": [1.0]}}, "positive integers"),
         ({"a": {**ENTRY, "shape": [0]}}, "positive integers"),
         ({"a": {**ENTRY, "shape": [1 << 70]}}, "below 2\\^62"),
-        ({"a": {**ENTRY, "dtype": "I64"}}, "must be one of F64, F32, F16, BF16, I8, U8; got 'I64'"),
+        (
+            {"a": {**ENTRY, "dtype": "I64"}},
+            "must be one of F64, F32, F16, BF16, U16, I8, U8; got 'I64'",
+        ),
         ({"a": {**ENTRY, "dtype": ["F32"]}}, "must be one of"),
         ({"a": {**ENTRY, "more": 1}}, "must have the entries dtype, shape and data_offsets"),
         ({"a": 3}, "must have the entries dtype"),
