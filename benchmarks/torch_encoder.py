@@ -29,7 +29,8 @@ def encoder(
         def forward(self, x: Any, mask: Any) -> Any:
             n, t, _ = x.shape
             qkv = self.qkv(self.norm1(x)).reshape(n, t, 3, heads, width // heads)
-            a = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4), mask)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)
+            a = F.scaled_dot_product_attention(q, k, v, mask)
             x = x + self.o(a.transpose(1, 2).reshape(n, t, width))
             return x + self.back(F.gelu(self.into(self.norm2(x))))
 
