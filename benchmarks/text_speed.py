@@ -16,11 +16,11 @@ from deepreservoir.inputs import Batch, Target
 from deepreservoir.kernels import softmax_attention, softmax_attention_backward
 from deepreservoir.layers import Pass, Step
 from deepreservoir.losses import SoftmaxCrossEntropy
-from deepreservoir.models import DecoderConfig, NetworkConfig
+from deepreservoir.models import DecoderConfig, NetworkConfig, TextTransformerConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import AdamW, clip_global_norm
 
-from . import torch_images, torch_peers, torch_texts
+from . import torch_encoder, torch_images, torch_peers, torch_texts
 from .speed import figures_of
 from .timing import Contenders, race
 
@@ -28,6 +28,7 @@ RANK, THREADS = 8, 2
 WINDOWS, CONTEXT, VOCABULARY = 8, 128, 4096
 WIDE, WIDE_VOCABULARY = 1024, 256
 LONG = 512
+TEXTS, PIECES = 32, 30_522
 
 Targets = dict[tuple[str, str], float | None]
 
@@ -57,6 +58,30 @@ def wide_block(rounds: int, width: int = WIDE) -> dict[str, Any]:
     return figures_of(_raced(contenders, rounds), targets)
 
 
+def encoder(rounds: int, n: int = 5) -> dict[str, Any]:
+    """Five steps of the reduced encoder of reviews on 32 texts of 128 word pieces."""
+    config = TextTransformerConfig(PIECES, 2, 64, max_length=CONTEXT, dropout=0.0, rank=RANK)
+    codes = np.random.default_rng(0).integers(0, PIECES, (TEXTS, CONTEXT), np.int32)
+    classes = np.arange(TEXTS) % 2
+    batch = Batch(codes, {"kept": np.ones(codes.shape, bool)})
+    target = Target(classes, TEXTS, None)
+    configs = {
+        f"rank {RANK}": config,
+        f"rank {RANK}, frozen embeddings": replace(config, embeddings="frozen"),
+        "full": config.fully_trained(),
+    }
+    contenders: Contenders = {
+        name: network_steps(each, batch, target, n) for name, each in configs.items()
+    }
+    if torch_peers.available():
+        sizes = (PIECES, config.width, config.depth, config.heads, CONTEXT, 2)
+        model = torch_encoder.encoder(*sizes)
+        contenders["torch full"] = torch_texts.steps(model, codes, classes, n)
+    targets: Targets = {("torch full", name): None for name in configs}
+    targets["torch full", f"rank {RANK}"] = 0.5
+    return figures_of(_raced(contenders, rounds), targets)
+
+
 def attention(rounds: int, tokens: int = LONG) -> dict[str, Any]:
     """Causal attention of 4 heads of width 64 on 4 windows of 512 tokens, and its gradients."""
     rng = np.random.default_rng(0)
@@ -76,6 +101,7 @@ def attention(rounds: int, tokens: int = LONG) -> dict[str, Any]:
 RACES: dict[str, Callable[[int], dict[str, Any]]] = {
     "decoder_3m": decoder_3m,
     "wide_block": wide_block,
+    "encoder": encoder,
     "attention": attention,
 }
 

@@ -59,18 +59,22 @@ def decoder(vocabulary: int, width: int, depth: int, heads: int, mlp_width: int)
     return Decoder()
 
 
-def steps(model: Any, codes: np.ndarray, next_codes: np.ndarray, n: int) -> Callable[[], object]:
-    """Return n training steps of a decoder on one batch (windows, tokens), with AdamW."""
+def steps(model: Any, codes: np.ndarray, classes: np.ndarray, n: int) -> Callable[[], object]:
+    """Return n training steps on one batch (texts, tokens), with AdamW.
+
+    The classes are those of the rows of logits: of tokens for a decoder, of texts for an encoder.
+    """
     import torch
 
-    x, y = (torch.tensor(part, dtype=torch.int64) for part in (codes, next_codes))
+    x, y = (torch.tensor(part, dtype=torch.int64) for part in (codes, classes))
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
 
     def run() -> None:
         for _ in range(n):
             optimiser.zero_grad()
             logits = model(x)
-            torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten()).backward()
+            rows = logits.reshape(-1, logits.shape[-1])
+            torch.nn.functional.cross_entropy(rows, y.flatten()).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
 

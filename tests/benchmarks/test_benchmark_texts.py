@@ -1,4 +1,4 @@
-"""The benchmark of texts: its races, and a decoder in PyTorch that is ours."""
+"""The benchmark of texts: its races, and networks in PyTorch that are ours."""
 
 import json
 from functools import partial
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from benchmark_tools import imported
 
-from deepreservoir.models import DecoderConfig
+from deepreservoir.layers import Pass
+from deepreservoir.models import DecoderConfig, TextTransformerConfig
 from deepreservoir.network import Network
 
 text_speed = imported("text_speed")
@@ -16,9 +17,11 @@ text_speed = imported("text_speed")
 def test_races_are_stored(monkeypatch, tmp_path):
     monkeypatch.setattr(text_speed, "VOCABULARY", 32)
     monkeypatch.setattr(text_speed, "CONTEXT", 8)
+    monkeypatch.setattr(text_speed, "PIECES", 32)
     races = {
         "decoder_3m": partial(text_speed.decoder_3m, n=1),
         "wide_block": partial(text_speed.wide_block, width=64),
+        "encoder": partial(text_speed.encoder, n=1),
         "attention": partial(text_speed.attention, tokens=16),
     }
     assert set(races) == set(text_speed.RACES)
@@ -57,3 +60,32 @@ def test_the_decoder_in_pytorch_is_the_fully_trained_one():
         codes = np.random.default_rng(0).integers(0, 11, (3, 5))
         found = model(torch.tensor(codes)).numpy()
     np.testing.assert_allclose(found, network.forward(codes)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_encoder_in_pytorch_is_the_fully_trained_one():
+    torch = pytest.importorskip("torch")
+    config = TextTransformerConfig(11, 3, 8, 2, 2, 6, adapter="full")
+    network = Network(config, 0)
+    model = imported("torch_encoder").encoder(11, 8, 2, 2, 6, 3)
+    assert sum(parameter.numel() for parameter in model.parameters()) == config.n_params
+    ours = {path: torch.tensor(view) for path, view in network.named_parameters().items()}
+    with torch.no_grad():
+        model.tokens.weight.copy_(ours["embedding.tokens.table"])
+        model.positions.weight.copy_(ours["embedding.positions.table"])
+        model.head.weight.copy_(ours["head.weight"])
+        for i, block in enumerate(model.blocks):
+            p = f"layers.{i}"
+            qkv = [ours[f"{p}.attention.{name}.weight"] for name in "qkv"]
+            block.qkv.weight.copy_(torch.cat(qkv))
+            block.o.weight.copy_(ours[f"{p}.attention.o.weight"])
+            block.into.weight.copy_(ours[f"{p}.mlp.in.weight"])
+            block.back.weight.copy_(ours[f"{p}.mlp.out.weight"])
+            for layer in (block.qkv, block.o, block.into, block.back):
+                layer.bias.zero_()  # as ours at the start
+        model.head.bias.copy_(ours["head.bias"])
+        codes = np.random.default_rng(0).integers(0, 11, (3, 5))
+        codes[1, 2:] = -1
+        found = model(torch.tensor(codes)).numpy()
+    side = {"kept": codes >= 0}
+    expected = network.forward(np.maximum(codes, 0), Pass(side=side))[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
