@@ -125,9 +125,9 @@ class RunKernels:
         self._alone = RealKernel(name, source)
         self._together = RealKernel(f"{name}_together", source, cooperative=True)
 
-    def of(self, dtype: np.dtype, parts: int) -> Kernel:
-        """Return the kernel for arrays of `dtype` and `parts` blocks of threads per series."""
-        return (self._alone if parts == 1 else self._together).of(dtype)
+    def of(self, dtype: np.dtype, waits: bool) -> Kernel:
+        """Return the kernel for arrays of `dtype`, in which blocks wait for one another or not."""
+        return (self._together if waits else self._alone).of(dtype)
 
 
 def make_run_source(parameters: str, product: str) -> str:
@@ -257,8 +257,10 @@ def launch_run(
     parts = -(-units // rows)
     crowded = n * parts > multiprocessors()
     threads = min(_SHARES * rows, _MOST_THREADS_OF_MANY if crowded else _MOST_THREADS)
-    arrived = array_module(drive).zeros(n, np.uint32)
-    kernels.of(drive.dtype, parts).launch_blocks(
+    waits = parts > 1 and time > 1
+    xp = array_module(drive)
+    arrived = xp.zeros(n, np.uint32) if waits else xp.empty(1, np.uint32)  # not read then
+    kernels.of(drive.dtype, waits).launch_blocks(
         n * parts if time else 0, threads, *weights, h, drive, arrived, np.int64(time),
         np.int64(n), np.int32(units), np.int32(rows), np.int32(parts), take, keep,
         CODES[activation], shared_bytes=_run_shared_bytes(units, rows, drive.dtype),
