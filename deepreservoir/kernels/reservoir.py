@@ -216,7 +216,7 @@ def leaky_dense_(
     transposed, last = contiguous(weights.T), contiguous(h)
     n, units = h.shape
     parts = parts_of_run(n, units, weights.nbytes)
-    fast = weights.nbytes <= min(parts * _WHOLE_BYTES, _ALL_BYTES / n)
+    fast = weights.nbytes <= min(parts * _WHOLE_BYTES, _ALL_BYTES / max(n, 1))
     if fast and fits_run(units, weights.dtype):
         launch_run(_DENSE, (transposed,), drive, last, parts, take, keep, activation)
         return
@@ -229,7 +229,7 @@ def leaky_dense_(
 def parts_of_run(n: int, units: int, nbytes: int) -> int:
     """Return the number of blocks of threads for each of `n` series with weights of `nbytes`."""
     wanted = min(-(-nbytes // _PART_BYTES), -(-units // 32))
-    return max(1, min(wanted, multiprocessors() // n))
+    return max(1, min(wanted, multiprocessors() // max(n, 1)))
 
 
 def fits_run(units: int, dtype: np.dtype) -> bool:
