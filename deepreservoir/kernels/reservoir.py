@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .cuda import SHARED_BYTES, Kernel, RealKernel, contiguous, multiprocessors
+from .products import product
 
 #: Numbers by which kernels know the nonlinearities.
 CODES = {"tanh": np.int32(0), "relu": np.int32(1), "identity": np.int32(2)}
@@ -221,7 +222,7 @@ def leaky_dense_(
         launch_run(_DENSE, (transposed,), drive, last, parts, take, keep, activation)
         return
     for now in drive:
-        xp.matmul(last, transposed, out=x)
+        product(last, transposed, out=x)
         leaky_(now, x, last, take, keep, activation)
         last = now
 
