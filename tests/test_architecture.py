@@ -67,7 +67,7 @@ INSIDE = {
         "row_norms": {"cuda"},
         "patches": {"compiled", "cuda"},
         "products": set(),
-        "reservoir": {"cuda"},
+        "reservoir": {"cuda", "products"},
         "rotary": set(),
         "sparse_reservoir": {"cuda", "reservoir"},
         "sparse": set(),

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .cuda import SHARED_BYTES, Kernel, RealKernel, contiguous, multiprocessors
+from .products import product
 
 #: Numbers by which kernels know the nonlinearities.
 CODES = {"tanh": np.int32(0), "relu": np.int32(1), "identity": np.int32(2)}
@@ -125,9 +126,9 @@ class RunKernels:
         self._alone = RealKernel(name, source)
         self._together = RealKernel(f"{name}_together", source, cooperative=True)
 
-    def of(self, dtype: np.dtype, parts: int) -> Kernel:
-        """Return the kernel for arrays of `dtype` and `parts` blocks of threads per series."""
-        return (self._alone if parts == 1 else self._together).of(dtype)
+    def of(self, dtype: np.dtype, waits: bool) -> Kernel:
+        """Return the kernel for arrays of `dtype`, in which blocks wait for one another or not."""
+        return (self._together if waits else self._alone).of(dtype)
 
 
 def make_run_source(parameters: str, product: str) -> str:
@@ -216,12 +217,12 @@ def leaky_dense_(
     transposed, last = contiguous(weights.T), contiguous(h)
     n, units = h.shape
     parts = parts_of_run(n, units, weights.nbytes)
-    fast = weights.nbytes <= min(parts * _WHOLE_BYTES, _ALL_BYTES / n)
+    fast = weights.nbytes <= min(parts * _WHOLE_BYTES, _ALL_BYTES / max(n, 1))
     if fast and fits_run(units, weights.dtype):
         launch_run(_DENSE, (transposed,), drive, last, parts, take, keep, activation)
         return
     for now in drive:
-        xp.matmul(last, transposed, out=x)
+        product(last, transposed, out=x)
         leaky_(now, x, last, take, keep, activation)
         last = now
 
@@ -229,7 +230,7 @@ def leaky_dense_(
 def parts_of_run(n: int, units: int, nbytes: int) -> int:
     """Return the number of blocks of threads for each of `n` series with weights of `nbytes`."""
     wanted = min(-(-nbytes // _PART_BYTES), -(-units // 32))
-    return max(1, min(wanted, multiprocessors() // n))
+    return max(1, min(wanted, multiprocessors() // max(n, 1)))
 
 
 def fits_run(units: int, dtype: np.dtype) -> bool:
@@ -257,8 +258,10 @@ def launch_run(
     parts = -(-units // rows)
     crowded = n * parts > multiprocessors()
     threads = min(_SHARES * rows, _MOST_THREADS_OF_MANY if crowded else _MOST_THREADS)
-    arrived = array_module(drive).zeros(n, np.uint32)
-    kernels.of(drive.dtype, parts).launch_blocks(
+    waits = parts > 1 and time > 1
+    xp = array_module(drive)
+    arrived = xp.zeros(n, np.uint32) if waits else xp.empty(1, np.uint32)  # not read then
+    kernels.of(drive.dtype, waits).launch_blocks(
         n * parts if time else 0, threads, *weights, h, drive, arrived, np.int64(time),
         np.int64(n), np.int32(units), np.int32(rows), np.int32(parts), take, keep,
         CODES[activation], shared_bytes=_run_shared_bytes(units, rows, drive.dtype),

@@ -224,3 +224,10 @@ def test_states_do_not_depend_on_the_size_of_blocks(cupy, monkeypatch, topology)
     monkeypatch.setattr(reservoirs, "BLOCK", 10)
     monkeypatch.setattr(reservoirs, "_DEVICE_BLOCK", 14)
     np.testing.assert_allclose(there.states(u).get(), whole, atol=1e-6)
+
+
+def test_no_series_are_no_launch(cupy):
+    empty, nothing = cupy.zeros((3, 0, 40)), cupy.zeros((0, 40))
+    options = *factors(0.5, np.float64), "tanh"
+    leaky_dense_(cupy.asarray(given(40)[0]), empty, nothing, *options)
+    leaky_sparse_(to_slices(sparse(40), "cuda"), empty, nothing, *options)
