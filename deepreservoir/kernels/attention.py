@@ -122,7 +122,7 @@ def softmax_attention_backward(
             _probabilities_(p, log_sums[samples, group, queries])
             dv[samples, :keys, group] += (p.swapaxes(2, 3) @ do).swapaxes(1, 2)
             ds = do @ _keys(v, block).swapaxes(2, 3)
-            _score_gradient_(ds, p, xp.einsum("shqd,shqd->shq", do, _rows(out, block)))
+            _score_gradient_(ds, p, (do * _rows(out, block)).sum(axis=-1))
             if mask is not None:  # the score of an excluded key is a constant
                 ds *= mask[samples, None, None, :keys]
             dq[samples, queries, group] = (ds @ k_rows).swapaxes(1, 2)
