@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from click.core import ParameterSource
 
 from deepreservoir.backend import Device, cuda_problem
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
+from deepreservoir.kernels import PRECISIONS, Precision
+from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
 
 from . import (
     declared,
@@ -21,17 +24,23 @@ from . import (
     files,
     flower_pictures,
     forecasting,
+    giant,
     graph_speed,
+    halfcheetah_return,
     image_speed,
+    jax_peers,
     memory,
     mnist,
     molecules,
+    precision,
     pretrain_vit,
+    quantised,
     seed_gating,
     series,
     sklearn_mlp,
     speed,
     tables,
+    text_speed,
     torch_peers,
     vit_memory,
 )
@@ -47,6 +56,13 @@ _out = click.option(
 )
 
 
+#: Packages of which a record on a GPU names the version.
+CUPY = ("cupy-cuda12x", "cupy-cuda13x", "nvmath-python", "torch")
+
+_device = click.option(
+    "--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N."
+)
+
 # Tasks on MNIST of the command `run`; the others are declared sweeps.
 _TASKS = {"mnist": mnist, "mnist_seed_gating": seed_gating}
 
@@ -60,19 +76,22 @@ def main() -> None:
 @click.argument("task", type=click.Choice([*_TASKS, *declared.NAMES]))
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
+@_device
 @_out
 @click.pass_context
-def run_command(ctx: click.Context, task: str, seeds: int, workers: int, out: Path) -> None:
+def run_command(
+    ctx: click.Context, task: str, seeds: int, workers: int, device: str, out: Path
+) -> None:
     """Run the paper's protocol of TASK and compare the results with the paper's.
 
     mnist and mnist_seed_gating take about half an hour each.
 
     The other tasks are sweeps, declared in benchmarks/sweeps with their seeds. They use --workers
     processes and write their records to a folder of the same name in --out; if a sweep was
-    stopped, the same command continues it.
+    stopped, the same command continues it. --device is for sweeps.
     """
     if task in declared.NAMES:
-        _run_declared(ctx, task, workers, out)
+        _run_declared(ctx, task, workers, device, out)
         return
     try:
         data = load_dataset("mnist")
@@ -82,13 +101,13 @@ def run_command(ctx: click.Context, task: str, seeds: int, workers: int, out: Pa
     click.echo(f"Wrote {store(task, figures, out)}")
 
 
-def _run_declared(ctx: click.Context, task: str, workers: int, out: Path) -> None:
+def _run_declared(ctx: click.Context, task: str, workers: int, device: str, out: Path) -> None:
     if ctx.get_parameter_source("seeds") == ParameterSource.COMMANDLINE:
         raise click.UsageError(
             f"--seeds is for {' and '.join(_TASKS)}; {task} declares its own seeds"
         )
     try:
-        click.echo(declared.run(task, out, workers, sys.stderr.isatty()))
+        click.echo(declared.run(task, out, workers, sys.stderr.isatty(), device))
     except (DatasetUnavailable, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {out / task}")
@@ -133,13 +152,10 @@ def graphs_command(rounds: int, paper: bool, molecules: int | None, out: Path) -
     click.echo(f"Wrote {stored}")
 
 
-@main.command("images")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
-def images_command(rounds: int, out: Path) -> None:
-    """Time networks on images against PyTorch, with two threads, and measure their memory."""
-    figures: dict[str, Any] = {"rounds": rounds, "threads": image_speed.THREADS, "races": {}}
-    for name, run in image_speed.RACES.items():
+def _raced(races: Mapping[str, Callable[[int], Any]], rounds: int, threads: int) -> dict[str, Any]:
+    """Run races and print them; return their figures."""
+    figures: dict[str, Any] = {"rounds": rounds, "threads": threads, "races": {}}
+    for name, run in races.items():
         race = figures["races"][name] = run(rounds)
         click.echo(f"\n{name}")
         for contender, seconds in race["median_seconds"].items():
@@ -147,6 +163,24 @@ def images_command(rounds: int, out: Path) -> None:
         for pair in race["ratios"]:
             target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
             click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
+    return figures
+
+
+@main.command("texts")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def texts_command(rounds: int, out: Path) -> None:
+    """Time training steps of networks on texts against PyTorch, with two threads."""
+    figures = _raced(text_speed.RACES, rounds, text_speed.THREADS)
+    click.echo(f"Wrote {store('texts', figures, out, ('torch',))}")
+
+
+@main.command("images")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def images_command(rounds: int, out: Path) -> None:
+    """Time networks on images against PyTorch, with two threads, and measure their memory."""
+    figures = _raced(image_speed.RACES, rounds, image_speed.THREADS)
     figures["memory"] = image_speed.memory()
     click.echo("\nPeak memory of a step of Plain-20 at batch 128, in units of its activations")
     for adapter, units in figures["memory"].items():
@@ -185,13 +219,18 @@ def molhiv_command(seeds: int, epochs: int, arms: tuple[str, ...], out: Path) ->
 )
 @_out
 def speed_command(rounds: int, device: Device, out: Path) -> None:
-    """Time scaffold generation, one adapted layer and an MNIST epoch against other libraries."""
+    """Time generation, one adapted layer, an MNIST epoch and predictions against others."""
     problem = cuda_problem() if device == "cuda" else None
     if problem is not None:
         click.echo(f"Skipped: no GPU is available: {problem}.")
         return
     if device == "cpu" and not torch_peers.available():
         click.echo("PyTorch is not installed: the comparisons with it are skipped.")
+    if device == "cpu" and not jax_peers.available():
+        click.echo(
+            "JAX or optax is not installed (the extra benchmark): the comparisons with JAX are "
+            "skipped."
+        )
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
     races = speed.races(rounds) if device == "cpu" else device_speed.races(device, rounds)
     for name, race in races:
@@ -209,7 +248,8 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
     if device == "cuda":
         figures["device"] = device_name()
     name = "speed" if device == "cpu" else "speed_cuda"
-    click.echo(f"\nWrote {store(name, figures, out, ('cupy-cuda12x', 'cupy-cuda13x'))}")
+    packages = (*CUPY, *jax_peers.PACKAGES)
+    click.echo(f"\nWrote {store(name, figures, out, packages)}")
 
 
 @main.command("memory")
@@ -242,18 +282,102 @@ def vit_memory_command(out: Path) -> None:
     show_default="benchmarks/results/vit_cifar10.safetensors",
     help="File of the trained model.",
 )
+@_device
 @_out
-def pretrain_vit_command(epochs: int, path: Path, out: Path) -> None:
-    """Train a small ViT on CIFAR-10, for the sweep flowers12_backbone (half an hour).
+def pretrain_vit_command(epochs: int, path: Path, device: str, out: Path) -> None:
+    """Train a small ViT on CIFAR-10, for the sweep flowers12_backbone (an hour, on a GPU a minute).
 
     If it is stopped, the same command continues it.
     """
     try:
-        figures = pretrain_vit.run(path, epochs, click.echo)
+        figures = pretrain_vit.run(path, epochs, click.echo, device=device)
     except DatasetUnavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
     click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
+
+
+@main.command("halfcheetah-return")
+@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--models",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default="benchmarks/results",
+    help="Folder of the trained models; those that are missing are trained.",
+)
+@_out
+def halfcheetah_return_command(episodes: int, folder: Path, out: Path) -> None:
+    """Let Decision Transformers act in MuJoCo's HalfCheetah-v5, which needs the extra control."""
+    try:
+        figures = halfcheetah_return.run(folder, episodes, click.echo)
+    except (DatasetUnavailable, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    packages = ("gymnasium", "mujoco")
+    click.echo(f"Wrote {store('halfcheetah_return', figures, out, packages)}")
+
+
+@main.command("giant")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="900M", show_default=True)
+@click.option(
+    "--scaffold",
+    type=click.Choice(list(giant.SCAFFOLDS)),
+    default="kronecker",
+    show_default=True,
+    help="Family of the frozen weights, or how normal ones are stored.",
+)
+@click.option(
+    "--embeddings",
+    type=click.Choice(EMBEDDINGS),
+    default="trained",
+    show_default=True,
+)
+@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True)
+@click.option("--text", is_flag=True, help="Train on reviews of IMDB instead of random codes.")
+@_device
+@_out
+def giant_command(
+    preset: str,
+    scaffold: str,
+    embeddings: str,
+    steps: int,
+    batch: int,
+    precision: Precision,
+    text: bool,
+    device: str,
+    out: Path,
+) -> None:
+    """Time and weigh training steps of a decoder of up to 900M parameters."""
+    try:
+        codes = giant.encoded_reviews() if text else None
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    figures = giant.run(
+        scaffold, steps, batch, click.echo, preset, embeddings, device, precision, codes
+    )
+    name = "_".join(["giant", preset.lower(), scaffold, embeddings, precision])
+    if device != "cpu":
+        figures["device"] = device_name()
+        name += "_cuda"
+    click.echo(f"Wrote {store(name, figures, out, CUPY)}")
+
+
+@main.command("precision")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
+@_device
+@_out
+def precision_command(seeds: int, device: str, out: Path) -> None:
+    """Train the MNIST network at rank 8 at every precision of products on a GPU."""
+    try:
+        figures = precision.run(load_dataset("mnist"), seeds, device, click.echo)
+    except (DatasetUnavailable, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    if device != "cpu":
+        figures["device"] = device_name()
+    click.echo(f"Wrote {store('precision', figures, out, CUPY)}")
 
 
 @main.command("flower-pictures")
@@ -325,6 +449,19 @@ def files_command(rounds: int, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     figures = {"rounds": rounds, **files.measurements(data, rounds, click.echo)}
     click.echo(f"Wrote {store('files', figures, out)}")
+
+
+@main.command("quantised")
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@_out
+def quantised_command(epochs: int, out: Path) -> None:
+    """Save MNIST medium and decoders in fewer bits, and score them (ten minutes)."""
+    try:
+        images, texts = load_dataset("mnist"), load_dataset("imdb_text")
+        figures = quantised.measurements(images, texts, epochs, click.echo)
+    except (DatasetUnavailable, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {store('quantised', figures, out, ('tokenizers',))}")
 
 
 @main.command("defaults")

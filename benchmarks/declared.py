@@ -16,12 +16,14 @@ _MOST_POINTS = 12
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def run(name: str, out: Path, workers: int, verbose: bool) -> str:
+def run(name: str, out: Path, workers: int, verbose: bool, device: str = "cpu") -> str:
     """Run a declared sweep, or its remaining runs, and return its tables as Markdown.
 
     Records are written to the folder `name` in `out`.
     """
-    folder = run_sweep(_FOLDER / f"{name}.toml", out / name, workers=workers, verbose=verbose)
+    folder = run_sweep(
+        _FOLDER / f"{name}.toml", out / name, workers=workers, device=device, verbose=verbose
+    )
     return f"{summary_table(folder)}\n\n{paired_table(folder)}\n\n{beside_table(folder)}"
 
 
@@ -51,6 +53,7 @@ def tables(out: Path) -> str:
 def by_rank(folder: Folder) -> str:
     """Return all scores as a Markdown table: arms below each other, ranks beside each other."""
     ranks = dict(folder.sweep.grid)["rank"]
+    digits = 1 if folder.task == "classification" else 4
     scores: dict[str, dict[object, str]] = {}
     for row in summary(folder):
         if row.mean is None or row.spread is None:
@@ -58,8 +61,8 @@ def by_rank(folder: Folder) -> str:
         rank = dict(row.at).get("rank")
         others = at_words(tuple(pair for pair in row.at if pair[0] != "rank"))
         name = label(row.arm, folder.task) + (f", {others}" if others else "")
-        spread = f" ± {row.spread:.1f}" if row.runs > 1 else ""
-        scores.setdefault(name, {})[rank] = f"{row.mean:.1f}{spread}"
+        spread = f" ± {row.spread:.{digits}f}" if row.runs > 1 else ""
+        scores.setdefault(name, {})[rank] = f"{row.mean:.{digits}f}{spread}"
     head = [score_name(folder), *(f"rank {rank}" for rank in ranks), "no rank"]
     rows = [
         [name, *(cells.get(rank, "") for rank in (*ranks, None))] for name, cells in scores.items()

@@ -1,20 +1,46 @@
-"""The speed benchmarks on a GPU: the same work on the device and on the host, in one run."""
+"""The speed benchmarks on a GPU, against PyTorch on the same card, in one run."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from time import perf_counter as _now
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from deepreservoir.backend import Device, device_module
+from deepreservoir import Network, PlainCNNClassifier
+from deepreservoir.backend import Device, device_module, to_device
 from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
+from deepreservoir.inputs import Table
+from deepreservoir.kernels import Precision, product_precision
+from deepreservoir.kernels.graphs import Recorder, graphs_available
+from deepreservoir.losses import SoftmaxCrossEntropy
+from deepreservoir.models import MLPConfig
+from deepreservoir.optim import AdamW
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
+from deepreservoir.training import Plan, TrainingSet, train
 
-from .speed import BATCH, EPOCHS, RANK, ROWS, WIDTH, epochs, figures_of, layer_step
+from . import torch_device_peers as torch_peers
+from .speed import BATCH, MEDIUM, RANK, ROWS, WIDTH, figures_of, layer_step
 from .timing import Contenders, race
 
-_UNITS, _SERIES, _STEPS = 1000, 32, 1000
+WIDE, GIANT = 16_384, 65_536
+
+#: Epochs per timing of the MNIST network, which share the work that is done once per fit.
+EPOCHS = 4
+
+#: Storages of a wide layer, by the family that is measured in each.
+_STORAGES = {
+    "dense": ("normal", "dense"),
+    "hadamard": ("hadamard", "structured"),
+    "kronecker": ("kronecker", "structured"),
+    "streamed": ("normal", "streamed"),
+    "packed binary": ("binary", "packed"),
+}
+
+_WARM_UP = 3
 
 
 def device_name() -> str:
@@ -24,11 +50,9 @@ def device_name() -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _to_the_end(run: Callable[[], object], device: Device) -> Callable[[], object]:
+def _to_the_end(run: Callable[[], object]) -> Callable[[], object]:
     """Return a function that also waits until the device has finished."""
-    if device == "cpu":
-        return run
-    wait = device_module(device).cuda.Device().synchronize
+    wait = device_module("cuda").cuda.Device().synchronize
 
     def whole() -> None:
         run()
@@ -37,88 +61,188 @@ def _to_the_end(run: Callable[[], object], device: Device) -> Callable[[], objec
     return whole
 
 
-def _both(
-    device: Device, make: Callable[[Device], dict[str, Callable[[], object]]], rounds: int
-) -> dict[str, list[float]]:
-    """Time the same work on the host and on the device."""
+def _step(
+    x: np.ndarray, family: str, storage: str, precision: Precision = "float32"
+) -> Callable[[], object]:
+    """Return a training step of one layer, as a CUDA graph if possible: training captures its."""
+    step = layer_step(x, family, storage, "cuda")
+
+    def at_precision() -> None:
+        with product_precision(precision):
+            step()
+
+    if not graphs_available():
+        return _to_the_end(at_precision)
+    recorder = Recorder()
+    with recorder.on_stream():
+        with recorder.own_memory():
+            for _ in range(_WARM_UP):
+                at_precision()
+        replay = recorder.capture(at_precision)
+
+    def whole() -> None:
+        replay()
+        recorder.stream.synchronize()
+
+    return whole
+
+
+def generation(rounds: int, width: int = WIDE) -> dict[str, Any]:
+    """Draw weights where they are used."""
+
+    def drawn(family: str, storage: str) -> Callable[[], object]:
+        spec = ScaffoldSpec(family, (width, width), 0, "layers.0")
+        return _to_the_end(lambda: make_scaffold(spec, storage, device="cuda"))
+
+    contenders: Contenders = {
+        "normal": drawn("normal", "dense"),
+        "binary, packed": drawn("binary", "packed"),
+    }
+    if torch_peers.available():
+        contenders["torch normal_"] = torch_peers.normal(width * width)
+    figures = figures_of(race(contenders, rounds), {("torch normal_", "normal"): None})
+    figures["billion_weights_per_second"] = {
+        name: width * width / seconds / 1e9 for name, seconds in figures["median_seconds"].items()
+    }
+    return figures
+
+
+def one_layer(rounds: int, width: int = WIDTH, names: tuple[str, ...] = tuple(_STORAGES)) -> Any:
+    """Forward, backward and update of one layer, batch 128, rank 8, in float32 and TF32."""
+    x = np.random.default_rng(0).standard_normal((BATCH, width), np.float32)
     contenders: Contenders = {}
-    for place in dict.fromkeys(("cpu", device)):
-        for name, run in make(place).items():
-            contenders[f"{name}, {place}"] = _to_the_end(run, place)
-    return race(contenders, rounds)
+    precisions: tuple[Precision, ...] = ("float32", "tf32")
+    for precision in precisions:
+        suffix = "" if precision == "float32" else f", {precision}"
+        for name in names:
+            contenders[f"{name}{suffix}"] = _step(x, *_STORAGES[name], precision)
+        if torch_peers.available():
+            tf32 = precision == "tf32"
+            for kind, rank in (("full", None), ("adapters", RANK)):
+                contenders[f"torch {kind}{suffix}"] = torch_peers.layer_step(x, rank, tf32)
+                contenders[f"torch {kind}, graph{suffix}"] = torch_peers.layer_step(
+                    x, rank, tf32, graph=True
+                )
+    targets = {
+        ("torch adapters, tf32", "dense, tf32"): 1.0,
+        ("torch full, tf32", "hadamard"): 10.0 if width == WIDE else None,
+        ("torch full, graph, tf32", "hadamard"): None,
+        ("streamed", "dense"): 1 / 2 if width == WIDE else None,
+        ("packed binary", "dense"): None,
+        ("streamed, tf32", "dense, tf32"): None,
+        ("packed binary, tf32", "dense, tf32"): None,
+    }
+    present = {pair: target for pair, target in targets.items() if set(pair) <= set(contenders)}
+    return figures_of(race(contenders, rounds), present)
 
 
-def _figures(seconds: dict[str, list[float]], device: Device) -> dict[str, Any]:
-    on_device = [name for name in seconds if name.endswith(f", {device}")]
-    pairs: dict[tuple[str, str], float | None]
-    pairs = {(f"{name.rpartition(',')[0]}, cpu", name): None for name in on_device}
-    return figures_of(seconds, pairs)
+def giant_layer(rounds: int, width: int = GIANT) -> dict[str, Any]:
+    """A training step of a streamed layer, whose weights would take 17 GB."""
+    x = np.random.default_rng(0).standard_normal((BATCH, width), np.float32)
+    contenders: Contenders = {
+        "streamed": _step(x, "normal", "streamed"),
+        "streamed, tf32": _step(x, "normal", "streamed", "tf32"),
+    }
+    return figures_of(race(contenders, rounds), {})
 
 
-def generation(device: Device, rounds: int) -> dict[str, Any]:
-    """Draw 16.8 million weights on the device that uses them."""
-
-    def make(place: Device) -> dict[str, Callable[[], object]]:
-        def drawn(family: str, storage: str) -> Callable[[], object]:
-            spec = ScaffoldSpec(family, (WIDTH, WIDTH), 0, "layers.0")
-            return lambda: make_scaffold(spec, storage, device=place)
-
-        return {"normal": drawn("normal", "dense"), "binary, packed": drawn("binary", "packed")}
-
-    return _figures(_both(device, make, rounds), device)
+def _epochs(X: np.ndarray, y: np.ndarray, precision: Precision, **config: Any) -> Any:
+    """Return a function that trains for some epochs, with the first layer's frozen product."""
+    network = Network(MLPConfig(784, 10, MEDIUM[1:-1], dropout=0.1, **config), 0, device="cuda")
+    network.precision = precision
+    data = TrainingSet(Table(X, network.dtype, "cuda"), to_device(y, "cuda"))
+    plan = Plan(AdamW(), 3e-3, epochs=EPOCHS, batch_size=BATCH)
+    return _to_the_end(lambda: train(network, data, SoftmaxCrossEntropy(), plan))
 
 
-def one_layer(device: Device, rounds: int) -> dict[str, Any]:
-    """Forward, backward and update of one layer 4096 wide, batch 128, rank 8."""
-    x = np.random.default_rng(0).standard_normal((BATCH, WIDTH), np.float32)
-    storages = {"normal": "dense", "hadamard": "structured", "binary": "packed"}
-
-    def make(place: Device) -> dict[str, Callable[[], object]]:
-        return {
-            family: layer_step(x, family, storage, place) for family, storage in storages.items()
-        }
-
-    return _figures(_both(device, make, rounds), device)
-
-
-def mnist_epoch(device: Device, rounds: int) -> dict[str, Any]:
-    """Seconds per epoch of MNIST medium at rank 8 and fully trained, on noise of MNIST's shape."""
+def mnist_epoch(rounds: int, rows: int = ROWS) -> dict[str, Any]:
+    """Seconds per epoch of MNIST medium, on noise of MNIST's shape."""
     generator = np.random.default_rng(0)
-    X = generator.standard_normal((ROWS, 784), np.float32)
-    y = generator.integers(0, 10, ROWS)
-
-    def make(place: Device) -> dict[str, Callable[[], object]]:
-        return {
-            "rank 8": epochs(X, y, place, rank=RANK),
-            "full": epochs(X, y, place, adapter="full", bias=True),
-        }
-
-    seconds = _both(device, make, rounds)
-    return _figures(
-        {name: [time / EPOCHS for time in times] for name, times in seconds.items()}, device
+    X = generator.standard_normal((rows, 784), np.float32)
+    y = generator.integers(0, 10, rows)
+    contenders: Contenders = {
+        "rank 8": _epochs(X, y, "float32", rank=RANK),
+        "rank 8, tf32": _epochs(X, y, "tf32", rank=RANK),
+        "rank 8, hadamard": _epochs(X, y, "float32", rank=RANK, scaffold="hadamard"),
+        "full": _epochs(X, y, "float32", adapter="full", bias=True),
+    }
+    if torch_peers.available():
+        for kind, rank in (("full", None), ("adapters", RANK)):
+            for graph in (False, True):
+                contenders[f"torch {kind}{', graph' if graph else ''}"] = torch_peers.mlp_epoch(
+                    X, y, MEDIUM, rank, BATCH, 0.1, EPOCHS, graph
+                )
+    seconds = race(contenders, rounds)
+    seconds = {name: [time / EPOCHS for time in times] for name, times in seconds.items()}
+    return figures_of(
+        seconds,
+        {
+            ("torch full", "rank 8"): 8.0,
+            ("torch full, graph", "rank 8"): 1.5,
+            ("torch full", "full"): 8.0,
+            ("torch full, graph", "full"): 1.5,
+            ("torch adapters", "rank 8"): None,
+            ("torch adapters, graph", "rank 8"): None,
+        },
     )
 
 
-def reservoir(device: Device, rounds: int) -> dict[str, Any]:
-    """A thousand steps of 32 parallel series with 1000 units: sparse and dense weights."""
-    X = np.random.default_rng(0).standard_normal((_SERIES, _STEPS, 1)).astype(np.float32)
+def images_epoch(n: int = 50_000, depth: int = 20) -> dict[str, Any]:
+    """Seconds per epoch of Plain-20 on images of CIFAR-10's size, with crops and flips."""
+    X = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), np.uint8)
+    seconds: dict[str, list[float]] = {}
+    precisions: tuple[Precision, ...] = ("float32", "tf32")
+    for precision in precisions:
+        model = PlainCNNClassifier(
+            depth,
+            rank=RANK,
+            batch_size=BATCH,
+            max_iter=2,
+            augmentation=("crop", "flip"),
+            device="cuda",
+            precision=precision,
+            random_state=0,
+        )
+        ends: list[float] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X, np.arange(n) % 10, callback=lambda _, ends=ends: ends.append(_now()))
+        # The first epoch compiles kernels and captures steps.
+        seconds[f"rank {RANK}, {precision}"] = np.diff(ends).tolist()
+    return figures_of(seconds, {})
 
-    def make(place: Device) -> dict[str, Callable[[], object]]:
-        inputs = device_module(place).asarray(X)
 
-        def run(topology: str, density: float) -> Callable[[], object]:
-            spec = ReservoirSpec(RecurrentSpec(_UNITS, topology, density=density))
-            driven = Reservoir(spec, 1, device=place)
-            return lambda: driven.states(inputs)
+def reservoir(rounds: int, units: int = 2048, steps: int = 2000) -> dict[str, Any]:
+    """One series through a Hadamard reservoir, and 256 series of 500 steps through 1,000 units."""
+    generator = np.random.default_rng(0)
 
-        return {"10 % of links": run("random", 0.1), "dense": run("dense", 1.0)}
+    def run(spec: RecurrentSpec, series: int, steps: int, device: Device) -> Callable[[], object]:
+        X = generator.standard_normal((series, steps, 1)).astype(np.float32)
+        inputs = to_device(X, device)
+        driven = Reservoir(ReservoirSpec(spec), 1, device=device)
+        return _to_the_end(lambda: driven.states(inputs))
 
-    return _figures(_both(device, make, rounds), device)
+    hadamard = RecurrentSpec(units, "hadamard")
+    sparse = RecurrentSpec(max(units // 2, 1), "random", density=0.1)
+    contenders: Contenders = {}
+    for device in ("cuda", "cpu"):
+        contenders[f"hadamard {units}, one series, {device}"] = run(hadamard, 1, steps, device)
+        contenders[f"256 series, {device}"] = run(sparse, 256, max(steps // 4, 1), device)
+    figures = figures_of(race(contenders, rounds), {})
+    figures["microseconds_per_step"] = {
+        name: 1e6 * seconds / (steps if "one series" in name else max(steps // 4, 1))
+        for name, seconds in figures["median_seconds"].items()
+    }
+    return figures
 
 
 def races(device: Device, rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (name, figures) for each race."""
-    yield "generation", generation(device, rounds)
-    yield "one layer", one_layer(device, rounds)
-    yield "mnist epoch", mnist_epoch(device, max(3, rounds // 3))
-    yield "reservoir", reservoir(device, rounds)
+    few = max(3, rounds // 3)
+    yield "generation", generation(rounds)
+    yield "one layer, 4,096 wide", one_layer(rounds)
+    yield "one layer, 16,384 wide", one_layer(few, WIDE)
+    yield "one layer, 65,536 wide", giant_layer(few)
+    yield "mnist epoch", mnist_epoch(few)
+    yield "plain-20 epoch", images_epoch()
+    yield "reservoir", reservoir(few)

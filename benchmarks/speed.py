@@ -1,4 +1,4 @@
-"""The speed benchmarks against NumPy and PyTorch: generation, one layer, an MNIST epoch."""
+"""The speed benchmarks: generation, one layer, an MNIST epoch, predictions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from deepreservoir.params import ParamSet
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 from deepreservoir.training import Plan, TrainingSet, train
 
-from . import torch_peers
+from . import jax_peers, prediction_speed, torch_peers
 from .timing import Contenders, medians, race, ratio
 
-_MEDIUM = (784, 512, 256, 128, 64, 10)
+MEDIUM = (784, 512, 256, 128, 64, 10)
 ROWS, BATCH, RANK, WIDTH = 54_000, 128, 8, 4096
+SCAN_ROWS = 32_000  # whole batches, as a scan needs
 EPOCHS = 10  # epochs per timing; they share the work that is done once per fit (normally 20 epochs)
 
 
@@ -142,13 +143,13 @@ def one_layer(rounds: int) -> dict[str, Any]:
 
 
 def epochs(
-    X: np.ndarray, y: np.ndarray, device: Device = "cpu", **config: Any
+    X: np.ndarray, y: np.ndarray, device: Device = "cpu", n_epochs: int = EPOCHS, **config: Any
 ) -> Callable[[], object]:
-    """Return a function that trains for ten epochs, including the first layer's frozen product."""
-    shape = MLPConfig(784, 10, _MEDIUM[1:-1], dropout=0.1, **config)
+    """Return a function that trains for some epochs, including the first layer's frozen product."""
+    shape = MLPConfig(784, 10, MEDIUM[1:-1], dropout=0.1, **config)
     network = Network(shape, seed=0, device=device)
     data = TrainingSet(Table(X, network.dtype, device), to_device(y, device))
-    plan = Plan(AdamW(), 3e-3, epochs=EPOCHS, batch_size=BATCH)
+    plan = Plan(AdamW(), 3e-3, epochs=n_epochs, batch_size=BATCH)
     return lambda: train(network, data, SoftmaxCrossEntropy(), plan)
 
 
@@ -166,10 +167,10 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
         for fused in (False, True):
             kind = "torch fused" if fused else "torch"
             contenders[f"{kind} full"] = torch_peers.mlp_epoch(
-                X, y, _MEDIUM, None, BATCH, 0.1, EPOCHS, fused
+                X, y, MEDIUM, None, BATCH, 0.1, EPOCHS, fused
             )
         contenders["torch fused adapters"] = torch_peers.mlp_epoch(
-            X, y, _MEDIUM, RANK, BATCH, 0.1, EPOCHS, True
+            X, y, MEDIUM, RANK, BATCH, 0.1, EPOCHS, True
         )
     seconds = race(contenders, rounds)
     seconds = {name: [time / EPOCHS for time in times] for name, times in seconds.items()}
@@ -185,8 +186,34 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
     )
 
 
+def scanned_epoch(rounds: int, rows: int = SCAN_ROWS, epochs_each: int = EPOCHS) -> dict[str, Any]:
+    """Seconds per epoch of the same network against JAX, which compiles a whole epoch."""
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((rows, 784), np.float32)
+    y = generator.integers(0, 10, rows)
+    contenders: Contenders = {
+        "rank 8": epochs(X, y, rank=RANK, n_epochs=epochs_each),
+        "full": epochs(X, y, adapter="full", bias=True, n_epochs=epochs_each),
+    }
+    for name, rank in (("jax full", None), ("jax adapters", RANK)):
+        contenders[name] = jax_peers.mlp_epochs(X, y, MEDIUM, rank, BATCH, 0.1, epochs_each)
+    seconds = race(contenders, rounds)
+    seconds = {name: [time / epochs_each for time in times] for name, times in seconds.items()}
+    return figures_of(
+        seconds,
+        {
+            ("jax full", "rank 8"): 2.0,
+            ("jax adapters", "rank 8"): 1.4,
+            ("jax full", "full"): None,
+        },
+    )
+
+
 def races(rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (name, figures) for each race."""
     yield "generation", generation(rounds)
     yield "one layer", one_layer(rounds)
     yield "mnist epoch", mnist_epoch(max(3, rounds // 3))
+    if jax_peers.available():
+        yield "mnist epoch in one scan", scanned_epoch(max(3, rounds // 3))
+    yield from prediction_speed.races(rounds)

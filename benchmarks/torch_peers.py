@@ -71,6 +71,19 @@ def layer_step(x: np.ndarray, d_out: int, rank: int | None, fused: bool) -> Call
     return step
 
 
+def mlp(widths: tuple[int, ...], rank: int | None, dropout: float) -> Any:
+    """Return a ReLU network with dropout, fully trained (rank None) or with adapters."""
+    torch = _torch()
+    layers: list[Any] = []
+    for d_in, d_out in pairwise(widths[:-1]):
+        layers += [
+            _module(d_in, d_out, rank, bias=rank is None),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(dropout),
+        ]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(widths[-2], widths[-1]))
+
+
 def mlp_epoch(
     X: np.ndarray,
     y: np.ndarray,
@@ -83,14 +96,7 @@ def mlp_epoch(
 ) -> Callable[[], object]:
     """Return epochs of a ReLU network with dropout, softmax cross-entropy and AdamW."""
     torch = _torch()
-    layers: list[Any] = []
-    for d_in, d_out in pairwise(widths[:-1]):
-        layers += [
-            _module(d_in, d_out, rank, bias=rank is None),
-            torch.nn.ReLU(),
-            torch.nn.Dropout(dropout),
-        ]
-    model = torch.nn.Sequential(*layers, torch.nn.Linear(widths[-2], widths[-1]))
+    model = mlp(widths, rank, dropout)
     optimiser = _optimiser(model, fused)
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
 

@@ -24,6 +24,8 @@ _PUBLIC = {
     "ForecastDisplay": "displays",
     "LossCurveDisplay": "displays",
     "RankCurveDisplay": "displays",
+    "TextTransformerClassifier": "estimators",
+    "TextTransformerConfig": "models",
     "ViTClassifier": "estimators",
     "ViTConfig": "models",
     "GCNClassifier": "estimators",
@@ -69,6 +71,10 @@ _PUBLIC = {
     "Targets": "estimators",
     "register_estimator": "estimators",
     "CfCConfig": "models",
+    "DecisionTransformer": "estimators",
+    "DecisionTransformerConfig": "models",
+    "Trajectories": "inputs",
+    "trajectories": "inputs",
     "DecoderConfig": "models",
     "MLPConfig": "models",
     "Network": "network",
@@ -87,6 +93,7 @@ _PUBLIC = {
     "materialise": "artifact.dense_weights",
     "save": "artifact.persist",
     "compare": "experiments",
+    "episode_returns": "experiments",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -110,6 +117,7 @@ if TYPE_CHECKING:
     from .estimators import CfCClassifier as CfCClassifier
     from .estimators import CfCFeatures as CfCFeatures
     from .estimators import CfCRegressor as CfCRegressor
+    from .estimators import DecisionTransformer as DecisionTransformer
     from .estimators import DeepClassifier as DeepClassifier
     from .estimators import DeepRegressor as DeepRegressor
     from .estimators import DeepReservoirClassifier as DeepReservoirClassifier
@@ -123,11 +131,13 @@ if TYPE_CHECKING:
     from .estimators import SeedGated as SeedGated
     from .estimators import SeedGatedClassifier as SeedGatedClassifier
     from .estimators import Targets as Targets
+    from .estimators import TextTransformerClassifier as TextTransformerClassifier
     from .estimators import ViTClassifier as ViTClassifier
     from .estimators import fit_many as fit_many
     from .estimators import predict_many as predict_many
     from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
+    from .experiments import episode_returns as episode_returns
     from .inputs import Batch as Batch
     from .inputs import Graph as Graph
     from .inputs import ImageFiles as ImageFiles
@@ -136,8 +146,10 @@ if TYPE_CHECKING:
     from .inputs import Nodes as Nodes
     from .inputs import Reader as Reader
     from .inputs import Target as Target
+    from .inputs import Trajectories as Trajectories
     from .inputs import image_folder as image_folder
     from .inputs import irregular_series as irregular_series
+    from .inputs import trajectories as trajectories
     from .layers import Activation as Activation
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense
@@ -149,12 +161,14 @@ if TYPE_CHECKING:
     from .layers import Sequential as Sequential
     from .models import ARCHITECTURES as ARCHITECTURES
     from .models import CfCConfig as CfCConfig
+    from .models import DecisionTransformerConfig as DecisionTransformerConfig
     from .models import DecoderConfig as DecoderConfig
     from .models import GCNConfig as GCNConfig
     from .models import GINConfig as GINConfig
     from .models import MLPConfig as MLPConfig
     from .models import NetworkConfig as NetworkConfig
     from .models import PlainCNNConfig as PlainCNNConfig
+    from .models import TextTransformerConfig as TextTransformerConfig
     from .models import ViTConfig as ViTConfig
     from .models import architecture as architecture
     from .models import from_plain as from_plain

@@ -5,6 +5,11 @@ header length, a JSON header that says where each tensor is, and the tensors. It
 entry, ``deepreservoir``, which is a JSON document. The document's ``sha256`` is that of the whole
 file, computed with 64 zeros in its own place: a file with a single flipped bit is rejected.
 
+A quantised tensor (:mod:`deepreservoir.quantised`) is two tensors of the file: its codes, under
+its own name, and its scales, under the name with ``.scale`` at the end. The document's ``packed``
+has the shapes of those with codes of six bits, by name: four codes are packed into three bytes, so
+their shapes do not follow from the header.
+
 The container is written here and not by the safetensors package, because that package's NumPy
 interface has no bfloat16; reading has to check more than the package does in any case.
 """
@@ -23,6 +28,32 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .files import write_whole
+from .stored_values import (
+    DTYPES,
+    QUANTISED_DTYPES,
+    STORED,
+    ArtifactError,
+    Stored,
+    stored_bytes,
+    to_stored,
+    values_bytes,
+    values_of,
+    values_of_codes,
+)
+
+__all__ = [
+    "FORMAT",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_HEADER",
+    "ArtifactError",
+    "Contents",
+    "check_depth",
+    "from_bytes",
+    "read",
+    "to_bytes",
+    "write",
+]
 
 #: Version of the document; a reader rejects any other.
 FORMAT = 1
@@ -35,22 +66,9 @@ MAX_HEADER = 8 << 20
 
 _KEY = "deepreservoir"
 _NO_HASH = "0" * 64
-
-# Name in a file -> stored type; bfloat16 is stored as the upper half of a float32.
-_STORED: dict[str, np.dtype[Any]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
-}
-_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-
-#: Types in which trained parameters may be stored besides their own.
-SHORT_DTYPES = ("float16", "bfloat16")
-
-
-class ArtifactError(ValueError):
-    """A file that cannot be trusted, read or written; the message says where and why."""
+_SCALE = ".scale"
+_PACKED = "packed"
+_COMPACT = (",", ":")  # JSON without spaces
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,8 @@ class Contents:
     document : dict
         Plain JSON data.
     tensors : dict of str to ndarray
-        Arrays of float32 or float64; values stored in 16 bits are widened when they are read.
+        Arrays of float32, float64 or uint16; numbers stored in fewer bits are widened when they are
+        read.
     dtypes : dict of str to str
         Stored type of each tensor that is not stored in its own type.
     """
@@ -72,68 +91,16 @@ class Contents:
     dtypes: dict[str, str]
 
     def kept_as(self, name: str) -> str:
-        """Return the stored type of a tensor: float64, float32, float16 or bfloat16."""
+        """Return the stored type of a tensor: its own, or one of fewer bits."""
         return self.dtypes.get(name, self.tensors[name].dtype.name)
 
     def nbytes(self, name: str) -> int:
-        """Return the number of bytes of a tensor in the file."""
-        return self.tensors[name].size * _STORED[_NAMES[self.kept_as(name)]].itemsize
+        """Return the number of bytes of a tensor in the file, with its scales."""
+        return sum(self.bytes_by_type(name).values())
 
-
-# Storing values in 16 bits -----------------------------------------------------------------
-
-
-def encode(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarray:
-    """Return `values` in their stored form under `dtype`, little-endian.
-
-    Parameters
-    ----------
-    values : ndarray of float32 or float64
-    dtype : {"float64", "float32", "float16", "bfloat16"}
-    label : str
-        Name of the array in error messages.
-
-    Raises
-    ------
-    ArtifactError
-        If a value is not finite, or is beyond the largest of `dtype`.
-
-    Examples
-    --------
-    >>> encode(np.float32([1.0, 0.1]), "bfloat16")
-    array([16256, 15821], dtype=uint16)
-    """
-    if not np.isfinite(values).all():
-        raise ArtifactError(
-            f"{label}: a value is not finite; only models with finite values can be saved"
-        )
-    if dtype == "bfloat16":
-        bits = values.astype("<f4").view("<u4")
-        # Round to nearest, ties to even, as hardware does.
-        stored = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
-    else:
-        with np.errstate(over="ignore"):  # detected below
-            stored = values.astype(_STORED[_NAMES[dtype]])
-    if not np.isfinite(decode(stored, dtype)).all():
-        largest = float(np.abs(values).max())
-        raise ArtifactError(
-            f"{label}: the largest value, {largest:.4g}, does not fit {dtype}; save with "
-            "dtype='bfloat16', which has the range of float32, or with the model's own dtype"
-        )
-    return stored
-
-
-def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
-    """Return values that were stored under `dtype`: float64 from float64, otherwise float32.
-
-    Examples
-    --------
-    >>> decode(encode(np.float32([0.1]), "float16"), "float16")
-    array([0.09997559], dtype=float32)
-    """
-    if dtype == "bfloat16":
-        return (stored.astype(np.uint32) << 16).view(np.float32)
-    return stored.astype(np.float64 if dtype == "float64" else np.float32)
+    def bytes_by_type(self, name: str) -> dict[str, int]:
+        """Return the bytes of a tensor in the file by stored type; those of scales are "scales"."""
+        return stored_bytes(self.tensors[name], self.kept_as(name))
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -142,17 +109,18 @@ def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
 def to_bytes(contents: Contents) -> bytes:
     """Return the bytes of a file."""
     tensors, header, start = [], {}, 0
-    for name, values in sorted(contents.tensors.items()):
-        dtype = contents.kept_as(name)
-        stored = encode(np.asarray(values), dtype, f"tensor {name!r}")
-        entry = {"dtype": _NAMES[dtype], "shape": list(stored.shape)}
-        header[name] = {**entry, "data_offsets": [start, start + stored.nbytes]}
-        start += stored.nbytes
-        tensors.append(stored.tobytes())
+    for name, (kind, array) in sorted(_stored_by_name(contents).items()):
+        entry = {"dtype": kind, "shape": list(array.shape)}
+        header[name] = {**entry, "data_offsets": [start, start + array.nbytes]}
+        start += array.nbytes
+        tensors.append(array.tobytes())
     # The hash comes first, so that its place is the first run of 64 zeros in the file.
     document = {"sha256": _NO_HASH, "format": FORMAT, **contents.document}
-    text = json.dumps(document, allow_nan=False)
-    head = json.dumps({"__metadata__": {_KEY: text}, **header}).encode()
+    packed = {k: v.shape for k, v in contents.tensors.items() if contents.kept_as(k) == "int6"}
+    if packed:
+        document[_PACKED] = packed
+    text = json.dumps(document, allow_nan=False, separators=_COMPACT)
+    head = json.dumps({"__metadata__": {_KEY: text}, **header}, separators=_COMPACT).encode()
     head += b" " * (-len(head) % 8)  # the layout aligns tensors to eight bytes
     if len(head) > MAX_HEADER:
         raise ArtifactError(
@@ -163,6 +131,18 @@ def to_bytes(contents: Contents) -> bytes:
     digest = hashlib.sha256(data).hexdigest()
     offset = data.index(_NO_HASH.encode())
     return data[:offset] + digest.encode() + data[offset + 64 :]
+
+
+def _stored_by_name(contents: Contents) -> dict[str, Stored]:
+    """Return the tensors of a file by name."""
+    stored: dict[str, Stored] = {}
+    for name, values in contents.tensors.items():
+        parts = to_stored(np.asarray(values), contents.kept_as(name), f"tensor {name!r}")
+        names = (name, name + _SCALE)[: len(parts)]
+        if len(parts) == 2 and names[1] in contents.tensors:
+            raise ArtifactError(f"the scales of {name!r} would have the name of another tensor")
+        stored.update(zip(names, parts, strict=True))
+    return stored
 
 
 def write(path: str | os.PathLike[str], contents: Contents) -> Path:
@@ -193,7 +173,8 @@ def read(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Contents:
     ----------
     path : str or path
     max_bytes : int, default=2 GiB
-        A larger file is rejected without being read.
+        A larger file is rejected without being read, and one whose values would take more memory
+        before they are decoded.
 
     Raises
     ------
@@ -212,12 +193,12 @@ def read(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Contents:
             )
         data = stream.read(size)
     try:
-        return from_bytes(data)
+        return from_bytes(data, max_bytes)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from None
 
 
-def from_bytes(data: bytes) -> Contents:
+def from_bytes(data: bytes, max_bytes: int = MAX_BYTES) -> Contents:
     """Return the contents of a file, given its bytes; see :func:`read`."""
     size = len(data)
     if size < 8:
@@ -236,14 +217,60 @@ def from_bytes(data: bytes) -> Contents:
     header = _json(data[8 : 8 + n], "the header")
     document = _document(header.pop("__metadata__", None))
     _check_hash(data, 8 + n, document.pop("sha256", None))
+    packed = _packed_shapes(document.pop(_PACKED, {}))
+    entries = _layout(header, size - 8 - n)
+    needed = sum(values_bytes(kind, math.prod(shape)) for _, kind, shape, _ in entries)
+    if needed > max_bytes:
+        raise ArtifactError(
+            f"the values take {needed:,} bytes in memory; max_bytes allows {max_bytes:,}. Raise "
+            "max_bytes for a file that you trust"
+        )
+    stored = {}
+    for name, kind, shape, span in entries:
+        raw = memoryview(data)[8 + n + span.start : 8 + n + span.stop]
+        stored[name] = Stored(kind, np.frombuffer(raw, STORED[kind]).reshape(shape))
+    return Contents(document, *_decoded(stored, packed))
+
+
+def _decoded(
+    stored: dict[str, Stored], packed: dict[str, tuple[int, ...]]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the values of the tensors of a file, and their stored types, by name."""
+    kinds = {name: DTYPES[each.kind] for name, each in stored.items()}
+    scales = {name + _SCALE for name, dtype in kinds.items() if dtype in QUANTISED_DTYPES}
     tensors, dtypes = {}, {}
-    for name, dtype, shape, span in _layout(header, size - 8 - n):
-        raw = data[8 + n + span.start : 8 + n + span.stop]
-        values = decode(np.frombuffer(raw, _STORED[_NAMES[dtype]]), dtype).reshape(shape)
-        if not np.isfinite(values).all():
-            raise ArtifactError(f"tensor {name!r} contains a value that is not finite")
-        tensors[name], dtypes[name] = values, dtype
-    return Contents(document, tensors, dtypes)
+    for name, dtype in kinds.items():
+        if name in scales:
+            continue
+        try:
+            if dtype in QUANTISED_DTYPES:
+                if name + _SCALE not in stored:
+                    raise ValueError(f"there are no scales for it, {name + _SCALE!r}")
+                shape = stored[name].array.shape
+                if dtype == "int6":
+                    if name not in packed:
+                        raise ValueError(f"{_PACKED} has no shape for it")
+                    shape = packed.pop(name)
+                tensors[name] = values_of_codes(stored[name], stored[name + _SCALE], shape)
+            else:
+                tensors[name] = values_of(stored[name])
+        except ValueError as error:
+            raise ArtifactError(f"tensor {name!r}: {error}") from None
+        dtypes[name] = dtype
+    if packed:
+        raise ArtifactError(
+            f"{_PACKED} has a shape for {next(iter(packed))!r:.60}, which is not U8"
+        )
+    return tensors, dtypes
+
+
+def _packed_shapes(data: object) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of tensors with packed codes, by name."""
+    if not isinstance(data, dict) or not all(_are_integers(s, 1, 8) for s in data.values()):
+        raise ArtifactError(
+            f"{_PACKED} must have shapes by name, each of at most 8 positive integers"
+        )
+    return {name: tuple(shape) for name, shape in data.items()}
 
 
 def _other_kind(data: bytes) -> str | None:
@@ -328,15 +355,15 @@ def _check_hash(data: bytes, tensors: int, expected: object) -> None:
 
 
 def _layout(header: Mapping[str, Any], size: int) -> list[tuple[str, str, tuple[int, ...], range]]:
-    """Return (name, dtype, shape, bytes) of each tensor, which together cover all of the data."""
+    """Return (name, type, shape, bytes) of each tensor, which together cover all of the data."""
     entries = [_entry(name, entry) for name, entry in header.items()]
     entries.sort(key=lambda entry: entry[3].start)
     end = 0
-    for name, dtype, shape, span in entries:
-        width = _STORED[_NAMES[dtype]].itemsize
+    for name, kind, shape, span in entries:
+        width = STORED[kind].itemsize
         if span.start != end or len(span) != width * math.prod(shape):
             raise ArtifactError(
-                f"tensor {name!r}, {dtype} of shape {shape}, must take "
+                f"tensor {name!r}, {kind} of shape {shape}, must take "
                 f"{width * math.prod(shape):,} bytes from offset {end}; the header says "
                 f"{span.start} to {span.stop}"
             )
@@ -351,16 +378,15 @@ def _entry(name: str, entry: object) -> tuple[str, str, tuple[int, ...], range]:
         raise ArtifactError(
             f"tensor {name!r} must have the entries dtype, shape and data_offsets, and no others"
         )
-    names = {code: dtype for dtype, code in _NAMES.items()}
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in names:
-        raise ArtifactError(f"tensor {name!r} must be one of {', '.join(names)}; got {dtype!r}")
+    kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(kind, str) or kind not in STORED:
+        raise ArtifactError(f"tensor {name!r} must be one of {', '.join(STORED)}; got {kind!r}")
     if not _are_integers(shape, 1, 8) or not _are_integers(offsets, 0, 2) or len(offsets) != 2:
         raise ArtifactError(
             f"tensor {name!r} must have a shape of at most 8 positive integers, and two "
             "non-negative offsets, each below 2^62"
         )
-    return name, names[dtype], tuple(shape), range(*offsets)
+    return name, kind, tuple(shape), range(*offsets)
 
 
 def _are_integers(values: object, least: int, most: int) -> bool:

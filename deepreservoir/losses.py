@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
-from .backend import Array, array_module
+from .backend import Array, Device, array_module, device_of, to_device
 from .kernels import average_rows, log_softmax, sigmoid, softmax_cross_entropy, softplus
 
 
@@ -33,8 +32,8 @@ class Loss(Protocol):
 
 
 @lru_cache(maxsize=16)  # spares a copy to the device in every step
-def _class_factors(class_weight: tuple[float, ...], xp: ModuleType, dtype: np.dtype) -> Array:
-    return xp.asarray(np.array(class_weight, dtype))
+def _class_factors(class_weight: tuple[float, ...], device: Device, dtype: np.dtype) -> Array:
+    return to_device(np.array(class_weight, dtype), device)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class SoftmaxCrossEntropy:
     ) -> tuple[Array, Array]:
         factors = self.class_weight
         if factors is not None:
-            factors = _class_factors(factors, array_module(outputs), outputs.dtype)
+            factors = _class_factors(factors, device_of(outputs), outputs.dtype)
         if targets.ndim == 2:
             return _against_shares(outputs, targets, weights, self.label_smoothing, factors, n)
         return softmax_cross_entropy(outputs, targets, weights, self.label_smoothing, factors, n)

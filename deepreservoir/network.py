@@ -9,7 +9,9 @@ import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device, to_host
 from .inputs import Inputs
+from .kernels import Precision
 from .layers import AdaptedDense, Layer, Sequential
+from .merged import Merged, can_be_merged
 from .models import NetworkConfig
 from .params import ParamSet, check_paths
 from .passes import Passes
@@ -18,19 +20,15 @@ from .scaffold import Scaffold, ScaffoldSpec, check_seed, make_scaffold, resolve
 
 def scaffold_specs(config: NetworkConfig, root: Layer, seed: int) -> list[ScaffoldSpec]:
     """Return the specifications of the scaffolds that the layers need, without drawing them."""
-    scale = config.scaffold_scale
     requests = root.scaffold_requests()
     check_paths("scaffold", [request.path for request in requests])
-    return [
-        ScaffoldSpec(
-            config.scaffold,
-            request.shape,
-            seed,
-            request.path,
-            scale if isinstance(scale, str) or request.gain == 1 else scale * request.gain,
-        )
-        for request in requests
-    ]
+    specs = []
+    for request in requests:
+        family, scale, _ = config.scaffold_of(request.path)
+        if not isinstance(scale, str) and request.gain != 1:
+            scale *= request.gain
+        specs.append(ScaffoldSpec(family, request.shape, seed, request.path, scale))
+    return specs
 
 
 class Network(Passes):
@@ -48,7 +46,7 @@ class Network(Passes):
         The adapter: all trained parameters. Drawn from `init_seed` by default.
     buffers : ndarray, shape (n_buffers,), optional
         Running statistics. At their initial values by default.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     scaffolds : mapping of str to Scaffold, optional
         Frozen weights that are already in memory, by path; those that match this network's are
         shared instead of being drawn again.
@@ -66,6 +64,11 @@ class Network(Passes):
         Layout of the named parameters in `theta`, and of the named buffers in `buffers`.
     scaffolds : dict of str to Scaffold
         Frozen weights by path of the layer.
+    precision : {"float32", "tf32", "bfloat16"}
+        Precision of the products on a device, which can be set; "float32" at first.
+    attached : bool
+        Whether the frozen weights belong to another model in memory. There may be many networks on
+        them, so that none keeps merged weights of its own (:meth:`for_predictions`).
 
     Raises
     ------
@@ -82,6 +85,9 @@ class Network(Passes):
     (2, 3)
     """
 
+    attached = False
+    _merged: Merged | None = None
+
     def __init__(
         self,
         config: NetworkConfig,
@@ -96,6 +102,7 @@ class Network(Passes):
         self.config = config
         self.seed = check_seed(seed, "scaffold_seed")
         self.device: Device = device
+        self.precision: Precision = "float32"
         self.dtype = np.dtype(config.dtype)
         self._build(scaffolds or {})
         flat = device_module(device).empty(self.params.size, self.dtype)
@@ -124,14 +131,15 @@ class Network(Passes):
         for spec in scaffold_specs(self.config, self.root, self.seed):
             # Where W itself is trained, the scaffold only initialises it and is not kept.
             read_once = not frozen[spec.path] and spec.addressable
-            storage = resolve_storage(
-                spec.definition, "streamed" if read_once else self.config.storage
-            )
+            chosen = "streamed" if read_once else self.config.scaffold_of(spec.path)[2]
+            storage = resolve_storage(spec.definition, chosen)
             scaffold = available.get(spec.path)
             if scaffold is None or not scaffold.serves(spec, storage, self.dtype, self.device):
                 scaffold = make_scaffold(spec, storage, self.dtype, self.device)
             self.scaffolds[spec.path] = scaffold
         self._frozen = [path for path in self.scaffolds if frozen[path]]
+        body = {request.path for request in self.body.scaffold_requests()}
+        self._hidden = [path for path in self._frozen if path in body]
 
     def _bind(self, theta: Array, grad: Array) -> None:
         self.theta, self.grad = theta, grad
@@ -149,7 +157,9 @@ class Network(Passes):
         if device == self.device:
             return self
         theta, buffers = to_host(self.theta), to_host(self.buffers)
-        return Network(self.config, self.seed, theta=theta, buffers=buffers, device=device)
+        other = Network(self.config, self.seed, theta=theta, buffers=buffers, device=device)
+        other.precision = self.precision
+        return other
 
     def with_scaffold(self, seed: int, scaffolds: Mapping[str, Scaffold] | None = None) -> Network:
         """Return a network of the same config on another scaffold, sharing this adapter.
@@ -174,19 +184,66 @@ class Network(Passes):
     ) -> Network:
         other = object.__new__(Network)
         other.config, other.device, other.dtype = config, self.device, self.dtype
+        other.precision = self.precision
         other.seed = check_seed(seed, "scaffold_seed")
         other._build(scaffolds)
         other._bind(self.theta, self.grad)
         other.buffers[:] = self.buffers
         return other
 
+    # Predictions ------------------------------------------------------------------------
+
+    def for_predictions(self, dtype: np.dtype[Any] | type) -> Passes:
+        """Return what computes predictions in `dtype`, with the outputs of this network.
+
+        On the host, dense frozen weights are merged with their adapter into one matrix per layer,
+        if the configuration allows it (:meth:`NetworkConfig.merged`) and these matrices take at
+        most 64 MiB. They are kept until the parameters have other bits, which every call checks;
+        neither pickles nor files hold them. Otherwise this network itself is returned.
+
+        Parameters
+        ----------
+        dtype : numpy dtype
+
+        Returns
+        -------
+        Passes
+            The outputs differ from those of this network by rounding in `dtype`.
+
+        Examples
+        --------
+        >>> from deepreservoir import MLPConfig
+        >>> network = Network(MLPConfig(n_features=4, n_outputs=3), seed=0)
+        >>> merged = network.for_predictions(np.float64)
+        >>> x = np.ones((2, 4))
+        >>> np.allclose(merged.outputs(x), network.outputs(x, np.float64), rtol=1e-12)
+        True
+        """
+        dtype = np.dtype(dtype)
+        if self.device != "cpu" or self.attached:
+            return self
+        flat = (self.theta, self.buffers)
+        merged = self._merged  # read once: another thread may replace it
+        if merged is not None and merged.is_current(dtype, flat):
+            return merged
+        adapted = self.adapted
+        if not can_be_merged(adapted, dtype):
+            return self
+        config = self.config.merged(dtype.name)
+        if config is None:
+            return self
+        if dtype == self.dtype and all(each.adapter.mode == "full" for each in adapted.values()):
+            return self  # there is nothing to merge or to convert
+        named = self.named_parameters() | self.named_buffers()
+        merged = self._merged = Merged(config, flat, named, adapted)
+        return merged
+
     # Properties ------------------------------------------------------------------------
 
     @property
     def hidden_scaffolds(self) -> dict[str, Scaffold]:
         """The frozen weights of the body, by path."""
-        body = {request.path for request in self.body.scaffold_requests()}
-        return {path: self.scaffolds[path] for path in self._frozen if path in body}
+        return {path: self.scaffolds[path] for path in self._hidden}
 
     @property
     def frozen_scaffolds(self) -> dict[str, Scaffold]:

@@ -4,6 +4,9 @@ An optimiser object is immutable; training passes its state explicitly:
 
     state = optimiser.init(theta)
     optimiser.update(theta, grad, state, rate, decay_mask)      # in place
+
+Those here, except L-BFGS, also separate the numbers that change from step to step from the update
+itself, so that the numbers of many steps can be tabulated (:class:`TabulatedOptimiser`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .backend import Array, array_module, to_host
-from .kernels import adam_
+from .kernels import adam_, dot
 
 
 @dataclass
@@ -36,6 +39,28 @@ class Optimiser(Protocol):
     def update(
         self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
     ) -> None: ...
+
+
+class TabulatedOptimiser(Optimiser, Protocol):
+    """An optimiser whose steps differ only in a few numbers, which are known in advance."""
+
+    def scalars(self, step: int, rate: float) -> tuple[float, ...]:
+        """Return the numbers of a step, counted from 1."""
+        ...
+
+    def apply(
+        self,
+        theta: Array,
+        grad: Array,
+        moments: list[Array],
+        scalars: tuple[float, ...] | Array,
+        decay_mask: Array,
+    ) -> None:
+        """Update `theta` and the moments in place.
+
+        The scalars are numbers, or an array on the device of `theta`, which is read when the
+        update is run.
+        """
 
 
 @dataclass(frozen=True)
@@ -61,12 +86,25 @@ class SGD:
         self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
     ) -> None:
         state.step += 1
+        self.apply(theta, grad, state.moments, self.scalars(state.step, rate), decay_mask)
+
+    def scalars(self, step: int, rate: float) -> tuple[float, ...]:
+        return (rate,)
+
+    def apply(
+        self,
+        theta: Array,
+        grad: Array,
+        moments: list[Array],
+        scalars: tuple[float, ...] | Array,
+        decay_mask: Array,
+    ) -> None:
         if self.weight_decay:
             grad = grad + self.weight_decay * decay_mask * theta
-        (velocity,) = state.moments
+        (velocity,) = moments
         velocity *= self.momentum
         velocity += grad
-        theta -= rate * (grad + self.momentum * velocity if self.nesterov else velocity)
+        theta -= scalars[0] * (grad + self.momentum * velocity if self.nesterov else velocity)
 
 
 @dataclass(frozen=True)
@@ -87,21 +125,25 @@ class Adam:
         self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
     ) -> None:
         state.step += 1
-        m, v = state.moments
-        adam_(
-            theta,
-            grad,
-            m,
-            v,
-            decay_mask,
-            step=state.step,
-            rate=rate,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            decoupled=self.decoupled,
-        )
+        self.apply(theta, grad, state.moments, self.scalars(state.step, rate), decay_mask)
+
+    def scalars(self, step: int, rate: float) -> tuple[float, ...]:
+        root_correction = (1 - self.beta2**step) ** 0.5
+        size = rate * root_correction / (1 - self.beta1**step)
+        shrink = -rate * self.weight_decay if self.decoupled else 0.0
+        return size, self.eps * root_correction, shrink
+
+    def apply(
+        self,
+        theta: Array,
+        grad: Array,
+        moments: list[Array],
+        scalars: tuple[float, ...] | Array,
+        decay_mask: Array,
+    ) -> None:
+        m, v = moments
+        decay = 0.0 if self.decoupled else self.weight_decay
+        adam_(theta, grad, m, v, decay_mask, scalars, self.beta1, self.beta2, decay)
 
 
 @dataclass(frozen=True)
@@ -182,7 +224,7 @@ class WarmUp:
 def clip_global_norm(grad: Array, limit: float) -> None:
     """Scale `grad` in place so that its Euclidean norm is at most `limit`."""
     xp = array_module(grad)
-    norm = xp.sqrt(xp.vdot(grad, grad))
+    norm = xp.sqrt(dot(grad, grad))
     # A NaN norm stays NaN here, and training reports the loss as not finite.
     grad *= xp.minimum(1.0, limit / xp.maximum(norm, 1e-30)).astype(grad.dtype)
 
@@ -204,6 +246,10 @@ class WeightAverage:
 
     def update(self, theta: Array) -> None:
         self.steps += 1
+        self.accumulate(theta)
+
+    def accumulate(self, theta: Array) -> None:
+        """Do the part of `update` that changes arrays."""
         self.sum *= self.decay
         self.sum += (1 - self.decay) * theta
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device
 from .inputs import CHUNK_BYTES, Batch, Index, Inputs, Table, Target
+from .kernels import Precision, product_precision
 from .layers import INFERENCE, Layer, Pass, Sequential, as_rows, like_rows
 from .layers.base import Cache
 from .losses import Loss
@@ -38,7 +39,7 @@ class Passes:
     root : Sequential
         Body and head, one after the other.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     config: NetworkConfig
@@ -47,14 +48,17 @@ class Passes:
     root: Sequential
     dtype: np.dtype[Any]
     device: Device
+    precision: Precision
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         """Return outputs (..., n_outputs) and, during training, the cache for `backward`."""
-        return self.root.forward(x, on)
+        with product_precision(self.precision):
+            return self.root.forward(x, on)
 
     def backward(self, doutputs: Array, cache: Cache) -> None:
         """Add the gradient of the trained parameters into `grad`."""
-        self.root.backward(doutputs, cache)
+        with product_precision(self.precision):
+            self.root.backward(doutputs, cache)
 
     def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
         """Add the gradient of a loss into `grad`, and return the loss.
@@ -81,12 +85,13 @@ class Passes:
         """
         if batch.side:
             on = replace(on, side=batch.side)
-        hidden, cache = self.body.forward(batch.x, on)  # (..., d)
-        check_leading_axes(hidden, target, batch)
-        value, dhidden = self._head_gradient(hidden, target, loss, on)
-        if dhidden is not None:
-            self.body.backward(dhidden, cache)
-        return value
+        with product_precision(self.precision):
+            hidden, cache = self.body.forward(batch.x, on)  # (..., d)
+            check_leading_axes(hidden, target, batch)
+            value, dhidden = self._head_gradient(hidden, target, loss, on)
+            if dhidden is not None:
+                self.body.backward(dhidden, cache)
+            return value
 
     def _head_gradient(
         self, hidden: Array, target: Target, loss: Loss, on: Pass
@@ -214,7 +219,9 @@ class Passes:
         if products:
             for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
                 on = Pass(side=batch.side, dtype=self.dtype)
-                for path, part in self.body.frozen(batch.x, on).items():
+                with product_precision(self.precision):
+                    parts = self.body.frozen(batch.x, on)
+                for path, part in parts.items():
                     products[path][self._device_index(inputs.product_rows(index))] = part
         return products
 

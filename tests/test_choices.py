@@ -5,13 +5,13 @@ from typing import get_args
 import pytest
 
 from deepreservoir import choices
-from deepreservoir.backend import DEVICES
-from deepreservoir.container import SHORT_DTYPES
+from deepreservoir.artifact.persist import SAVED_DTYPES
+from deepreservoir.esn.recurrent import PRODUCTS
 from deepreservoir.esn.reservoir import ACTIVATIONS as RESERVOIR_ACTIVATIONS
 from deepreservoir.esn.stack import ARRANGEMENTS
 from deepreservoir.estimators.base.training_plan import OPTIMIZERS, SCHEDULES
 from deepreservoir.layers import ACTIVATIONS
-from deepreservoir.layers.dense import Mode
+from deepreservoir.layers.adapter import Mode
 from deepreservoir.models import ADAPTERS, B_INITS, HEADS, SCALINGS
 from deepreservoir.models.base import DTYPES
 from deepreservoir.scaffold import STORAGES
@@ -29,10 +29,10 @@ from deepreservoir.scaffold import STORAGES
         (choices.OptimizerName, OPTIMIZERS),
         (choices.ScheduleName, SCHEDULES),
         (choices.DtypeName, DTYPES),
-        (choices.ShortDtypeName, SHORT_DTYPES),
-        (choices.DeviceName, DEVICES),
+        (choices.ShortDtypeName, SAVED_DTYPES),
         (choices.ReservoirActivation, RESERVOIR_ACTIVATIONS),
         (choices.ArrangementName, ARRANGEMENTS),
+        (choices.ProductName, PRODUCTS),
     ],
 )
 def test_names_are_the_same(literal, names):

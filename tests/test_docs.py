@@ -37,6 +37,7 @@ PYTHON_PAGES = (
     "models",
     "graphs",
     "language",
+    "decisions",
     "seed_gating",
     "ranks",
     "analysis",

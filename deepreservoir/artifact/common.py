@@ -14,7 +14,16 @@ from .values import plain, value_of
 
 _DOCUMENT = {"estimator", "params", "fitted", "config", "scaffold", "versions"}
 #: Optional entries of a document.
-OPTIONAL = {"images", "long_table", "molecules", "precision", "preprocessing", "reader", "table"}
+OPTIONAL = {
+    "images",
+    "long_table",
+    "molecules",
+    "precision",
+    "preprocessing",
+    "reader",
+    "table",
+    "texts",
+}
 
 
 def versions() -> dict[str, str]:
@@ -31,13 +40,11 @@ def common_of(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     only `fit` reads.
     """
     left_out = {"device", *getattr(model, "unsaved_parameters", ())}
-    params = {
-        name: plain(value, name)
-        for name, value in model.get_params(deep=False).items()
-        if name not in left_out
-    }
-    # A model that could not be loaded is not saved. Its device may not be available here.
-    check_params(type(model)(**{**model.get_params(deep=False), "device": "cpu"}))
+    values = {k: v for k, v in model.get_params(deep=False).items() if k not in left_out}
+    params = {name: plain(value, name) for name, value in values.items()}
+    # A model that could not be loaded is not saved. Its device may not be available here, nor the
+    # files that a parameter of `fit` names.
+    check_params(type(model)(**values, device="cpu"))
     names = getattr(model, "feature_names_in_", None)
     fitted = {
         "n_features": getattr(model, "n_features_in_", None),

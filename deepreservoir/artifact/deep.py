@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, to_host
-from ..container import SHORT_DTYPES, ArtifactError, Contents
+from ..container import ArtifactError, Contents
 from ..document import checked, entries
 from ..estimators import DeepEstimator
 from ..layers import Sequential
@@ -18,6 +18,7 @@ from ..network import Network, scaffold_specs
 from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
+from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, stored_dtypes
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 
 #: Entries of ``fitted``, and their types, that are common to all deep estimators.
@@ -82,7 +83,7 @@ def plain_scaffold(network: Network) -> dict[str, Any]:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the trained tensors, which may be stored in 16 bits.
+    """Return the names of the trained tensors, which may be stored in fewer bits.
 
     Buffers are not included: a running variance in 16 bits would change every output.
     """
@@ -116,7 +117,7 @@ def rebuild(
     cls : type
         Class of the estimator.
     contents : Contents
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     max_bytes : int
         Maximum number of bytes for drawing the scaffold.
     ready : mapping of str to Scaffold, optional
@@ -149,7 +150,7 @@ def restore_estimator(
     contents : Contents
     class_types : dict of str to type
         Entries of ``fitted``, and their types, that are specific to this class.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
     document = contents.document
     saved = _mapping(document.get("fitted", {}), "fitted")
@@ -208,7 +209,8 @@ def _mapping(data: Any, label: str) -> dict[str, Any]:
 def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
     """Return the tensors whose names begin with `prefix`, without it."""
     for name in contents.tensors:
-        if name.startswith(prefix) and contents.kept_as(name) in SHORT_DTYPES:
+        short = contents.kept_as(name) in (*SHORT_DTYPES, *QUANTISED_DTYPES)
+        if name.startswith(prefix) and short:
             raise ArtifactError(f"tensor {name!r} must not be stored as {contents.kept_as(name)}")
     return {
         name.removeprefix(prefix): array
@@ -220,9 +222,14 @@ def _under(contents: Contents, prefix: str) -> dict[str, np.ndarray]:
 def _check_state(
     prefix: str, expected: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Raise if there are arrays that were not used."""
+    """Raise if there are arrays that were not used, or are not of the type that is saved."""
     for name in sorted(arrays.keys() - expected.keys()):
         raise ArtifactError(f"the file has an extra tensor {prefix + name!r}")
+    for name, array in arrays.items():
+        if array.dtype != expected[name].dtype:
+            raise ArtifactError(
+                f"tensor {prefix + name!r} must be {expected[name].dtype}; got {array.dtype}"
+            )
 
 
 def take_network(model: Any, network: Network, fitted: dict[str, Any]) -> None:
@@ -291,7 +298,7 @@ class Drawn:
     ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[str, ...]]]:
         """Return the shape and the allowed types of each parameter and buffer, by path."""
         shapes = {s.path: s.shape for s in (*self.params.slots, *self.buffers.slots)}
-        types: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, (config.dtype, *SHORT_DTYPES))
+        types = {path: stored_dtypes(config.dtype, shape) for path, shape in shapes.items()}
         return shapes, types | {slot.path: (config.dtype,) for slot in self.buffers.slots}
 
     def network(
@@ -312,6 +319,7 @@ class Drawn:
             device=device,
             scaffolds=scaffolds,
         )
+        network.attached = bool(ready)
         return self._checked(network)
 
     def beside(self, network: Network) -> Network:

@@ -10,17 +10,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
 from ..checks import check_integer
-from ..container import SHORT_DTYPES, ArtifactError, Contents
+from ..container import ArtifactError, Contents
 from ..document import checked, entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
-from ..esn.topology import RecurrentSpec
+from ..esn.topology import RecurrentSpec, check_product
 from ..estimators import EchoStateClassifier, EchoStateRegressor
 from ..estimators.echo.base import check_real
 from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
+from ..stored_values import stored_dtypes
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
 from .values import plain, value_of
 
@@ -45,11 +46,13 @@ _LAYER = {
     "feedback_scaling": float,
     "bias_scaling": float,
     "activation": str,
+    "product": str,
     "noise": float,
     "factor": float,
     "tuned": bool,
     "digest": str,
 }
+_ABSENT = {"product": "auto"}
 # Entries of a layer that its specification has under the same name.
 _SPEC = (
     "leak_rate",
@@ -57,6 +60,7 @@ _SPEC = (
     "feedback_scaling",
     "bias_scaling",
     "activation",
+    "product",
     "noise",
 )
 _FITTED = {"penalty": float, "noisy_runs": int}
@@ -120,7 +124,7 @@ def contents_of(model: Echo) -> Contents:
 
 
 def adapter_names(contents: Contents) -> list[str]:
-    """Return the names of the trained tensors, which may be stored in 16 bits."""
+    """Return the names of the trained tensors, which may be stored in fewer bits."""
     return list(_READOUT)
 
 
@@ -138,6 +142,7 @@ def _layer(part: Reservoir) -> dict[str, Any]:
         "feedback_scaling": float(spec.feedback_scaling),
         "bias_scaling": float(spec.bias_scaling),
         "activation": spec.activation,
+        "product": spec.product,
         "noise": float(spec.noise),
         # The last digits of eigenvalues differ between machines; those of the weights must not.
         "factor": float(part.recurrent.factor),
@@ -159,7 +164,7 @@ def rebuild(
     ----------
     cls : type
     contents : Contents
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     max_bytes : int
         Maximum number of bytes for drawing the reservoir.
     ready : None
@@ -198,7 +203,7 @@ def rebuild(
     else:
         _take_outputs(model, fitted, config, units, shapes)
     dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, ("float64",))
-    dtypes |= dict.fromkeys(_READOUT, ("float64", *SHORT_DTYPES))
+    dtypes |= {name: stored_dtypes("float64", shapes[name]) for name in _READOUT}
     if _END[0] in shapes:
         dtypes[_END[0]] = (config["dtype"],)
     check_tensors(contents, shapes, dtypes)
@@ -294,7 +299,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
         raise ArtifactError("a reservoir has at least one input")
     if fields["seed"] < 0:
         raise ArtifactError(f"the seed of a scaffold must not be negative; got {fields['seed']}")
-    layers = [entries(layer, "a reservoir", _LAYER) for layer in fields["layers"]]
+    layers = [entries(layer, "a reservoir", _LAYER, _ABSENT) for layer in fields["layers"]]
     if not layers:
         raise ArtifactError("a model has at least one reservoir")
     needed, width = 0, config["n_inputs"]
@@ -315,6 +320,7 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
         check_bytes(needed, max_bytes, "its reservoirs")
         with checked(f"reservoir {i}"):
             needed += _recurrent(layer, fields["seed"]).drawn_bytes
+            check_product(layer["product"], layer["topology"])
         if config["arrangement"] == "deep":
             width = layer["units"]
     check_bytes(needed, max_bytes, "its reservoirs")

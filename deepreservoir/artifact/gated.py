@@ -63,7 +63,7 @@ def rebuild(
     ----------
     cls : type
     contents : Contents
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     max_bytes : int
         Maximum number of bytes for drawing all scaffolds.
     ready : mapping of str to Scaffold, optional

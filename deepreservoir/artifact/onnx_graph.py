@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import to_host
+
 # The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
 _IR_VERSION = 8
@@ -18,17 +20,22 @@ class OnnxExport(NamedTuple):
     Attributes
     ----------
     sample : callable
-        Fitted estimator -> (shape of one sample of X, dtype of X).
+        Fitted estimator -> (shape of one sample of X, dtype of X); a length that may differ is
+        None.
     outputs : callable
         (graph, fitted estimator, name of the input) -> name of the network's outputs.
     """
 
-    sample: Callable[[Any], tuple[tuple[int, ...], str]]
+    sample: Callable[[Any], tuple[tuple[int | None, ...], str]]
     outputs: Callable[[OnnxGraph, Any, str], str]
 
 
 #: How networks become graphs, by the name of their architecture.
 EXPORTS: dict[str, OnnxExport] = {}
+
+#: Files of graphs with inputs and outputs of their own, by the name of the architecture: fitted
+#: estimator -> file.
+OWN_GRAPHS: dict[str, Callable[[Any], bytes]] = {}
 
 
 class OnnxGraph:
@@ -65,6 +72,14 @@ class OnnxGraph:
         self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
         return name
 
+    def doubles(self, values: np.ndarray) -> str:
+        """Add an array as float64, and return its name."""
+        from onnx import numpy_helper
+
+        name = self._name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, np.float64), name))
+        return name
+
     def labels(self, classes: np.ndarray) -> str:
         """Add class labels as integers, floats or strings, and return their name."""
         from onnx import numpy_helper
@@ -92,27 +107,63 @@ class OnnxGraph:
             kind = kinds.get(classes.dtype.kind, TensorProto.INT64)
         return helper.make_tensor_value_info(name, kind, shape)
 
-    def to_bytes(self, shape: tuple[int, ...], dtype: str, outputs: list[Any]) -> bytes:
+    def to_bytes(self, shape: tuple[int | None, ...], dtype: str, outputs: list[Any]) -> bytes:
         """Return the file of the finished graph, checked by onnx.
 
         Parameters
         ----------
-        shape : tuple of int
-            The shape of one sample of X.
-        dtype : {"float32", "uint8"}
+        shape : tuple of int or None
+            The shape of one sample of X; None for a length that may differ.
+        dtype : {"float32", "uint8", "int64"}
             The type of X.
         outputs : list
             What :meth:`output` returned.
         """
-        import onnx
-        from onnx import TensorProto, helper
+        return self.file([described_input("X", dtype, [None, *shape])], outputs)
 
-        kind = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}[dtype]
-        X = helper.make_tensor_value_info("X", kind, [None, *shape])
-        graph = helper.make_graph(self.nodes, "deepreservoir", [X], outputs, self.constants)
+    def file(self, inputs: list[Any], outputs: list[Any]) -> bytes:
+        """Return the file of the finished graph, checked by onnx.
+
+        Parameters
+        ----------
+        inputs : list
+            What :func:`described_input` returned.
+        outputs : list
+            What :meth:`output` returned.
+        """
+        import onnx
+        from onnx import helper
+
+        graph = helper.make_graph(self.nodes, "deepreservoir", inputs, outputs, self.constants)
         opset = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(
             graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="deepreservoir"
         )
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())
+
+
+def head(graph: OnnxGraph, layer: Any, x: str) -> str:
+    """Add a plain dense output layer."""
+    weight, bias = (graph.constant(to_host(part)) for part in (layer.weight, layer.bias))
+    return graph.add("Gemm", [x, weight, bias], transB=1)
+
+
+def described_input(name: str, dtype: str, shape: list[int | None]) -> Any:
+    """Return the description of an input of a graph.
+
+    Parameters
+    ----------
+    name : str
+    dtype : {"float32", "uint8", "int64"}
+    shape : list of int or None
+        None for a size that may differ between calls.
+    """
+    from onnx import TensorProto, helper
+
+    kinds = {
+        "float32": TensorProto.FLOAT,
+        "uint8": TensorProto.UINT8,
+        "int64": TensorProto.INT64,
+    }
+    return helper.make_tensor_value_info(name, kinds[dtype], shape)

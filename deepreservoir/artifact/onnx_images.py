@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import to_host
 from .onnx_graph import OnnxExport, OnnxGraph
 
 
@@ -41,9 +40,3 @@ def _sample(model: Any) -> tuple[tuple[int, ...], str]:
     """Return the shape of an image (height, width, channels), and the type of its values."""
     dtype = "uint8" if model._reader.values == "bytes" else "float32"
     return model.network_.config.image_shape, dtype
-
-
-def head(graph: OnnxGraph, layer: Any, x: str) -> str:
-    """Add a plain dense output layer."""
-    weight, bias = (graph.constant(to_host(part)) for part in (layer.weight, layer.bias))
-    return graph.add("Gemm", [x, weight, bias], transB=1)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..backend import to_host
 from ..layers import BatchNormReLU, Convolution
-from .onnx_graph import EXPORTS, OnnxGraph
-from .onnx_images import head, image_export
+from .onnx_graph import EXPORTS, OnnxGraph, head
+from .onnx_images import image_export
 
 
 def _logits(graph: OnnxGraph, network: Any, x: str) -> str:

@@ -14,11 +14,17 @@ from sklearn.pipeline import Pipeline
 from .. import container
 from ..backend import Device, resolve_device
 from ..choices import DeviceName, ShortDtypeName
-from ..container import MAX_BYTES, SHORT_DTYPES, ArtifactError, Contents
+from ..container import MAX_BYTES, ArtifactError, Contents
+from ..device_scope import computing_on
 from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
+from ..quantised import is_quantised
+from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, rounded
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
+
+#: Types in which trained parameters may be saved besides their own.
+SAVED_DTYPES = (*SHORT_DTYPES, *QUANTISED_DTYPES)
 
 
 def _kind_of(name: Any) -> tuple[ModuleType, Any] | None:
@@ -56,9 +62,10 @@ def save(
         can be scalers, encoders, imputers and vectorizers of scikit-learn, nested pipelines and
         ColumnTransformers of them, and classes that :func:`register_transformer` has been told.
     path : str or path
-    dtype : {"float16", "bfloat16"} or None, default=None
-        Store the trained parameters in 16 bits. None keeps their own type, so that the
-        predictions of the loaded model are the same, bit for bit.
+    dtype : {"float16", "bfloat16", "int8", "int6"} or None, default=None
+        Store the trained parameters in 16 bits, or their matrices as integers of eight or six bits
+        with a scale per row or column, and vectors in float16. None keeps their own type, so that
+        the predictions of the loaded model are the same, bit for bit.
     X, y : array-like, optional
         Rows on which the cost of `dtype` is measured: the file records the model's score before
         and after, and ``deepreservoir inspect`` shows it. Not for a model with several tasks.
@@ -93,9 +100,9 @@ def save(
 
 def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) -> Contents:
     """Return the contents that :func:`save` writes."""
-    if dtype is not None and dtype not in SHORT_DTYPES:
+    if dtype is not None and dtype not in SAVED_DTYPES:
         raise ArtifactError(
-            f"dtype must be one of {', '.join(SHORT_DTYPES)} or None; got {dtype!r}"
+            f"dtype must be one of {', '.join(SAVED_DTYPES)} or None; got {dtype!r}"
         )
     if (X is None) != (y is None):
         raise ArtifactError("X and y must be passed together: rows and their targets")
@@ -118,25 +125,31 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         contents.document["preprocessing"] = {"steps": steps, "estimator": model.steps[-1][0]}
         contents.tensors.update(tensors)
     if dtype is not None:
-        contents.dtypes.update(dict.fromkeys(kind.adapter_names(contents), dtype))
+        for name in kind.adapter_names(contents):
+            contents.dtypes[name] = _dtype_of(contents.tensors[name].shape, dtype)
         contents.document["precision"] = _precision(model, contents, dtype, X, y)
     container.check_depth(contents.document, "the description of the model")
     return contents
 
 
+def _dtype_of(shape: tuple[int, ...], dtype: str) -> str:
+    """Return the type in which a trained array is stored: a small one or a vector in 16 bits."""
+    return "float16" if dtype in QUANTISED_DTYPES and not is_quantised(shape) else dtype
+
+
 def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> dict[str, Any]:
-    """Return the cost of storing the trained parameters in 16 bits."""
-    rounded, error = dict(contents.tensors), 0.0
-    for name in contents.dtypes:
+    """Return the cost of storing the trained parameters in fewer bits."""
+    tensors, error = dict(contents.tensors), 0.0
+    for name, kept_as in contents.dtypes.items():
         values = contents.tensors[name]
-        rounded[name] = container.decode(container.encode(values, dtype, f"tensor {name!r}"), dtype)
+        tensors[name] = rounded(values, kept_as, f"tensor {name!r}")
         largest = float(np.abs(values).max())
         if largest:
-            error = max(error, float(np.abs(rounded[name] - values).max()) / largest)
+            error = max(error, float(np.abs(tensors[name] - values).max()) / largest)
     cost: dict[str, Any] = {"dtype": dtype, "largest_error": error}
     if X is None:
         return cost
-    loaded = unpack(Contents(contents.document, rounded, contents.dtypes))
+    loaded = unpack(Contents(contents.document, tensors, contents.dtypes))
     return cost | {
         "rows": len(X),
         "score": float(model.score(X, y)),
@@ -152,7 +165,7 @@ def load(
     Parameters
     ----------
     path : str or path
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where the model will run; the file does not depend on a device.
     max_bytes : int, default=2 GiB
         Limit on the size of the file, and on the bytes for drawing its scaffold.
@@ -180,7 +193,8 @@ def load_contents(
 ) -> Any:
     """Return the model of a file that has been read; see :func:`load`."""
     resolved = resolve_device(device)
-    return _named(path, lambda: unpack(contents, resolved, max_bytes))
+    with computing_on(resolved, "loading the model"):
+        return _named(path, lambda: unpack(contents, resolved, max_bytes))
 
 
 def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:

@@ -97,11 +97,16 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
     trained = sum(contents.tensors[name].size for name in names)
     yield "trained", f"{trained:,} parameters in the file, {frozen:,} frozen weights from the seed"
     bytes_of: dict[str, int] = {}
+    by_type: dict[str, int] = {}
     for name in contents.tensors:
         part, _, kind = name.rpartition(".")
         label = f"{part or name} {kind} ({contents.kept_as(name)})" if part else name
-        bytes_of[label] = contents.nbytes(name)
-    yield "bytes", f"{size:,}: {size - sum(bytes_of.values()):,} of description"
+        parts = contents.bytes_by_type(name)
+        bytes_of[label] = sum(parts.values())
+        for dtype, n in parts.items():
+            by_type[dtype] = by_type.get(dtype, 0) + n
+    of_types = "".join(f", {by_type[dtype]:,} {dtype}" for dtype in sorted(by_type))
+    yield "bytes", f"{size:,}: {size - sum(bytes_of.values()):,} of description{of_types}"
     for label, n in bytes_of.items():
         yield "", f"{n:>12,}  {label}"
     if "precision" in document:

@@ -16,11 +16,13 @@ from ..container import ArtifactError
 from ..estimators import Indicators, Labels
 from ..files import write_whole
 
-# These register how networks of images become graphs.
+# These register how networks become graphs.
+from . import onnx_decoder as onnx_decoder
 from . import onnx_plain_cnn as onnx_plain_cnn
+from . import onnx_text_transformer as onnx_text_transformer
 from . import onnx_vit as onnx_vit
 from .dense_weights import PlainLayer, check_deep, plain_layers
-from .onnx_graph import EXPORTS, OnnxExport, OnnxGraph
+from .onnx_graph import EXPORTS, OWN_GRAPHS, OnnxExport, OnnxGraph
 
 _NORM_EPS = 1e-5
 
@@ -42,10 +44,16 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Path
         The path of the file. The graph reads ``X``, float32, (rows, n_features); that of a
         classifier of images reads images (n, height, width, channels) of the
-        kind that it was fitted on, bytes (uint8) or float32 numbers. For a classifier
+        kind that it was fitted on, bytes (uint8) or float32 numbers, and that of a classifier of
+        texts reads their codes (n, t), int64, as its ``encode`` returns them. For a classifier
         it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
         after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs
         ``prediction`` (rows, n_outputs).
+
+        The graph of a language model is one step of generation. It reads ``token`` and
+        ``position``, int64, (1,), and ``keys`` and ``values`` of the n tokens before, float32,
+        (depth, heads, n, width / heads), with n = 0 at first. It outputs ``logits`` of the next
+        token, (vocabulary,), and ``new_keys`` and ``new_values``, which the next step reads.
 
     Raises
     ------
@@ -58,12 +66,17 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     *steps, (_, estimator) = model.steps if isinstance(model, Pipeline) else [("", model)]
     scalers = [_scaler(name, step) for name, step in steps if step not in (None, "passthrough")]
     network = getattr(estimator, "network_", None)
-    export = EXPORTS.get("" if network is None else network.config.name, _DENSE)
-    if scalers and export is not _DENSE:
+    name = "" if network is None else network.config.name
+    export = EXPORTS.get(name, _DENSE)
+    if scalers and (export is not _DENSE or name in OWN_GRAPHS):
         raise ArtifactError(
-            "a graph of a network of images has no steps before it; apply them beforehand, and "
-            "export the network"
+            "only the graph of a perceptron has steps before it; apply them beforehand, and export "
+            "the network"
         )
+    path = Path(path)
+    if name in OWN_GRAPHS:
+        write_whole(path, OWN_GRAPHS[name](estimator))
+        return path
     graph = OnnxGraph()
     x = "X"
     shape, dtype = export.sample(estimator)
@@ -79,7 +92,6 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
         outputs = _labels(graph, x, estimator.n_outputs_)
     else:
         outputs = [graph.output(x, "prediction", [None, estimator.network_.config.n_outputs])]
-    path = Path(path)
     write_whole(path, graph.to_bytes(shape, dtype, outputs))
     return path
 
@@ -137,7 +149,7 @@ def _activation(graph: OnnxGraph, name: str, x: str) -> str:
 def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add a label and probabilities, computed from logits, and return the outputs."""
     n = len(model.classes_)
-    if n == 2:  # one logit, of the second class
+    if n == 2 and model.network_.config.n_outputs == 1:  # the logit of the second class
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
         logits = graph.add("Concat", [zero, logits], axis=1)
     probabilities = graph.add("Softmax", [logits], axis=1)

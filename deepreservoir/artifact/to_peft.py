@@ -15,9 +15,11 @@ from ..backend import to_host
 from ..container import ArtifactError
 from ..estimators import Numbers
 from ..files import temporary_folder
-from .dense_weights import check_deep, plain_layers
 
-_PREFIX = "base_model.model"
+# This registers how decoders are written.
+from . import peft_decoder as peft_decoder
+from .dense_weights import check_deep, plain_layers
+from .peft_layout import PEFT_EXPORTS, PREFIX, PeftParts, adapter_config, float32
 
 
 def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
@@ -26,7 +28,8 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     model : estimator
-        A fitted deep estimator with ``adapter="lora"`` or ``"dora"``.
+        A fitted perceptron or :class:`~deepreservoir.CausalLanguageModel` with
+        ``adapter="lora"`` or ``"dora"``.
     folder : str or path
         It is created; an existing folder must be empty.
 
@@ -37,17 +40,24 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         to, which is beta times the scaffold: ``model.safetensors`` with ``layers.0.weight``
         (d_out, d_in) and so on, biases and ``norms.0.weight`` if present, and ``config.json``. A
         fully trained head is stored with the adapters, as ``modules_to_save``. A regressor's head
-        outputs targets in their original units.
+        outputs targets in their original units. The base of a language model is a Llama with the
+        names of transformers, which includes the trained embeddings and, for a model of texts, the
+        encoding; the adapters are called
+        ``base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`` and so on.
 
     Raises
     ------
     ArtifactError
-        If the model has no adapters, its targets exceed the range of float32, or the folder is
-        not empty.
+        If the model has no adapters, its architecture has no such layout, its targets exceed the
+        range of float32, or the folder is not empty.
     NotFittedError
         If it is not fitted.
     """
-    check_deep(model)
+    network = getattr(model, "network_", None)
+    export = PEFT_EXPORTS.get("" if network is None else network.config.name)
+    if export is None:
+        check_deep(model)
+        export = _perceptron_parts
     config = model.network_.config
     if config.adapter not in ("lora", "dora"):
         raise ArtifactError(
@@ -56,14 +66,18 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder} exists and is not an empty folder; choose another path")
-    base, adapters = _tensors(model)
+    parts = export(model)
     scratch = temporary_folder(folder)
     try:
         (scratch / "base").mkdir()
-        save_file(adapters, scratch / "adapter_model.safetensors")
-        _write_json(scratch / "adapter_config.json", _config(model))
-        save_file(base, scratch / "base" / "model.safetensors")
-        _write_json(scratch / "base" / "config.json", _base_config(model))
+        # transformers loads only files that state this format.
+        written = {"format": "pt"}
+        save_file(parts.adapters, scratch / "adapter_model.safetensors", written)
+        _write_json(scratch / "adapter_config.json", parts.config)
+        save_file(parts.base, scratch / "base" / "model.safetensors", written)
+        _write_json(scratch / "base" / "config.json", parts.base_config)
+        for name, text in parts.texts.items():
+            (scratch / "base" / name).write_text(text, encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         scratch.rename(folder)
@@ -89,15 +103,15 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         if layer.path == "head" and isinstance(model._targets, Numbers):
             unit = model.y_scale_
         if fully_trained:
-            adapters[f"{_PREFIX}.head.weight"] = layer.weight
+            adapters[f"{PREFIX}.head.weight"] = layer.weight
             if layer.bias is not None:
-                adapters[f"{_PREFIX}.head.bias"] = layer.bias
+                adapters[f"{PREFIX}.head.bias"] = layer.bias
             base["head.weight"] = layer.weight
         else:
             dense = adapted[layer.path]
             scaffold = dense.beta_value * dense.scaffold.dense()
             base[f"{layer.path}.weight"] = unit[:, None] * scaffold
-            name = f"{_PREFIX}.{layer.path}.lora_"
+            name = f"{PREFIX}.{layer.path}.lora_"
             adapters[f"{name}A.weight"] = to_host(dense.A)
             adapters[f"{name}B.weight"] = unit[:, None] * to_host(dense.B)
             if dense.adapter.mode == "dora":
@@ -111,41 +125,22 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         if layer.norm is not None:
             number = layer.path.removeprefix("layers.")
             base[f"norms.{number}.weight"], base[f"norms.{number}.bias"] = layer.norm
-    return _float32(base), _float32(adapters)
+    return float32(base), float32(adapters)
 
 
-def _float32(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
-
-
-def _config(model: Any) -> dict[str, Any]:
-    """Return ``adapter_config.json``; ranks and alphas may differ by layer."""
-    config = model.network_.config
-    adapted = model.network_.adapted
-    ranks = {path: layer.adapter.rank for path, layer in adapted.items()}
-    power = 0.5 if config.scaling == "rslora" else 1.0
-    alphas = {
-        path: layer.adapter.scaling * layer.adapter.rank**power for path, layer in adapted.items()
-    }
-    first = next(iter(adapted))
-    return {
-        "peft_type": "LORA",
-        "task_type": None,
-        "base_model_name_or_path": "base",
-        "r": ranks[first],
-        "lora_alpha": alphas[first],
-        "rank_pattern": ranks,
-        "alpha_pattern": alphas,
-        "target_modules": list(adapted),
-        "modules_to_save": None if "head" in adapted else ["head"],
-        "use_rslora": config.scaling == "rslora",
-        "use_dora": config.adapter == "dora",
-        "lora_dropout": config.adapter_dropout,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-    }
+def _perceptron_parts(model: Any) -> PeftParts:
+    """Return a fitted perceptron in the layout."""
+    base, adapters = _tensors(model)
+    config, adapted = model.network_.config, model.network_.adapted
+    modules = {path: layer.adapter for path, layer in adapted.items()}
+    saved = None if "head" in adapted else ["head"]
+    return PeftParts(
+        base,
+        adapters,
+        adapter_config(config, modules, modules_to_save=saved),
+        _base_config(model),
+        {},
+    )
 
 
 def _base_config(model: Any) -> dict[str, Any]:

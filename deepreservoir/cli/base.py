@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..backend import DEVICES, Device, cuda_problem, resolve_device
+from ..backend import (
+    DEVICES,
+    Device,
+    cuda_problem,
+    device_number,
+    is_device_name,
+    resolve_device,
+)
 from .lazy import LazyGroup
 
 # The module of each command, and its first sentence for the help of the program.
@@ -94,22 +101,30 @@ class Shape(click.ParamType):
         return int(parts[0]), int(parts[1])
 
 
+class DeviceChoice(click.Choice[str]):
+    """The devices of a list, and "cuda:N"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_device_name(value) else super().convert(value, param, ctx)
+
+
 #: The option --device of all commands that compute.
 device_option = click.option(
     "--device",
-    type=click.Choice(DEVICES),
+    type=DeviceChoice(DEVICES),
     default="auto",
     show_default=True,
-    help="Where to compute; auto uses a GPU if CuPy finds one.",
+    help="Where to compute; auto uses a GPU if CuPy finds one, and cuda:N the GPU number N.",
 )
 
 
 def checked_device(device: str) -> Device:
     """Return the device that `--device` names, or raise an error before any work."""
-    problem = cuda_problem() if device == "cuda" else None
+    wanted = device not in ("cpu", "auto")
+    problem = cuda_problem(device_number(device)) if wanted else None
     if problem is not None:
         raise click.ClickException(
-            f"--device cuda is not available: {problem}. Or use --device cpu"
+            f"--device {device} is not available: {problem}. Or use --device cpu"
         )
     return resolve_device(device)
 

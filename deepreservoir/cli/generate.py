@@ -56,10 +56,18 @@ def generate_command(
         deepreservoir generate model.safetensors --prompt "The film"
         deepreservoir generate model.safetensors --prompt "The film" --temperature 0.8 --seed 1
     """
-    loaded = load(model, checked_device(device))
+    try:
+        loaded = load(model, checked_device(device))
+    except ImportError as error:  # without the library that encodes texts
+        raise click.ClickException(str(error)) from error
     if not isinstance(loaded, CausalLanguageModel):
         raise click.ClickException(
             f"{model} holds a {type(loaded).__name__}, which does not generate text; name the file "
             "of a CausalLanguageModel"
+        )
+    if not loaded.reads_texts_:
+        raise click.ClickException(
+            f"{model} was fitted on codes of tokens, and has no encoding of texts; use it in "
+            "Python, where `generate` takes codes"
         )
     click.echo(prompt + str(loaded.generate(prompt, max_new_tokens, temperature, top_p, seed)))

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from ..artifact.persist import load
+from ..artifact.persist import SAVED_DTYPES, load
 from ..artifact.summary import describe
-from ..container import SHORT_DTYPES
 from ..datasets.columns import MISSING
 from ..datasets.learning_table import TableOptions
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
@@ -17,6 +16,7 @@ from ..experiments.tables.predictions import predict_table
 from ..experiments.tables.references import sentence
 from ..experiments.tables.user_molecules import predict_molecule_table
 from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
+from ..experiments.tables.user_texts import predict_text_table
 from ..files import write_whole
 from .base import Numbers, checked_device, device_option, main
 from .images import (
@@ -30,6 +30,7 @@ from .molecules import check_molecule_options, fit_molecules, is_of_molecules, s
 from .saving import check_writable, save
 from .series import fit_series, is_of_series, series_columns, series_options, series_predictions
 from .table_options import Names, echo_columns, format_options, table_options
+from .texts import ESTIMATOR, check_text_options, fit_texts, is_of_texts, text_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _file_or_folder = click.Path(exists=True, path_type=Path)
@@ -55,6 +56,7 @@ def _shown(value: Any) -> str:
 @click.option("--save", "path", type=_new_file, required=True, help="File for the model.")
 @series_options
 @smiles_option
+@text_options
 @image_options
 @table_options
 @click.option(
@@ -104,8 +106,8 @@ def _shown(value: Any) -> str:
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(
     "--precision",
-    type=click.Choice(SHORT_DTYPES),
-    help="Store the trained parameters in 16 bits.  [default: 32 bits]",
+    type=click.Choice(SAVED_DTYPES),
+    help="Store trained parameters in 16 bits, or matrices in 8 or 6.  [default: 32 bits]",
 )
 @click.option(
     "--checkpoint",
@@ -125,6 +127,9 @@ def fit_command(
     device: str,
     estimator: str | None,
     smiles: str | None,
+    text: str | None,
+    vocabulary: Path | None,
+    max_length: int | None,
     id: str | None,
     time: str | None,
     channels: tuple[str, ...],
@@ -150,6 +155,12 @@ def fit_command(
     \b
         deepreservoir fit molecules.csv --smiles smiles --target active --save m
 
+    With --text, TABLE has one row per text; a Transformer encoder is fitted on them, and is
+    compared with a linear model of their words.
+
+    \b
+        deepreservoir fit reviews.csv --text review --target label --save m
+
     With --estimator cfc, TABLE is a long table of series, with one row per series and time. Empty
     cells stand for values that were not observed, and a fifth of the series is held out.
 
@@ -164,7 +175,7 @@ def fit_command(
     chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
-    estimator = estimator or _estimator_for(table, smiles)
+    estimator = estimator or _estimator_for(table, smiles, text)
     images = {
         "image_size": image_size,
         "augmentation": augmentation,
@@ -176,6 +187,8 @@ def fit_command(
     columns = series_columns(estimator, options, given, id=id, time=time, channels=channels)
     if smiles is not None or estimator == "gin":
         check_molecule_options(estimator, smiles, options, given)
+    of_texts = {"vocabulary": vocabulary, "max_length": max_length}
+    check_text_options(estimator, text, options, given, of_texts)
     params = {name: value for name, value in given.items() if value is not None}
     params |= {"rank": "auto" if rank is None else rank, "random_state": seed, "device": chosen}
     if of_images:
@@ -197,6 +210,12 @@ def fit_command(
             **params,
         )
         return
+    if text is not None:
+        params |= {name: value for name, value in of_texts.items() if value is not None}
+        fit_texts(
+            table, path, text, options, precision, target=target, checkpoint=checkpoint, **params
+        )
+        return
     fitted = fit_table(table, target, checkpoint, options=options, on_read=echo_columns, **params)
     # Save before printing: a closed pipe must not lose the model.
     failure = save(lambda place: save_fitted(fitted, place, precision), path, "the model")
@@ -206,10 +225,12 @@ def fit_command(
     click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
 
 
-def _estimator_for(source: Path, smiles: str | None) -> str:
+def _estimator_for(source: Path, smiles: str | None, text: str | None) -> str:
     """Return the estimator that is used unless one is named."""
     if source.is_dir():
         return "vit"
+    if text is not None:
+        return ESTIMATOR
     return "perceptron" if smiles is None else "gin"
 
 
@@ -259,8 +280,8 @@ def predict_command(
 
     TABLE is a CSV file with the columns that the model was fitted on, which are read as they were
     then. Other columns, including the target, are ignored. A model of series predicts one value
-    per series, and one of molecules reads their SMILES. For a model of images, TABLE is an image
-    or a folder of images.
+    per series, one of molecules reads their SMILES, and one of texts their column. For a model of
+    images, TABLE is an image or a folder of images.
 
     \b
         deepreservoir predict model.safetensors new.csv
@@ -279,8 +300,9 @@ def predict_command(
         text = image_predictions(model, table, chosen, proba)
     elif is_of_series(model):
         text = series_predictions(model, table, chosen)
-    elif is_of_molecules(model):
-        text = predict_molecule_table(
+    elif is_of_molecules(model) or is_of_texts(model):
+        of = predict_molecule_table if is_of_molecules(model) else predict_text_table
+        text = of(
             model, table, chosen, delimiter=delimiter, encoding=encoding, proba=proba, keep=keep
         ).to_csv()
     else:
@@ -311,7 +333,7 @@ def predict_command(
     "--check", is_flag=True, help="Also draw the frozen weights and compare their digests."
 )
 def inspect_command(model: Path, check: bool) -> None:
-    """Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.
+    """Describe a saved model: sizes, trained parameters, betas, digests, cost of fewer bits.
 
     \b
         deepreservoir inspect model.safetensors

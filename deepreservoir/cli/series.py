@@ -25,10 +25,10 @@ from .table_options import Names
 _OPTIONS = (
     click.option(
         "--estimator",
-        type=click.Choice(("perceptron", "cfc", "gin", "vit", "plain_cnn")),
+        type=click.Choice(("perceptron", "cfc", "gin", "vit", "plain_cnn", "text_transformer")),
         help="cfc is for series: TABLE has one row per series and time; gin is for molecules, vit "
-        "and plain_cnn are for images.  [default: vit for a folder, gin with --smiles, otherwise "
-        "perceptron]",
+        "and plain_cnn are for images, text_transformer is for texts.  [default: vit for a folder, "
+        "gin with --smiles, text_transformer with --text, otherwise perceptron]",
     ),
     click.option("--id", metavar="COLUMN", help="Column that names the series of a row."),
     click.option("--time", metavar="COLUMN", help="Column of the times: numbers or dates."),

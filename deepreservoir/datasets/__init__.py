@@ -3,6 +3,7 @@
 from .base import Dataset
 from .chaos import LYAPUNOV_EXPONENTS, LYAPUNOV_TIMES, lorenz63, lorenz96, rossler
 from .delay import mackey_glass
+from .halfcheetah import read_trajectories
 from .idx import DatasetUnavailable
 from .long_table import LongTable, read_long_table
 from .maps import henon, multiple_superimposed_oscillators, narma10
@@ -35,6 +36,7 @@ __all__ = [
     "read_smiles",
     "read_table",
     "read_time_series",
+    "read_trajectories",
     "read_ts",
     "rossler",
     "scaffold_split",

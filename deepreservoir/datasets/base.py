@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,18 +21,22 @@ class Dataset:
     name : str
     X_train, X_test : ndarray of float32, shape (n, n_features), or other samples
         Scaled, ready for a network: an IrregularSeries or images, which their estimators scale,
-        Nodes, a list of Graph, or a list of texts.
+        Nodes, a list of Graph, a list of texts, or Trajectories.
     y_train, y_test : ndarray, shape (n,)
-        Labels, or numeric values for a regression; not used for texts, whose targets they have.
-    task : {"classification", "regression", "language"}
+        Labels, or numeric values for a regression; not used for language models and trajectories,
+        whose targets they have.
+    task : {"classification", "regression", "language", "control"}
     image_shape : (int, int), optional
         Shape of the image in each row of X, if the rows are images.
-    metric : {"accuracy", "r2", "roc_auc", "nats"}, optional
+    metric : {"accuracy", "r2", "roc_auc", "nats", "mse"}, optional
         What held-out rows are scored by; ``"roc_auc"``, the area under the ROC curve, is for two
-        classes; ``"nats"``, minus nats per token, for texts. By default accuracy, or R^2 for a
-        regression.
+        classes; ``"nats"``, minus nats per token, for texts; ``"mse"``, minus the mean squared
+        error of actions, for trajectories. By default accuracy, or R^2 for a regression.
     features : callable, optional
         From X to a table (n, n_features), for references that read one. By default X is a table.
+    parameters : mapping of str to object
+        Parameters of estimators that depend on files of this machine, such as the path of a
+        vocabulary.
     """
 
     name: str
@@ -40,10 +44,11 @@ class Dataset:
     y_train: np.ndarray
     X_test: Any
     y_test: np.ndarray
-    task: Literal["classification", "regression", "language"] = "classification"
+    task: Literal["classification", "regression", "language", "control"] = "classification"
     image_shape: tuple[int, int] | None = None
-    metric: Literal["accuracy", "r2", "roc_auc", "nats"] | None = None
+    metric: Literal["accuracy", "r2", "roc_auc", "nats", "mse"] | None = None
     features: Callable[[Any], np.ndarray] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_features(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from ..inputs import Graph
 from .cells import Table
 from .molecules import graphs_of
+from .sample_column import read_sample_column
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,9 @@ def read_molecule_table(
     ImportError
         If RDKit is not installed.
     """
-    table = Table(path, delimiter=delimiter, encoding=encoding, empty=True)
-    table.check_column(smiles)
-    y = None
-    if target is not None:
-        table.check_column(target)
-        if target == smiles:
-            raise ValueError(f"smiles and target must be different columns; got {smiles!r} twice")
-        empty = [row for row, cell in enumerate(table.columns[target]) if not cell]
-        if empty:
-            raise ValueError(
-                f"{path}, row {table.lines[empty[0]]}, column {target!r}: the target is empty; "
-                "fill it in or remove the row"
-            )
-        y = np.array(table.columns[target])
+    table, y = read_sample_column(
+        path, "smiles", smiles, target, delimiter=delimiter, encoding=encoding
+    )
     graphs = graphs_of(
         table.columns[smiles], lambda row: f"{path}, row {table.lines[row]}, column {smiles!r}:"
     )

@@ -13,12 +13,14 @@ from .base import Dataset, split_dataset, standardised
 from .cifar10 import cifar10, cifar10_5000
 from .citations import cora, cora_60_20_20
 from .flowers import flowers12, flowers102
+from .halfcheetah import halfcheetah, halfcheetah_expert
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
-from .imdb import imdb_text
+from .imdb import imdb, imdb_5000, imdb_text
 from .molecules import molhiv, molhiv_8000
 from .ogb import arxiv
 from .physionet2012 import physionet2012, physionet2012_minutes
 from .planetoid import planetoid
+from .wikitext import wikitext, wikitext_validation
 
 
 def _digits() -> Dataset:
@@ -82,7 +84,14 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "flowers12": flowers12,
     "flowers12_64": partial(flowers12, 64),
     "flowers102": flowers102,
+    "imdb": imdb,
+    "imdb_5000": imdb_5000,
     "imdb_text": imdb_text,
+    "halfcheetah": halfcheetah,
+    "halfcheetah_expert": halfcheetah_expert,
+    "wikitext2": partial(wikitext, "wikitext2"),
+    "wikitext103": partial(wikitext, "wikitext103"),
+    "wikitext_validation": wikitext_validation,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -96,7 +105,8 @@ def load_dataset(name: str) -> Dataset:
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
 "arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
-"flowers102", "imdb_text"}
+"flowers102", "imdb", "imdb_5000", "imdb_text", "halfcheetah", "halfcheetah_expert", "wikitext2",
+"wikitext103", "wikitext_validation"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of
         deviation 1) is drawn by it; a fifth is held out. The next two (60,000 + 10,000 images of
@@ -118,8 +128,17 @@ def load_dataset(name: str) -> Dataset:
         class. ``flowers12`` (720 + 240 photographs of 12 species) is reduced to 32 pixels, or in
         ``flowers12_64`` to 64; ``flowers102`` is read from the published files, at 224 pixels.
         Their X are arrays of bytes, (n, height, width, 3), or :class:`deepreservoir.ImageFiles`.
-        ``imdb_text`` (5,000 training reviews of films, and 500 others) is for language models; its
-        X are lists of texts, and its score is minus nats per token.
+        ``imdb`` (25,000 + 25,000 reviews of films, positive and negative) has lists of texts as X;
+        ``imdb_5000`` has the first 5,000 of each part. Encoders read them with the word pieces of
+        bert-base-uncased (``bert/vocab.txt``). ``imdb_text`` (5,000 training reviews, and 500
+        others) is for language models; its score is minus nats per token. ``wikitext2`` and
+        ``wikitext103`` (articles of Wikipedia) are read from the published files
+        (``wikitext-103/wiki.train.tokens`` and so on), where they are on this machine;
+        ``wikitext_validation`` trains on their validation text. ``halfcheetah`` (36 + 4
+        trajectories of 1,000 steps of an expert in MuJoCo's HalfCheetah-v5) is for Decision
+        Transformers, as is ``halfcheetah_expert``, which is read from D4RL's file
+        (``d4rl/halfcheetah_expert-v2.hdf5``); their X are :class:`deepreservoir.Trajectories`,
+        and their score is minus the mean squared error of the actions.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Run a sparse reservoir in one compiled loop, if numba (the extra ``numba``) is installed.
 
-The reference is `Reservoir._run`, in NumPy; the states differ only by rounding. The loops read
-the nonzero weights only, where NumPy multiplies by a matrix of mostly zeros. They make no Python
-call per step and release the GIL, so the readout can accumulate one block while the next runs.
+The reference are the products of `Recurrent`, in NumPy; the states differ only by rounding. The
+loops read the nonzero weights only, and make no Python call per step. They release the GIL, so
+the readout can accumulate one block while the next runs.
 """
 
 from __future__ import annotations
@@ -48,9 +48,14 @@ def available() -> bool:
     return find_spec("numba") is not None
 
 
+def can_run(units: int) -> bool:
+    """Return whether the compiled loops can run so many units: numba is installed."""
+    return available() and units <= _UNITS
+
+
 def suits(units: int, n_links: int) -> bool:
-    """Return whether to use the compiled loops: numba is installed and the weights are sparse."""
-    return available() and units <= _UNITS and n_links <= _SHARE * units**2
+    """Return whether to use the compiled loops: they can run, and the weights are sparse."""
+    return can_run(units) and n_links <= _SHARE * units**2
 
 
 def suits_many(units: int, n_links: int) -> bool:

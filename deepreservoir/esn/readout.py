@@ -40,7 +40,7 @@ class NormalEquations(Movable):
     Parameters
     ----------
     n_features, n_outputs : int
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where the rows are, and where everything is computed.
 
     Examples
@@ -102,6 +102,13 @@ class NormalEquations(Movable):
         xx = self.xx - self.rows * xp.outer(x_mean, x_mean)
         xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
         yy = self.yy - self.rows * y_mean**2
+        # Solvers differ in what they make of infinities: some raise, and some return NaN.
+        if not bool(xp.isfinite(xx).all() & xp.isfinite(xy).all()):
+            raise ValueError(
+                "the sums of squares that a readout is solved from are not finite. States that "
+                "grow without bound do this: lower spectral_radius and input_scaling, or use "
+                "activation='tanh'. So do targets beyond 1e150: scale them"
+            )
         return xx, xy, yy, x_mean, y_mean + self.origin
 
     def solve(self, penalty: float) -> RidgeFit:
@@ -182,7 +189,7 @@ class RidgeLearner(Movable):
     ----------
     n_features, n_outputs : int
     penalties : tuple of float
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(
@@ -230,7 +237,7 @@ class RecursiveLeastSquares(Movable):
         Factor by which the weight of past rows shrinks with each new row, in (0, 1].
     penalty : float, default=1e-6
         Initial ridge penalty.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(
@@ -274,7 +281,7 @@ class LeastMeanSquares(Movable):
     n_features, n_outputs : int
     rate : float, default=0.1
         Step size in (0, 2), divided by the squared norm of the row.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
     """
 
     def __init__(

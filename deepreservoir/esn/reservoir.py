@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from ..choices import ProductName
 from ..kernels import draw_rows
 from ..kernels.linalg import linear
-from ..kernels.reservoir import leaky_, leaky_sparse_
 from ..scaffold import Stream
 from ..scaffold.tables import lane_table
 from . import compiled
@@ -31,6 +31,10 @@ ACTIVATIONS = ("tanh", "relu", "identity")
 #: Rows (steps times series) per block: their drive is computed in one product, and their states
 #: are yielded together. Large enough for X^T X to run at full speed.
 BLOCK = 2048
+
+# On a device a block takes a few launches, whose time does not depend on its size. So it has more
+# rows there, up to a limit, and a limit of numbers in all states of a block.
+_DEVICE_BLOCK, _DEVICE_NUMBERS = 1 << 14, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class ReservoirSpec:
     activation : {"tanh", "relu", "identity"}
     noise : float
         Standard deviation of the normal noise inside the nonlinearity during training.
+    product : {"auto", "sparse", "dense"}
+        Whether recurrent products read the nonzero weights only or all of them; see
+        :class:`~deepreservoir.esn.recurrent.Recurrent`.
     """
 
     recurrent: RecurrentSpec
@@ -59,6 +66,7 @@ class ReservoirSpec:
     bias_scaling: float = 0.0
     activation: str = "tanh"
     noise: float = 0.0
+    product: ProductName = "auto"
 
     @property
     def units(self) -> int:
@@ -74,13 +82,6 @@ class ReservoirSpec:
         stream = Stream(self.recurrent.seed, self.recurrent.path, f"reservoir/{draw}")
         unit = lane_table("uniform")[stream.rows(0, self.units, width)]
         return unit.astype(np.float64) * (bound / np.sqrt(3))
-
-
-def block_steps(n_series: int, time: int) -> Iterator[slice]:
-    """Yield the slice of steps of each block of at most `BLOCK` rows."""
-    length = max(1, BLOCK // n_series)
-    for first in range(0, time, length):
-        yield slice(first, min(first + length, time))
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,15 @@ class Driven(Movable, ABC):
         """Return the initial state: zeros (n_series, units)."""
         return device_module(self.device).zeros((n_series, self.units), self.dtype)
 
+    def block_steps(self, n_series: int, time: int) -> Iterator[slice]:
+        """Yield the slice of steps of each block of a run."""
+        rows = BLOCK
+        if self.device == "cuda":
+            rows = max(BLOCK, min(_DEVICE_BLOCK, _DEVICE_NUMBERS // self.units))
+        length = max(1, rows // n_series)
+        for first in range(0, time, length):
+            yield slice(first, min(first + length, time))
+
     def blocks(
         self,
         u: Array,
@@ -136,7 +146,7 @@ class Driven(Movable, ABC):
         feedback: Array | None = None,
         noise_seed: int | None = None,
     ) -> Generator[tuple[slice, Array]]:
-        """Yield (steps, states) in order, in blocks of at most `BLOCK` rows.
+        """Yield (steps, states) in order, in blocks of at most `BLOCK` rows, or more on a device.
 
         Parameters
         ----------
@@ -161,7 +171,7 @@ class Driven(Movable, ABC):
         """
         n, time = u.shape[:2]
         h = self.start(n) if h is None else h
-        for steps in block_steps(n, time):
+        for steps in self.block_steps(n, time):
             back = None if feedback is None else feedback[:, steps]
             states = self.block(u[:, steps], h, back, noise_seed, steps.start)
             h = states[-1]
@@ -190,7 +200,7 @@ class Reservoir(Driven):
         see `draw_recurrent`.
     tuning : Tuning, optional
         Gains and biases from intrinsic plasticity.
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
 
@@ -222,7 +232,9 @@ class Reservoir(Driven):
         gain = 1.0 if tuning is None else tuning.gain[:, None]
         shift = 0.0 if tuning is None else tuning.bias
         unit_gain = None if tuning is None else tuning.gain
-        self.recurrent = draw_recurrent(spec.recurrent, self.dtype, factor, unit_gain, device)
+        self.recurrent = draw_recurrent(
+            spec.recurrent, self.dtype, factor, unit_gain, device, spec.product
+        )
         weights = spec.uniform("inputs", self.n_inputs, spec.input_scaling)
         self.W_in = self._placed(gain * weights)  # (units, n_inputs)
         b = (gain * spec.uniform("bias", 1, spec.bias_scaling))[:, 0] + shift
@@ -239,15 +251,10 @@ class Reservoir(Driven):
     def _placed(self, weights: np.ndarray) -> Array:
         return to_device(weights.astype(self.dtype), self.device)
 
-    def _links(self, n_series: int) -> compiled.Links | None:
-        """Return the weights of the compiled loops, if these are to run so many series."""
-        fast = self.recurrent.sparse or compiled.beats_dense(n_series)
-        return self.recurrent.links if fast else None
-
     def parallel(self, n_series: int) -> bool:
-        if self.device == "cuda":
+        if self.device != "cpu":
             return True  # the device runs asynchronously anyway
-        links = self._links(n_series)
+        links = self.recurrent.links_for(n_series)
         if links is not None:
             return n_series > compiled.LANES and compiled.worth_threads(links, BLOCK)
         return self.recurrent.structured or n_series > 1
@@ -305,32 +312,9 @@ class Reservoir(Driven):
         states = self.drive(u.swapaxes(0, 1), back)  # replaced by the states in place
         if noise_seed is not None and self.spec.noise:
             states += self._noise(noise_seed, first, states.shape[0], states.shape[1])
-        self._run(states, h.astype(self.dtype, copy=False))
+        h = h.astype(self.dtype, copy=False)
+        self.recurrent.run(states, h, self._take, self._keep, self.spec.activation)
         return states
-
-    def _run(self, drive: Array, h: Array) -> None:
-        """Replace the drive of a block (time, n, units) by its states, in place."""
-        recurrent, curve = self.recurrent, self.spec.activation
-        links = self._links(len(h))
-        if links is not None:
-            compiled.run(links, drive, h, self._take, self._keep, curve)
-            return
-        if recurrent.sparse:
-            leaky_sparse_(recurrent.matrix, drive, h, self._take, self._keep, curve)
-            return
-        x = array_module(drive).empty_like(h)
-        if len(h) == 1 and not recurrent.structured and self.device == "cpu":
-            # For one series use vectors, which NumPy multiplies with less overhead.
-            drive, h, x = drive[:, 0], h[0], x[0]
-            for now in drive:
-                np.dot(recurrent.matrix, h, out=x)
-                leaky_(now, x, h, self._take, self._keep, curve)
-                h = now
-            return
-        for now in drive:
-            recurrent.matmul(h, out=x)
-            leaky_(now, x, h, self._take, self._keep, curve)
-            h = now
 
     def _noise(self, seed: int, first: int, time: int, n: int) -> Array:
         stream = Stream(seed, self.spec.recurrent.path, "reservoir/noise")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Device, array_module
-from .reservoir import Driven, Reservoir, ReservoirSpec, block_steps
+from .reservoir import Driven, Reservoir, ReservoirSpec
 
 ARRANGEMENTS = ("deep", "grouped")
 
@@ -33,7 +33,7 @@ class ReservoirStack(Driven):
     n_feedback : int, default=0
     arrangement : {"deep", "grouped"}
     dtype : numpy dtype, default=float32
-    device : {"cpu", "cuda"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
     """
@@ -104,7 +104,7 @@ class ReservoirStack(Driven):
         """Yield (steps, inputs (n_series, len, width)) of reservoir number `which`, in blocks."""
         before = self.parts[:which] if self.deep else []
         last = [part.start(len(u)) for part in before]
-        for steps in block_steps(*u.shape[:2]):
+        for steps in self.block_steps(*u.shape[:2]):
             inputs = u[:, steps]
             for k, part in enumerate(before):
                 back = None if feedback is None else feedback[:, steps]

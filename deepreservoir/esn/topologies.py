@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Device
+from ..choices import ProductName
 from ..scaffold import Scaffold, ScaffoldSpec, get_family, make_scaffold
 from ..scaffold.linalg import orthogonal
 from ..scaffold.tables import lane_table
@@ -27,6 +28,8 @@ __all__ = ["TOPOLOGIES"]
 _DIFFUSION = 0.01
 # Share of a small world's links that are rewired (Watts and Strogatz, 1998).
 _REWIRED = 0.1
+# Products of weights that are all nonzero.
+_ALL_NONZERO: tuple[ProductName, ...] = ("auto", "dense")
 
 
 def _values(spec: RecurrentSpec, rows: int, width: int) -> np.ndarray:
@@ -83,12 +86,16 @@ class Random(_Matrix):
 class Dense(_Matrix):
     """All links."""
 
+    products = _ALL_NONZERO
+
     def matrix(self, spec: RecurrentSpec) -> Any:
         return _values(spec, spec.units, spec.units)
 
 
 class Orthogonal(_Matrix):
     """An orthogonal matrix: all its eigenvalues have magnitude one."""
+
+    products = _ALL_NONZERO
 
     def matrix(self, spec: RecurrentSpec) -> Any:
         normal = _values(spec, spec.units, spec.units).astype(np.float32)
@@ -181,6 +188,8 @@ class Antisymmetric(_Matrix):
     the state does not leak.
     """
 
+    products = _ALL_NONZERO
+
     def matrix(self, spec: RecurrentSpec) -> Any:
         weights = _values(spec, spec.units, spec.units)
         return weights - weights.T
@@ -195,6 +204,7 @@ class Antisymmetric(_Matrix):
 class _Structured(Topology):
     """A square scaffold of a structured family, which is never written out."""
 
+    products = ("auto",)
     family: ClassVar[str]  # of the scaffold, whatever the family of the specification
 
     def drawn_bytes(self, spec: RecurrentSpec) -> int:

@@ -12,15 +12,16 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
 
 from ..backend import Device
 from ..checks import is_finite_number
+from ..choices import ProductName
 from ..scaffold import Stream, get_family
-from .recurrent import Recurrent
+from .recurrent import PRODUCTS, Recurrent
 from .spectrum import spectral_radius_of
 
 
@@ -29,6 +30,9 @@ class Topology(ABC):
 
     A subclass defines :meth:`draw` and overrides what differs.
     """
+
+    #: Which products its weights have, see `Recurrent`; by default they may be sparse.
+    products: ClassVar[tuple[ProductName, ...]] = PRODUCTS
 
     def check_units(self, units: int) -> None:  # noqa: B027 - most topologies have any size
         """Raise a ValueError if there is no such reservoir of `units` units."""
@@ -170,12 +174,26 @@ class RecurrentSpec:
         return Stream(self.seed, self.path, f"reservoir/{self.topology}/{draw}")
 
 
+def check_product(product: str, topology: str) -> None:
+    """Raise a ValueError if the weights of a topology have no such product."""
+    if product not in PRODUCTS:
+        raise ValueError(f"product must be one of {PRODUCTS}; got {product!r}")
+    possible = TOPOLOGIES[topology].products
+    if product not in possible:
+        raise ValueError(
+            f"product must be {' or '.join(map(repr, possible))} for topology={topology!r}, whose "
+            f"weights are {'all nonzero' if len(possible) > 1 else 'never written out'}; "
+            f"got {product!r}"
+        )
+
+
 def draw_recurrent(
     spec: RecurrentSpec,
     dtype: np.dtype | type = np.float32,
     factor: float | None = None,
     gain: np.ndarray | None = None,
     device: Device = "cpu",
+    product: ProductName = "auto",
 ) -> Recurrent:
     """Draw the recurrent weights of a specification and scale them.
 
@@ -190,7 +208,9 @@ def draw_recurrent(
         radius.
     gain : ndarray, shape (units,), optional
         A factor for all recurrent inputs of each unit.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
+    product : {"auto", "sparse", "dense"}
+        See `Recurrent`.
 
     Returns
     -------
@@ -199,8 +219,8 @@ def draw_recurrent(
     Raises
     ------
     ValueError
-        If the spectral radius of the drawn weights is zero, or the number of units of a Hadamard
-        reservoir is not a power of two.
+        If the spectral radius of the drawn weights is zero, the number of units of a Hadamard
+        reservoir is not a power of two, or the topology has no such product.
 
     Examples
     --------
@@ -209,10 +229,11 @@ def draw_recurrent(
     [0.5, 0.5, 0.5, 0.5]
     """
     topology = spec.definition
+    check_product(product, spec.topology)
     weights = topology.draw(spec, dtype, device)
     if factor is None:
         factor = spec.spectral_radius / topology.radius(spec, weights)
-    drawn = Recurrent(*topology.scaled(weights, factor), dtype, gain, device)
+    drawn = Recurrent(*topology.scaled(weights, factor), dtype, gain, device, product)
     drawn.factor = factor
     return drawn
 

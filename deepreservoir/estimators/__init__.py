@@ -9,6 +9,7 @@ from .base.scored_labels import ScoredLabels, SoftmaxLabels
 from .base.targets import Labels, Numbers, Targets
 from .cfc import CfCClassifier, CfCRegressor
 from .cfc_features import CfCFeatures
+from .decision_transformer import DecisionTransformer
 from .echo import EchoStateClassifier, EchoStateRegressor
 from .fitting_many import fit_many
 from .gated import SeedGated, SeedGatedClassifier
@@ -18,6 +19,7 @@ from .language_model import CausalLanguageModel
 from .perceptron import DeepReservoirClassifier, DeepReservoirRegressor
 from .plain_cnn import PlainCNNClassifier
 from .predicting_many import predict_many
+from .text_transformer import TextTransformerClassifier
 from .vit import ViTClassifier
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "CfCClassifier",
     "CfCFeatures",
     "CfCRegressor",
+    "DecisionTransformer",
     "DeepClassifier",
     "DeepEstimator",
     "DeepRegressor",
@@ -45,6 +48,7 @@ __all__ = [
     "SeedGatedClassifier",
     "SoftmaxLabels",
     "Targets",
+    "TextTransformerClassifier",
     "ViTClassifier",
     "estimator_named",
     "fit_many",

@@ -47,7 +47,16 @@ units : int, default=256
     """
 
 # Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _PARAMETERS = _CELL + without(PARAMETERS, *_OTHERS)
 _ATTRIBUTES = ATTRIBUTES.replace("Number of features seen", "Number of channels seen").replace(
     "if X has string column names", "if X has DataFrames"

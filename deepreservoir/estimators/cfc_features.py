@@ -16,10 +16,11 @@ from ..inputs import CHUNK_BYTES, IrregularSeries, IrregularSeriesReader, irregu
 from ..layers import Pass
 from ..models import CfCConfig
 from ..network import Network
+from .base.on_device import OnDevice
 
 
 @dataclass(eq=False, repr=False)
-class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """States of a closed-form continuous-time network whose weights are drawn and never trained.
 
     The network is a reservoir that knows elapsed times: a linear readout of its last states
@@ -40,7 +41,7 @@ class CfCFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     standardize, clip, forward_fill, masks, time_scale
         As for :class:`CfCClassifier`.
     random_state : int, RandomState instance or None, default=None
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
 
     Attributes
     ----------

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from ..device_scope import computing_on
 from ..inputs import Augmentation
 from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator, Fit
+from .base.on_device import smaller
 from .base.unchanged import unchanged_on_failure
 
 #: Parameters that determine the rows, their order and the scaffold, and so must be the same.
@@ -20,6 +22,7 @@ SHARED = (
     "storage",
     "dtype",
     "device",
+    "precision",
     "batch_size",
     "max_iter",
     "shuffle",
@@ -70,6 +73,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     chosen = list(models)
     _check(chosen)
     with ExitStack() as stack:
+        stack.enter_context(computing_on(chosen[0].device, "fit_many", lambda: smaller(chosen[0])))
         for model in chosen:
             stack.enter_context(unchanged_on_failure(model))
         _fit_side_by_side(chosen, X, y, sample_weight)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
 
 # Parameters of the perceptron's layers, and what other architectures say of the ones they share.
-_PERCEPTRON = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual")
+_PERCEPTRON = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "predict_dtype",
+)
 _OF_GRAPHS = """\
 bias : bool or "paper", default="paper"
         Whether adapted matrices have a trained bias. ``"paper"``: only if ``adapter="full"``, as

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal, Self
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import present_device, resolve_device
 from ..checks import check_choice, check_integer
 from ..choices import RandomState
-from ..inputs import Reader, TokenReader, documents_of
+from ..inputs import Reader, TokenReader, check_text, documents_of
 from ..models import PRESETS, DecoderConfig
 from ..training import FrozenProducts, Validate
 from ..user_warnings import warn_user
@@ -48,6 +48,10 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
     adapt : {"attention", "all", "none"}, default="attention"
         Which matrices carry adapters and scales: those of attention, those of the MLP too, or
         none. The others stay frozen on their scaffolds.
+    embeddings : {"trained", "scaffold"}, default="trained"
+        Whether the embeddings of tokens, and an output layer that is not tied, are trained, or are
+        matrices on scaffolds with adapters of the same rank, so that a token has `rank` trained
+        parameters instead of `width`.
     tied : bool, default=True
         Whether the output layer is the embedding.
     rotary_base : float, default=10000.0
@@ -62,7 +66,16 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
     """
 
 # Parameters of the perceptron that this network does not have.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _BATCHES = """\
 batch_size : int or "auto", default=8
         Windows per training step; ``"auto"`` is 128."""
@@ -89,6 +102,7 @@ class Decoder(AdaptationParameters):
     rotary_base: float = 10_000.0
     norm_eps: float = 1e-5
     recompute: bool = False
+    embeddings: str = "trained"
 
     def network_config(self, vocabulary: int, n_outputs: int | None = None) -> DecoderConfig:
         """Return the configuration of the network that the parameters describe.
@@ -119,6 +133,7 @@ class Decoder(AdaptationParameters):
             rotary_base=self.rotary_base,
             norm_eps=self.norm_eps,
             recompute=self.recompute,
+            embeddings=self.embeddings,
             **sizes,
             **self.adaptation(),
         )
@@ -153,6 +168,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
     ----------
     vocabulary_size_ : int
         Number of tokens.
+    reads_texts_ : bool
+        Whether the model was fitted on texts, and so has an encoding of them.
     {attributes}
 
     Raises
@@ -191,6 +208,12 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
     max_iter: int = 10
 
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"adapt"}
+    absent_parameters: ClassVar[Mapping[str, Any]] = {
+        **DeepEstimator.absent_parameters,
+        "embeddings": "trained",
+    }
+
+    shares_products = False  # no frozen matrix reads the inputs
 
     _one_scaffold = True
 
@@ -235,6 +258,12 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
 
     def _adopt_targets(self) -> None:
         self.vocabulary_size_ = self._targets.vocabulary
+
+    @property
+    def reads_texts_(self) -> bool:
+        """Whether the model was fitted on texts, and so has an encoding of them."""
+        check_is_fitted(self, "network_")
+        return self._reader.tokenizer is not None
 
     def fit(
         self,
@@ -387,6 +416,7 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         if isinstance(prompt, str):
             if not prompt:
                 raise ValueError("prompt must have at least one character; got an empty text")
+            check_text("prompt", prompt)
             if self._reader.tokenizer is None:
                 raise ValueError(
                     "the model was fitted on codes of tokens, and has no encoding of texts; pass "
@@ -400,10 +430,11 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
                 f"{prompt!r:.60}"
             )
         vocabulary = self._reader.vocabulary
-        wrong = codes[(codes < 0) | (codes >= vocabulary)]
+        wrong = np.flatnonzero((codes < 0) | (codes >= vocabulary))
         if len(wrong):
             raise ValueError(
-                f"prompt must hold codes from 0 to {vocabulary - 1}; got {int(wrong[0])}"
+                f"prompt must hold codes from 0 to {vocabulary - 1}; got {int(codes[wrong[0]])} at "
+                f"position {wrong[0]}"
             )
         return codes
 

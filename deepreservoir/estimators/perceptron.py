@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..choices import ActivationName, HeadName
-from ..models import MLPConfig
+from ..checks import check_choice
+from ..choices import ActivationName, DtypeName, HeadName
+from ..models import DTYPES, MLPConfig
 from ..network import Network
 from .base.classifier import DeepClassifier
 from .base.descriptions import documented
@@ -39,7 +40,12 @@ class Perceptron(AdaptationParameters):
     layer_norm: bool = False
     residual: bool = False
     dropout: float | Literal["auto"] = 0.0
+    predict_dtype: DtypeName = "float64"
 
+    absent_parameters: ClassVar[Mapping[str, Any]] = {
+        **DeepEstimator.absent_parameters,
+        "predict_dtype": "float64",
+    }
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
     input_parameters: ClassVar[frozenset[str] | None] = frozenset({"hidden_layer_sizes"})
     renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {"bias": {"auto": "paper"}}
@@ -57,6 +63,7 @@ class Perceptron(AdaptationParameters):
         ValueError
             If a parameter is out of its range.
         """
+        check_choice("predict_dtype", self.predict_dtype, DTYPES)
         if self.bias not in (True, False, "paper"):
             raise ValueError(f"bias must be True, False or 'paper'; got {self.bias!r}")
         automatic = isinstance(self.dropout, str) and self.dropout == "auto"
@@ -75,6 +82,10 @@ class Perceptron(AdaptationParameters):
         if getattr(self, "optimizer", None) == "lbfgs":  # its loss has no noise
             return replace(config, dropout=0.0, adapter_dropout=0.0)
         return replace(config, dropout=DROPOUT * config.width_factor) if automatic else config
+
+    def _prediction_dtype(self) -> DtypeName:
+        check_choice("predict_dtype", self.predict_dtype, DTYPES)  # may be set after fit
+        return self.predict_dtype
 
     # As in scikit-learn's multilayer perceptron ---------------------------------------------
 

@@ -22,7 +22,16 @@ depth : int, default=20
     """
 
 # Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _PARAMETERS = (_CNN + IMAGE_PARAMETERS + without(PARAMETERS, *_OTHERS)).replace(
     "A rank above min(d_in, d_out) of\n        a layer is an error.",
     "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",

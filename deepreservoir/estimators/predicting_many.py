@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, present_device, to_device, to_host
+from ..device_scope import computing_on
 from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network
 from ..passes import outputs_side_by_side
@@ -56,6 +57,12 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     """
     if not models:
         raise ValueError("models must hold at least one fitted estimator; got none")
+    device = getattr(next(iter(models.values())), "device", "cpu")
+    with computing_on(device, "predict_many"):
+        return _predictions(models, X, names)
+
+
+def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     networks = _networks(models)
     first_key, model = next(iter(models.items()))
     for key, other in models.items():
@@ -142,6 +149,12 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
         kinds.add(type(model).__name__)
     if len(kinds) > 1:
         raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
+    dtypes = {np.dtype(model._prediction_dtype()).name for model in models.values()}
+    if len(dtypes) > 1:
+        raise ValueError(
+            f"models must compute predictions in one type; got {' and '.join(sorted(dtypes))}. Set "
+            "predict_dtype to the same value in all of them"
+        )
     first_key, first = next(iter(networks.items()))
     for key, network in networks.items():
         if not _same_scaffold(network, first):

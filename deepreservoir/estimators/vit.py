@@ -57,7 +57,16 @@ patch_size : int, default=4
     """
 
 # Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = ("hidden_layer_sizes", "activation", "head", "bias", "layer_norm", "residual", "dropout")
+_OTHERS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
 _PARAMETERS = _VIT + IMAGE_PARAMETERS + without(PARAMETERS, *_OTHERS)
 _ATTRIBUTES = without(ATTRIBUTES, "feature_names_in_").replace(
     "Number of features seen in fit.", "Number of values of an image: height x width x channels."

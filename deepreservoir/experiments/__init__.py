@@ -11,6 +11,7 @@ from .comparisons.protocol import (
 from .comparisons.report import save_picture, save_table, table
 from .comparisons.results import Comparison, Summary
 from .comparisons.runner import check_arms, checked_ranks, compare
+from .episodes import episode_returns
 from .forecasts.comparison import (
     FORECAST_ARMS,
     SERIES,
@@ -46,6 +47,7 @@ __all__ = [
     "compare",
     "compare_forecasts",
     "conclusions",
+    "episode_returns",
     "forecast_csv",
     "forecast_series",
     "forecast_table",

@@ -3,7 +3,7 @@
 from .augmentation import Augmentation
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .byte_pairs import BytePairs
-from .documents import documents_of
+from .documents import check_text, documents_of
 from .graph import Graph
 from .graph_batches import GraphInputs, GraphReader
 from .image_files import ImageFiles, image_folder
@@ -12,7 +12,11 @@ from .irregular_series import IrregularSeries, irregular_series
 from .irregular_series_reader import IrregularSeriesInputs, IrregularSeriesReader
 from .nodes import NodeInputs, NodeReader, Nodes
 from .table import CHUNK_ROWS, Table, TableReader, take_rows
+from .texts import TextInputs, TextReader
 from .tokens import TokenReader, TokenWindows
+from .trajectories import Trajectories, trajectories
+from .trajectory_reader import TrajectoryReader, TrajectoryWindows
+from .word_pieces import WordPieces
 
 __all__ = [
     "CHUNK_BYTES",
@@ -38,10 +42,18 @@ __all__ = [
     "Table",
     "TableReader",
     "Target",
+    "TextInputs",
+    "TextReader",
     "TokenReader",
     "TokenWindows",
+    "Trajectories",
+    "TrajectoryReader",
+    "TrajectoryWindows",
+    "WordPieces",
+    "check_text",
     "documents_of",
     "image_folder",
     "irregular_series",
     "take_rows",
+    "trajectories",
 ]

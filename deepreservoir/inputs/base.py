@@ -67,7 +67,7 @@ class Inputs(ABC):
         Names of the side arrays in each batch.
     dtype : numpy dtype
         Type of floating-point arrays.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     side_names: ClassVar[tuple[str, ...]] = ()
@@ -153,7 +153,7 @@ class Reader(ABC):
         X : array-like
         dtype : numpy dtype
             Type of floating-point arrays.
-        device : {"cpu", "cuda"}
+        device : {"cpu", "cuda", "cuda:N"}
         """
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, Self
 
@@ -15,6 +15,9 @@ END = "<|end|>"
 END_CODE = 0
 #: Smallest size of a vocabulary: all bytes, and the end of a document.
 SMALLEST = 257
+
+# Longest token of an encoding that is made of merges: each merge may double the length.
+_LONGEST = 1024
 
 #: Number of texts that are encoded at a time.
 _TEXTS = 256
@@ -76,11 +79,9 @@ class BytePairs:
             At least 257. A short text does not have as many pairs as a large size asks for.
         """
         require_tokenizers()
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import models, pre_tokenizers, trainers
 
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer = _byte_level(models.BPE())
         trainer = trainers.BpeTrainer(
             vocab_size=size,
             special_tokens=[END],
@@ -89,6 +90,74 @@ class BytePairs:
         )
         tokenizer.train_from_iterator(texts, trainer)
         return cls(tokenizer.to_str())
+
+    @classmethod
+    def of_merges(cls, merges: np.ndarray) -> Self:
+        """Return the encoding of pairs of tokens that are merged.
+
+        Parameters
+        ----------
+        merges : ndarray of uint16, shape (n_merges, 2)
+            Codes of tokens: the end of a document, the bytes in the order of their characters, and
+            the tokens that the pairs before have made.
+
+        Raises
+        ------
+        ValueError
+            If a code is not that of a token that exists by then, or its place is not in a matrix
+            of two columns.
+
+        Examples
+        --------
+        >>> encoding = BytePairs.trained(["low lower lowest"] * 5, 260)
+        >>> bool(BytePairs.of_merges(encoding.merges()).json == encoding.json)
+        True
+        """
+        require_tokenizers()
+        from tokenizers import models, pre_tokenizers
+
+        if merges.dtype != np.uint16 or merges.ndim != 2 or merges.shape[1] != 2:
+            raise ValueError(
+                f"merges must be uint16 of shape (n_merges, 2); got {merges.dtype} of shape "
+                f"{merges.shape}"
+            )
+        tokens = [END, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+        vocabulary = {token: code for code, token in enumerate(tokens)}
+        pairs = []
+        for i, (first, second) in enumerate(merges.tolist()):
+            if not 0 < min(first, second) <= max(first, second) < len(tokens):
+                raise ValueError(
+                    f"merge {i} must be of codes from 1 to {len(tokens) - 1}; got {first} and "
+                    f"{second}"
+                )
+            pairs.append((tokens[first], tokens[second]))
+            merged = tokens[first] + tokens[second]
+            if len(merged) > _LONGEST:
+                raise ValueError(f"merge {i} makes a token of more than {_LONGEST} bytes")
+            if merged not in vocabulary:
+                vocabulary[merged] = len(tokens)
+                tokens.append(merged)
+        tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=pairs))
+        tokenizer.add_special_tokens([END])
+        return cls(tokenizer.to_str())
+
+    def merges(self) -> np.ndarray | None:
+        """Return the pairs of which :meth:`of_merges` makes this encoding, (n_merges, 2).
+
+        None if there are other encodings with these pairs, or more than 65,536 tokens.
+        """
+        model = json.loads(self.json)["model"]
+        codes: dict[str, int] = model["vocab"]
+        # Earlier versions of tokenizers write a pair as one string.
+        pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+        if len(codes) > 1 << 16 or not pairs:
+            return None
+        merges = np.array([[codes[part] for part in pair] for pair in pairs], np.uint16)
+        try:
+            same = type(self).of_merges(merges).json == self.json
+        except ValueError:
+            return None
+        return merges if same else None
 
     @property
     def size(self) -> int:
@@ -103,13 +172,7 @@ class BytePairs:
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """Yield the codes of each text, encoding several at a time."""
-        group: list[str] = []
-        for text in texts:
-            group.append(text)
-            if len(group) == _TEXTS:
-                yield from self.encode(*group)
-                group = []
-        yield from self.encode(*group)
+        return encoded_in_groups(self.encode, texts)
 
     def decode(self, codes: Sequence[int] | np.ndarray) -> str:
         """Return the text of codes; the end of a document has no text.
@@ -123,6 +186,29 @@ class BytePairs:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["json"])  # type: ignore[misc]
+
+
+def _byte_level(model: Any) -> Any:
+    """Return a tokenizer of bytes with a model."""
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def encoded_in_groups(
+    encode: Callable[..., list[np.ndarray]], texts: Iterable[str]
+) -> Iterator[np.ndarray]:
+    """Yield the codes of each text; `encode` is called with several texts at a time."""
+    group: list[str] = []
+    for text in texts:
+        group.append(text)
+        if len(group) == _TEXTS:
+            yield from encode(*group)
+            group = []
+    yield from encode(*group)
 
 
 def _check_kind(data: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,29 @@ class Texts:
                 raise ValueError(
                     f"X must hold texts that are not empty; X[{i}] is {text!r:.60}. Leave it out"
                 )
+            check_text(f"X[{i}]", text)
             yield str(text), True
         if empty:
             raise ValueError("X must have at least one text; got none")
+
+
+def check_text(name: str, text: str) -> None:
+    """Raise a ValueError that names a text which UTF-8 cannot represent.
+
+    Parameters
+    ----------
+    name : str
+        What the message calls it.
+    text : str
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} must be a text that UTF-8 can represent; its character {error.start} is "
+            f"{text[error.start]!r}, half of a surrogate pair. Decode the text again, or leave the "
+            "character out"
+        ) from None
 
 
 def _pieces_of(path: Path) -> Iterator[tuple[str, bool]]:
@@ -136,7 +156,8 @@ def documents_of(X: Any) -> Texts | Codes:
     Raises
     ------
     ValueError
-        If X is a single text, or an array is empty or does not hold integers.
+        If X is a single text, a table, or a collection without an order; or if an array is empty or
+        does not hold integers.
     """
     if isinstance(X, Texts | Codes):
         return X
@@ -150,7 +171,14 @@ def documents_of(X: Any) -> Texts | Codes:
             raise ValueError(f"there is no file {os.fspath(X)}")
         if not os.fspath(X).endswith(".npy"):
             return Texts(X)
-        X = np.load(X, mmap_mode="r", allow_pickle=False)
+        X = _mapped(Path(X))
+    if isinstance(X, Mapping | Set) or hasattr(X, "columns"):
+        raise ValueError(
+            f"X must be texts in an order, or codes of tokens; got a {type(X).__name__}. Pass a "
+            "list, or the column of a table that has the texts"
+        )
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        X = list(X)  # of texts, or of arrays of different lengths
     if isinstance(X, np.ndarray) and X.dtype.kind not in "OUS":
         if X.ndim == 1:
             return Codes([_checked_codes(X, "X")], True)
@@ -163,6 +191,15 @@ def documents_of(X: Any) -> Texts | Codes:
     if not isinstance(X, Iterable):
         raise ValueError(f"X must be texts, or codes of tokens; got {X!r:.60}")
     return Texts(X)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """Return the array of a .npy file, mapped into memory."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a .npy file of integers ({error})") from None
+    return array
 
 
 def _checked_codes(codes: np.ndarray, where: str) -> np.ndarray:

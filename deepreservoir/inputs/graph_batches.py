@@ -31,7 +31,7 @@ class GraphInputs(Inputs):
     graphs : sequence of Graph
         With features of the same kinds and widths.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     side_names = ("source", "target", "edge_attr", "incoming", "outgoing", "neighbours", "graphs")

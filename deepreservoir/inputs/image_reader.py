@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import Array, Device, array_module, to_device
+from ..backend import Array, Device, array_module, on_device_of, to_device
 from ..checks import check_flag
 from ..moments import scale_of
 from .augmentation import Augmentation
@@ -184,7 +184,7 @@ class Images(Inputs):
         It is asked for mean and scale when a batch is taken: they may be fitted later than these
         inputs are made.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     augmentation : Augmentation, optional
         Random changes of the batches that belong to a training step.
     seed : int, default=0
@@ -254,8 +254,8 @@ class Images(Inputs):
         # In float64 a large common offset would otherwise cost digits of float32 values.
         wide = pixels.dtype == np.float64
         x = pixels.astype(np.float64 if wide else self.dtype)
-        x -= xp.asarray(reader.mean.astype(x.dtype))
-        x *= xp.asarray((1 / reader.scale).astype(x.dtype))
+        x -= on_device_of(x, reader.mean.astype(x.dtype))
+        x *= on_device_of(x, (1 / reader.scale).astype(x.dtype))
         x = x.astype(self.dtype, copy=False)
         return xp.ascontiguousarray(x[:, :, ::-1]) if self.mirrored else x
 

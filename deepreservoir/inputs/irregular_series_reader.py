@@ -169,7 +169,7 @@ class IrregularSeriesInputs(Inputs):
         It is asked for columns when the first batch is taken: its statistics may be fitted later
         than these inputs are made.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     side_names: ClassVar[tuple[str, ...]] = ("elapsed", "lengths")

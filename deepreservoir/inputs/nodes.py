@@ -178,7 +178,7 @@ class NodeInputs(Inputs):
     nodes : Nodes
         With features that have been validated: an array or a CSR matrix.
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     side_names = ("adjacency", "rows")

@@ -25,7 +25,7 @@ class Table(Inputs):
     ----------
     X : ndarray or CSR matrix, shape (n_rows, n_features)
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     def __init__(self, X: Array, dtype: np.dtype[Any] | type, device: Device = "cpu") -> None:
@@ -132,4 +132,4 @@ def take_rows(array: Array, index: Array) -> Array:
     xp = array_module(array)
     if xp is np:
         return np.take(array, index, axis=0, mode="clip")  # skips the check of each index
-    return xp.take(array, xp.asarray(index), axis=0)
+    return xp.take(array, to_device(index, "cuda"), axis=0)

@@ -123,32 +123,41 @@ class TokenReader(Reader):
         return {"vocabulary": self.vocabulary}
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        merges = None if self.tokenizer is None else self.tokenizer.merges()
         plain = {
             "vocabulary": self.vocabulary,
             "context": self.context,
             "end_token": self.end_token,
-            "tokenizer": None if self.tokenizer is None else self.tokenizer.json,
+            # A tenth of the bytes: the pairs, of which the encoding can be made.
+            "tokenizer": self.tokenizer.json if self.tokenizer and merges is None else None,
         }
-        return plain, {}
+        return plain, {} if merges is None else {"merges": merges}
 
     @classmethod
     def from_state(cls, plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
-        if set(plain) != _PLAIN or tensors:
+        if set(plain) != _PLAIN or tensors.keys() - {"merges"}:
             raise ValueError(
-                f"the state of a reader of tokens is {', '.join(sorted(_PLAIN))}; got "
-                f"{sorted(plain)}"
+                f"the state of a reader of tokens is {', '.join(sorted(_PLAIN))} and merges; got "
+                f"{sorted((*plain, *tensors))}"
             )
         reader = cls(plain["context"], plain["vocabulary"], plain["end_token"])
         text = plain["tokenizer"]
         if text is not None:
+            if tensors:
+                raise ValueError("an encoding is given by merges or by its JSON text, not by both")
             if not isinstance(text, str):
                 raise ValueError(f"tokenizer must be JSON text, or null; got {text!r:.60}")
             reader.tokenizer = BytePairs(text)
-            if reader.tokenizer.size != reader.vocabulary or reader.end_token != END_CODE:
-                raise ValueError(
-                    f"the encoding has {reader.tokenizer.size} tokens and ends documents with "
-                    f"{END_CODE}; the reader has {reader.vocabulary} and {reader.end_token}"
-                )
+        elif "merges" in tensors:
+            reader.tokenizer = BytePairs.of_merges(tensors["merges"])
+        encoding = reader.tokenizer
+        if encoding is None:
+            return reader
+        if encoding.size != reader.vocabulary or reader.end_token != END_CODE:
+            raise ValueError(
+                f"the encoding has {encoding.size} tokens and ends documents with {END_CODE}; the "
+                f"reader has {reader.vocabulary} and {reader.end_token}"
+            )
         return reader
 
 
@@ -166,7 +175,7 @@ class TokenWindows(Inputs):
         It may be mapped from a file.
     context : int
     dtype : numpy dtype
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
     starts : ndarray of int, optional
         First token of each window; by default, the windows cover the stream.
     """

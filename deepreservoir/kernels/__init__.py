@@ -27,45 +27,78 @@ from .attention import (
     softmax_attention,
     softmax_attention_backward,
 )
+from .branches import aside, join
 from .closed_form import (
     gated_state,
     gated_state_backward_,
     silu_dropout,
     silu_dropout_backward,
 )
-from .draw import consecutive, draw_rows, draw_rows_at, lane_rows
+from .draw import compact_table, consecutive, draw_rows, draw_rows_at, lane_rows
 from .dropout import Drop, dropout_mask
 from .gated import silu_product, silu_product_backward
 from .gelu import gelu
 from .hadamard import fits_shared_memory, hadamard_rows
+from .low_rank import add_low_rank_gradients_, combine, project
+from .low_rank_activation import (
+    combine_activation,
+    combine_activation_backward,
+    fuses_activation,
+)
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .norm_relu import affine_relu, norm_gradient_, pixel_moments, relu_sums
 from .packing import codes_shape, draw_codes_, unpack, unpack_table
 from .patches import patch_counts, patches, patches_adjoint
+from .products import (
+    PRECISIONS,
+    Precision,
+    add_product_,
+    dot,
+    inner,
+    precision_problem,
+    product,
+    product_precision,
+)
 from .rotary import rotate
+from .row_norms import squared_norms
+from .scatter import add_rows_
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [
     "ACTIVATIONS",
+    "PRECISIONS",
     "Drop",
+    "Precision",
     "adam_",
+    "add_low_rank_gradients_",
+    "add_product_",
+    "add_rows_",
     "affine_relu",
+    "aside",
     "attention_probabilities",
     "average_rows",
     "bias_activation_dropout",
     "bias_activation_dropout_backward",
     "codes_shape",
+    "combine",
+    "combine_activation",
+    "combine_activation_backward",
+    "compact_table",
     "consecutive",
+    "dot",
     "draw_codes_",
     "draw_rows",
     "draw_rows_at",
     "dropout_mask",
     "fits_shared_memory",
+    "fuses_activation",
     "gated_state",
     "gated_state_backward_",
     "gelu",
     "gelu_backward",
     "hadamard_rows",
+    "inner",
+    "join",
     "lane_rows",
     "layer_norm",
     "layer_norm_backward",
@@ -76,6 +109,10 @@ __all__ = [
     "patches",
     "patches_adjoint",
     "pixel_moments",
+    "precision_problem",
+    "product",
+    "product_precision",
+    "project",
     "relu",
     "relu_backward",
     "relu_sums",
@@ -93,6 +130,7 @@ __all__ = [
     "softmax_attention_backward",
     "softmax_cross_entropy",
     "softplus",
+    "squared_norms",
     "tanh",
     "tanh_backward",
     "unpack",

@@ -11,8 +11,8 @@ import scipy.special
 
 from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
-from .draw import PHILOX, key_words
-from .dropout import Drop, Mask
+from .draw import PHILOX
+from .dropout import DROP, SUBSTREAM, Drop, Mask
 from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
 
 
@@ -132,11 +132,10 @@ __device__ real value(real x) { return VALUE; }
 __device__ real slope(real x) { return SLOPE; }
 
 extern "C" __global__ void KERNEL(const real* input, const real* bias, int has_bias,
-        const real* gradient, real* out, long long rows, long long width, int threshold,
-        real scale, unsigned long long substream, unsigned long long key0,
-        unsigned long long key1) {
+        const real* gradient, real* out, long long rows, long long width, DROP) {
     __shared__ unsigned long long words[4 * THREADS];
     long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
+    unsigned long long substream = SUBSTREAM;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
         for (long long first = 0; first < width; first += staged) {
             if (threshold)
@@ -159,6 +158,7 @@ def _kernel(name: str, backward: bool) -> RealKernel:
     result = "gradient[at] * mask * slope(x)" if backward else "value(x) * mask"
     source = _SOURCE.replace("RESULT", result)
     source = source.replace("VALUE", function.value).replace("SLOPE", function.slope)
+    source = source.replace("SUBSTREAM", SUBSTREAM).replace("DROP", DROP)
     return RealKernel(f"{name}_backward" if backward else name, source)
 
 
@@ -239,9 +239,6 @@ def _pass_on_device(
         out,
         np.int64(rows),
         np.int64(width),
-        np.int32(drop.threshold),
-        dtype.type(drop.scale),
-        np.uint64(drop.substream),
-        *key_words(drop.key),
+        *drop.arguments(x),
     )
     return out

@@ -14,9 +14,14 @@ _ADAM = RealKernel(
     "adam",
     r"""
 extern "C" __global__ void KERNEL(real* theta, const real* grad, real* m, real* v,
-        const real* decay_mask, long long n, real shrink, real decay, real beta1, real rest1,
-        real beta2, real rest2, real eps, real size) {
+        const real* decay_mask, const real* scalars, int on_device, long long n, real size,
+        real eps, real shrink, real decay, real beta1, real rest1, real beta2, real rest2) {
     long long stride = (long long)gridDim.x * blockDim.x;
+    if (on_device) {
+        size = scalars[0];
+        eps = scalars[1];
+        shrink = scalars[2];
+    }
     for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
         real p = theta[i] * (1 + decay_mask[i] * shrink);
         real g = grad[i] + decay_mask[i] * decay * p;
@@ -37,42 +42,57 @@ def adam_(
     m: Array,
     v: Array,
     decay_mask: Array,
-    *,
-    step: int,
-    rate: float,
+    scalars: tuple[float, ...] | Array,
     beta1: float,
     beta2: float,
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
+    decay: float,
 ) -> None:
-    """Do one step of Adam (Kingma and Ba, 2015), or AdamW if `decoupled`, in place."""
-    root_correction = (1 - beta2**step) ** 0.5
-    size = rate * root_correction / (1 - beta1**step)
+    """Do one step of Adam (Kingma and Ba, 2015), in place.
+
+    Parameters
+    ----------
+    theta, grad, m, v, decay_mask : array, shape (n,)
+    scalars : (float, float, float), or array of the dtype of theta on its device
+        Step size with both corrections, eps times the root of the second, and the factor minus one
+        of the decayed parameters: numbers, or read on the device when the step is run.
+    beta1, beta2 : float
+    decay : float
+        Factor of the decayed parameters that is added to the gradient.
+    """
     if array_module(theta) is not np:
-        shrink, decay = (-rate * weight_decay, 0.0) if decoupled else (0.0, weight_decay)
-        constants = shrink, decay, beta1, 1 - beta1, beta2, 1 - beta2, eps * root_correction, size
-        scalars = [theta.dtype.type(constant) for constant in constants]
-        n = len(theta)
-        _ADAM.of(theta.dtype).launch(n, theta, grad, m, v, decay_mask, np.int64(n), *scalars)
+        real, n = theta.dtype.type, len(theta)
+        on_device = not isinstance(scalars, tuple)
+        values = (0.0, 0.0, 0.0) if on_device else scalars
+        constants = (*values, decay, beta1, 1 - beta1, beta2, 1 - beta2)
+        _ADAM.of(theta.dtype).launch(
+            n,
+            theta,
+            grad,
+            m,
+            v,
+            decay_mask,
+            scalars if on_device else theta,  # never read, but a kernel needs some pointer
+            np.int32(on_device),
+            np.int64(n),
+            *map(real, constants),
+        )
         return
+    size, eps, shrink = scalars
     g_buffer, d_buffer = np.empty(_CHUNK, theta.dtype), np.empty(_CHUNK, theta.dtype)
     for start in range(0, len(theta), _CHUNK):
         part = slice(start, start + _CHUNK)
         p, g0, mp, vp, mask = theta[part], grad[part], m[part], v[part], decay_mask[part]
         g, d = g_buffer[: len(p)], d_buffer[: len(p)]
-        if weight_decay and decoupled:
-            np.multiply(mask, -rate * weight_decay, out=d)
+        if shrink:
+            np.multiply(mask, shrink, out=d)
             d += 1
             p *= d
-            g0_used = g0
-        elif weight_decay:
-            np.multiply(mask, weight_decay, out=d)
+        g0_used = g0
+        if decay:
+            np.multiply(mask, decay, out=d)
             d *= p
             d += g0
             g0_used = d
-        else:
-            g0_used = g0
         mp *= beta1
         np.multiply(g0_used, 1 - beta1, out=g)
         mp += g
@@ -81,7 +101,7 @@ def adam_(
         g *= 1 - beta2
         vp += g
         np.sqrt(vp, out=d)
-        d += eps * root_correction
+        d += eps
         np.divide(mp, d, out=g)
         g *= size
         p -= g

@@ -21,11 +21,14 @@ import numpy as np
 from ..backend import Array, array_module
 from ..thread_limits import in_shares
 from . import compiled
+from .products import product
 
 #: Bytes of the scores of one block: on the host two such blocks, of scores and of their gradients,
 #: should stay in the second-level cache.
 BLOCK_BYTES = 1 << 19
 DEVICE_BLOCK_BYTES = 64 << 20
+#: Smallest number of queries of a block under causal attention on the host.
+CAUSAL_QUERIES = 32
 
 #: Score of a key that the mask excludes. It is finite, so that a query whose keys are all
 #: excluded gets equal probabilities instead of NaN.
@@ -80,7 +83,7 @@ def softmax_attention(
             p = _scores(_rows(q, block), _keys(k, block), block, mask, causal)
             largest = p.max(axis=-1, keepdims=True)  # (samples, heads, queries, 1)
             sums = _exponentials_(p, largest)
-            part = p @ _keys(v, block)  # (samples, heads, queries, d)
+            part = product(p, _keys(v, block))  # (samples, heads, queries, d)
             part /= sums
             out[block.samples, block.queries, block.heads] = part.swapaxes(1, 2)
             largest += xp.log(sums)
@@ -120,13 +123,13 @@ def softmax_attention_backward(
             q_rows, k_rows, do = _rows(q, block), _keys(k, block), _rows(dout, block)
             p = _scores(q_rows, k_rows, block, mask, causal)
             _probabilities_(p, log_sums[samples, group, queries])
-            dv[samples, :keys, group] += (p.swapaxes(2, 3) @ do).swapaxes(1, 2)
-            ds = do @ _keys(v, block).swapaxes(2, 3)
-            _score_gradient_(ds, p, (do * _rows(out, block)).sum(axis=-1))
+            dv[samples, :keys, group] += product(p.swapaxes(2, 3), do).swapaxes(1, 2)
+            ds = product(do, _keys(v, block).swapaxes(2, 3))
+            _score_gradient_(ds, p, _row_dots(do, _rows(out, block)))
             if mask is not None:  # the score of an excluded key is a constant
                 ds *= mask[samples, None, None, :keys]
-            dq[samples, queries, group] = (ds @ k_rows).swapaxes(1, 2)
-            dk[samples, :keys, group] += (ds.swapaxes(2, 3) @ q_rows).swapaxes(1, 2)
+            dq[samples, queries, group] = product(ds, k_rows).swapaxes(1, 2)
+            dk[samples, :keys, group] += product(ds.swapaxes(2, 3), q_rows).swapaxes(1, 2)
 
     _in_shares(share, q, k)
     dq *= scale
@@ -187,6 +190,12 @@ def _probabilities_(scores: Array, log_sums: Array) -> None:
     xp.exp(scores, out=scores)
 
 
+def _row_dots(a: Array, b: Array) -> Array:
+    """Return the sums of the products of the last axis's entries."""
+    xp = array_module(a)
+    return np.einsum("shqd,shqd->shq", a, b) if xp is np else (a * b).sum(axis=-1)
+
+
 def _score_gradient_(grad: Array, p: Array, along: Array) -> None:
     """Replace grad (..., keys) by ``p (grad - along)``, with along (...)."""
     if array_module(grad) is np and compiled.suits(grad) and p.flags.c_contiguous:
@@ -225,7 +234,10 @@ def _blocks(q: Array, k: Array, causal: bool, some: slice) -> Iterator[_Block]:
         )
     n_rows, by_sample = _rows_at_a_time(q, k), _samples_at_a_time(q, k)
     by_rows = min(n_rows, max(t, 1))
-    by_head = min(max(1, n_rows // max(t, 1)), heads)
+    if causal and array_module(q) is np:  # blocks of fewer queries see fewer keys
+        by_rows = min(by_rows, max(CAUSAL_QUERIES, -(-t // 8)))
+    by_head = min(max(1, n_rows // by_rows), heads)
+    by_sample = max(1, n_rows // (by_rows * max(heads, 1)))
     for first in range(some.start, some.stop, by_sample):
         samples = slice(first, min(first + by_sample, some.stop))
         for head in range(0, heads, by_head):
@@ -248,13 +260,12 @@ def _keys(x: Array, block: _Block) -> Array:
 def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool) -> Array:
     """Return the scores (samples, heads, queries, keys) of a block, masked, in a new array."""
     xp = array_module(q)
-    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(2, 3)
+    scores = product(q * q.shape[-1] ** -0.5, k.swapaxes(2, 3))
     if mask is not None:
         kept = mask[block.samples, None, None, : block.keys]
         scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
     if causal:
         n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
-        later = xp.arange(n)[:, None] < xp.arange(n)
-        own = scores[..., block.keys - n :]
-        own[...] = xp.where(later, scores.dtype.type(_LATER), own)
+        later, real = xp.arange(n)[:, None] < xp.arange(n), scores.dtype.type
+        scores[..., block.keys - n :] += xp.where(later, real(_LATER), real(0))
     return scores

@@ -12,11 +12,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..backend import Array, array_module
-from .cuda import Kernel, contiguous
+from .cuda import THREADS, Kernel, RealKernel, contiguous, device_limits
 
 LANES_PER_BLOCK = 16
 
 _MASK = 2**64 - 1
+_LANES = 65_536
+
+# From this number of weights on, it pays to copy half a table into shared memory first.
+_MANY_WEIGHTS = 1 << 20
+
+# Number of threads that share such a copy: as many as a block can have.
+_MOST_THREADS = 1024
 
 #: CUDA C for the lanes of a row: Philox 4x64-10 (Salmon et al., 2011) with NumPy's counter.
 PHILOX = r"""
@@ -24,6 +31,7 @@ __device__ void philox(unsigned long long block, unsigned long long substream,
         unsigned long long key0, unsigned long long key1, unsigned long long* words) {
     // NumPy adds one to the counter before its first block.
     unsigned long long c0 = block + 1, c1 = substream + (c0 == 0), c2 = 0, c3 = 0;
+    #pragma unroll
     for (int round = 0; round < 10; round++) {
         unsigned long long high0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0);
         unsigned long long low0 = 0xD2E7470EE14C6C93ULL * c0;
@@ -60,49 +68,109 @@ __device__ void stage_lanes(unsigned long long* words, long long first, long lon
 }
 """
 
-# All threads of a block together: one row of weights.
-_DRAW_ROW = r"""
-__device__ void draw_row(const float* table, float* out, long long width,
-        unsigned long long row, unsigned long long key0, unsigned long long key1,
-        unsigned long long* words) {
-    long long blocks = (width + 15) / 16, staged = 16 * (long long)blockDim.x;
-    for (long long first = 0; first < width; first += staged) {
-        stage_lanes(words, first, width, row * blocks, 0, key0, key1);
-        long long stop = min(staged, width - first);
-        for (long long i = threadIdx.x; i < stop; i += blockDim.x)
-            out[first + i] = table[lane(words, i)];
+# How a table of values is read. Its length tells its form, see `compact_table`.
+_LOOK_UPS = {
+    "lanes": "return values[lane];",
+    "codes": "return values[lane >> shift];",
+    "half": r"""
+    unsigned lower = (lane >> 15) - 1u;  // all ones for a lane of the lower half
+    return __uint_as_float(__float_as_uint(values[(lane ^ lower) & 0x7FFF])
+                           ^ (lower & 0x80000000u));""",
+}
+
+# Where the values are read from: shared memory serves random reads several times as fast.
+_IN_GLOBAL_MEMORY = "const float* values = table;"
+_IN_SHARED_MEMORY = r"""SHARED
+    for (long long i = threadIdx.x; i < length; i += blockDim.x) values[i] = table[i];"""
+_FEW = _IN_SHARED_MEMORY.replace("SHARED", "__shared__ float values[256];")
+_MANY = _IN_SHARED_MEMORY.replace("SHARED", "extern __shared__ float values[];")
+
+# Each thread draws sixteen lanes into shared memory. Then the threads side by side look up four
+# lanes each, so that a warp writes memory without gaps. The number of blocks of lanes of a launch
+# fits 32 bits, since the weights of so many would not fit a device.
+_DRAW_SOURCE = r"""
+__device__ real look_up(const float* values, unsigned lane, int shift) {LOOK_UP
+}
+
+__device__ void put(float* to, float a, float b, float c, float d) {
+    *(float4*)to = make_float4(a, b, c, d);
+}
+
+__device__ void put(double* to, double a, double b, double c, double d) {
+    ((double2*)to)[0] = make_double2(a, b);
+    ((double2*)to)[1] = make_double2(c, d);
+}
+
+__device__ void look_up_four(const float* values, unsigned long long word, int shift, real* to) {
+    unsigned low = (unsigned)word, high = (unsigned)(word >> 32);
+    put(to, look_up(values, low & 0xFFFF, shift), look_up(values, low >> 16, shift),
+        look_up(values, high & 0xFFFF, shift), look_up(values, high >> 16, shift));
+}
+
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) KERNEL(const float* table,
+        long long length, int shift, real* out, long long rows, long long width, FIRST,
+        unsigned long long key0, unsigned long long key1) {
+    __shared__ ulonglong2 drawn[2 * MOST_THREADS];
+    const unsigned long long* words = (const unsigned long long*)drawn;
+    VALUES
+    unsigned blocks = (unsigned)((width + 15) / 16);
+    long long total = rows * blocks;
+    bool whole = width % 16 == 0, aligned = width % 4 == 0;
+    for (long long tile = (long long)blockIdx.x * blockDim.x; tile < total;
+            tile += (long long)gridDim.x * blockDim.x) {
+        __syncthreads();  // the words before these have been read
+        long long i = tile + threadIdx.x;
+        if (i < total) {
+            unsigned long long lanes[4];
+            philox(COUNTER, 0, key0, key1, lanes);
+            drawn[2 * threadIdx.x] = make_ulonglong2(lanes[0], lanes[1]);
+            drawn[2 * threadIdx.x + 1] = make_ulonglong2(lanes[2], lanes[3]);
+        }
+        __syncthreads();
+        int n_words = 4 * (int)min((long long)blockDim.x, total - tile);
+        if (whole) {
+            real* to = out + 16 * tile;
+            for (int at = threadIdx.x; at < n_words; at += blockDim.x)
+                look_up_four(values, words[at], shift, to + 4 * at);
+            continue;
+        }
+        for (int at = threadIdx.x; at < n_words; at += blockDim.x) {
+            unsigned block = (unsigned)tile + at / 4, row = block / blocks;
+            long long column = 16LL * (block - row * blocks) + 4 * (at % 4);
+            real* to = out + row * width + column;
+            if (aligned && column < width)
+                look_up_four(values, words[at], shift, to);
+            else
+                for (int j = 0; j < 4 && column + j < width; j++)
+                    to[j] = look_up(values, (unsigned)(words[at] >> 16 * j) & 0xFFFF, shift);
+        }
     }
 }
 """
 
-_DRAW = Kernel(
-    "draw",
-    PHILOX
-    + _DRAW_ROW
-    + r"""
-extern "C" __global__ void KERNEL(const float* table, float* out, long long rows,
-        long long width, unsigned long long first_row, unsigned long long key0,
-        unsigned long long key1) {
-    __shared__ unsigned long long words[4 * THREADS];
-    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
-        draw_row(table, out + row * width, width, first_row + row, key0, key1, words);
-}
-""",
-)
+# The row of a block, as a parameter of the kernel, and the block's number among all lanes.
+_CONSECUTIVE = "unsigned long long first_row", "first_row * blocks + i"
+_BY_INDEX = "const long long* index", "index[(unsigned)i / blocks] * blocks + (unsigned)i % blocks"
 
-_DRAW_AT = Kernel(
-    "draw_at",
-    PHILOX
-    + _DRAW_ROW
-    + r"""
-extern "C" __global__ void KERNEL(const float* table, const long long* index, float* out,
-        long long rows, long long width, unsigned long long key0, unsigned long long key1) {
-    __shared__ unsigned long long words[4 * THREADS];
-    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
-        draw_row(table, out + row * width, width, index[row], key0, key1, words);
+
+def _source(form: str, values: str, rows: tuple[str, str], threads: int = THREADS) -> str:
+    source = PHILOX + _DRAW_SOURCE.replace("LOOK_UP", _LOOK_UPS[form]).replace("VALUES", values)
+    source = source.replace("FIRST", rows[0]).replace("COUNTER", rows[1])
+    return source.replace("MOST_THREADS", str(threads))
+
+
+_VALUES = {"lanes": _IN_GLOBAL_MEMORY, "codes": _FEW, "half": _IN_GLOBAL_MEMORY}
+_DRAW = {
+    form: RealKernel(f"draw_{form}", _source(form, values, _CONSECUTIVE))
+    for form, values in _VALUES.items()
 }
-""",
+_DRAW_SHARED_HALF = RealKernel(
+    "draw_shared_half", _source("half", _MANY, _CONSECUTIVE, _MOST_THREADS)
 )
+_DRAW_AT = {
+    form: Kernel(f"draw_at_{form}", _source(form, values, _BY_INDEX))
+    for form, values in _VALUES.items()
+}
 
 
 def key_words(key: int) -> tuple[np.uint64, np.uint64]:
@@ -125,31 +193,77 @@ def lane_rows(key: int, start: int, stop: int, width: int, substream: int = 0) -
     return lanes.reshape(rows, blocks * LANES_PER_BLOCK)[:, :width]
 
 
+def compact_table(values: np.ndarray) -> np.ndarray:
+    """Return what a device needs of a family's values, in the form that is read fastest.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (2**bits,)
+        The value of each code; the code of a weight is the top bits of its lane.
+
+    Returns
+    -------
+    ndarray of float32
+        The upper half if there are 65,536 values and the lower half mirrors them, bit by bit with
+        the other sign: shape (32768,). Otherwise `values`.
+
+    Examples
+    --------
+    >>> compact_table(np.array([-1.0, 1.0], np.float32))
+    array([-1.,  1.], dtype=float32)
+    """
+    half = _LANES // 2
+    if len(values) == _LANES and values[:half].tobytes() == (-values[: half - 1 : -1]).tobytes():
+        return values[half:]
+    return values
+
+
+def _form(table: Array) -> tuple[str, int]:
+    """Return the form of a table on a device, and by how much a lane is shifted to its code."""
+    n = len(table)
+    if n == _LANES:
+        return "lanes", 0
+    if n == _LANES // 2:
+        return "half", 0
+    if n > 256 or n & (n - 1):
+        raise ValueError(
+            f"a table of weights must have 65,536 values, 32,768 (the upper half of a mirrored "
+            f"table), or a power of two up to 256; got {n}"
+        )
+    return "codes", 17 - n.bit_length()
+
+
 def draw_rows(
-    table: Array, key: int, start: int, stop: int, width: int, out: Array | None = None
+    table: Array,
+    key: int,
+    start: int,
+    stop: int,
+    width: int,
+    out: np.ndarray | None = None,
+    dtype: np.dtype | type = np.float32,
 ) -> Array:
     """Draw rows [start, stop) of a matrix whose entries are ``table[lane]``.
 
     Parameters
     ----------
     table : array of float32, shape (65536,)
-        The value of each lane.
+        The value of each lane; on a device also what :func:`compact_table` returns.
     key : int
     start, stop, width : int
-    out : array of float32, shape (stop - start, width), optional
-        Array to write to.
+    out : ndarray of float32, shape (stop - start, width), optional
+        Array on the host to write to.
+    dtype : {float32, float64}, default=float32
+        Type of a new array; the values are float32 numbers in either.
 
     Returns
     -------
-    array of float32, shape (stop - start, width)
+    array, shape (stop - start, width)
     """
     xp = array_module(table)
     if out is None:
-        out = xp.empty((stop - start, width), np.float32)
+        out = xp.empty((stop - start, width), dtype)
     if xp is not np:
-        rows = stop - start
-        sizes = np.int64(rows), np.int64(width), np.uint64(start)
-        _DRAW.launch_rows(rows, width, table, out, *sizes, *key_words(key))
+        _draw_on_device(table, key, start, out)
         return out
     # Work in strips, so that lanes stay in the L2 cache between the draw and the look-up.
     strip = max(1, 262_144 // width)
@@ -159,6 +273,22 @@ def draw_rows(
         # All lanes are in range; mode="wrap" only saves NumPy a check and a copy.
         np.take(table, lanes, out=out[first - start : last - start], mode="wrap")
     return out
+
+
+def _draw_on_device(table: Array, key: int, start: int, out: Array) -> None:
+    rows, width = out.shape
+    form, shift = _form(table)
+    sizes = np.int64(rows), np.int64(width), np.uint64(start)
+    arguments = (table, np.int64(len(table)), np.int32(shift), out, *sizes, *key_words(key))
+    blocks = rows * -(-width // LANES_PER_BLOCK)
+    if form == "half" and out.size >= _MANY_WEIGHTS:
+        limits = device_limits()
+        if limits.shared_bytes >= table.nbytes + 32 * _MOST_THREADS:
+            grid = min(-(-blocks // _MOST_THREADS), limits.multiprocessors)
+            kernel = _DRAW_SHARED_HALF.of(out.dtype)
+            kernel.launch_blocks(grid, _MOST_THREADS, *arguments, shared_bytes=table.nbytes)
+            return
+    _DRAW[form].of(out.dtype).launch(blocks, *arguments)
 
 
 def consecutive(rows: np.ndarray) -> Iterator[range]:
@@ -183,7 +313,7 @@ def draw_rows_at(table: Array, key: int, index: Array, width: int) -> Array:
     Parameters
     ----------
     table : array of float32, shape (65536,)
-        The value of each lane.
+        The value of each lane; on a device also what :func:`compact_table` returns.
     key : int
     index : array of int64, shape (n,)
         Rows to draw, not negative, in any order and with or without repetition.
@@ -196,9 +326,11 @@ def draw_rows_at(table: Array, key: int, index: Array, width: int) -> Array:
     xp = array_module(table, index)
     if xp is not np:
         out = xp.empty((len(index), width), np.float32)
-        sizes = np.int64(len(index)), np.int64(width)
-        parts = table, contiguous(index), out
-        _DRAW_AT.launch_rows(len(index), width, *parts, *sizes, *key_words(key))
+        form, shift = _form(table)
+        sizes = np.int64(len(table)), np.int32(shift)
+        parts = out, np.int64(len(index)), np.int64(width), contiguous(index)
+        blocks = len(index) * -(-width // LANES_PER_BLOCK)
+        _DRAW_AT[form].launch(blocks, table, *sizes, *parts, *key_words(key))
         return out
     rows, inverse = np.unique(index, return_inverse=True)
     drawn, at = np.empty((len(rows), width), np.float32), 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, array_module
-from .draw import lane_rows
+from .draw import key_words, lane_rows
 
 
 class Drop(NamedTuple):
@@ -19,18 +19,36 @@ class Drop(NamedTuple):
         Share of dropped entries, in units of 1/65,536.
     key : int
         128-bit key of the stream of lanes.
-    substream : int
+    substream : int, or array of uint64 on a device, shape (1,)
+        An array is read when a kernel draws from it.
     """
 
     threshold: int
     key: int
-    substream: int
+    substream: int | Array
 
     @property
     def scale(self) -> float:
         """Factor of the entries that are kept: the reciprocal of their share."""
         return 65_536 / (65_536 - self.threshold)
 
+    def arguments(self, like: Array) -> tuple[Any, ...]:
+        """Return the arguments that :data:`DROP` declares, for the mask of a device array."""
+        fixed = isinstance(self.substream, int)
+        return (
+            np.int32(self.threshold),
+            like.dtype.type(self.scale),
+            like if fixed else self.substream,  # never read if fixed, but it must be some pointer
+            np.int32(not fixed),
+            np.uint64(self.substream if fixed else 0),
+            *key_words(self.key),
+        )
+
+
+#: CUDA C: the arguments of a mask, of which SUBSTREAM is the substream.
+DROP = """int threshold, real scale, const void* clock, int has_clock,
+        unsigned long long fixed_substream, unsigned long long key0, unsigned long long key1"""
+SUBSTREAM = "(has_clock ? *(const unsigned long long*)clock : fixed_substream)"
 
 #: A mask to store for the backward pass: its entries or, on a device, how to redraw them.
 Mask = Array | Drop
@@ -45,5 +63,5 @@ def dropout_mask(like: Array, drop: Drop) -> Mask:
     if array_module(like) is not np:
         return drop
     rows, width = like.shape
-    kept = lane_rows(drop.key, 0, rows, width, drop.substream) >= drop.threshold
+    kept = lane_rows(drop.key, 0, rows, width, int(drop.substream)) >= drop.threshold
     return kept * np.array(drop.scale, like.dtype)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from .activations import sigmoid
 from .cuda import RealKernel, contiguous
 
 _FORWARD = RealKernel(
@@ -48,8 +47,8 @@ def silu_product(gate: Array, value: Array) -> Array:
         out = xp.empty_like(gate)
         _FORWARD.of(gate.dtype).launch(gate.size, gate, value, out, np.int64(gate.size))
         return out
-    out = sigmoid(gate)
-    out *= gate
+    out = _inverse_sigmoid(gate)
+    np.divide(gate, out, out=out)
     out *= value
     return out
 
@@ -68,7 +67,8 @@ def silu_product_backward(dout: Array, gate: Array, value: Array) -> tuple[Array
         kernel = _BACKWARD.of(gate.dtype)
         kernel.launch(gate.size, dout, gate, value, dgate, dvalue, np.int64(gate.size))
         return dgate, dvalue
-    s = sigmoid(gate)
+    s = _inverse_sigmoid(gate)
+    np.reciprocal(s, out=s)
     dvalue = gate * s
     # silu'(x) = s (1 + x (1 - s)) = s + silu(x) (1 - s)
     dgate = 1 - s
@@ -78,3 +78,12 @@ def silu_product_backward(dout: Array, gate: Array, value: Array) -> tuple[Array
     dgate *= dout
     dvalue *= dout
     return dgate, dvalue
+
+
+def _inverse_sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return ``1 + exp(-x)`` in a new array; where it is infinite, the sigmoid is 0."""
+    out: np.ndarray = np.negative(x)
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1
+    return out

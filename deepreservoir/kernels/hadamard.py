@@ -14,10 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from .cuda import RealKernel, contiguous
-
-# Bytes of shared memory per block that every device supports.
-_SHARED_BYTES = 48 << 10
+from .cuda import SHARED_BYTES, RealKernel, contiguous
 
 _TRANSFORM = r"""
 // All threads together: row <- H row, in log2(order) passes over shared memory.
@@ -85,7 +82,7 @@ extern "C" __global__ void KERNEL(const real* x, const real* signs_in, const rea
 
 def fits_shared_memory(order: int, dtype: np.dtype) -> bool:
     """Return whether a row of a transform of `order` fits in the shared memory of a block."""
-    return order * np.dtype(dtype).itemsize <= _SHARED_BYTES
+    return order * np.dtype(dtype).itemsize <= SHARED_BYTES
 
 
 def hadamard_rows(

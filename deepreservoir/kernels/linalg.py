@@ -9,14 +9,15 @@ import numpy as np
 import scipy.linalg
 
 from ..backend import Array, array_module
+from .products import product
 
 
 def linear(x: Array, W: Array) -> Array:
     """Return ``x W^T`` for x (..., d_in) and W (d_out, d_in): (..., d_out)."""
     if array_module(x, W) is np:
-        return x @ W.T
+        return product(x, W.T)
     # As one product, because CuPy would loop over the leading axes.
-    return (x.reshape(-1, x.shape[-1]) @ W.T).reshape(*x.shape[:-1], len(W))
+    return product(x.reshape(-1, x.shape[-1]), W.T).reshape(*x.shape[:-1], len(W))
 
 
 def solve(a: Array, b: Array) -> Array:

@@ -67,9 +67,16 @@ extern "C" __global__ void KERNEL(const real* dy, const real* xhat, const real* 
 )
 
 
-def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return the output, and what backward needs: (y, xhat, 1/std)."""
+def layer_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the output, and what backward needs: (y, xhat, 1/std).
+
+    Without a weight and a bias, y equals xhat.
+    """
     xp = array_module(x)
+    if weight is None or bias is None:
+        weight, bias = xp.ones(x.shape[-1], x.dtype), xp.zeros(x.shape[-1], x.dtype)
     if xp is not np:
         x, (rows, width) = contiguous(x), x.shape
         y, xhat, inverse = xp.empty_like(x), xp.empty_like(x), xp.empty((rows, 1), x.dtype)
@@ -113,10 +120,12 @@ def _forward_block(
 
 
 def layer_norm_backward(
-    dy: Array, xhat: Array, inverse: Array, weight: Array
+    dy: Array, xhat: Array, inverse: Array, weight: Array | None
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of x (n, width), of weight and of bias, (width,) each."""
     xp = array_module(dy)
+    if weight is None:
+        weight = xp.ones(dy.shape[-1], dy.dtype)
     if xp is not np:
         dy, (rows, width) = contiguous(dy), dy.shape
         dx = xp.empty_like(dy)

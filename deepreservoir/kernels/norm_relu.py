@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from . import compiled
+from .products import inner
 
 
 def pixel_moments(rows: Array, c: int) -> tuple[Array, Array]:
@@ -29,7 +30,7 @@ def pixel_moments(rows: Array, c: int) -> tuple[Array, Array]:
     repeats = rows.shape[1] // c
     mean = rows.mean(axis=0).reshape(repeats, c).mean(axis=0)
     centred = rows - xp.tile(mean, repeats)
-    return mean, xp.einsum("ij,ij->j", centred, centred).reshape(repeats, c).sum(axis=0)
+    return mean, inner(centred, centred, axis=0).reshape(repeats, c).sum(axis=0)
 
 
 def affine_relu(rows: Array, slope: Array, shift: Array, out: Array) -> None:
@@ -70,7 +71,7 @@ def relu_sums(
         return total, along
     centred = rows - mean
     d = xp.multiply(dy, centred * slope > -(shift + mean * slope), out=out)
-    return d.sum(axis=0), xp.einsum("ij,ij->j", d, centred)
+    return d.sum(axis=0), inner(d, centred, axis=0)
 
 
 def norm_gradient_(

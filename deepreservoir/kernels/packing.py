@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from .cuda import Kernel
+from .cuda import Kernel, RealKernel
 from .draw import PHILOX, key_words, lane_rows
 
 _DRAW_CODES = Kernel(
@@ -43,20 +43,63 @@ extern "C" __global__ void KERNEL(unsigned char* codes, long long rows, long lon
 """,
 )
 
+# A thread unpacks four weights, whose codes are within one unit or fill whole units. Where rows are
+# not multiples of four weights and of a unit, it unpacks one weight.
 _UNPACK_SOURCE = r"""
-extern "C" __global__ void KERNEL(const unit* codes, const float* table, float* out,
-        long long rows, long long units, long long width, long long per_unit) {
+__device__ void put(float* to, float a, float b, float c, float d) {
+    *(float4*)to = make_float4(a, b, c, d);
+}
+
+__device__ void put(double* to, double a, double b, double c, double d) {
+    ((double2*)to)[0] = make_double2(a, b);
+    ((double2*)to)[1] = make_double2(c, d);
+}
+
+extern "C" __global__ void KERNEL(const unit* codes, const float* table, real* out,
+        long long rows, long long units, long long width) {
+    const int per_unit = 8 * sizeof(unit) / BITS, mask = (1 << BITS) - 1;
+    STAGE
+    if (width % 4 == 0 && width % per_unit == 0) {
+        long long fours = rows * width / 4, stride = (long long)gridDim.x * blockDim.x;
+        for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < fours;
+                i += stride) {
+            four code = FOUR;
+            put(out + 4 * i, values[code & mask], values[(code >> BITS) & mask],
+                values[(code >> 2 * BITS) & mask], values[(code >> 3 * BITS) & mask]);
+        }
+        return;
+    }
     for (long long row = blockIdx.x; row < rows; row += gridDim.x)
         for (long long i = threadIdx.x; i < width; i += blockDim.x)
-            out[row * width + i] = table[codes[row * units + i / per_unit] * per_unit
-                                         + i % per_unit];
+            out[row * width + i] = values[
+                codes[row * units + i / per_unit] >> (i % per_unit * BITS) & mask];
 }
 """
 
-_UNPACK = {
-    np.dtype(np.uint8): Kernel("unpack_uint8", "typedef unsigned char unit;" + _UNPACK_SOURCE),
-    np.dtype(np.uint16): Kernel("unpack_uint16", "typedef unsigned short unit;" + _UNPACK_SOURCE),
+# Column 0 of the table has the weight of the lowest code of each unit.
+_STAGE = r"""__shared__ float values[1 << BITS];
+    for (int i = threadIdx.x; i < 1 << BITS; i += blockDim.x) values[i] = table[i * per_unit];
+    __syncthreads();"""
+
+# By bits: the unit of storage, the type that holds four codes, and how these are read.
+_FOUR_CODES = {
+    1: ("unsigned char", "unsigned", "codes[i >> 1] >> ((i & 1) * 4)"),
+    2: ("unsigned char", "unsigned", "codes[i]"),
+    4: ("unsigned char", "unsigned", "((const unsigned short*)codes)[i]"),
+    8: ("unsigned char", "unsigned", "((const unsigned*)codes)[i]"),
+    16: ("unsigned short", "unsigned long long", "((const unsigned long long*)codes)[i]"),
 }
+
+
+def _unpack_kernel(bits: int) -> RealKernel:
+    unit, four, read = _FOUR_CODES[bits]
+    stage = "const float* values = table;" if bits == 16 else _STAGE
+    types = f"typedef {unit} unit;\ntypedef {four} four;\n#define BITS {bits}\n"
+    source = _UNPACK_SOURCE.replace("STAGE", stage).replace("FOUR", read)
+    return RealKernel(f"unpack_{bits}", types + source)
+
+
+_UNPACK = {bits: _unpack_kernel(bits) for bits in _FOUR_CODES}
 
 
 def codes_shape(rows: int, width: int, bits: int) -> tuple[tuple[int, int], np.dtype]:
@@ -106,7 +149,7 @@ def unpack_table(values: np.ndarray, bits: int) -> np.ndarray:
     return values[(byte >> shifts) & (2**bits - 1)]
 
 
-def unpack(codes: Array, table: Array, width: int) -> Array:
+def unpack(codes: Array, table: Array, width: int, dtype: np.dtype | type = np.float32) -> Array:
     """Return the weights for packed codes.
 
     Parameters
@@ -116,17 +159,21 @@ def unpack(codes: Array, table: Array, width: int) -> Array:
         From :func:`unpack_table`.
     width : int
         Number of weights per row; the padding in its last unit is dropped.
+    dtype : {float32, float64}, default=float32
+        Type of the result; the values are float32 numbers in either.
 
     Returns
     -------
-    array of float32, shape (rows, width)
+    array, shape (rows, width)
     """
     xp = array_module(codes)
     rows, units = codes.shape
     if xp is not np:
-        out = xp.empty((rows, width), np.float32)
-        sizes = [np.int64(size) for size in (rows, units, width, table.shape[1])]
-        _UNPACK[codes.dtype].launch_rows(rows, width, codes, table, out, *sizes)
+        out = xp.empty((rows, width), dtype)
+        sizes = [np.int64(size) for size in (rows, units, width)]
+        bits = 8 * codes.dtype.itemsize // table.shape[1]
+        _UNPACK[bits].of(out.dtype).launch(-(-out.size // 4), codes, table, out, *sizes)
         return out
     out = np.take(table, codes, axis=0, mode="clip")
-    return out.reshape(rows, units * table.shape[1])[:, :width]
+    weights = out.reshape(rows, units * table.shape[1])[:, :width]
+    return weights.astype(dtype, copy=False)

@@ -1,33 +1,24 @@
-"""Steps of a leaky reservoir: recurrent product, nonlinearity and leak in one kernel.
+"""Steps of a leaky reservoir: recurrent product, nonlinearity and leak.
 
     h[t] = keep h[t-1] + take f(W h[t-1] + drive[t])
 
-If W is sparse, one launch does all steps of a block, with one block of threads per series. If W is
-dense or structured, each step is a matrix product and one launch for the rest.
+On a device, one launch does all steps of a block where the weights are read fast enough by the
+blocks of threads that a series gets (`make_run_source`). Otherwise each step is a matrix product
+and one launch for the rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from ..backend import Array, Device, array_module, to_device, to_host
-from .cuda import THREADS, RealKernel, contiguous
+from ..backend import Array, array_module
+from .cuda import SHARED_BYTES, Kernel, RealKernel, contiguous, multiprocessors
 
-_CODES = {"tanh": np.int32(0), "relu": np.int32(1), "identity": np.int32(2)}
+#: Numbers by which kernels know the nonlinearities.
+CODES = {"tanh": np.int32(0), "relu": np.int32(1), "identity": np.int32(2)}
 
-# Rows per slice: the threads of a warp, which read adjacent addresses.
-_WIDTH = 32
-
-# Above this number of weights, a step of one series is distributed over several blocks of threads
-# and needs a launch of its own, unless there are enough series to fill a device. Neither constant
-# has been tuned on a device.
-_LINKS_OF_A_BLOCK = 1 << 18
-_SERIES_THAT_FILL = 64
-
-_CURVE = """
+#: CUDA C of the nonlinearities.
+CURVE = """
 __device__ inline real curve(real x, int activation) {
     if (activation == 0) return tanh(x);
     if (activation == 1) return x < 0 ? (real)0 : x;   // this way round, NaN stays NaN
@@ -35,9 +26,24 @@ __device__ inline real curve(real x, int activation) {
 }
 """
 
+# Each row's product with a state is the sum of this many shares, whose order is fixed: the states
+# do not depend on the shape of a launch.
+_SHARES = 8
+# Rows whose shares are in shared memory together.
+_ROWS = 256
+# Most threads per block: where all blocks run at once, and where several share a multiprocessor.
+_MOST_THREADS, _MOST_THREADS_OF_MANY = 1024, 512
+
+# Bytes of weights for each block of threads of a series, where there are enough multiprocessors:
+# they stay in the first cache.
+_PART_BYTES = 64 << 10
+# A step takes longer in one launch of a whole block than in launches of its own from these numbers
+# of bytes on: those that a block of threads reads, and those that all of them read.
+_WHOLE_BYTES, _ALL_BYTES = 4 << 20, 128 << 20
+
 _LEAKY = RealKernel(
     "leaky",
-    _CURVE
+    CURVE
     + """
 extern "C" __global__ void KERNEL(real* drive, const real* x, const real* h, long long n, real take,
                                   real keep, int activation) {
@@ -50,94 +56,104 @@ extern "C" __global__ void KERNEL(real* drive, const real* x, const real* h, lon
 """,
 )
 
-# The grid has `parts` blocks per series. The threads of a block synchronise after each step, but
-# blocks do not, so a launch of several steps has one block per series (parts = 1). The previous
-# states are read from the array they were written to, so they must not be read through the
-# read-only cache (hence no __restrict__).
-_SPARSE = RealKernel(
-    "leaky_sparse",
-    _CURVE
-    + """
-extern "C" __global__ void KERNEL(const long long* starts, const int* lengths, const int* columns,
-                                  const real* values, const real* start, real* states,
-                                  long long time, long long n, long long units, long long parts,
-                                  real take, real keep, int activation) {
+# The grid has `parts` blocks per series, each for some of the rows of W. If a launch has several
+# parts and several steps, a part waits after each step for the others of its series, which must
+# therefore run at the same time: `arrived` counts the parts that are done with a step. States of
+# other parts are read past the first cache, which does not notice what other blocks write (hence
+# volatile); so `states` must not be read through the read-only cache either.
+_RUN = """
+__device__ inline void wait_for_parts(unsigned int* arrived, unsigned int goal) {
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        atomicAdd(arrived, 1u);
+        while (*(volatile unsigned int*)arrived < goal) {}
+        __threadfence();
+    }
+    __syncthreads();
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+KERNEL(PARAMETERS, const real* start, real* states, unsigned int* arrived, long long time,
+       long long n, int units, int rows_per_part, int parts, real take, real keep, int activation) {
+    extern __shared__ unsigned char memory[];
+    real* h = (real*)memory;         // (units,): the state before the step
+    real* shares = h + units;        // (SHARES, rows)
     const long long series = blockIdx.x / parts;
-    const long long first = blockIdx.x % parts * blockDim.x + threadIdx.x;
-    const real* h = start + series * units;
+    const int first = blockIdx.x % parts * rows_per_part, last = min(first + rows_per_part, units);
+    const volatile real* before = start + series * units;
     for (long long t = 0; t < time; ++t) {
         real* now = states + (t * n + series) * units;
-        for (long long i = first; i < units; i += parts * blockDim.x) {
-            const int* column = columns + starts[i / 32] + i % 32;
-            const real* value = values + starts[i / 32] + i % 32;
-            real x = 0;
-            for (int k = 0; k < lengths[i]; ++k) x += value[32 * k] * h[column[32 * k]];
-            const real y = curve(x + now[i], activation);
-            now[i] = keep == 0 ? y : take * y + keep * h[i];
-        }
+        for (int i = threadIdx.x; i < units; i += blockDim.x) h[i] = before[i];
         __syncthreads();
-        h = now;
+        for (int top = first; top < last; top += ROWS) {
+            const int rows = min(ROWS, last - top), mine = top + threadIdx.x;
+            const bool writes = threadIdx.x < rows;
+            const real drive = writes ? now[mine] : (real)0;   // read long before it is needed
+            for (int task = threadIdx.x; task < SHARES * rows; task += blockDim.x) {
+                const int row = top + task % rows, share = task / rows;
+                real x = 0;
+                PRODUCT
+                shares[task] = x;
+            }
+            __syncthreads();
+            if (writes) {
+                real x = 0;
+                for (int task = threadIdx.x; task < SHARES * rows; task += rows) x += shares[task];
+                const real y = curve(x + drive, activation);
+                now[mine] = keep == 0 ? y : take * y + keep * h[mine];
+            }
+            __syncthreads();
+        }
+        if (parts > 1 && t + 1 < time) wait_for_parts(arrived + series, (t + 1) * parts);
+        before = now;
     }
 }
-""",
-)
+"""
 
 
-@dataclass(frozen=True)
-class Slices:
-    """Sparse weights W (units, units), in the order in which the threads of a device read them.
+class RunKernels:
+    """The kernels from one source of :func:`make_run_source`.
 
-    A slice is a group of 32 rows, padded to its longest row: entry k of row i is at
-    ``starts[i // 32] + 32 k + i % 32``, so that adjacent threads read adjacent addresses.
-
-    Attributes
+    Parameters
     ----------
-    starts : array of int64, shape (slices,)
-    lengths : array of int32, shape (units,)
-        Number of weights per row, without padding.
-    columns : array of int32, shape (entries of all slices,)
-    values : array of float32 or float64, like columns
-    links : int
-        Total number of weights, without padding.
+    name : str
+    source : str
     """
 
-    starts: Array
-    lengths: Array
-    columns: Array
-    values: Array
-    links: int
+    def __init__(self, name: str, source: str) -> None:
+        self._alone = RealKernel(name, source)
+        self._together = RealKernel(f"{name}_together", source, cooperative=True)
 
-    @property
-    def nbytes(self) -> int:
-        """Number of bytes in all arrays."""
-        parts = (self.starts, self.lengths, self.columns, self.values)
-        return sum(int(part.nbytes) for part in parts)
-
-    def toarray(self) -> np.ndarray:
-        """Return W on the host: (units, units)."""
-        identity = array_module(self.values).eye(len(self.lengths), dtype=self.values.dtype)
-        return to_host(sparse_product(self, identity)).T
+    def of(self, dtype: np.dtype, parts: int) -> Kernel:
+        """Return the kernel for arrays of `dtype` and `parts` blocks of threads per series."""
+        return (self._alone if parts == 1 else self._together).of(dtype)
 
 
-def to_slices(matrix: Any, device: Device) -> Slices:
-    """Convert a CSR matrix (units, units) on the host to slices on a device."""
-    units = matrix.shape[0]
-    lengths = np.diff(matrix.indptr).astype(np.int32)
-    padded = np.zeros(-(-units // _WIDTH) * _WIDTH, np.int64)
-    padded[:units] = lengths
-    sizes = padded.reshape(-1, _WIDTH).max(axis=1) * _WIDTH
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    row = np.repeat(np.arange(units), lengths)
-    k = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1].astype(np.int64), lengths)
-    target = starts[row // _WIDTH] + _WIDTH * k + row % _WIDTH
-    columns = np.zeros(ends[-1], np.int32)
-    values = np.zeros(ends[-1], matrix.dtype)
-    columns[target] = matrix.indices
-    values[target] = matrix.data
-    arrays = {"starts": starts, "lengths": lengths, "columns": columns, "values": values}
-    placed = {name: to_device(array, device) for name, array in arrays.items()}
-    return Slices(**placed, links=int(matrix.nnz))
+def make_run_source(parameters: str, product: str) -> str:
+    """Return CUDA C of a kernel for the steps of a block, for one format of the weights.
+
+    Parameters
+    ----------
+    parameters : str
+        The kernel's first parameters: the weights.
+    product : str
+        Statements that add to ``x`` share number ``share`` of the product of row ``row`` with the
+        state ``h``: that of every ``SHARES``-th of its weights.
+    """
+    body = _RUN.replace("PARAMETERS", parameters).replace("PRODUCT", product)
+    return f"#define SHARES {_SHARES}\n#define ROWS {_ROWS}\n{CURVE}{body}"
+
+
+_DENSE_SOURCE = make_run_source(
+    "const real* __restrict__ weights",  # W^T, so that adjacent threads read adjacent addresses
+    """
+#pragma unroll 8
+                for (int j = share; j < units; j += SHARES)
+                    x += weights[(long long)j * units + row] * h[j];
+""",
+)
+_DENSE = RunKernels("leaky_dense", _DENSE_SOURCE)
 
 
 def leaky_(
@@ -157,7 +173,7 @@ def leaky_(
     if xp is not np:
         _LEAKY.of(drive.dtype).launch(
             drive.size, drive, contiguous(x), contiguous(h), np.int64(drive.size), take, keep,
-            _CODES[activation],
+            CODES[activation],
         )  # fmt: skip
         return
     drive += x
@@ -171,48 +187,79 @@ def leaky_(
         drive += x
 
 
-def leaky_sparse_(
-    weights: Any, drive: Array, h: Array, take: np.floating, keep: np.floating, activation: str
+def leaky_dense_(
+    weights: Array, drive: Array, h: Array, take: np.floating, keep: np.floating, activation: str
 ) -> None:
     """Replace the drive of a block of steps by its states, in place.
 
     Parameters
     ----------
-    weights : CSR matrix on the host, or Slices on a device
+    weights : array, shape (units, units)
+        W, fastest in column-major order.
     drive : array, shape (time, n_series, units)
     h : array, shape (n_series, units)
         State before the first step.
     take, keep, activation
         See :func:`leaky_`.
     """
-    xp = array_module(drive, h)
+    xp = array_module(weights, drive, h)
+    if xp is np and len(h) == 1:
+        # NumPy multiplies vectors with less overhead.
+        drive, h = drive[:, 0], h[0]
+    x = xp.empty_like(h)
     if xp is np:
-        x = np.empty_like(h)
         for now in drive:
-            x[...] = (weights @ h.T).T
+            np.dot(weights, h, out=x) if h.ndim == 1 else np.matmul(h, weights.T, out=x)
             leaky_(now, x, h, take, keep, activation)
             h = now
         return
-    _, n, units = drive.shape
-    threads = min(-(-units // 32) * 32, THREADS)
-    whole = weights.links <= _LINKS_OF_A_BLOCK or n >= _SERIES_THAT_FILL
-    parts = 1 if whole else -(-units // threads)
-    kernel, last = _SPARSE.of(drive.dtype), contiguous(h)
-    arrays = (weights.starts, weights.lengths, weights.columns, weights.values)
-    for states in (drive,) if whole else drive[:, None]:
-        kernel.launch_blocks(
-            n * parts, threads, *arrays, last, states, np.int64(len(states)), np.int64(n),
-            np.int64(units), np.int64(parts), take, keep, _CODES[activation],
-        )  # fmt: skip
-        last = states[-1]
+    transposed, last = contiguous(weights.T), contiguous(h)
+    n, units = h.shape
+    parts = parts_of_run(n, units, weights.nbytes)
+    fast = weights.nbytes <= min(parts * _WHOLE_BYTES, _ALL_BYTES / n)
+    if fast and fits_run(units, weights.dtype):
+        launch_run(_DENSE, (transposed,), drive, last, parts, take, keep, activation)
+        return
+    for now in drive:
+        xp.matmul(last, transposed, out=x)
+        leaky_(now, x, last, take, keep, activation)
+        last = now
 
 
-def sparse_product(weights: Any, h: Array) -> Array:
-    """Return ``h W^T`` for a CSR matrix on the host, or for Slices on a device."""
-    xp = array_module(h)
-    if xp is np:
-        return (weights @ h.T).T
-    out = xp.zeros((1, *h.shape), h.dtype)
-    take, keep = h.dtype.type(1), h.dtype.type(0)
-    leaky_sparse_(weights, out, h, take, keep, "identity")
-    return out[0]
+def parts_of_run(n: int, units: int, nbytes: int) -> int:
+    """Return the number of blocks of threads for each of `n` series with weights of `nbytes`."""
+    wanted = min(-(-nbytes // _PART_BYTES), -(-units // 32))
+    return max(1, min(wanted, multiprocessors() // n))
+
+
+def fits_run(units: int, dtype: np.dtype) -> bool:
+    """Return whether the kernels of `make_run_source` have the shared memory for `units`."""
+    return _run_shared_bytes(units, units, dtype) <= SHARED_BYTES
+
+
+def _run_shared_bytes(units: int, rows: int, dtype: np.dtype) -> int:
+    return (units + _SHARES * min(rows, _ROWS)) * dtype.itemsize
+
+
+def launch_run(
+    kernels: RunKernels,
+    weights: tuple[Array, ...],
+    drive: Array,
+    h: Array,
+    parts: int,
+    take: np.floating,
+    keep: np.floating,
+    activation: str,
+) -> None:
+    """Launch one of `kernels` for a block of steps (time, n_series, units)."""
+    time, n, units = drive.shape
+    rows = -(-units // (32 * parts)) * 32  # whole slices of 32 rows
+    parts = -(-units // rows)
+    crowded = n * parts > multiprocessors()
+    threads = min(_SHARES * rows, _MOST_THREADS_OF_MANY if crowded else _MOST_THREADS)
+    arrived = array_module(drive).zeros(n, np.uint32)
+    kernels.of(drive.dtype, parts).launch_blocks(
+        n * parts if time else 0, threads, *weights, h, drive, arrived, np.int64(time),
+        np.int64(n), np.int32(units), np.int32(rows), np.int32(parts), take, keep,
+        CODES[activation], shared_bytes=_run_shared_bytes(units, rows, drive.dtype),
+    )  # fmt: skip

@@ -7,21 +7,29 @@ angle at position p is ``p base^(-2 i / d)`` (Su et al., 2021).
 from __future__ import annotations
 
 from functools import lru_cache
-from types import ModuleType
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, Device, array_module, device_of, to_device
 
 
-@lru_cache(maxsize=16)  # spares a copy to the device in every step
+@lru_cache(maxsize=32)  # spares a copy to the device in every step
 def _table(
-    start: int, tokens: int, half: int, base: float, dtype: np.dtype, xp: ModuleType
+    start: int, shape: tuple[int, int, int], base: float, back: bool, dtype: str, device: Device
 ) -> tuple[Array, Array]:
-    """Return cosine and sine of the angles, (tokens, 1, half)."""
+    """Return what entries and their partners are multiplied by, both of `shape`.
+
+    `shape` is (tokens, heads, d): products with tables that are repeated for each head run over
+    contiguous memory.
+    """
+    tokens, _, d = shape
+    half = d // 2
     frequencies = base ** (-np.arange(half) / half)
-    angles = np.arange(start, start + tokens)[:, None, None] * frequencies
-    return xp.asarray(np.cos(angles).astype(dtype)), xp.asarray(np.sin(angles).astype(dtype))
+    angles = np.arange(start, start + tokens)[:, None, None] * frequencies  # (tokens, 1, half)
+    cos, sin = np.cos(angles), np.sin(-angles if back else angles)
+    tables = np.concatenate([cos, cos], axis=-1), np.concatenate([-sin, sin], axis=-1)
+    own, partner = (np.ascontiguousarray(np.broadcast_to(each, shape), dtype) for each in tables)
+    return to_device(own, device), to_device(partner, device)
 
 
 def rotate(x: Array, base: float, start: int = 0, back: bool = False) -> Array:
@@ -46,12 +54,10 @@ def rotate(x: Array, base: float, start: int = 0, back: bool = False) -> Array:
     array([[1.    , 0.    ],
            [0.5403, 0.8415]])
     """
-    half = x.shape[-1] // 2
-    cos, sin = _table(start, x.shape[1], half, float(base), x.dtype, array_module(x))
-    if back:
-        sin = -sin
-    first, second = x[..., :half], x[..., half:]
-    out = array_module(x).empty(x.shape, x.dtype)
-    out[..., :half] = first * cos - second * sin
-    out[..., half:] = second * cos + first * sin
+    xp, half = array_module(x), x.shape[-1] // 2
+    own, partner = _table(start, x.shape[1:], float(base), back, x.dtype.str, device_of(x))
+    out = xp.empty(x.shape, x.dtype)
+    out[..., :half], out[..., half:] = x[..., half:], x[..., :half]
+    out *= partner
+    out += x * own
     return out

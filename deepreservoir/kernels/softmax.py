@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..backend import Array, array_module
@@ -82,6 +84,10 @@ extern "C" __global__ void KERNEL(const real* outputs, const long long* targets,
 )
 
 
+#: Bytes of the rows of a block of cross-entropy on the host, which should stay in the cache.
+BLOCK_BYTES = 1 << 20
+
+
 def log_softmax(x: Array) -> Array:
     """Return log softmax along the last axis."""
     xp = array_module(x)
@@ -140,9 +146,12 @@ def softmax_cross_entropy(
         return _cross_entropy_on_device(
             outputs, targets, weights, label_smoothing, class_weight, count if n is None else n
         )
+    plain = not label_smoothing and class_weight is None
+    if plain and outputs.nbytes > BLOCK_BYTES:
+        return _cross_entropy_in_blocks(outputs, targets, weights, count if n is None else n)
     log_p = log_softmax(outputs)  # (count, k)
     rows = np.arange(count)
-    if not label_smoothing and class_weight is None:
+    if plain:
         gradient = np.exp(log_p)
         gradient[rows, targets] -= 1
         return average_rows(-log_p[rows, targets], gradient, weights, n)
@@ -153,6 +162,34 @@ def softmax_cross_entropy(
     losses = -(target_p * log_p).sum(axis=1)
     gradient = np.exp(log_p) * target_p.sum(axis=1, keepdims=True) - target_p
     return average_rows(losses, gradient, weights, n)
+
+
+def _cross_entropy_in_blocks(
+    outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, n: float
+) -> tuple[Any, np.ndarray]:
+    """Return the sum over n of the cross-entropy of wide outputs, such as over a vocabulary.
+
+    Every block of rows stays in the cache for all of its operations, and has one exponential per
+    output. The result does not depend on the size of the blocks.
+    """
+    (count, k), dtype = outputs.shape, outputs.dtype
+    losses, gradient = np.empty(count, dtype), np.empty_like(outputs)
+    factors = np.full(count, 1 / n, dtype) if weights is None else weights / dtype.type(n)
+    size = max(1, BLOCK_BYTES // (k * dtype.itemsize))
+    for start in range(0, count, size):
+        block = slice(start, start + size)
+        part, p, own = outputs[block], gradient[block], factors[block]
+        at = np.arange(len(part)), targets[block]
+        np.subtract(part, part.max(axis=1, keepdims=True), out=p)
+        losses[block] = -p[at]
+        np.exp(p, out=p)
+        sums = p.sum(axis=1, keepdims=True)
+        losses[block] += np.log(sums[:, 0])
+        p *= own[:, None] / sums
+        p[at] -= own
+    if weights is not None:
+        losses *= weights
+    return losses.sum() / n, gradient
 
 
 def _cross_entropy_on_device(

@@ -1,7 +1,9 @@
 """Layers with hand-written forward and backward passes."""
 
 from ..kernels import ACTIVATIONS
+from .activated_dense import ActivatedDense
 from .activation import Activation
+from .adapter import Adapter
 from .attention import SelfAttention
 from .base import (
     INFERENCE,
@@ -14,11 +16,12 @@ from .base import (
 )
 from .batch_norm import BatchNorm
 from .cfc import CfC
+from .combined import combine
 from .composite import Recompute, Residual, Sequential
 from .convolution import Convolution
 from .convolution_stack import ConvolutionStack
 from .decoder import DecoderBlock
-from .dense import AdaptedDense, Adapter, Dense
+from .dense import AdaptedDense, Dense
 from .embedding import CategoryEmbedding
 from .gated_mlp import GatedMLP
 from .gin import GINConvolution
@@ -29,14 +32,18 @@ from .norm import LayerNorm, RMSNorm
 from .norm_relu import BatchNormReLU
 from .patch_embedding import PatchEmbedding
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
+from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth
+from .text_embedding import TextEmbedding
 from .token_embedding import TiedOutput, TokenEmbedding
+from .trajectory import ObservationTokens, TrajectoryEmbedding
 from .transformer import TransformerBlock
 
 __all__ = [
     "ACTIVATIONS",
     "INFERENCE",
     "KEYS_AND_VALUES",
+    "ActivatedDense",
     "Activation",
     "AdaptedDense",
     "Adapter",
@@ -58,20 +65,25 @@ __all__ = [
     "LayerNorm",
     "MultiplyAdds",
     "NodeDense",
+    "ObservationTokens",
     "Pass",
     "PatchEmbedding",
     "RMSNorm",
     "Recompute",
     "Residual",
+    "ScaffoldEmbedding",
     "ScaffoldRequest",
     "SelfAttention",
     "Sequential",
     "Step",
     "StochasticDepth",
+    "TextEmbedding",
     "TiedOutput",
     "TokenEmbedding",
     "TokenPooling",
+    "TrajectoryEmbedding",
     "TransformerBlock",
     "as_rows",
+    "combine",
     "like_rows",
 ]

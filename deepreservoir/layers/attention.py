@@ -7,9 +7,10 @@ from typing import Any
 
 from .. import kernels
 from ..backend import Array
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass
 from .composite import Sequential
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .key_value_cache import KEYS_AND_VALUES, KeyValueCache
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm

@@ -33,13 +33,15 @@ class Step:
 
     Attributes
     ----------
-    seed, index : int
+    seed : int
+    index : int, or array of uint64 on a device, shape (1,)
+        An array is read by each kernel when it runs: so a captured step is every step.
     masks : dict, optional
         Cache of dropout masks that networks share while they are trained side by side.
     """
 
     seed: int
-    index: int
+    index: int | Array
     masks: dict[Any, Any] | None = field(default=None, compare=False, repr=False)
 
 
@@ -289,11 +291,6 @@ def as_rows(x: Array) -> Array:
 def like_rows(y: Array, x: Array) -> Array:
     """Return rows (n, d) reshaped to the leading axes of x."""
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
-
-
-def dot(a: Array, b: Array) -> Array:
-    """Return the sum of the products of all entries."""
-    return array_module(a).vdot(a, b)
 
 
 def count_rows(shape: tuple[int, ...]) -> int:

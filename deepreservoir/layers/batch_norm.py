@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import kernels
 from ..backend import Array, array_module
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, like_rows
@@ -51,9 +52,9 @@ class BatchNorm(Layer):
         if not on.training or not n:
             scale = self.weight / xp.sqrt(self.running_var + self.eps)
             return x * scale + (self.bias - self.running_mean * scale), None
-        mean = (xp.ones(n, rows.dtype) / n) @ rows  # (width,)
+        mean = kernels.product(xp.ones(n, rows.dtype) / n, rows)  # (width,)
         xhat = rows - mean
-        var = xp.einsum("ij,ij->j", xhat, xhat) / n
+        var = kernels.inner(xhat, xhat, axis=0) / n
         if not on.replay:
             self.update_running(mean, var, n)
         inverse = 1 / xp.sqrt(var + self.eps)
@@ -73,8 +74,8 @@ class BatchNorm(Layer):
         xhat, inverse = cache  # (n, width), (width,)
         xp, rows = array_module(dy), as_rows(dy)
         n = len(rows)
-        along = xp.einsum("ij,ij->j", rows, xhat)
-        total = xp.ones(n, rows.dtype) @ rows
+        along = kernels.inner(rows, xhat, axis=0)
+        total = kernels.product(xp.ones(n, rows.dtype), rows)
         self.dweight += along
         self.dbias += total
         dx = xhat * (-along / n)

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..backend import Array, array_module
+from ..backend import Array, array_module, on_device_of
 from ..kernels.dropout import Mask
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .dropout import dropout_mask
 from .multiply_adds import MultiplyAdds
 from .step_products import StepProducts
@@ -189,7 +190,7 @@ class CfC(Layer):
         state = xp.zeros((n, self.units), x.dtype)  # of the series that have the step before
         last = xp.empty((n, self.units), x.dtype)
         for segment in cache.segments:
-            index = xp.asarray(order.index(segment, steps))
+            index = on_device_of(x, np.asarray(order.index(segment, steps)))
             inputs = xp.empty((segment.size, d_in + self.units), x.dtype)
             inputs[:, :d_in] = rows[index]
             times = elapsed[index]
@@ -201,7 +202,7 @@ class CfC(Layer):
                 cache.kept.append(kept)
         last[: len(state)] = state
         y = xp.empty_like(last)
-        y[xp.asarray(order.series)] = last
+        y[on_device_of(y, np.asarray(order.series))] = last
         return y, cache if on.training else None
 
     def _run(
@@ -261,8 +262,8 @@ class CfC(Layer):
     # Backward -----------------------------------------------------------------------------
 
     def backward(self, dy: Array, cache: Cache) -> None:
-        xp = array_module(dy)
-        dstate = dy[xp.asarray(cache.order.series)]  # (n, units), the longest series first
+        # The longest series come first.
+        dstate = dy[on_device_of(dy, np.asarray(cache.order.series))]  # (n, units)
         for number in reversed(range(len(cache.segments))):
             segment, inputs = cache.segments[number], cache.inputs[number]
             elapsed, kept = cache.elapsed[number], cache.kept[number]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .. import kernels
 from ..backend import Array, array_module
-from .base import dot
 from .dense import NORM_EPS, AdaptedDense
 
 
@@ -45,10 +45,11 @@ def combine(layer: AdaptedDense, like: Array) -> Combined:
         scaffold[rows.start : rows.stop] = tile
     weight = scaffold * layer.beta
     if adapter.low_rank:
-        weight += (adapter.scaling * layer.B) @ layer.A
+        A, B = (part.astype(like.dtype, copy=False) for part in (layer.A, layer.B))
+        weight += kernels.product(adapter.scaling * B, A)
     if adapter.mode != "dora":
         return Combined(weight, scaffold)
-    norms = xp.sqrt(xp.einsum("ij,ij->i", weight, weight) + NORM_EPS)
+    norms = xp.sqrt(kernels.inner(weight, weight, axis=1) + NORM_EPS)
     return Combined(weight * (layer.magnitude / norms)[:, None], scaffold, weight, norms)
 
 
@@ -62,11 +63,11 @@ def combined_backward(layer: AdaptedDense, combined: Combined, dweight: Array) -
         return
     if adapter.mode == "dora":
         ratio = layer.magnitude / combined.norms
-        along = array_module(dweight).einsum("ij,ij->i", dweight, combined.raw)
+        along = kernels.inner(dweight, combined.raw, axis=1)
         layer.dmagnitude += along / combined.norms
         dweight = dweight - combined.raw * (along / combined.norms**2)[:, None]
         dweight *= ratio[:, None]
     if layer.learns_beta:
-        layer.dbeta += dot(dweight, combined.scaffold)
-    layer.dB += adapter.scaling * (dweight @ layer.A.T)
-    layer.dA += adapter.scaling * (layer.B.T @ dweight)
+        layer.dbeta += kernels.dot(dweight, combined.scaffold)
+    layer.dB += adapter.scaling * kernels.product(dweight, layer.A.T)
+    layer.dA += adapter.scaling * kernels.product(layer.B.T, dweight)

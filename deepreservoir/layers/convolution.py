@@ -10,9 +10,10 @@ import numpy as np
 from .. import kernels
 from ..backend import Array, array_module
 from ..thread_limits import in_shares
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass, as_rows
 from .combined import Combined, combine, combined_backward
-from .dense import AdaptedDense, Adapter, RowNorms
+from .dense import AdaptedDense, RowNorms
 from .multiply_adds import MultiplyAdds
 
 #: Bytes of patches that are in memory at a time: they fit in the second-level cache of a CPU.
@@ -140,13 +141,12 @@ class Convolution(Layer):
         return y, Kept(x, on, combined, norms) if on.training else None
 
     def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
-        xp = array_module(x)
-        columns = xp.ascontiguousarray(weight.T)  # of narrow matrices, the faster order
+        # Of narrow matrices, the faster order.
+        columns = array_module(x).ascontiguousarray(weight.T)
 
         def share(images: slice) -> None:
             for part, rows in self._patches(x, images):
-                product = as_rows(y[part])
-                xp.matmul(rows, columns, out=product)
+                product = kernels.product(rows, columns, out=as_rows(y[part]))
                 if self.dense.has_bias:
                     product += self.dense.bias
                 if self.skip:
@@ -220,7 +220,7 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = array_module(x).zeros((self.c_out, self.dense.d_in), x.dtype)
             for part, rows in self._patches(x, images):
-                total += as_rows(dy[part]).T @ rows
+                kernels.add_product_(total, as_rows(dy[part]).T, rows)
             return total
 
         return sum(_in_shares(share, x, dy[:1].size // self.c_out * self.dense.d_in))
@@ -241,9 +241,9 @@ class Convolution(Layer):
         def share(images: slice) -> Array:
             total = xp.zeros_like(turned)
             for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
-                xp.matmul(rows, columns, out=as_rows(dx[part]))
+                kernels.product(rows, columns, out=as_rows(dx[part]))
                 if trains:
-                    total += as_rows(x[part]).T @ rows
+                    kernels.add_product_(total, as_rows(x[part]).T, rows)
             return total
 
         total = sum(_in_shares(share, x, pixels * turned.shape[1]))
@@ -257,7 +257,9 @@ class Convolution(Layer):
 
         def share(images: slice) -> None:
             for part in _parts(images, per_image, x):
-                dpatches = (as_rows(dy[part]) @ weight).reshape(*dy[part].shape[:3], -1)
+                dpatches = kernels.product(as_rows(dy[part]), weight).reshape(
+                    *dy[part].shape[:3], -1
+                )
                 dx[part] = kernels.patches_adjoint(dpatches, x.shape[1:3], *sizes)
 
         _in_shares(share, x, per_image)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..backend import Array
+from .adapter import Adapter
 from .attention import SelfAttention
 from .base import INFERENCE, Cache, Layer, Pass
 from .composite import Residual, Sequential
-from .dense import Adapter
 from .gated_mlp import GatedMLP
 from .multiply_adds import MultiplyAdds
 from .norm import RMSNorm

@@ -7,14 +7,15 @@ A training step takes two products with W, where full training needs three.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..backend import Array, array_module, to_host
 from ..params import Slot
+from .adapter import Adapter
 from .base import (
     INFERENCE,
     Cache,
@@ -23,54 +24,17 @@ from .base import (
     ScaffoldRequest,
     as_rows,
     count_rows,
-    dot,
     like_rows,
 )
 from .dropout import dropout_mask
 from .init import assign, init_stream, kaiming_uniform
 from .multiply_adds import MultiplyAdds, trained_product
 
-Mode = Literal["lora", "dora", "full", "none"]
-
 #: Norms of the rows of beta W + s B A, (d_out,), W A^T and B (A A^T), both (d_out, rank).
 RowNorms = tuple[Array, Array, Array]
 
 #: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
 NORM_EPS = 1e-12
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """How a frozen matrix is adapted.
-
-    Attributes
-    ----------
-    mode : {"lora", "dora", "full", "none"}
-        A low-rank path; the same, weight-decomposed; W itself, trained from the scaffold's
-        values; or nothing trained.
-    rank : int
-    scaling : float
-        s, the factor of the low-rank path.
-    beta : float
-        Initial scale of the scaffold.
-    learn_beta : bool
-    b_init : {"zeros", "kaiming"}
-        Initialisation of the injection B.
-    dropout : float
-        Fraction of the read-in's input that is dropped during training.
-    """
-
-    mode: Mode = "lora"
-    rank: int = 8
-    scaling: float = 1.0
-    beta: float = 1.0
-    learn_beta: bool = True
-    b_init: Literal["zeros", "kaiming"] = "zeros"
-    dropout: float = 0.0
-
-    @property
-    def low_rank(self) -> bool:
-        return self.mode in ("lora", "dora")
 
 
 class AdaptedDense(Layer):
@@ -167,7 +131,7 @@ class AdaptedDense(Layer):
         weight *= self.beta_value
         if self.adapter.low_rank:
             A, B = (to_host(part).astype(np.float64) for part in (self.A, self.B))
-            weight += self.adapter.scaling * (B @ A)
+            weight += self.adapter.scaling * kernels.product(B, A)
         if self.adapter.mode == "dora":
             norms = np.sqrt((weight * weight).sum(axis=1) + NORM_EPS)
             weight *= (to_host(self.magnitude) / norms)[:, None]
@@ -189,25 +153,48 @@ class AdaptedDense(Layer):
         """Return the output of a block of rows (n, d_in), and the cache for `backward_rows`."""
         adapter, training = self.adapter, on.step is not None
         if adapter.mode == "full":
-            y = x @ self.weight.T
+            y = kernels.product(x, self.weight.T)
             if self.has_bias:
                 y += self.bias
             return y, x if training else None
-        base = on.products.get(self.path)
-        base = self.scaffold.matmul(x) if base is None else as_rows(base)  # (n, d_out)
-        y = base * self.beta
-        z = mask = v = None
+        base, z, mask = self.parts(x, on)
+        v, bias = None, self.bias if self.has_bias else None
         if adapter.low_rank:
-            z, mask = self._read_in(x, on)
-            y += z @ self.B.T
-        if norms is not None:
-            v, y = y, y * (self.magnitude / norms[0])
-        if self.has_bias:
-            y += self.bias
-        if not training:
-            return y, None
+            within = bias if norms is None else None  # else it is added after the scaling
+            y, _ = kernels.combine(base, self.beta, z, self.B.T, within)
+            if norms is not None:
+                v, y = y, y * (self.magnitude / norms[0])
+        else:
+            y = base * self.beta
+        if bias is not None and (z is None or norms is not None):
+            y += bias
+        return y, self.cache(x, z, mask, base, norms, v) if training else None
+
+    def parts(self, x: Array, on: Pass) -> tuple[Array, Array, Any]:
+        """Return the frozen product (n, d_out), the read-in (n, rank) and its dropout mask.
+
+        Without a low-rank path the last two are None.
+        """
+        base, z, mask = on.products.get(self.path), None, None
+        if self.adapter.low_rank:
+            with kernels.aside("low rank", x):
+                z, mask = self._read_in(x, on)
+        base = self.scaffold.matmul(x) if base is None else as_rows(base)
+        kernels.join("low rank")
+        return base, z, mask
+
+    def cache(
+        self,
+        x: Array,
+        z: Array,
+        mask: Any,
+        base: Array,
+        norms: RowNorms | None = None,
+        unscaled: Array | None = None,
+    ) -> Cache:
+        """Return what `backward_rows` needs of a forward pass."""
         base_for_beta = base if self.learns_beta and not self.needs_dx else None
-        return y, (x, z, mask, base_for_beta, norms, v)
+        return x, z, mask, base_for_beta, norms, unscaled
 
     def _read_in(self, x: Array, on: Pass) -> tuple[Array, Array]:
         """Return the scaled read-in s x A^T, (n, rank), and the dropout mask or None."""
@@ -215,9 +202,7 @@ class AdaptedDense(Layer):
         if on.step is not None and self.adapter.dropout:
             mask = dropout_mask(x, self.adapter.dropout, f"{self.path}.A", on)
             x = kernels.masked(x, mask)
-        z = x @ self.A.T
-        z *= self.adapter.scaling
-        return z, mask
+        return kernels.project(x, self.A, self.adapter.scaling), mask
 
     def cache_of_rows(self, x: Array, on: Pass, norms: RowNorms | None) -> Cache:
         """Return the cache of `forward_rows` for rows that were not kept, without their output."""
@@ -237,32 +222,46 @@ class AdaptedDense(Layer):
         if self.adapter.mode == "dora":
             *_, norms, v = cache
             self.norms_backward((dy * v).sum(axis=0), norms)
-        return self.backward_rows(dy, cache)
+            return self.backward_rows(dy, cache)
+        return self.backward_rows(dy, cache, branch="gradients")
 
-    def backward_rows(self, dy: Array, cache: Cache) -> Array | None:
-        """Do the part of `backward` that is a sum over rows, without bias and magnitude."""
+    def backward_rows(
+        self, dy: Array, cache: Cache, branch: str | None = None, u: Array | None = None
+    ) -> Array | None:
+        """Do the part of `backward` that is a sum over rows, without bias and magnitude.
+
+        Gradients of trained arrays are added in a branch, if one is named. `u`, s dy B, is
+        computed unless given.
+        """
         if self.adapter.mode == "full":
-            self.dweight += dy.T @ cache
-            return dy @ self.weight if self.needs_dx else None
+            with kernels.aside(branch, dy, cache) if branch else nullcontext():
+                kernels.add_product_(self.dweight, dy.T, cache)
+            return kernels.product(dy, self.weight) if self.needs_dx else None
         x, z, mask, base, norms, _ = cache
         if norms is not None:
             dy = dy * (self.magnitude / norms[0])
+        if not self.adapter.low_rank:
+            return self.scaffold.rmatmul(dy) * self.beta if self.needs_dx else None
+        if u is None:
+            with kernels.aside("low rank", dy):
+                u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)
         g = self.scaffold.rmatmul(dy) if self.needs_dx else None  # (n, d_in)
-        if self.learns_beta:
-            self.dbeta += dot(x, g) if g is not None else dot(dy, base)
-        u = None
-        if self.adapter.low_rank:
-            u = dy @ self.B  # (n, rank)
-            u *= self.adapter.scaling
-            self.dA += u.T @ (x if mask is None else kernels.masked(x, mask))
-            self.dB += dy.T @ z
-        if g is None:
-            return None
-        dx = g  # may be overwritten: rmatmul has returned a new array
-        dx *= self.beta
-        if u is not None:
-            low = u @ self.A  # (n, d_in)
-            dx += low if mask is None else kernels.masked(low, mask)
+        kernels.join("low rank")
+        dx = dots = None
+        if g is not None and mask is None:
+            # g may be overwritten: rmatmul has returned a new array.
+            dotted = x if self.learns_beta else None
+            dx, dots = kernels.combine(g, self.beta, u, self.A, dotted=dotted, overwrite=True)
+        elif g is not None:
+            dots = kernels.dot(x, g) if self.learns_beta else None
+            dx = g * self.beta
+            dx += kernels.masked(kernels.product(u, self.A), mask)
+        elif self.learns_beta:
+            dots = kernels.dot(dy, base)
+        dbeta = self.dbeta if self.learns_beta else None
+        masked = x if mask is None else kernels.masked(x, mask)
+        with kernels.aside(branch, u, masked, z, dy, dots) if branch else nullcontext():
+            kernels.add_low_rank_gradients_(self.dA, self.dB, dbeta, u, masked, z, dy, dots)
         return dx
 
     # Shared and precomputed products ----------------------------------------------------
@@ -329,7 +328,7 @@ class AdaptedDense(Layer):
         """
         xp, s = array_module(self.A), self.adapter.scaling
         cross = self.scaffold.matmul(self.A).T  # (d_out, rank): W A^T
-        spread = self.B @ (self.A @ self.A.T)  # (d_out, rank)
+        spread = kernels.product(self.B, kernels.product(self.A, self.A.T))  # (d_out, rank)
         squared = (
             self.beta * self.beta * self.scaffold.row_norms_squared
             + 2 * s * self.beta * (cross * self.B).sum(axis=1)
@@ -358,10 +357,10 @@ class AdaptedDense(Layer):
         eB = e[:, None] * self.B  # (d_out, rank)
         self.dB += e[:, None] * (s * self.beta * cross + s * s * spread)
         self.dA += s * self.beta * self.scaffold.rmatmul(eB.T)
-        self.dA += s * s * ((self.B.T @ eB) @ self.A)
+        self.dA += s * s * kernels.product(kernels.product(self.B.T, eB), self.A)
         if self.learns_beta:
             slope = self.beta * self.scaffold.row_norms_squared + s * (cross * self.B).sum(axis=1)
-            self.dbeta += dot(e, slope)
+            self.dbeta += kernels.dot(e, slope)
 
 
 class Dense(Layer):
@@ -402,17 +401,18 @@ class Dense(Layer):
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         rows = as_rows(x)  # (n, d_in)
-        y = rows @ self.weight.T
+        y = kernels.product(rows, self.weight.T)
         if self.has_bias:
             y += self.bias
         return like_rows(y, x), rows if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         rows = as_rows(dy)  # (n, d_out)
-        self.dweight += rows.T @ cache
-        if self.has_bias:
-            self.dbias += rows.sum(axis=0)
-        return like_rows(rows @ self.weight, dy) if self.needs_dx else None
+        with kernels.aside("gradients", rows, cache):
+            kernels.add_product_(self.dweight, rows.T, cache)
+            if self.has_bias:
+                self.dbias += rows.sum(axis=0)
+        return like_rows(kernels.product(rows, self.weight), dy) if self.needs_dx else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.d_out)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, on_device_of
 from ..kernels.sparse import csr
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass
@@ -49,7 +49,7 @@ class CategoryEmbedding(Layer):
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         xp, (n, k) = array_module(x), x.shape
-        rows = (x + xp.asarray(self._starts, x.dtype)).ravel()
+        rows = (x + on_device_of(x, np.asarray(self._starts, x.dtype))).ravel()
         ones = xp.ones(n * k, self.table.dtype)
         chosen = csr(ones, rows, xp.arange(0, n * k + 1, k), (n, len(self.table)))
         return chosen @ self.table, chosen if on.training else None

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import kernels
 from ..backend import Array
+from .adapter import Adapter
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, like_rows
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .multiply_adds import MultiplyAdds
 
 

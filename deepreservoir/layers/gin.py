@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import kernels
 from ..backend import Array, array_module
 from ..params import Slot
 from .activation import Activation
-from .base import INFERENCE, Cache, Layer, Pass, dot
+from .adapter import Adapter
+from .base import INFERENCE, Cache, Layer, Pass
 from .batch_norm import BatchNorm
 from .composite import Sequential
-from .dense import AdaptedDense, Adapter
+from .dense import AdaptedDense
 from .multiply_adds import MultiplyAdds
 from .pooling import GraphPooling
 
@@ -80,7 +82,7 @@ class GINConvolution(Layer):
         """Return the gradients of x and of the embeddings of edges; the latter may be None."""
         x, kept, side, inner = cache
         du: Array = self.mlp.backward(dy, inner)  # (N, width)
-        self.deps += dot(du, x)
+        self.deps += kernels.dot(du, x)
         dx = (1 + self.eps) * du
         if not self.edges:
             dx += side["neighbours"].T @ du

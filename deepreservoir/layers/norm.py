@@ -17,6 +17,8 @@ class LayerNorm(Layer):
     path : str
     width : int
     eps : float, default=1e-5
+    trained : bool, default=True
+        Whether weight and bias are trained, from one and zero on; otherwise they stay there.
     """
 
     weight: Array
@@ -24,26 +26,32 @@ class LayerNorm(Layer):
     bias: Array
     dbias: Array
 
-    def __init__(self, path: str, width: int, eps: float = 1e-5) -> None:
+    def __init__(self, path: str, width: int, eps: float = 1e-5, trained: bool = True) -> None:
         super().__init__(path)
         self.width = width
         self.eps = eps
+        self.trained = trained
 
     def own_slots(self) -> list[Slot]:
+        if not self.trained:
+            return []
         return [
             Slot(f"{self.path}.weight", (self.width,), "norm", init=1.0),
             Slot(f"{self.path}.bias", (self.width,), "norm", init=0.0),
         ]
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        y, xhat, inverse = kernels.layer_norm(as_rows(x), self.weight, self.bias, self.eps)
+        weight, bias = (self.weight, self.bias) if self.trained else (None, None)
+        y, xhat, inverse = kernels.layer_norm(as_rows(x), weight, bias, self.eps)
         return like_rows(y, x), (xhat, inverse) if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
         xhat, inverse = cache  # (n, width), (n, 1)
-        dx, dweight, dbias = kernels.layer_norm_backward(as_rows(dy), xhat, inverse, self.weight)
-        self.dweight += dweight
-        self.dbias += dbias
+        weight = self.weight if self.trained else None
+        dx, dweight, dbias = kernels.layer_norm_backward(as_rows(dy), xhat, inverse, weight)
+        if self.trained:
+            self.dweight += dweight
+            self.dbias += dbias
         return like_rows(dx, dy)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:

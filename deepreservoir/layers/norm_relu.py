@@ -157,7 +157,9 @@ def _moments(x: Array) -> tuple[Array, Array]:
 
     counts, means, squares = zip(*chain(*_in_shares(moments, rows)), strict=True)
     n = sum(counts)
-    share = xp.asarray(np.array(counts, x.dtype) / n)[:, None]
+    if len(counts) == 1:  # as on a device
+        return means[0], squares[0] / n
+    share = (np.array(counts, x.dtype) / n)[:, None]
     each = xp.stack(means)  # (blocks, c)
     mean = (share * each).sum(axis=0)
     var = xp.stack(squares).sum(axis=0) / n + (share * (each - mean) ** 2).sum(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import kernels
 from ..backend import Array, array_module
 from ..kernels.sparse import row_maxima
 from .base import INFERENCE, Cache, Layer, Pass
@@ -79,18 +80,29 @@ class TokenPooling(Layer):
     Parameters
     ----------
     kind : {"token", "mean"}
+    mask : str, optional
+        Name of a side array of bool (n, t): the tokens that the mean is of. The mean of none is
+        zero.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, mask: str | None = None) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.mask = kind, mask
+        self.reads = () if mask is None else (mask,)
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
+        if self.mask is not None and self.kind == "mean":
+            xp, kept = array_module(x), on.side[self.mask]
+            weights = kept / xp.maximum(kept.sum(axis=1, keepdims=True), 1)
+            weights = weights.astype(x.dtype)[:, None]  # (n, 1, t)
+            return kernels.product(weights, x)[:, 0], (x.shape, weights) if on.training else None
         y = x[:, 0] if self.kind == "token" else x.mean(axis=1)
-        return y, x.shape if on.training else None
+        return y, (x.shape, None) if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> Array:
-        xp, (n, t, d) = array_module(dy), cache
+        xp, ((n, t, d), weights) = array_module(dy), cache
+        if weights is not None:
+            return weights.swapaxes(1, 2) * dy[:, None]
         if self.kind == "mean":
             return xp.broadcast_to((dy / t)[:, None], (n, t, d)).copy()
         dx = xp.zeros((n, t, d), dy.dtype)

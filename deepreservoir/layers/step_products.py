@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .. import kernels
 from ..backend import Array, array_module
 from ..scaffold import Scaffold
-from .base import Cache, Pass, dot
+from .base import Cache, Pass
 from .dense import NORM_EPS, AdaptedDense
 
 
@@ -64,7 +65,7 @@ class StepProducts:
         self.frozen.append(frozen)
         weight = frozen * layer.beta
         if layer.adapter.low_rank:
-            weight += layer.adapter.scaling * (layer.B @ layer.A)
+            weight += layer.adapter.scaling * kernels.product(layer.B, layer.A)
         if layer.adapter.mode == "dora":
             xp = array_module(weight)
             norm = xp.sqrt((weight * weight).sum(axis=1) + NORM_EPS)  # (d_out,)
@@ -88,7 +89,7 @@ class StepProducts:
         """
         if self.by_step or not self.start:
             return None
-        return x @ self.weight[:, : self.start].T + self.bias
+        return kernels.product(x, self.weight[:, : self.start].T) + self.bias
 
     def forward(self, x: Array, step: int, known: Array | None) -> tuple[Array, Cache]:
         """Return the outputs (n, k d_out) for the rows x (n, d_in) of one step.
@@ -104,7 +105,7 @@ class StepProducts:
             pairs = [layer.forward(x, self.on.at(step)) for layer in self.layers]
             xp = array_module(x)
             return xp.concatenate([y for y, _ in pairs], axis=1), [cache for _, cache in pairs]
-        y = x[:, self.start :] @ self.later.T
+        y = kernels.product(x[:, self.start :], self.later.T)
         y += self.bias if known is None else known
         return y, None
 
@@ -160,14 +161,14 @@ class StepGradients:
         if products.by_step:
             return self._by_step(dy, cache)
         if not self.low_rank:
-            return dy @ products.later
+            return kernels.product(dy, products.later)
         layers, n, d_in = products.layers, len(dy), x.shape[1] - products.start
         parts = dy.reshape(n, len(layers), -1).swapaxes(0, 1)  # (k, n, d_out)
-        gu = parts @ self.back  # (k, n, d_in - start + rank)
+        gu = kernels.product(parts, self.back)  # (k, n, d_in - start + rank)
         g, later = gu[:, :, :d_in], x[:, products.start :]
         u = self.u[rows]
         u.reshape(n, len(layers), -1)[...] = gu[:, :, d_in:].swapaxes(0, 1)
-        dx = u @ self.later_A
+        dx = kernels.product(u, self.later_A)
         for k, layer in enumerate(layers):
             if self.learns_beta:
                 self.dbeta[k] += (later * g[k]).sum()
@@ -195,10 +196,12 @@ class StepGradients:
         if products.by_step:
             return
         d_out, start, rank = products.d_out, products.start, products.adapter.rank
-        dbias = array_module(dy).ones(len(dy), dy.dtype) @ dy  # faster than a sum over rows
+        dbias = kernels.product(
+            array_module(dy).ones(len(dy), dy.dtype), dy
+        )  # faster than a sum over rows
         if self.low_rank:
-            dA = self.u.T @ x  # (k rank, d_in)
-            z = x @ self.A.T  # (rows, k rank)
+            dA = kernels.product(self.u.T, x)  # (k rank, d_in)
+            z = kernels.product(x, self.A.T)  # (rows, k rank)
             z *= products.adapter.scaling
         for k, layer in enumerate(products.layers):
             own = dy[:, k * d_out : (k + 1) * d_out]
@@ -206,15 +209,17 @@ class StepGradients:
             if self.low_rank:
                 part = slice(k * rank, (k + 1) * rank)
                 layer.dA += dA[part]
-                layer.dB += own.T @ z[:, part]
+                kernels.add_product_(layer.dB, own.T, z[:, part])
                 if self.learns_beta:
                     layer.dbeta += self.dbeta[k]
                     if start:
-                        layer.dbeta += dot(x[:, :start], own @ products.frozen[k][:, :start])
+                        layer.dbeta += kernels.dot(
+                            x[:, :start], kernels.product(own, products.frozen[k][:, :start])
+                        )
             elif products.adapter.mode == "full":
-                layer.dweight += own.T @ x
+                kernels.add_product_(layer.dweight, own.T, x)
             elif products.adapter.mode == "dora":
-                self._decomposed(layer, k, own.T @ x)
+                self._decomposed(layer, k, kernels.product(own.T, x))
 
     def _decomposed(self, layer: AdaptedDense, k: int, dweight: Array) -> None:
         """Add the gradients of a weight-decomposed matrix from that of the whole matrix."""
@@ -223,10 +228,10 @@ class StepGradients:
         layer.dmagnitude += along
         dv = (layer.magnitude / norm)[:, None] * (dweight - v * (along / norm)[:, None])
         s = layer.adapter.scaling
-        layer.dB += s * (dv @ layer.A.T)
-        layer.dA += s * (layer.B.T @ dv)
+        layer.dB += s * kernels.product(dv, layer.A.T)
+        layer.dA += s * kernels.product(layer.B.T, dv)
         if layer.learns_beta:
-            layer.dbeta += dot(dv, self.products.frozen[k])
+            layer.dbeta += kernels.dot(dv, self.products.frozen[k])
 
 
 def frozen_weights(scaffold: Scaffold, dtype: Any) -> Array:

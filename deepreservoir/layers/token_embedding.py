@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from .. import kernels
 from ..backend import Array, array_module
-from ..kernels.sparse import csr
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, count_rows, like_rows
 from .init import assign, init_stream, normal
@@ -43,12 +45,20 @@ class TokenEmbedding(Layer):
         return y, x if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> None:
-        xp, codes, rows = array_module(dy), cache.reshape(-1), as_rows(dy)
-        # The product with a matrix of a single one per column sums the rows of each token.
-        order = xp.argsort(codes, kind="stable")
-        starts = xp.searchsorted(codes[order], xp.arange(self.vocabulary + 1, dtype=codes.dtype))
-        ones = xp.ones(len(rows), dy.dtype)
-        self.dtable += csr(ones, order, starts, (self.vocabulary, len(rows))) @ rows
+        kernels.add_rows_(self.dtable, cache.reshape(-1), as_rows(dy))
+
+    def logits(self, rows: Array, on: Pass) -> tuple[Array, Cache]:
+        """Return the product of rows (n, width) with all embeddings, and its cache."""
+        return kernels.product(rows, self.table.T), rows if on.training else None
+
+    def logits_backward(self, dy: Array, cache: Cache) -> Array:
+        """Add the gradient of the embeddings from `logits`, and return that of its rows."""
+        kernels.add_product_(self.dtable, dy.T, cache)  # dy: (n, vocabulary)
+        return kernels.product(dy, self.table)
+
+    def logits_multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        """Return the multiply-adds of `logits`, for rows with these leading axes."""
+        return trained_product(count_rows(shape), self.width, self.vocabulary, True)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape, self.width)
@@ -57,34 +67,46 @@ class TokenEmbedding(Layer):
         return MultiplyAdds()
 
 
-class TiedOutput(Layer):
-    """``y = x E^T`` with the table E of a token embedding: (..., width) -> (..., vocabulary).
+class Embedding(Protocol):
+    """What a :class:`TiedOutput` needs of an embedding."""
 
-    The embedding owns the table, and its gradient is the sum of those of both layers (Press and
+    vocabulary: int
+
+    def logits(self, rows: Array, on: Pass) -> tuple[Array, Cache]:
+        """Return the product of rows (n, width) with all embeddings, and its cache."""
+
+    def logits_backward(self, dy: Array, cache: Cache) -> Array | None:
+        """Add the gradient of the embeddings from `logits`, and return that of its rows."""
+
+    def logits_multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
+        """Return the multiply-adds of `logits`, for rows with these leading axes."""
+
+
+class TiedOutput(Layer):
+    """``y = x E^T`` with the matrix E of an embedding: (..., width) -> (..., vocabulary).
+
+    The embedding owns the matrix, and its gradient is the sum of those of both layers (Press and
     Wolf, 2017).
 
     Parameters
     ----------
     path : str
-    embedding : TokenEmbedding
+    embedding : TokenEmbedding or ScaffoldEmbedding
     """
 
-    def __init__(self, path: str, embedding: TokenEmbedding) -> None:
+    def __init__(self, path: str, embedding: Embedding) -> None:
         super().__init__(path)
         self.embedding = embedding
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
-        rows = as_rows(x)  # (n, width)
-        return like_rows(rows @ self.embedding.table.T, x), rows if on.training else None
+        y, cache = self.embedding.logits(as_rows(x), on)
+        return like_rows(y, x), cache
 
     def backward(self, dy: Array, cache: Cache) -> Array:
-        rows = as_rows(dy)  # (n, vocabulary)
-        self.embedding.dtable += rows.T @ cache
-        return like_rows(rows @ self.embedding.table, dy)
+        return like_rows(self.embedding.logits_backward(as_rows(dy), cache), dy)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.embedding.vocabulary)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
-        width, vocabulary = self.embedding.width, self.embedding.vocabulary
-        return trained_product(count_rows(shape), width, vocabulary, True)
+        return self.embedding.logits_multiply_adds(shape)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..backend import Array
 from .activation import Activation
+from .adapter import Adapter
 from .attention import SelfAttention, adapted
 from .base import INFERENCE, Cache, Layer, Pass
 from .composite import Sequential
-from .dense import Adapter
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
 from .stochastic_depth import StochasticDepth
@@ -20,7 +20,7 @@ class TransformerBlock(Layer):
     """A block with normalisation before attention and before its MLP: (n, t, d) -> (n, t, d).
 
     ``h = x + attention(norm(x))`` and ``y = h + mlp(norm(h))`` (Xiong et al., 2020). Matrices of
-    attention and MLP are adapted.
+    attention and MLP are adapted, unless their adapters say otherwise.
 
     Parameters
     ----------
@@ -46,6 +46,10 @@ class TransformerBlock(Layer):
     outputs : int, optional
         Number of leading tokens that are computed, (n, outputs, d); all by default. The last block
         need not compute tokens that nothing reads.
+    mlp_adapter_of : callable, optional
+        That of the matrices of the MLP, if it differs.
+    trained_norms : bool, default=True
+        Whether weights and biases of the normalisations before attention and MLP are trained.
     """
 
     def __init__(
@@ -63,14 +67,17 @@ class TransformerBlock(Layer):
         causal: bool = False,
         mask: str | None = None,
         outputs: int | None = None,
+        mlp_adapter_of: Callable[[int, int], Adapter] | None = None,
+        trained_norms: bool = True,
     ) -> None:
         super().__init__(path)
         self.outputs = outputs
-        self.norm = LayerNorm(f"{path}.norm1", width)
+        self.norm = LayerNorm(f"{path}.norm1", width, trained=trained_norms)
         adapter = adapter_of(width, width)
         self.attention = SelfAttention(
             f"{path}.attention", width, heads, adapter, bias, causal, mask, layer_norm, outputs
         )
+        mlp_adapter_of = mlp_adapter_of or adapter_of
         into, back = f"{path}.mlp.in", f"{path}.mlp.out"
 
         def after(path: str) -> list[Layer]:
@@ -81,10 +88,10 @@ class TransformerBlock(Layer):
         self.first = Sequential([self.norm, self.attention, *after(f"{path}.attention")])
         self.second = Sequential(
             [
-                LayerNorm(f"{path}.norm2", width),
-                adapted(into, width, hidden, adapter_of(width, hidden), bias, layer_norm),
+                LayerNorm(f"{path}.norm2", width, trained=trained_norms),
+                adapted(into, width, hidden, mlp_adapter_of(width, hidden), bias, layer_norm),
                 Activation(activation, into),
-                adapted(back, hidden, width, adapter_of(hidden, width), bias, layer_norm),
+                adapted(back, hidden, width, mlp_adapter_of(hidden, width), bias, layer_norm),
                 *after(f"{path}.mlp"),
             ]
         )

@@ -1,5 +1,6 @@
 """Configurations: frozen dataclasses that build layers."""
 
+from .adapter_pattern import AdapterPattern
 from .base import (
     ADAPTERS,
     ARCHITECTURES,
@@ -11,11 +12,13 @@ from .base import (
     from_plain,
 )
 from .cfc import CfCConfig
+from .decision_transformer import DecisionTransformerConfig
 from .decoder import PRESETS, DecoderConfig
 from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
 from .plain_cnn import PlainCNNConfig
+from .text_transformer import TextTransformerConfig
 from .vit import ViTConfig
 
 __all__ = [
@@ -26,13 +29,16 @@ __all__ = [
     "HEADS",
     "PRESETS",
     "SCALINGS",
+    "AdapterPattern",
     "CfCConfig",
+    "DecisionTransformerConfig",
     "DecoderConfig",
     "GCNConfig",
     "GINConfig",
     "MLPConfig",
     "NetworkConfig",
     "PlainCNNConfig",
+    "TextTransformerConfig",
     "ViTConfig",
     "architecture",
     "from_plain",

@@ -20,7 +20,7 @@ from ..checks import (
 )
 from ..choices import DtypeName, InitialB, ScalingName, StorageName
 from ..layers import AdaptedDense, Adapter, Layer
-from ..layers.dense import Mode
+from ..layers.adapter import Mode
 from ..params import DECAYED
 from ..scaffold import check_scale, get_family, resolve_storage
 
@@ -140,6 +140,19 @@ class NetworkConfig(ABC):
     def fully_trained(self) -> Self:
         """Return the counterpart that trains every weight."""
         return replace(self, adapter="full")
+
+    def merged(self, dtype: str) -> NetworkConfig | None:
+        """Return the configuration of the network whose scaffolds and adapters are merged.
+
+        Its layers have the paths of this one's, and instead of scaffold, A, B, beta and magnitude
+        one trained matrix, ``weight``, computed in `dtype`. By it predictions on the host are
+        computed. None, as by default, if adapters are never merged.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+        """
+        return None
 
     @property
     def width_factor(self) -> float:
@@ -264,6 +277,16 @@ class NetworkConfig(ABC):
             b_init=self.b_init,
             dropout=self.adapter_dropout,
         )
+
+    def scaffold_of(self, path: str) -> tuple[str, float | Literal["family"], StorageName]:
+        """Return family, scale and storage of the frozen weights of a layer.
+
+        Parameters
+        ----------
+        path : str
+            Path of the layer.
+        """
+        return self.scaffold, self.scaffold_scale, self.storage
 
     def on_zero_scaffold(self) -> Self:
         """Return the configuration with frozen weights of zero, so that the adapter acts alone."""

@@ -10,22 +10,27 @@ import numpy as np
 
 from ..checks import check_choice, check_flag, check_integer, is_finite_number
 from ..layers import (
-    Adapter,
+    AdaptedDense,
     DecoderBlock,
     Dense,
     Layer,
     Recompute,
     RMSNorm,
+    ScaffoldEmbedding,
     Sequential,
     TiedOutput,
     TokenEmbedding,
 )
 from ..params import DECAYED
-from .base import NetworkConfig, architecture
+from .adapter_pattern import AdapterPattern
+from .base import architecture
 from .equal_size import largest_within
 
 #: Which matrices of a block carry adapters.
 ADAPTED = ("attention", "all", "none")
+
+#: What the embeddings of tokens are: trained, or rows of an adapted scaffold.
+EMBEDDINGS = ("trained", "scaffold")
 
 #: The decoders of the paper (arXiv 2604.08749): fields by name of the size.
 PRESETS: Mapping[str, Mapping[str, int]] = {
@@ -42,7 +47,7 @@ _VOCABULARY = 32_000
 
 @architecture("decoder")
 @dataclass(frozen=True)
-class DecoderConfig(NetworkConfig):
+class DecoderConfig(AdapterPattern):
     """A Llama-style decoder (Touvron et al., 2023) on scaffolds.
 
     Each block has causal attention with rotary positions and a gated MLP, both after a
@@ -68,6 +73,10 @@ class DecoderConfig(NetworkConfig):
     adapt : {"attention", "all", "none"}, default="attention"
         Which matrices carry adapters and scales: those of attention, those of the MLP too, or
         none. The others stay frozen on their scaffolds.
+    embeddings : {"trained", "scaffold"}, default="trained"
+        Whether the embeddings of tokens, and an output layer that is not tied, are trained, or are
+        matrices on scaffolds with adapters of the same rank, so that a token has `rank` trained
+        parameters instead of `width`.
     tied : bool, default=True
         Whether the output layer is the embedding.
     rotary_base : float, default=10000.0
@@ -77,6 +86,8 @@ class DecoderConfig(NetworkConfig):
     recompute : bool, default=False
         Whether the backward pass computes the activations of a block again instead of keeping
         them.
+    scaffold_removed : bool, default=False
+        Whether the scaffolds of the matrices that carry adapters are zero, in controls.
 
     Raises
     ------
@@ -92,6 +103,7 @@ class DecoderConfig(NetworkConfig):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
+    absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained", "scaffold_removed": False}
 
     vocabulary: int
     width: int = 64
@@ -104,6 +116,7 @@ class DecoderConfig(NetworkConfig):
     rotary_base: float = 10_000.0
     norm_eps: float = 1e-5
     recompute: bool = False
+    embeddings: str = "trained"
 
     def __post_init__(self) -> None:
         check_integer("vocabulary", self.vocabulary, 2)
@@ -115,6 +128,7 @@ class DecoderConfig(NetworkConfig):
                 f"rotate pairs of entries; got width {self.width} and heads {self.heads}"
             )
         check_choice("adapt", self.adapt, ADAPTED)
+        check_choice("embeddings", self.embeddings, EMBEDDINGS)
         for name in ("tied", "recompute"):
             check_flag(name, getattr(self, name))
         for name in ("rotary_base", "norm_eps"):
@@ -150,8 +164,10 @@ class DecoderConfig(NetworkConfig):
 
     @property
     def n_embeddings(self) -> int:
-        """Number of parameters of the embeddings, and of an output layer that is not tied."""
-        return self.vocabulary * self.width * (1 if self.tied else 2)
+        """Number of trained parameters of the embeddings, and of an output that is not tied."""
+        body, head = self.build()
+        assert isinstance(body, Sequential)
+        return sum(s.size for layer in (body.children[0], head) for s in layer.slots())
 
     @property
     def n_internal(self) -> int:
@@ -190,15 +206,25 @@ class DecoderConfig(NetworkConfig):
 
     def build(self) -> tuple[Layer, Layer]:
         full = self.adapter == "full"
-        embedding = TokenEmbedding("embedding", self.vocabulary, self.width)
+        embedding: TokenEmbedding | ScaffoldEmbedding
+        head: Layer
+        if self.embeddings == "trained":
+            embedding = TokenEmbedding("embedding", self.vocabulary, self.width)
+            head = Dense("head", self.width, self.vocabulary, bias=False)
+        else:
+            adapter = self.adapter_of(self.width, self.vocabulary)
+            embedding = ScaffoldEmbedding("embedding", self.vocabulary, self.width, adapter)
+            head = AdaptedDense("head", self.width, self.vocabulary, adapter)
+        if self.tied:
+            head = TiedOutput("head", embedding)
         blocks: list[Layer] = [
             DecoderBlock(
                 f"layers.{i}",
                 self.width,
                 self.heads,
                 self.mlp_width,
-                self._adapter_in(("attention", "all"), self.width, self.width),
-                lambda d_in, d_out: self._adapter_in(("all",), d_in, d_out),
+                self.adapter_or_none(self.adapt != "none", self.width, self.width),
+                lambda d_in, d_out: self.adapter_or_none(self.adapt == "all", d_in, d_out),
                 float(self.rotary_base),
                 float(self.norm_eps),
                 trained_norms=full,
@@ -208,16 +234,4 @@ class DecoderConfig(NetworkConfig):
         if self.recompute:
             blocks = [Recompute(block) for block in blocks]
         norm = RMSNorm("norm", self.width, float(self.norm_eps), full)
-        head = (
-            TiedOutput("head", embedding)
-            if self.tied
-            else Dense("head", self.width, self.vocabulary, bias=False)
-        )
         return Sequential([embedding, *blocks, norm]), head
-
-    def _adapter_in(self, patterns: tuple[str, ...], d_in: int, d_out: int) -> Adapter:
-        """Return the adapter of a matrix that `adapt` includes if it is one of `patterns`."""
-        if self.adapter == "full" or self.adapt in patterns:
-            return self.adapter_of(d_in, d_out)
-        # A frozen matrix has no scale either, whatever that of the adapted ones starts from.
-        return replace(self.adapter_of(d_in, d_out, "none"), beta=1.0)

@@ -12,6 +12,7 @@ from ..checks import check_choice, check_dropped_share, check_flag, check_intege
 from ..choices import ActivationName, HeadName
 from ..layers import (
     ACTIVATIONS,
+    ActivatedDense,
     Activation,
     AdaptedDense,
     Dense,
@@ -125,6 +126,9 @@ class MLPConfig(NetworkConfig):
     def fully_trained(self) -> Self:
         return replace(self, adapter="full", head="full", bias=True)
 
+    def merged(self, dtype: str) -> Self:
+        return replace(self, adapter="full", head="full", dtype=dtype)  # type: ignore[arg-type]
+
     def resized(self, n_params: int) -> Self | None:
         """Return one hidden layer, fully trained, as wide as `n_params` parameters allow.
 
@@ -148,7 +152,7 @@ class MLPConfig(NetworkConfig):
             residual = self.residual and d_in == d_out
             # A bias directly before the activation is applied together with it, in one pass.
             fused_bias = self.bias and not self.layer_norm and not residual
-            dense: Layer = AdaptedDense(
+            dense = AdaptedDense(
                 path,
                 d_in,
                 d_out,
@@ -156,11 +160,15 @@ class MLPConfig(NetworkConfig):
                 bias=self.bias and not fused_bias,
                 needs_dx=i > 0,
             )
+            bias_width = d_out if fused_bias else 0
+            activation = Activation(self.activation, path, bias_width, self.dropout)
+            if not self.layer_norm and not residual:
+                layers.append(ActivatedDense(dense, activation))
+                continue
             layers.append(Residual(dense) if residual else dense)
             if self.layer_norm:
                 layers.append(LayerNorm(f"{path}.norm", d_out))
-            bias_width = d_out if fused_bias else 0
-            layers.append(Activation(self.activation, path, bias_width, self.dropout))
+            layers.append(activation)
         return Sequential(layers), self._build_head()
 
     def _build_head(self) -> Layer:

@@ -32,6 +32,7 @@ _ARMS = {
     "label_propagation": Style("purple", "d", (0, (1, 1))),
     "fingerprints": Style("purple", "d", (0, (1, 1))),
     "trigram": Style("quiet", "*", (0, (6, 3))),
+    "behaviour_cloning": Style("quiet", "*", (0, (6, 3))),
 }
 #: Arms without a rank.
 REFERENCES = (
@@ -42,6 +43,7 @@ REFERENCES = (
     "label_propagation",
     "fingerprints",
     "trigram",
+    "behaviour_cloning",
 )
 
 

@@ -186,7 +186,7 @@ def _bytes(scores: Scores) -> str:
 def _references(scores: Scores) -> str:
     """Say which simple references are as good as which adapters."""
     parts = []
-    references = ("linear", "label_propagation", "fingerprints", "trigram")
+    references = ("linear", "label_propagation", "fingerprints", "trigram", "behaviour_cloning")
     for arm in (*references, "random_features", "echo_state"):
         compared = pairs(scores, arm)
         if not compared:

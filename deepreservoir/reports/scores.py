@@ -34,7 +34,7 @@ class Scores(ABC):
     @property
     @abstractmethod
     def task(self) -> str:
-        """The task of the data set: classification, regression or language."""
+        """The task of the data set: classification, regression, language or control."""
 
     @property
     @abstractmethod
@@ -48,7 +48,7 @@ class Scores(ABC):
 
     @property
     def classes(self) -> bool:
-        """Whether scores are in percent; otherwise they are R^2, or minus nats per token."""
+        """Whether scores are in percent; otherwise as they are: R^2, minus nats or errors."""
         return self.task == "classification"
 
     @property

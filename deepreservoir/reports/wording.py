@@ -32,10 +32,12 @@ ANSWERS = {
     "echo_state": "Is a classic reservoir as good? An echo-state network reads each image row by "
     "row.",
     "linear": "Does the task need a network? A linear model of the features: of series, six "
-    "statistics of each channel; of molecules, counts of atoms.",
+    "statistics of each channel; of molecules, counts of atoms; of texts, TF-IDF of words.",
     "label_propagation": "Is the graph alone enough? Labels spread over its edges; features are "
     "not read, and nothing is trained.",
     "trigram": "Does the task need a network? Counts of one, two and three tokens, interpolated.",
+    "behaviour_cloning": "Does the task need a network? A linear function from the observation and "
+    "the return-to-go of a step to its action.",
     "fingerprints": "Are fixed features of molecules enough? Logistic regression on 2,048 bits of "
     "Morgan fingerprints.",
 }

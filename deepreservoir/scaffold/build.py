@@ -50,7 +50,7 @@ def make_scaffold(
         How the weights are stored; their values do not depend on it.
     dtype : numpy dtype, default=float32
         Type of the products, float32 or float64.
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
 
     Returns
     -------

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 
 from ..backend import Array, Device, array_module, to_device
-from ..kernels import fits_shared_memory, hadamard_rows
+from ..kernels import fits_shared_memory, hadamard_rows, product
 from .families import fan_in
 from .spec import Construction, Family, ScaffoldSpec, Storages
 from .storage import Scaffold
@@ -72,15 +72,15 @@ class HadamardScaffold(Scaffold):
 
     def multiply_adds(self, backward: bool = False) -> int:
         """Return the multiply-adds of the two small products, or the additions on a device."""
-        if self.device == "cuda" and fits_shared_memory(self.order, self.dtype):
+        if self.device != "cpu" and fits_shared_memory(self.order, self.dtype):
             return self.blocks * self.order * (self.order.bit_length() - 1)
         return self.blocks * self.order * (len(self._left) + len(self._right))
 
     def _transform(self, x: Array) -> Array:
         """Return x H, which equals x H^T: (n, order) -> (n, order)."""
         n, a, b = len(x), len(self._left), len(self._right)
-        right = (x.reshape(n * a, b) @ _like(x, self._right)).reshape(n, a, b)
-        return (_like(x, self._left) @ right).reshape(n, self.order)
+        right = product(x.reshape(n * a, b), _like(x, self._right)).reshape(n, a, b)
+        return product(_like(x, self._left), right).reshape(n, self.order)
 
     def _signed(self, x: Array, signs: Array, width: int) -> Array:
         """Return x * signs in rows of `order` entries, each vector of x zero-padded to `width`."""

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..backend import Array, Device, to_device
+from ..kernels import product
 from .families import fan_in
 from .spec import Construction, Family, ScaffoldSpec, Storages
 from .storage import Scaffold
@@ -69,14 +70,14 @@ class KroneckerScaffold(Scaffold):
     def _matmul(self, x: Array) -> Array:
         p, q, n = *self._factors_in(x.dtype), len(x)
         (p_out, p_in), (q_out, q_in) = p.shape, q.shape
-        right = (x.reshape(n * p_in, q_in) @ q.T).reshape(n, p_in, q_out)
-        return (p @ right).reshape(n, p_out * q_out)
+        right = product(x.reshape(n * p_in, q_in), q.T).reshape(n, p_in, q_out)
+        return product(p, right).reshape(n, p_out * q_out)
 
     def _rmatmul(self, g: Array) -> Array:
         p, q, n = *self._factors_in(g.dtype), len(g)
         (p_out, p_in), (q_out, q_in) = p.shape, q.shape
-        right = (g.reshape(n * p_out, q_out) @ q).reshape(n, p_out, q_in)
-        return (p.T @ right).reshape(n, p_in * q_in)
+        right = product(g.reshape(n * p_out, q_out), q).reshape(n, p_out, q_in)
+        return product(p.T, right).reshape(n, p_in * q_in)
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
         p, q = self._host

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..backend import (
     Array,
     Device,
     array_module,
+    device_memory,
     device_module,
     is_on_device,
     to_device,
@@ -24,17 +25,36 @@ from ..backend import (
 )
 from ..kernels import (
     codes_shape,
+    compact_table,
     consecutive,
     draw_codes_,
     draw_rows,
     draw_rows_at,
+    product,
+    squared_norms,
     unpack,
     unpack_table,
 )
 from .spec import ScaffoldSpec
 
-# Number of bytes of float32 weights that are drawn, unpacked or hashed at a time.
-TILE_BYTES = 8 << 20
+# Number of bytes of float32 weights that are drawn, unpacked or hashed at a time on the host, where
+# a tile should stay in the cache.
+HOST_TILE_BYTES = 8 << 20
+
+# The same on a device, where the product of a small tile leaves most of it idle.
+DEVICE_TILE_BYTES = 512 << 20
+
+
+@cache
+def tile_bytes(device: Device) -> int:
+    """Return the number of bytes of float32 weights in a tile of a product.
+
+    It depends on the device alone and not on the memory that happens to be free: products of other
+    tiles differ in their last bits.
+    """
+    if device == "cpu":
+        return HOST_TILE_BYTES
+    return min(DEVICE_TILE_BYTES, device_memory(device)[1] // 128)
 
 
 class Scaffold:
@@ -49,7 +69,7 @@ class Scaffold:
     dtype : numpy dtype, default=float32
         Type in which products are mostly computed; dense weights are stored in it. The weights
         are always float32 values.
-    device : "cpu" or "cuda"
+    device : {"cpu", "cuda", "cuda:N"}
     """
 
     storage = "abstract"
@@ -109,16 +129,16 @@ class Scaffold:
     def _matmul(self, x: Array) -> Array:
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
         for rows, weights in self.product_tiles(x.dtype):
-            out[:, rows.start : rows.stop] = x @ weights.T
+            out[:, rows.start : rows.stop] = product(x, weights.T)
         return out
 
     def _rmatmul(self, g: Array) -> Array:
         out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
         for rows, weights in self.product_tiles(g.dtype):
-            out += g[:, rows.start : rows.stop] @ weights
+            out += product(g[:, rows.start : rows.stop], weights)
         return out
 
-    def rows_at(self, index: Array) -> Array:
+    def rows_at(self, index: Array, check: bool = True) -> Array:
         """Return rows of W by index, like an embedding table, without drawing the other rows.
 
         Parameters
@@ -126,6 +146,8 @@ class Scaffold:
         index : array of integers, of any shape
             From 0 to d_out - 1, in any order, with or without repetition; on the host or on a
             device. The range of an index on a device is checked there, and the host waits for it.
+        check : bool, default=True
+            False if all entries are known to be in range, so that the host need not wait.
 
         Returns
         -------
@@ -146,8 +168,9 @@ class Scaffold:
         if not index.size:
             return device_module(self.device).empty((*index.shape, d_in), self.dtype)
         flat = index.reshape(-1).astype(np.int64, copy=False)
-        outside = (flat < 0) | (flat >= d_out)  # checked where it is, before it is moved
-        if outside.any():
+        # Checked where it is, before it is moved.
+        outside = (flat < 0) | (flat >= d_out) if check else None
+        if outside is not None and outside.any():
             raise IndexError(
                 f"row indices of scaffold {self.spec.path!r} must be from 0 to {d_out - 1}; got "
                 f"{int(flat[outside][0])}"
@@ -158,7 +181,7 @@ class Scaffold:
     def _rows_at(self, index: Array) -> Array:
         """Return the rows of a non-empty 1-D index, on the scaffold's device."""
         if self.spec.addressable:
-            table = self._device_table if self.device == "cuda" else self.spec.table
+            table = self.spec.table if self.device == "cpu" else self._device_table
             return draw_rows_at(table, self.spec.stream.key, index, self.shape[1])
         distinct, inverse = np.unique(to_host(index), return_inverse=True)
         cols = range(self.shape[1])
@@ -171,30 +194,31 @@ class Scaffold:
 
     def row_tiles(self) -> Iterator[tuple[range, np.ndarray]]:
         """Yield (rows, W[rows]) on the host, from the first row to the last, in float32."""
-        for rows in self._row_ranges():
+        for rows in self._row_ranges("cpu"):
             yield rows, self.tile(rows, range(self.shape[1]))
 
-    def _row_ranges(self) -> Iterator[range]:
+    def _row_ranges(self, device: Device) -> Iterator[range]:
         d_out, d_in = self.shape
-        step = max(1, TILE_BYTES // (4 * d_in))
+        step = max(1, tile_bytes(device) // (4 * d_in))
         for start in range(0, d_out, step):
             yield range(start, min(start + step, d_out))
 
     def product_tiles(self, dtype: np.dtype | type) -> Iterator[tuple[range, Array]]:
         """Yield (rows, W[rows]) on the scaffold's device, in `dtype`."""
-        for rows in self._row_ranges():
-            yield rows, self._product_rows(rows).astype(dtype, copy=False)
+        for rows in self._row_ranges(self.device):
+            yield rows, self._product_rows(rows, np.dtype(dtype))
 
-    def _product_rows(self, rows: range) -> Array:
+    def _product_rows(self, rows: range, dtype: np.dtype) -> Array:
         """Return W[rows] on the scaffold's device, drawn there if the family allows it."""
-        if self.device == "cuda" and self.spec.addressable:
+        if self.device != "cpu" and self.spec.addressable:
             table, key = self._device_table, self.spec.stream.key
-            return draw_rows(table, key, rows.start, rows.stop, self.shape[1])
-        return to_device(self.tile(rows, range(self.shape[1])), self.device)
+            return draw_rows(table, key, rows.start, rows.stop, self.shape[1], dtype=dtype)
+        rows_on_device = to_device(self.tile(rows, range(self.shape[1])), self.device)
+        return rows_on_device.astype(dtype, copy=False)
 
     @cached_property
     def _device_table(self) -> Array:
-        return to_device(self.spec.table, self.device)
+        return to_device(compact_table(self.spec.values), self.device)
 
     def dense(self) -> np.ndarray:
         """Return W on the host: float32, (d_out, d_in)."""
@@ -220,7 +244,7 @@ class Scaffold:
         xp = device_module(self.device)
         norms = xp.empty(self.shape[0])
         for rows, tile in self.product_tiles(np.float32):
-            norms[rows.start : rows.stop] = xp.einsum("ij,ij->i", tile, tile, dtype=np.float64)
+            norms[rows.start : rows.stop] = squared_norms(tile)
         return norms.astype(self.dtype)
 
 
@@ -236,8 +260,7 @@ class DenseScaffold(Scaffold):
         self, spec: ScaffoldSpec, dtype: np.dtype | type = np.float32, device: Device = "cpu"
     ) -> None:
         super().__init__(spec, dtype, device)
-        weights = super()._product_rows(range(spec.shape[0]))
-        weights = weights.astype(self.dtype, copy=False)
+        weights = super()._product_rows(range(spec.shape[0]), self.dtype)
         if device == "cpu":
             weights.flags.writeable = False
         self.weights = weights  # (d_out, d_in)
@@ -248,19 +271,19 @@ class DenseScaffold(Scaffold):
 
     def _matmul(self, x: Array) -> Array:
         if x.dtype == self.dtype:
-            return x @ self.weights.T
+            return product(x, self.weights.T)
         return super()._matmul(x)
 
     def _rmatmul(self, g: Array) -> Array:
         if g.dtype == self.dtype:
-            return g @ self.weights
+            return product(g, self.weights)
         return super()._rmatmul(g)
 
     def _rows_at(self, index: Array) -> Array:
         return self.weights[index]
 
-    def _product_rows(self, rows: range) -> Array:
-        return self.weights[rows.start : rows.stop]
+    def _product_rows(self, rows: range, dtype: np.dtype) -> Array:
+        return self.weights[rows.start : rows.stop].astype(dtype, copy=False)
 
     def dense(self) -> np.ndarray:
         return self.spec.rows(0, self.shape[0])
@@ -293,7 +316,7 @@ class PackedScaffold(Scaffold):
         self.bits = spec.definition.bits
         self._per_byte = max(1, 8 // self.bits)
         self.codes = device_module(device).empty(*codes_shape(d_out, d_in, self.bits))
-        for rows in self._row_ranges():
+        for rows in self._row_ranges(device):
             part = self.codes[rows.start : rows.stop]
             draw_codes_(part, spec.stream.key, rows.start, d_in, self.bits)
         self._unpacked = to_device(unpack_table(spec.values, self.bits), device)
@@ -302,14 +325,14 @@ class PackedScaffold(Scaffold):
     def nbytes(self) -> int:
         return int(self.codes.nbytes)
 
-    def _product_rows(self, rows: range) -> Array:
-        return unpack(self.codes[rows.start : rows.stop], self._unpacked, self.shape[1])
+    def _product_rows(self, rows: range, dtype: np.dtype) -> Array:
+        return unpack(self.codes[rows.start : rows.stop], self._unpacked, self.shape[1], dtype)
 
     def _rows_at(self, index: Array) -> Array:
         return unpack(self.codes[index], self._unpacked, self.shape[1])
 
     def tile(self, rows: range, cols: range) -> np.ndarray:
-        if self.device == "cuda":
+        if self.device != "cpu":
             return self.spec.tile(rows, cols)
         first = cols.start // self._per_byte
         units = self.codes[rows.start : rows.stop, first : -(-cols.stop // self._per_byte)]

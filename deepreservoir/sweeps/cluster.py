@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..backend import cuda_problem
+from ..backend import cuda_problem, device_number
 from ..experiments.comparisons.results import versions
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
@@ -37,7 +37,7 @@ def dask_cluster(
         thread each, because a process executes one run at a time.
     make : callable
         Function that a worker applies to an assignment.
-    device : {"cpu", "cuda", "auto"}, default="auto"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="auto"
         With ``"cuda"``, workers without a CUDA device are refused.
 
     Returns
@@ -63,8 +63,8 @@ def dask_cluster(
     _check_scheduler(scheduler)
     with distributed.Client(scheduler, timeout=_SECONDS) as client:
         _check_versions(client)
-        if device == "cuda":
-            _check_cuda(client)
+        if device not in ("cpu", "auto"):
+            _check_cuda(client, device)
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         with distributed.Client(scheduler, timeout=_SECONDS) as client:
@@ -154,11 +154,12 @@ def _check_scheduler(scheduler: str) -> None:
         ) from None
 
 
-def _check_cuda(client: Any) -> None:
-    for worker, problem in client.run(cuda_problem, on_error="return").items():
+def _check_cuda(client: Any, device: str) -> None:
+    number = device_number(device)
+    for worker, problem in client.run(cuda_problem, number, on_error="return").items():
         if problem is not None:
             raise ClusterUnavailable(
-                f"device 'cuda' is not available on the worker {worker}: {problem}. Or use the "
+                f"device {device!r} is not available on the worker {worker}: {problem}. Or use the "
                 "device 'cpu'"
             )
 

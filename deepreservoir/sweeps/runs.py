@@ -20,8 +20,8 @@ _TRAINING = frozenset(field.name for field in fields(TrainingParameters)) - froz
 
 #: Arms whose runs may be trained side by side.
 SIDE_BY_SIDE = ("adapter", "no_scaffold")
-# Maximum number of networks in memory.
-_AT_A_TIME = 8
+#: Maximum number of networks that a worker has in memory.
+AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def check_published(sweep: Sweep, runs: Iterable[Run]) -> None:
             )
 
 
-def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
+def jobs_of(
+    runs: list[Run], kind: Any = DeepReservoirClassifier, at_a_time: int = AT_A_TIME
+) -> list[Job]:
     """Group the runs that can be trained side by side.
 
     Runs of a group have the same samples, in the same order, and the same frozen weights that read
@@ -109,6 +111,8 @@ def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     runs : list of Run
     kind : type
         Class of the estimators.
+    at_a_time : int, default=8
+        Largest number of runs of a group.
     """
     may_differ = _TRAINING | kind.adapter_parameters
     if kind.input_parameters is not None:
@@ -118,10 +122,11 @@ def jobs_of(runs: list[Run], kind: Any = DeepReservoirClassifier) -> list[Job]:
     for run in runs:
         shared = tuple(pair for pair in run.point if pair[0] not in may_differ)
         alone = run.arm not in SIDE_BY_SIDE or run.value("resample") is not None
+        alone = alone or not kind.shares_products
         key = run if alone else (run.arm, run.seed, shared)
         groups.setdefault(key, []).append(run)
     return [
-        tuple(group[start : start + _AT_A_TIME])
+        tuple(group[start : start + at_a_time])
         for group in groups.values()
-        for start in range(0, len(group), _AT_A_TIME)
+        for start in range(0, len(group), at_a_time)
     ]

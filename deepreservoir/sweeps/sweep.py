@@ -9,9 +9,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..backend import DEVICES, resolve_device
+from ..backend import is_device_name, resolve_device
 from .plain_data import canonical
-from .runs import Run, check_published, jobs_of, runs_of
+from .runs import AT_A_TIME, Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
 from .work import Assignment, check_points, task_of
@@ -43,7 +43,7 @@ def run_sweep(
     executor : callable, optional
         Executes the runs elsewhere, such as the result of
         :func:`deepreservoir.sweeps.dask_cluster`.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where networks are trained. The device is not part of the declaration; each record names
         the device that was used. With an executor, each worker resolves ``"auto"`` itself.
     verbose : bool, default=False
@@ -76,8 +76,8 @@ def run_sweep(
         sweep = read_sweep(Path(sweep))
     if workers < 1:
         raise ValueError(f"workers must be at least 1; got {workers}")
-    if device not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    if not is_device_name(device):
+        raise ValueError(f"device must be one of cpu, cuda, cuda:N, auto; got {device!r}")
     if executor is None:  # otherwise each worker resolves it
         device = resolve_device(device)
     runs = runs_of(sweep)
@@ -88,18 +88,27 @@ def run_sweep(
     if executor is None:
         executor = here if workers == 1 else processes(workers)
     with folder.writing():
-        _run_remaining(sweep, runs, folder, executor, device, verbose)
+        _run_remaining(sweep, runs, folder, executor, workers, device, verbose)
     return folder
 
 
 def _run_remaining(
-    sweep: Sweep, runs: list[Run], folder: Folder, executor: Executor, device: str, verbose: bool
+    sweep: Sweep,
+    runs: list[Run],
+    folder: Folder,
+    executor: Executor,
+    workers: int,
+    device: str,
+    verbose: bool,
 ) -> None:
     """Execute the runs that have no record, or whose record says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     remaining = [run for run in runs if run.key not in done]
     kind = sweep.estimator_class
-    assignments = [Assignment.of(sweep, job, device) for job in jobs_of(remaining, kind)]
+    # No more runs side by side than leave work for every worker.
+    at_a_time = min(AT_A_TIME, max(1, len(remaining) // workers))
+    jobs = jobs_of(remaining, kind, at_a_time)
+    assignments = [Assignment.of(sweep, job, device) for job in jobs]
     with (
         closing(executor(assignments)) as results,
         tqdm(

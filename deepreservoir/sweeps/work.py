@@ -18,7 +18,7 @@ from ..backend import resolve_device
 from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.budget import given_epochs
-from ..experiments.comparisons import arms, graph_arms, text_arms
+from ..experiments.comparisons import arms, control_arms, graph_arms, text_arms
 from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
 from ..experiments.comparisons.runner import checked_estimator
@@ -35,6 +35,7 @@ _ALONE: dict[str, Callable[[Task, int], Record | None]] = {
     "label_propagation": graph_arms.label_propagation,
     "fingerprints": graph_arms.fingerprints,
     "trigram": text_arms.trigram,
+    "behaviour_cloning": control_arms.behaviour_cloning,
 }
 
 _ONE_AT_A_TIME = RLock()
@@ -146,10 +147,9 @@ def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
 
 
 def _model(task: Task, run: Run) -> Any:
-    changes = dict(run.point)
     if run.arm == "no_scaffold":
-        changes |= {"scaffold": "zero", "b_init": "kaiming"}
-    return task.estimator(run.seed, **changes)
+        return arms.without_scaffold(task, run.seed, **dict(run.point))
+    return task.estimator(run.seed, **dict(run.point))
 
 
 def _learned(model: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,8 +23,8 @@ class TrainingBatch:
 
     Attributes
     ----------
-    index : ndarray of int, shape (n,)
-        The samples, on the host.
+    index : array of int, shape (n,)
+        The samples; on the host, except in a step that is captured.
     batch : Batch
     target : Target
     products : mapping of str to array
@@ -33,7 +33,7 @@ class TrainingBatch:
         The network that the step trains, if each task has its own.
     """
 
-    index: np.ndarray
+    index: Array
     batch: Batch
     target: Target
     products: Mapping[str, Array] = field(default_factory=dict)
@@ -121,8 +121,26 @@ class ShuffledBatches:
         """Return a batch of these samples, without frozen products."""
         return self._taken(index, to_device(index, self.device), step, {})
 
+    @property
+    def order_on_device(self) -> Array:
+        """The samples of the epoch in its order, on the network's device."""
+        return self._on_device
+
+    @property
+    def chosen_on_device(self) -> bool:
+        """Whether an index on the device is all that a batch needs."""
+        return self.device != "cpu" and self.data.inputs.takes_device_index
+
+    def size_of(self, number: int) -> int:
+        """Return the number of samples of batch `number`."""
+        return min(self.size, self.n_samples - number * self.size)
+
+    def gathered(self, rows: Array, step: Array) -> TrainingBatch:
+        """Return the batch of an index on the device; `rows` and `step` are read there only."""
+        return self._taken(rows, rows, step, self._current)
+
     def _taken(
-        self, index: np.ndarray, on_device: Array, step: int, products: Mapping[str, Array]
+        self, index: Array, on_device: Array, step: Any, products: Mapping[str, Array]
     ) -> TrainingBatch:
         data, inputs = self.data, self.data.inputs
         batch = inputs.take(on_device if inputs.takes_device_index else index, step)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
-import scipy.sparse
 
-from ..backend import Array, array_module, to_device, to_host
+from ..backend import Array, array_module, to_device
+from ..kernels import join
 from ..layers import Pass, Step
 from ..losses import Loss
 from ..network import Network
-from ..optim import LBFGS, OptimiserState, WeightAverage, clip_global_norm
+from ..optim import (
+    LBFGS,
+    OptimiserState,
+    TabulatedOptimiser,
+    WeightAverage,
+    clip_global_norm,
+)
 from .accumulation import split
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
+from .divergence import diverged
 from .epoch_loss import EpochLoss
 from .lbfgs import minimise
 from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
+from .progress import Best, progress_of, restore
 from .resample import passes
+from .step_graphs import StepGraphs
 
 #: Number of steps whose losses are fetched from a device at once: a fetch waits for all of them.
 FETCHED = 50
@@ -88,7 +99,7 @@ def complete(run: Run, callback: Callback | None = None) -> Outcome:
     reason: StopReason
     try:
         # Overflows are detected, and explained, by the checks of loss and weights.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), run.captured():
             reason = _epochs(run, callback)
     except KeyboardInterrupt:
         return run.outcome("interrupted")
@@ -115,8 +126,7 @@ def _epochs(run: Run, callback: Callback | None) -> StopReason:
             batches.begin(run.epoch_key(epoch))
             run.begin(epoch, *so_far)
             for number in range(step, batches.steps):
-                index = run.state.step
-                run.take(number, batches.batch(number, index), Step(plan.seed, index))
+                run.take_next(number)
             run.end()
             step, so_far = 0, (0.0, 0.0)
             ended = monitor.epoch_ended(run.network, run.history)
@@ -126,23 +136,6 @@ def _epochs(run: Run, callback: Callback | None) -> StopReason:
             if ended:
                 return "callback"
     return "budget"
-
-
-class _Best(NamedTuple):
-    """The best epoch so far: its weights, and the buffers that belong to these weights."""
-
-    score: float
-    loss: float
-    theta: Array
-    buffers: Array
-    epoch: int
-
-    def is_beaten_by(self, score: float, loss: float) -> bool:
-        """Return whether a score is higher, or equal at a lower loss.
-
-        The accuracy on a few held-out rows is coarse, so many epochs have the best one.
-        """
-        return score > self.score or (score == self.score and loss < self.loss)
 
 
 class Run:
@@ -194,9 +187,24 @@ class Run:
         self.history: dict[str, list[Any]] = {"loss": [], "learning_rate": [], "beta": []}
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
-        self.best: _Best | None = None
+        self.best: Best | None = None
         self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
         self.rate = 0.0  # of the last step
+        self.graphs: StepGraphs | None = None
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Take steps as CUDA graphs within a with block, where this is possible."""
+        if not StepGraphs.possible(self):
+            yield
+            return
+        self.graphs = StepGraphs(self)
+        try:
+            with self.graphs.recorder.on_stream():
+                yield
+        finally:
+            self.graphs.close()
+            self.graphs = None
 
     @property
     def stops_on_score(self) -> bool:
@@ -229,24 +237,73 @@ class Run:
     def begin(self, epoch: int, total: float = 0.0, n: float = 0.0) -> None:
         """Begin an epoch, the losses of whose steps so far sum to `total` over `n`."""
         self.epoch = epoch
-        self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED)
+        stored = None if self.graphs is None else self.graphs.tape.losses
+        self.losses = EpochLoss(total, n, 1 if self.network.device == "cpu" else FETCHED, stored)
         if self._each_epoch:
             before = self.network.buffers
             self.network = self._on_scaffold_of(epoch)
             self.network.buffers[:] = before
+        if self.graphs is not None:
+            self.graphs.begin_epoch()
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted as the optimiser's state counts."""
+        return self.plan.rate * self.plan.schedule(step - self.first_step)
+
+    def take_next(self, number: int) -> None:
+        """Take step `number` of the epoch, with its batch."""
+        if self.graphs is not None:
+            self.graphs.take(number)
+            return
+        index = self.state.step
+        self.take(number, self.batches.batch(number, index), Step(self.plan.seed, index))
 
     def take(self, number: int, batch: TrainingBatch, step: Step) -> None:
-        """Take step `number` of the epoch."""
-        network, plan = self.network, self.plan
-        self.rate = plan.rate * plan.schedule(self.state.step - self.first_step)
-        network.grad.fill(0)
-        value = self._gradient(batch, step)
-        if plan.clip_norm is not None:
-            clip_global_norm(network.grad, plan.clip_norm)
+        """Take step `number` of the epoch on a batch."""
+        network = self.network
+        self.rate = self.rate_at(self.state.step)
+        value = self._clipped_gradient(batch, step)
         self.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
-        bad = self.losses.add(value, number, batch.target.n)
+        self._taken(number, value, batch.target.n)
+
+    def change_arrays(self, batch: TrainingBatch, step: Step, scalars: Array) -> Array:
+        """Do what a step does to arrays, with the optimiser's scalars on the device.
+
+        Returns
+        -------
+        scalar, on the device
+            The loss.
+        """
+        network, optimiser = self.network, cast(TabulatedOptimiser, self.optimiser)
+        value = self._clipped_gradient(batch, step)
+        optimiser.apply(network.theta, network.grad, self.state.moments, scalars, self.decay_mask)
+        if self.average is not None:
+            self.average.accumulate(network.theta)
+        return value
+
+    def count_replayed(self, number: int, n: float) -> None:
+        """Count step `number`, whose arrays :meth:`change_arrays` has changed in a graph."""
+        self.rate = self.rate_at(self.state.step)
+        self.state.step += 1
+        if self.average is not None:
+            self.average.steps += 1
+        self._taken(number, None, n)
+
+    def _clipped_gradient(self, batch: TrainingBatch, step: Step) -> Array:
+        """Set the gradient to that of a batch's loss; return the loss."""
+        grad = self.network.grad
+        grad.fill(0)
+        value = self._gradient(batch, step)
+        join("gradients")
+        if self.plan.clip_norm is not None:
+            clip_global_norm(grad, self.plan.clip_norm)
+        return value
+
+    def _taken(self, number: int, value: Array | None, n: float) -> None:
+        """Keep the loss of a step that has been taken, and save a checkpoint if one is due."""
+        bad = self.losses.add(value, number, n)
         if bad is not None:
             self._diverged(*bad)
         if self.checkpoint is not None and self.checkpoint.due:
@@ -311,55 +368,15 @@ class Run:
             self.checkpoint.save(replace(self._progress(0), epoch=self.epoch + 1))
 
     def _progress(self, step: int) -> Progress:
-        numbers: dict[str, float] = {
-            "optimiser_step": self.state.step,
-            "first_step": self.first_step,
-            "stale": self.stale,
-            "best_metric": self.best_metric,
-            "least_loss": self.best_loss,
-            "rate": self.rate,
-            "loss_n": self.losses.n,
-        }
-        arrays = {"theta": self.network.theta}
-        if self.network.buffers.size:
-            arrays["buffers"] = self.network.buffers
-        arrays |= {f"moment.{i}": moment for i, moment in enumerate(self.state.moments)}
-        if self.average is not None:
-            numbers["average_steps"] = self.average.steps
-            arrays["average"] = self.average.sum
-        if self.best is not None:
-            best = self.best
-            numbers |= {"best_score": best.score, "best_loss": best.loss, "best_epoch": best.epoch}
-            arrays["best"] = self.best.theta
-            if self.best.buffers.size:
-                arrays["best_buffers"] = self.best.buffers
-        host = {name: to_host(array) for name, array in arrays.items()}
-        return Progress(self.epoch, step, self.losses.total, numbers, self.history, host)
+        return progress_of(self, step)
 
     def resume(self) -> tuple[int, int, tuple[float, float]]:
         """Restore the progress of a checkpoint; return epoch, step and the losses so far."""
         progress = None if self.checkpoint is None else self.checkpoint.resume()
         if progress is None:
             return 0, 0, (0.0, 0.0)
-        numbers, network = progress.numbers, self.network
-        arrays = {name: to_device(a, network.device) for name, a in progress.arrays.items()}
-        network.theta[:] = arrays["theta"]
-        network.buffers[:] = arrays.get("buffers", network.buffers)
-        for i, moment in enumerate(self.state.moments):
-            moment[:] = arrays[f"moment.{i}"]
-        self.state.step = int(numbers["optimiser_step"])
-        self.first_step = int(numbers["first_step"])
-        self.stale = int(numbers["stale"])
-        self.best_metric, self.best_loss = numbers["best_metric"], numbers["least_loss"]
-        self.rate, self.history = numbers["rate"], progress.history
-        if self.average is not None:
-            self.average.steps = int(numbers["average_steps"])
-            self.average.sum[:] = arrays["average"]
-        if "best" in arrays:
-            score, loss = numbers["best_score"], numbers["best_loss"]
-            buffers = arrays.get("best_buffers", network.buffers.copy())
-            self.best = _Best(score, loss, arrays["best"], buffers, int(numbers["best_epoch"]))
-        return progress.epoch, progress.step, (progress.total, numbers["loss_n"])
+        restore(self, progress)
+        return progress.epoch, progress.step, (progress.total, progress.numbers["loss_n"])
 
     # The end of an epoch -------------------------------------------------------------------
 
@@ -388,7 +405,7 @@ class Run:
                     and (self.best is None or self.best.is_beaten_by(score, validation_loss))
                 ):
                     theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
-                    self.best = _Best(score, validation_loss, theta, buffers, self.epoch)
+                    self.best = Best(score, validation_loss, theta, buffers, self.epoch)
             if not np.isfinite(validation_loss):
                 self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
             entry = {"validation_loss": validation_loss, "validation_score": score}
@@ -404,24 +421,7 @@ class Run:
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
-        # Codes are not scaled, and of a CSR matrix only the entries.
-        values = x.data if scipy.sparse.issparse(x) else x
-        real = values.size and values.dtype.kind == "f"
-        largest = float(array_module(values).abs(values).max()) if real else 0.0
-        if largest > 100:
-            remedy = (
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                f"values and need to be preprocessed: the inputs reach {largest:.3g}; scale them "
-                "first, for example with sklearn.preprocessing.StandardScaler"
-            )
-        else:
-            remedy = (
-                f"lower learning_rate_init (now {self.plan.rate:g}, try {self.plan.rate / 10:g}) "
-                "or set max_grad_norm=1.0"
-            )
-        raise TrainingDiverged(
-            f"the {what} became {value} at epoch {self.epoch + 1}, step {step + 1}: {remedy}"
-        )
+        raise diverged(what, value, self.epoch, step, x, self.plan.rate)
 
 
 class _averaged:

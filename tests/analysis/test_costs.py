@@ -31,7 +31,7 @@ from deepreservoir.analysis import (
 )
 from deepreservoir.inputs import CHUNK_ROWS, Batch, Table
 from deepreservoir.layers import Dense, Layer, Pass, Step, convolution
-from deepreservoir.models import PlainCNNConfig, ViTConfig
+from deepreservoir.models import DecoderConfig, PlainCNNConfig, ViTConfig
 
 # The paper's formulas -----------------------------------------------------------------------
 
@@ -128,6 +128,21 @@ CONFIGS = [
     {"scaffold": "hadamard", "hidden_layer_sizes": (70, 20, 9)},
     {"scaffold": "kronecker", "dtype": "float64"},
 ]
+
+
+@pytest.mark.parametrize("adapter", ["lora", "dora", "full", "none"])
+def test_work_of_an_embedding_on_a_scaffold_and_of_its_output(adapter):
+    config = DecoderConfig(11, 8, 1, 2, 6, 5, rank=2, embeddings="scaffold", adapter=adapter)
+    net, on = watched(Network(config, 0)), Pass(Step(0, 0))
+    codes = np.arange(15).reshape(3, 5) % 11
+    hidden = np.ones((3, 5, 8), np.float32).view(Watched)
+    for layer, x in ((net.body.children[0], codes), (net.head, hidden)):
+        count = layer.multiply_adds(x.shape)
+        forward, (y, cache) = work(partial(layer.forward, x, on))
+        assert forward == count.forward + count.forward_call
+        backward, _ = work(partial(layer.backward, np.ones_like(y).view(Watched), cache))
+        assert backward == count.backward + count.backward_call
+    assert forward >= 15 * 11 * 8
 
 
 @pytest.mark.parametrize("given", CONFIGS, ids=str)

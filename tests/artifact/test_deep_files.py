@@ -192,8 +192,8 @@ def test_what_only_a_pickle_could_hold_is_refused(tmp_path):
             save(model, path)
     with pytest.raises(NotFittedError):
         save(DeepReservoirClassifier(), path)
-    with pytest.raises(ArtifactError, match="dtype must be one of float16, bfloat16 or None"):
-        save(classifier(), path, dtype="int8")
+    with pytest.raises(ArtifactError, match="one of float16, bfloat16, int8, int6 or None"):
+        save(classifier(), path, dtype="int4")
     with pytest.raises(ArtifactError, match="X and y must be passed together"):
         save(classifier(), path, dtype="float16", X=X)
     assert not path.exists()

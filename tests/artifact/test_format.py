@@ -12,6 +12,7 @@ from safetensors.numpy import load as safetensors_load
 
 from deepreservoir import container
 from deepreservoir.container import ArtifactError, Contents
+from deepreservoir.stored_values import decode, encode
 
 TENSORS = {"layers.0.A": np.float32([[1, 2, 3]]), "target": np.array([0.1, 0.2])}
 CONTENTS = Contents({"estimator": "x", "words": ["é", "sha256", "0" * 70]}, TENSORS, {})
@@ -129,7 +130,7 @@ def hashed(**tensors):
         ({"a": {**ENTRY, "shape": [1.0]}}, "positive integers"),
         ({"a": {**ENTRY, "shape": [0]}}, "positive integers"),
         ({"a": {**ENTRY, "shape": [1 << 70]}}, "below 2\\^62"),
-        ({"a": {**ENTRY, "dtype": "I64"}}, "must be one of F64, F32, F16, BF16; got 'I64'"),
+        ({"a": {**ENTRY, "dtype": "I64"}}, "must be one of F64, F32, F16, BF16, I8, U8; got 'I64'"),
         ({"a": {**ENTRY, "dtype": ["F32"]}}, "must be one of"),
         ({"a": {**ENTRY, "more": 1}}, "must have the entries dtype, shape and data_offsets"),
         ({"a": 3}, "must have the entries dtype"),
@@ -152,7 +153,7 @@ def test_values_must_be_finite():
 
     plain = data[:where] + b"0" * 64 + data[where + 64 :]
     digest = hashlib.sha256(plain).hexdigest().encode()
-    with pytest.raises(ArtifactError, match="tensor 'a' contains a value that is not finite"):
+    with pytest.raises(ArtifactError, match="tensor 'a': it contains a value that is not finite"):
         container.from_bytes(data[:where] + digest + data[where + 64 :])
 
 
@@ -167,8 +168,8 @@ finite = arrays(
 
 @given(finite)
 def test_bfloat16_is_the_nearest_with_ties_to_even(values):
-    kept = container.encode(values, "bfloat16")
-    found = container.decode(kept, "bfloat16").astype(np.float64)
+    kept = encode(values, "bfloat16")
+    found = decode(kept, "bfloat16").astype(np.float64)
     # Its neighbours: the float32 numbers with the lower half cut off, and one step beyond.
     cut = (values.view(np.uint32) >> 16).astype(np.uint32)
     below = (cut << 16).view(np.float32).astype(np.float64)
@@ -182,15 +183,15 @@ def test_bfloat16_is_the_nearest_with_ties_to_even(values):
 
 @given(finite.filter(lambda values: (np.abs(values) < 6e4).all()))
 def test_float16_is_numpys(values):
-    found = container.decode(container.encode(values, "float16"), "float16")
+    found = decode(encode(values, "float16"), "float16")
     np.testing.assert_array_equal(found, values.astype(np.float16).astype(np.float32))
 
 
 def test_what_does_not_fit_16_bits_is_refused():
     with pytest.raises(ArtifactError, match=r"1e\+05, does not fit float16; save with dtype='bf"):
-        container.encode(np.float32([1, 1e5]), "float16")
+        encode(np.float32([1, 1e5]), "float16")
     with pytest.raises(ArtifactError, match="does not fit bfloat16"):
-        container.encode(np.float32([3.4e38]), "bfloat16")
+        encode(np.float32([3.4e38]), "bfloat16")
 
 
 # On disk --------------------------------------------------------------------------------------

@@ -36,7 +36,9 @@ def paths(tmp_path_factory):
         "reservoir": echo.regressor(units=20, feedback=True, plasticity=1),
         "reader": echo.classifier(units=12, features="output_model", n_components=4),
     }
-    return [save(model, folder / f"{name}.safetensors") for name, model in models.items()]
+    files = [save(model, folder / f"{name}.safetensors") for name, model in models.items()]
+    wide = classifier(hidden_layer_sizes=(64, 32))
+    return files + [save(wide, folder / dtype, dtype=dtype) for dtype in ("int8", "int6")]
 
 
 def changed_bytes(rng, data):

@@ -119,22 +119,54 @@ def test_the_peers_in_pytorch_run(rank, fused):
     torch_peers.normal(16)()
 
 
+@pytest.mark.parametrize("rank", [None, 2])
+def test_the_peer_in_jax_learns(rank):
+    pytest.importorskip("jax")
+    pytest.importorskip("optax")
+    jax_peers = imported("jax_peers")
+    assert jax_peers.available()
+    x = np.random.default_rng(0).standard_normal((64, 6)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    first, last = (
+        jax_peers.mlp_epochs(x, y, (6, 16, 8, 2), rank, 8, 0.1, epochs)() for epochs in (1, 40)
+    )
+    assert last < 0.5 * first
+    with pytest.raises(ValueError, match="batch must divide the number of rows, 64; got 10"):
+        jax_peers.mlp_epochs(x, y, (6, 5, 2), rank, 10, 0.1, 1)
+
+
+def test_the_race_against_jax_names_its_targets():
+    pytest.importorskip("jax")
+    pytest.importorskip("optax")
+    figures = speed.scanned_epoch(1, rows=128, epochs_each=1)
+    found = {(pair["than"], pair["faster"]): pair["target"] for pair in figures["ratios"]}
+    assert found[("jax full", "rank 8")] == 2.0
+    assert found[("jax adapters", "rank 8")] == 1.4
+
+
+def test_without_jax_its_race_is_skipped_with_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed.jax_peers, "available", lambda: False)
+    for name in ("generation", "one_layer", "mnist_epoch"):
+        monkeypatch.setattr(speed, name, lambda rounds: {"median_seconds": {}, "ratios": []})
+    monkeypatch.setattr(speed.prediction_speed, "races", lambda rounds: iter(()))
+    assert run("speed", "--rounds", 1, "--out", tmp_path) == 0
+    assert "JAX or optax is not installed (the extra benchmark)" in capsys.readouterr().out
+    races = json.loads((tmp_path / "speed.json").read_text())["races"]
+    assert list(races) == ["generation", "one layer", "mnist epoch"]
+
+
+def test_predictions_race_in_both_types():
+    races = imported("prediction_speed").races(1, rows=(2,))
+    found = {name: figures["ratios"][0]["target"] for name, figures in races}
+    assert found == {
+        "prediction in float32, 2 rows": 1.0,
+        "prediction in float64, 2 rows": 0.67,
+    }
+
+
 def test_without_a_gpu_its_races_are_skipped_with_a_word(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(entry, "cuda_problem", lambda: "CuPy is not installed")
     assert run("speed", "--device", "cuda", "--out", tmp_path) == 0
     expected = "Skipped: no GPU is available: CuPy is not installed.\n"
     assert capsys.readouterr().out == expected
     assert not any(tmp_path.iterdir())
-
-
-def test_every_race_of_a_device_runs_and_names_both_sides(monkeypatch):
-    races = imported("device_speed")
-    for name, small in {"ROWS": 300, "BATCH": 16, "WIDTH": 64, "_UNITS": 20, "_STEPS": 30}.items():
-        monkeypatch.setattr(races, name, small)
-    monkeypatch.setattr(imported("timing"), "_PAUSE", 0.0)
-    # The host stands on both sides here: what is under test is that the races run.
-    found = dict(races.races("cpu", 1))
-    assert list(found) == ["generation", "one layer", "mnist epoch", "reservoir"]
-    for race in found.values():
-        assert all(name.endswith(", cpu") for name in race["median_seconds"])
-        assert [pair["times"] for pair in race["ratios"]] == [1.0] * len(race["median_seconds"])

@@ -32,8 +32,23 @@ def test_every_declaration_is_a_benchmark():
 
 
 # One arm beside another sweep, or a single long run: they have no table of the paper, or few seeds.
-BESIDE = {"cifar10_small_dora", "flowers12_full", "flowers12_layer_norm", "imdb_lm"}
-FEW_SEEDS = {"imdb_lm", "physionet_minutes"}
+BESIDE = {
+    "cifar10_small_dora",
+    "flowers12_full",
+    "flowers12_layer_norm",
+    "halfcheetah",
+    "halfcheetah_resampling",
+    "imdb_lm",
+}
+FEW_SEEDS = {
+    "halfcheetah",
+    "halfcheetah_resampling",
+    "imdb",
+    "imdb_frozen",
+    "imdb_lm",
+    "physionet_minutes",
+    "wikitext103_paper",
+}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -72,9 +72,9 @@ def reached(monkeypatch):
 
 def pretend(monkeypatch, problem):
     """Pretend that a CUDA device is here, or that this is the problem with it."""
-    monkeypatch.setattr(backend, "cuda_problem", lambda: problem)
-    monkeypatch.setattr(base, "cuda_problem", lambda: problem)
-    monkeypatch.setattr(cluster, "cuda_problem", lambda: problem)
+    monkeypatch.setattr(backend, "cuda_problem", lambda number=None: problem)
+    monkeypatch.setattr(base, "cuda_problem", lambda number=None: problem)
+    monkeypatch.setattr(cluster, "cuda_problem", lambda number=None: problem)
 
 
 def test_every_command_that_computes_has_the_same_option():
@@ -89,7 +89,9 @@ def test_every_command_that_computes_has_the_same_option():
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == ["cpu", "cuda", "auto"]
         assert option.default == "auto"
-        assert option.help == "Where to compute; auto uses a GPU if CuPy finds one."
+        assert option.help == (
+            "Where to compute; auto uses a GPU if CuPy finds one, and cuda:N the GPU number N."
+        )
     for name in options:
         shown = CliRunner().invoke(main, [name, "--help"]).output
         assert "--device [cpu|cuda|auto]" in shown
@@ -202,7 +204,7 @@ def test_a_sweep_without_an_executor_refuses_a_device_that_is_not_there(monkeypa
     pretend(monkeypatch, "no CUDA")
     with pytest.raises(ValueError, match="device='cuda' is not available: no CUDA"):
         run_sweep(sweep(here), here / "out", device="cuda")
-    with pytest.raises(ValueError, match="device must be one of cpu, cuda, auto; got 'tpu'"):
+    with pytest.raises(ValueError, match="must be one of cpu, cuda, cuda:N, auto; got 'tpu'"):
         run_sweep(sweep(here), here / "out", device="tpu", executor=lambda assignments: iter(()))
     assert not (here / "out").exists()
 
@@ -235,8 +237,8 @@ def test_workers_of_a_cluster_are_asked_for_the_device(monkeypatch, here, capsys
         def __exit__(self, *args):
             pass
 
-        def run(self, function, on_error):
-            return {"tcp://worker": function()}
+        def run(self, function, *args, on_error):
+            return {"tcp://worker": function(*args)}
 
     monkeypatch.setattr(distributed, "Client", Client)
     monkeypatch.setattr(cluster, "_check_scheduler", lambda scheduler: None)

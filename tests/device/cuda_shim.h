@@ -292,12 +292,22 @@ static inline int __popcll(unsigned long long a) { return __builtin_popcountll(a
 static inline int __clz(int a) { return a ? __builtin_clz(a) : 32; }
 static inline int __ffs(int a) { return __builtin_ffs(a); }
 template <class T> static inline T __ldg(const T* p) { return *p; }
+// CUDA's types of sixteen bytes, which one instruction reads or writes.
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(16) double2 { double x, y; };
+struct alignas(16) ulonglong2 { unsigned long long x, y; };
+static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+static inline double2 make_double2(double x, double y) { return {x, y}; }
+static inline ulonglong2 make_ulonglong2(unsigned long long x, unsigned long long y) {
+  return {x, y};
+}
 // One thread at a time: every read-modify-write is atomic.
 template <class T, class U> static inline T atomicAdd(T* p, U v) {
   T old = *p;
   *p += (T)v;
   return old;
 }
+static inline void __threadfence() {}
 template <class T, class U> static inline T atomicMax(T* p, U v) {
   T old = *p;
   if ((T)v > old) *p = (T)v;

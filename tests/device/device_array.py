@@ -31,17 +31,21 @@ class Transfers:
 
 transfers = Transfers()
 
+#: How many devices there are, which a test may raise, and which of them is the current one.
+devices = SimpleNamespace(count=1, current=0)
+
 
 class ndarray:
     """An array that pretends to lie on a device."""
 
-    __slots__ = ("_host",)
+    __slots__ = ("_device", "_host")
     __array_ufunc__ = None  # NumPy's operators hand over to ours, its ufuncs refuse
     __array_priority__ = 100
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, shape: Any, dtype: Any = float, *, order: str = "C") -> None:
         self._host = _poisoned(shape, dtype, order)
+        self._device = devices.current
 
     # Across to the host -----------------------------------------------------------------
 
@@ -111,11 +115,11 @@ class ndarray:
     itemsize = property(lambda self: self._host.itemsize)
     nbytes = property(lambda self: self._host.nbytes)
     strides = property(lambda self: self._host.strides)
-    T = property(lambda self: wrap(self._host.T))
-    real = property(lambda self: wrap(self._host.real))
-    imag = property(lambda self: wrap(self._host.imag))
+    T = property(lambda self: self._view(self._host.T))
+    real = property(lambda self: self._view(self._host.real))
+    imag = property(lambda self: self._view(self._host.imag))
     data = property(lambda self: SimpleNamespace(ptr=self._host.ctypes.data))
-    device = property(lambda self: SimpleNamespace(id=0))
+    device = property(lambda self: SimpleNamespace(id=self._device))
 
     @property
     def flags(self) -> SimpleNamespace:
@@ -132,7 +136,12 @@ class ndarray:
     # Indexing ---------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> ndarray:
-        return wrap(self._host[_host_index(index)])
+        return self._view(self._host[_host_index(index)])
+
+    def _view(self, host: Any) -> ndarray:
+        part = wrap(host)
+        part._device = self._device
+        return part
 
     def __setitem__(self, index: Any, value: Any) -> None:
         refuse_host(value, "an assignment")
@@ -181,6 +190,7 @@ def wrap(value: Any) -> Any:
             raise ValueError(f"Unsupported dtype {value.dtype}")
         out = object.__new__(ndarray)
         out._host = np.asarray(value)
+        out._device = devices.current
         return out
     if isinstance(value, list | tuple):
         parts = [wrap(part) for part in value]
@@ -196,6 +206,11 @@ def refuse_host(value: Any, where: str) -> None:
 def unwrap(value: Any, where: str) -> Any:
     """Return arguments as NumPy takes them; arrays of NumPy's own are refused."""
     if isinstance(value, ndarray):
+        if value._device != devices.current:
+            raise ValueError(
+                f"Array device must be same as the current device: array device = {value._device} "
+                f"while current = {devices.current} (in {where})"
+            )
         return value._host
     if isinstance(value, np.ndarray):
         raise TypeError(f"Unsupported type {np.ndarray} (in {where})")
@@ -306,6 +321,9 @@ view(dtype)
 """
 
 
+VIEWS = {"diagonal", "reshape", "squeeze", "swapaxes", "transpose", "view"}
+
+
 def signatures(table: str) -> list[str]:
     """Split a table such as `METHODS` into its entries."""
     return [part.strip() + ")" for part in table.replace("\n", " ").split(")") if part.strip()]
@@ -328,7 +346,17 @@ def _method(signature: str) -> Callable:
     name = signature.partition("(")[0]
     function = Function(signature, getattr(np.ndarray, name), waits=name == "nonzero")
     function.most += 1  # the array itself
-    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+    def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
+        if name in VIEWS and self._device != devices.current:  # no kernel runs
+            before, devices.current = devices.current, self._device
+            try:
+                return function(self, *args, **kwargs)
+            finally:
+                devices.current = before
+        return function(self, *args, **kwargs)
+
+    return method
 
 
 def _equip() -> None:
@@ -349,6 +377,7 @@ def _equip() -> None:
 
 
 _equip()
+ndarray.copy = lambda self, order="C": wrap(self._host.copy(order))  # to the current device
 
 
 # Making arrays --------------------------------------------------------------------------------

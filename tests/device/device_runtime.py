@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cpu_kernels import CpuKernel, CpuModule
-from device_array import unwrap
+from device_array import devices, unwrap
 
 
 class RawModule:
@@ -38,8 +38,16 @@ class RawKernel:
     """One kernel of a source; see :class:`cpu_kernels.CpuKernel` for what a call checks."""
 
     def __init__(
-        self, code: str, name: str, options: Sequence[str] = (), backend: str = "nvrtc"
+        self,
+        code: str,
+        name: str,
+        options: Sequence[str] = (),
+        backend: str = "nvrtc",
+        *,
+        enable_cooperative_groups: bool = False,
     ) -> None:
+        # Blocks run one after another, so none can wait for another: a device of one
+        # multiprocessor is not asked for that.
         self._module, self.name = RawModule(code=code, options=options, backend=backend), name
         self._kernel: CpuKernel | None = None
 
@@ -71,24 +79,30 @@ class RawKernel:
 
 
 class Device:
-    """The one device there is."""
+    """One of the devices there are, by default the current one."""
 
-    id = 0
     compute_capability = "80"
+    attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 1}
     mem_info = (1 << 34, 1 << 34)
 
-    def __init__(self, device: int = 0) -> None:
-        if device != 0:
+    def __init__(self, device: int | None = None) -> None:
+        self.id = devices.current if device is None else device
+        if self.id not in range(devices.count):
             raise CUDARuntimeError(f"cudaErrorInvalidDevice: there is no device {device}")
+        self._before: list[int] = []
 
-    def use(self) -> None: ...
+    def use(self) -> None:
+        devices.current = self.id
 
     def synchronize(self) -> None: ...
 
     def __enter__(self) -> Device:
+        self._before.append(devices.current)
+        self.use()
         return self
 
-    def __exit__(self, *exception: object) -> None: ...
+    def __exit__(self, *exception: object) -> None:
+        devices.current = self._before.pop()
 
 
 class Stream:

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 import scipy.special
+from cpu_kernels import SHARED_MOST
 from device_array import (
     Function,
     Ufunc,
@@ -26,6 +27,7 @@ from device_array import (
     asarray,
     ascontiguousarray,
     asnumpy,
+    devices,
     ndarray,
     refuse_host,
     signatures,
@@ -232,9 +234,13 @@ def _cuda() -> _Module:
     runtime = _module(
         "cupy.cuda.runtime",
         CUDARuntimeError=CUDARuntimeError,
-        getDeviceCount=lambda: 1,
+        getDeviceCount=lambda: devices.count,
         deviceSynchronize=lambda: None,
-        getDeviceProperties=lambda device: {"name": b"stand-in", "multiProcessorCount": 1},
+        getDeviceProperties=lambda device: {
+            "name": b"stand-in",
+            "multiProcessorCount": 2,
+            "sharedMemPerBlockOptin": SHARED_MOST,
+        },
         memGetInfo=lambda: Device.mem_info,
         driverGetVersion=lambda: 12090,
         runtimeGetVersion=lambda: 12090,

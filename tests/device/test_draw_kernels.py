@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from deepreservoir import kernels
+from deepreservoir.kernels import draw
+from deepreservoir.kernels.cuda import DeviceLimits
 from deepreservoir.kernels.packing import codes_shape, draw_codes_, unpack, unpack_table
 from deepreservoir.scaffold import FAMILIES, ScaffoldSpec, hadamard, make_scaffold, storage
-from deepreservoir.scaffold.tables import lane_table
+from deepreservoir.scaffold.tables import codebook, lane_table
 
 pytestmark = pytest.mark.usefixtures("thread_order")
 
 KEY = (3 << 120) + (1 << 64) - 1  # of which both words are full
-WIDTHS = [1, 15, 16, 17, 100, 4113]
+WIDTHS = [1, 15, 16, 17, 64, 100, 4113]
 STORED = dict.fromkeys(FAMILIES, ("dense", "packed", "streamed"))
 STORED |= {"orthogonal": ("dense",), "hadamard": ("structured",), "kronecker": ("structured",)}
 CASES = [(name, kept) for name in FAMILIES for kept in STORED[name]]
@@ -47,6 +49,53 @@ def test_rows_by_index_have_the_bytes_of_rows_in_order(cupy, width):
     assert on_host.tobytes() == np.concatenate(expected).tobytes()
 
 
+FORMS = {"lanes": "exponential", "half": "normal", "codes": "normal_4bit", "two codes": "binary"}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("many", [None, 0], ids=["any memory", "shared memory if it can"])
+@pytest.mark.parametrize("family", FORMS.values(), ids=list(FORMS))
+@pytest.mark.usefixtures("grid")
+def test_every_form_of_a_table_gives_the_bytes_of_the_host(cupy, family, many, dtype, monkeypatch):
+    if many is not None:
+        monkeypatch.setattr(draw, "_MANY_WEIGHTS", many)
+    values, table = codebook(family), lane_table(family)
+    compact = cupy.asarray(kernels.compact_table(values))
+    assert len(compact) == (32_768 if family == "normal" else len(values))
+    for width in (1, 100, 4113, 4112):  # by weight, by four of them, by whole blocks
+        found = kernels.draw_rows(compact, KEY, 3, 8, width, dtype=dtype)
+        assert found.dtype == dtype
+        expected = kernels.draw_rows(table, KEY, 3, 8, width)
+        assert found.get().astype(np.float32).tobytes() == expected.tobytes()
+        index = cupy.asarray(np.array([7, 3]))
+        found = kernels.draw_rows_at(compact, KEY, index, width).get()
+        assert found.tobytes() == expected[[4, 0]].tobytes()
+
+
+def test_half_a_table_stays_where_it_is_on_a_device_with_little_shared_memory(cupy, monkeypatch):
+    table = cupy.asarray(kernels.compact_table(codebook("normal")))
+    expected = kernels.draw_rows(lane_table("normal"), KEY, 0, 3, 64)
+    monkeypatch.setattr(draw, "_MANY_WEIGHTS", 0)
+    monkeypatch.setattr(draw, "device_limits", lambda: DeviceLimits(2, 99 << 10))
+    monkeypatch.setattr(draw, "_DRAW_SHARED_HALF", None)  # it is not launched
+    assert kernels.draw_rows(table, KEY, 0, 3, 64).get().tobytes() == expected.tobytes()
+
+
+def test_a_table_is_compact_only_if_it_is_mirrored_bit_by_bit():
+    values = codebook("normal").copy()
+    assert kernels.compact_table(values).tobytes() == values[32_768:].tobytes()
+    values[0] = np.nextafter(values[0], np.float32(0))
+    assert kernels.compact_table(values) is values
+    zeros = np.zeros(65_536, np.float32)  # of which minus zero is another bit pattern
+    assert kernels.compact_table(zeros) is zeros
+
+
+@pytest.mark.parametrize("n", [3, 512, 65_535])
+def test_a_table_of_another_length_is_refused(cupy, n):
+    with pytest.raises(ValueError, match=f"a power of two up to 256; got {n}"):
+        kernels.draw_rows(cupy.zeros(n, np.float32), KEY, 0, 1, 16)
+
+
 def test_the_counter_carries_into_its_second_word(cupy):
     # NumPy adds one to the counter before it draws: the block after this one is number 2**64.
     table, last = lane_table("normal"), 2**64 - 1
@@ -70,7 +119,10 @@ def test_codes_and_their_weights_have_the_bytes_of_the_host(cupy, bits, width, s
     assert device.get().tobytes() == host.tobytes()
     values = np.random.default_rng(0).standard_normal(2**bits).astype(np.float32)
     table = unpack_table(values, bits)
+    wide = unpack(device, cupy.asarray(table), width, np.float64)
     found = unpack(device, cupy.asarray(table), width)
+    assert wide.dtype == np.float64
+    assert wide.get().astype(np.float32).tobytes() == found.get().tobytes()
     lanes = kernels.lane_rows(KEY, start, start + rows, width)
     assert found.get().tobytes() == values[lanes >> (16 - bits)].tobytes()
     assert found.get().tobytes() == np.ascontiguousarray(unpack(host, table, width)).tobytes()
@@ -92,7 +144,7 @@ def test_digests_of_all_families_hold_on_a_device(cupy, family, kept, shape, mon
     spec = ScaffoldSpec(family, shape, 5, "layers.0", 1.5)
     expected = make_scaffold(spec).digest()
     for rows in (shape[0], 4):  # one tile, and tiles that begin elsewhere
-        monkeypatch.setattr(storage, "TILE_BYTES", 4 * shape[1] * rows)
+        monkeypatch.setattr(storage, "tile_bytes", lambda device, rows=rows: 4 * shape[1] * rows)
         scaffold = make_scaffold(spec, kept, device="cuda")
         found = np.ascontiguousarray(weights_on(scaffold, cupy), "<f4")
         assert hashlib.sha256(found.tobytes()).hexdigest() == expected

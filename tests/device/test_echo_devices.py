@@ -217,7 +217,8 @@ def test_a_model_of_a_device_is_used_where_there_is_none(monkeypatch):
     model, reader = regressor("cuda").fit(*ONE), classifier("cuda").fit(PERIODS, CLASSES)
     wanted, shares = model.predict(X), reader.predict_proba(PERIODS)
     data = pickle.dumps((model, reader))
-    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no CUDA device responds")
+    problem = "no CUDA device responds"
+    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda number=None: problem)
     model, reader = pickle.loads(data)
     assert_same(model.predict(X), wanted)
     assert_same(reader.predict_proba(PERIODS), shares, 1e-6)

@@ -9,6 +9,7 @@ import pytest
 
 from deepreservoir import kernels
 from deepreservoir.kernels import cuda
+from deepreservoir.optim import Adam, AdamW
 
 DTYPES = (np.float32, np.float64)
 # One row, one column, odd sizes, none; more columns than the lanes that a block stages.
@@ -198,9 +199,8 @@ def gated_passes(gate, value, dout):
 
 
 def step(theta, grad, m, v, mask, decoupled, number=3, weight_decay=0.1):
-    numbers = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-    decay = {"weight_decay": weight_decay, "decoupled": decoupled}
-    kernels.adam_(theta, grad, m, v, mask, step=number, **numbers, **decay)
+    adam = (AdamW if decoupled else Adam)(weight_decay=weight_decay)
+    adam.apply(theta, grad, [m, v], adam.scalars(number, 0.01), mask)
 
 
 @every_type
@@ -217,3 +217,19 @@ def test_adam(cupy, n, decoupled, weight_decay, dtype):
         step(*host, decoupled, number, weight_decay)
         step(*device, decoupled, number, weight_decay)
     compare(device, host)
+
+
+# Sums by index ---------------------------------------------------------------------------------
+
+
+@every_type
+@pytest.mark.parametrize("n", [0, 1, 40])
+@pytest.mark.usefixtures("grid")
+def test_rows_are_added_by_index(cupy, n, dtype):
+    index = np.random.default_rng(0).integers(0, 7, n)
+    host = [normal((9, 5), dtype), index, normal((n, 5), dtype, 1)]
+    device = on_device(cupy, [array.copy() for array in host])
+    kernels.add_rows_(*host)
+    kernels.add_rows_(*device)
+    compare(device[:1], host[:1])
+    assert (host[0][7:] == normal((9, 5), dtype)[7:]).all()

@@ -70,6 +70,7 @@ def test_values_and_gradients(monkeypatch, sizes, kind, rows):
     q, k, v, dout = inputs(**sizes)
     for name in ("BLOCK_BYTES", "DEVICE_BLOCK_BYTES"):
         monkeypatch.setattr(module, name, rows * k.shape[1] * 8)
+    monkeypatch.setattr(module, "CAUSAL_QUERIES", 2)
     mask = kept(len(q), k.shape[1]) if kind in ("keys", "both") and len(q) else None
     causal = kind in ("causal", "both")
     if causal and q.shape[1] > k.shape[1]:

@@ -49,9 +49,11 @@ def with_cupy(monkeypatch):
 # Which device ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:0", "", None, 0])
+@pytest.mark.parametrize(
+    "device", ["gpu", "CPU", "cuda:", "cuda:01", "cuda:-1", "cuda:1 ", "auto:0", "", None, 0]
+)
 def test_an_unknown_device_is_refused_with_the_known_ones(device):
-    with pytest.raises(ValueError, match="device must be one of cpu, cuda, auto; got") as error:
+    with pytest.raises(ValueError, match="one of cpu, cuda, cuda:N, auto; got") as error:
         backend.resolve_device(device)
     assert repr(device) in str(error.value)
 

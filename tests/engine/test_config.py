@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from target import xp
 
-from deepreservoir.layers import AdaptedDense, LayerNorm, Pass, Residual, Sequential, Step
+from deepreservoir.layers import (
+    ActivatedDense,
+    Activation,
+    AdaptedDense,
+    LayerNorm,
+    Pass,
+    Residual,
+    Sequential,
+    Step,
+)
 from deepreservoir.models import MLPConfig, from_plain
 from deepreservoir.network import Network
 from deepreservoir.params import DECAYED, ParamSet
@@ -141,9 +150,9 @@ def test_only_the_first_layer_skips_its_input_gradient():
 
 def test_a_residual_stands_where_the_width_stays():
     made = config(n_features=6, hidden_layer_sizes=(8, 8, 4), residual=True)
-    kinds = [isinstance(layer, Residual) for layer in hidden(made)]
-    # Each hidden layer is followed by its activation; the head is not among them.
-    assert kinds == [False, False, True, False, False, False]
+    kinds = [type(layer) for layer in hidden(made)]
+    # The activation of a residual layer comes after its skip.
+    assert kinds == [ActivatedDense, Residual, Activation, ActivatedDense]
 
 
 def test_layer_norm_comes_before_the_nonlinearity():

@@ -259,6 +259,48 @@ def test_frozen_matrices_have_no_scale():
     assert not any("mlp" in path or "norm" in path for path in network.named_parameters())
 
 
+def test_controls_without_a_scaffold_keep_matrices_that_carry_no_adapter():
+    """What they ask about are the matrices that are adapted."""
+    config = replace(SMALL, adapt="attention", scaffold="binary", storage="packed")
+    network = Network(config, 0, device=device)
+    removed = network.without_scaffold()
+    assert removed.theta is network.theta
+    for path, scaffold in network.scaffolds.items():
+        found = removed.scaffolds[path]
+        if ".attention." in path:
+            assert not found.dense().any()
+        else:
+            assert found.digest() == scaffold.digest()
+            assert found.storage == "packed"
+    y, other = (host(each.forward(codes())[0]) for each in (network, removed))
+    assert abs(y - other).max() > 1e-3
+    named = {f"layers.{i}.attention.{name}" for i in range(2) for name in "qkvo"}
+    for path in named:  # the same network with a scale of zero
+        network.params.views(network.theta)[f"{path}.beta"][:] = 0
+    assert_allclose(network.forward(codes())[0], other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("adapt", ["all", "none"])
+def test_controls_without_a_scaffold_remove_all_where_all_or_none_are_adapted(adapt):
+    network = Network(replace(SMALL, adapt=adapt), 0, device=device).without_scaffold()
+    assert not any(scaffold.dense().any() for scaffold in network.scaffolds.values())
+
+
+def test_the_fully_trained_twin_starts_from_the_same_matrices():
+    """Also from those of a control, and a scale of adapted matrices concerns no others."""
+    adapted = replace(SMALL, adapt="attention", beta=0.5, rank=8)
+    for config in (adapted, adapted.on_zero_scaffold()):
+        full = Network(config.fully_trained(), 0, device=device)
+        twin = Network(config, 0, device=device)
+        weights = full.named_parameters()
+        for path, layer in twin.adapted.items():
+            low_rank = 0
+            if layer.adapter.low_rank:
+                low_rank = host(layer.B) @ host(layer.A)
+            start = layer.effective_weight() - low_rank
+            assert_allclose(weights[f"{path}.weight"], start, rtol=1e-6, atol=1e-6)
+
+
 def test_equal_bytes_is_the_widest_of_its_depth():
     config = DecoderConfig(100, rank=8)
     found = config.resized(config.n_params)
@@ -287,6 +329,7 @@ def test_configurations_are_plain_data():
         ({"rotary_base": 0}, "rotary_base"),
         ({"norm_eps": -1e-5}, "norm_eps"),
         ({"tied": 1}, "tied"),
+        ({"scaffold_removed": 1}, "scaffold_removed"),
         ({"rank": 9}, "rank must be between 1 and"),
     ],
 )

@@ -70,16 +70,13 @@ def test_the_layer_multiplies_by_its_mask():
 def test_each_layer_of_a_network_has_its_own_masks():
     config = MLPConfig(10, 2, (10, 10), dropout=0.5, adapter_dropout=0.5)
     network = Network(config, seed=0)
-    paths = [layer.path for layer in network.body.layers if isinstance(layer, Activation)]
-    assert paths == ["layers.0", "layers.1"]
-    _, caches = network.body.forward(xp.ones((50, 10), np.float32), Pass(Step(0, 0)))
-    layers = zip(network.body.layers, caches, strict=True)
-    masks = [
-        cache[-1] if isinstance(layer, Activation) else cache[2]
-        for layer, cache in layers
-        if isinstance(layer, Activation | AdaptedDense)
-    ]
-    ones = xp.ones((50, 10), np.float32)
+    pairs = network.body.layers
+    assert [pair.activation.path for pair in pairs] == ["layers.0", "layers.1"]
+    masks, ones = [], xp.ones((50, 10), np.float32)
+    for pair in pairs:
+        _, dense = pair.dense.forward(ones, Pass(Step(0, 0)))
+        _, activation = pair.activation.forward(ones, Pass(Step(0, 0)))
+        masks += [dense[2], activation[-1]]
     masks = [host(kernels.masked(ones, mask)) for mask in masks]
     assert len({mask.tobytes() for mask in masks}) == len(masks) == 4
 
@@ -97,10 +94,11 @@ def test_adapter_dropout_leaves_the_scaffolds_path_alone():
 def test_without_dropout_a_training_pass_draws_no_mask():
     network = Network(MLPConfig(10, 2, (10,), bias=True), seed=0)
     x = normal(5, 10).astype(np.float32)
-    y, (caches, _) = network.forward(x, Pass(Step(0, 0)))
-    assert_array_equal(y, network.forward(x)[0])
-    assert caches[0][2] is None
-    assert caches[1][-1] is None
+    (pair,) = network.body.layers
+    assert_array_equal(network.forward(x, Pass(Step(0, 0)))[0], network.forward(x)[0])
+    y, dense = pair.dense.forward(x, Pass(Step(0, 0)))
+    assert dense[2] is None
+    assert pair.activation.forward(y, Pass(Step(0, 0)))[1][-1] is None
 
 
 @pytest.mark.parametrize(
@@ -110,8 +108,8 @@ def test_the_bias_is_added_by_the_activation_that_follows_it(options, owner):
     config = MLPConfig(n_features=4, n_outputs=2, hidden_layer_sizes=(6, 5), bias=True, **options)
     owners = [
         type(layer)
-        for layer in Network(config, seed=0).body.layers
-        for slot in layer.slots()
+        for layer in Network(config, seed=0).body.walk()
+        for slot in layer.own_slots()
         if slot.path in ("layers.0.bias", "layers.1.bias")
     ]
     assert owners == [owner, owner]

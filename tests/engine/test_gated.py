@@ -209,7 +209,8 @@ def test_products_change_nothing_but_rounding():
         net = network(dtype="float64")
         train_gated(gates(net), LOSS, plan(projection_limit=limit))
         thetas.append(host(net.theta))
-    np.testing.assert_allclose(*thetas, rtol=1e-7, atol=1e-9)
+    # Where a gradient is nearly zero, AdamW divides its rounding by itself.
+    np.testing.assert_allclose(*thetas, rtol=1e-6, atol=1e-7)
 
 
 # Validation, ends, refusals --------------------------------------------------------------------

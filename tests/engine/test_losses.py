@@ -195,3 +195,22 @@ def test_a_loss_does_not_write_to_what_it_is_given():
         outputs = normal(N, K)  # read-only
         loss(outputs, targets, ROW_WEIGHTS)
         assert_array_equal(targets, kept)
+
+
+@pytest.mark.host(reason="a device has a kernel for rows of any width")
+@pytest.mark.parametrize("weights", [None, np.linspace(0, 2, 7)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("n", [None, 10.0])
+def test_wide_outputs_are_the_same_in_blocks_of_any_size(weights, n, monkeypatch):
+    """As over a vocabulary; what is larger than a block has a path of its own."""
+    rng = np.random.default_rng(0)
+    outputs, targets = 30 * rng.standard_normal((7, 5)), rng.integers(0, 5, 7)
+    expected = SoftmaxCrossEntropy()(outputs, targets, weights, n)
+    found = []
+    for rows in (1, 3, 6):
+        monkeypatch.setattr("deepreservoir.kernels.softmax.BLOCK_BYTES", rows * 5 * 8)
+        found.append(SoftmaxCrossEntropy()(outputs, targets, weights, n))
+    for value, gradient in found:
+        assert value == found[0][0]
+        assert_array_equal(gradient, found[0][1])
+    assert_allclose(found[0][0], expected[0], rtol=1e-12)
+    assert_allclose(found[0][1], expected[1], rtol=1e-10, atol=1e-14)

@@ -7,8 +7,9 @@ import scipy.sparse
 import target
 from target import assert_allclose, assert_array_equal, host, put, xp
 
-from deepreservoir.kernels import reservoir as kernels
-from deepreservoir.kernels.reservoir import leaky_, leaky_sparse_, sparse_product, to_slices
+from deepreservoir.kernels import sparse_reservoir as kernels
+from deepreservoir.kernels.reservoir import leaky_
+from deepreservoir.kernels.sparse_reservoir import leaky_sparse_, sparse_product, to_slices
 
 RNG = np.random.default_rng(0)
 CURVES = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "identity": lambda x: x}

@@ -77,7 +77,7 @@ def _no_training(monkeypatch, request):
         ({"validation_fraction": 1.5}, "validation_fraction must be a number"),
         ({"projection_cache": "big"}, "projection_cache must be 'auto' or a limit in bytes"),
         ({"dtype": "float16"}, "dtype must be one of"),
-        ({"device": "tpu"}, "device must be one of cpu, cuda, auto; got 'tpu'"),
+        ({"device": "tpu"}, "device must be one of cpu, cuda, cuda:N, auto; got 'tpu'"),
         ({"label_smoothing": 1}, "label_smoothing must be a number"),
         ({"class_weight": "even"}, "class_weight"),
         *(

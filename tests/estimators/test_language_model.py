@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from target import device
 
@@ -211,11 +212,27 @@ def test_forms_of_texts(tmp_path):
 def test_forms_of_codes(tmp_path):
     np.save(tmp_path / "codes.npy", STREAM.astype(np.uint16))
     expected = fitted()
-    for X in (tmp_path / "codes.npy", STREAM.tolist(), [STREAM[:9], STREAM[9:]]):
+    parts = np.empty(2, object)
+    parts[:] = [STREAM[:9], STREAM[9:]]
+    for X in (tmp_path / "codes.npy", STREAM.tolist(), list(parts), parts):
         model = CausalLanguageModel(**CODES).fit(X)
         assert_array_equal(to_host(model.network_.theta), to_host(expected.network_.theta))
     ended = TokenReader(4, 7, end_token=6).fit([[1, 2], [3]]).read([[1, 2], [3]], "f4", "cpu")
     assert ended.stream.tolist() == [1, 2, 6, 3, 6]
+
+
+def test_a_model_knows_whether_it_reads_texts():
+    assert not fitted(max_iter=1).reads_texts_
+    with pytest.raises(NotFittedError):
+        CausalLanguageModel().reads_texts_  # noqa: B018
+
+
+def test_a_prompt_that_is_not_text_is_named():
+    pytest.importorskip("tokenizers")
+    model = CausalLanguageModel(**{**WORDS, "max_iter": 1}).fit(TEXTS)
+    assert model.reads_texts_
+    with pytest.raises(ValueError, match=r"prompt must be a text that UTF-8 can represent"):
+        model.generate("\udcff")
 
 
 def test_presets():
@@ -238,6 +255,9 @@ def test_presets():
         (np.array([1.0, 2.0]), "vector of integers"),
         (np.array([1]), "at least 2 tokens.*got 1"),
         (3, "X must be texts, or codes of tokens; got 3"),
+        (["a text", "b\udcff"], r"X\[1\] must be a text that UTF-8 can represent; its character 1"),
+        ({"text": ["a text"]}, "texts in an order.*got a dict"),
+        ({"a text", "another"}, "texts in an order.*got a set"),
     ],
 )
 def test_bad_input_is_named(X, words):
@@ -260,6 +280,16 @@ def test_bad_files_are_named(tmp_path):
             CausalLanguageModel(**WORDS).fit(tmp_path / "text.txt")
     with pytest.raises(ValueError, match="there is no file"):
         CausalLanguageModel(**WORDS).fit(tmp_path / "none.txt")
+    (tmp_path / "codes.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"codes.npy is not a .npy file of integers"):
+        CausalLanguageModel(**CODES).fit(tmp_path / "codes.npy")
+
+
+def test_a_table_is_refused():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"text": TEXTS})
+    with pytest.raises(ValueError, match=r"got a DataFrame. Pass a list, or the column"):
+        CausalLanguageModel(**WORDS).fit(table)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +298,7 @@ def test_bad_files_are_named(tmp_path):
         ({"prompt": ""}, "at least one character"),
         ({"prompt": "text"}, "fitted on codes of tokens"),
         ({"prompt": []}, "at least one entry"),
-        ({"prompt": [7]}, "codes from 0 to 6; got 7"),
+        ({"prompt": [1, 7]}, "codes from 0 to 6; got 7 at position 1"),
         ({"prompt": [1], "temperature": -1}, "temperature"),
         ({"prompt": [1], "top_p": 0}, r"top_p must be in \(0, 1\]; got 0"),
         ({"prompt": [1], "max_new_tokens": -1}, "max_new_tokens"),
@@ -299,14 +329,48 @@ def test_wrong_parameters_are_named(params):
 
 def test_an_encoding_that_is_not_one_is_refused():
     pytest.importorskip("tokenizers")
-    plain, _ = CausalLanguageModel(**WORDS).fit(TEXTS)._reader.state()
-    assert TokenReader.from_state(plain, {}).state()[0] == plain
-    text = plain["tokenizer"]
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    plain, arrays = reader.state()
+    merges, text = arrays["merges"], reader.tokenizer.json
     for wrong in ("{", "[]", text.replace('"BPE"', '"Unigram"'), text.replace("<|end|>", "end")):
         with pytest.raises(ValueError, match="not a byte-level byte-pair encoding"):
             TokenReader.from_state({**plain, "tokenizer": wrong}, {})
     with pytest.raises(ValueError, match="the encoding has"):
-        TokenReader.from_state({**plain, "vocabulary": 300}, {})
+        TokenReader.from_state({**plain, "vocabulary": 300}, arrays)
+    with pytest.raises(ValueError, match="not by both"):
+        TokenReader.from_state({**plain, "tokenizer": text}, arrays)
+    doubled = np.uint16([(1, 1), *((code, code) for code in range(257, 268))])
+    for wrong, words in (
+        (merges.astype(np.float32), "must be uint16 of shape"),
+        (merges[:, :1], "must be uint16 of shape"),
+        (np.uint16([(1, 257)]), "merge 0 must be of codes from 1 to 256; got 1 and 257"),
+        (np.uint16([(0, 5)]), "merge 0 must be of codes from 1 to 256; got 0 and 5"),
+        (doubled, "makes a token of more than 1024 bytes"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            TokenReader.from_state(plain, {"merges": wrong})
+
+
+def test_an_encoding_is_stored_as_its_merges():
+    pytest.importorskip("tokenizers")
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    plain, arrays = reader.state()
+    assert plain["tokenizer"] is None
+    assert arrays["merges"].nbytes == 4 * (reader.vocabulary - 257)
+    # Files of before have the encoding as text.
+    for state in ((plain, arrays), ({**plain, "tokenizer": reader.tokenizer.json}, {})):
+        again = TokenReader.from_state(*state)
+        assert again.tokenizer.json == reader.tokenizer.json
+        assert again.state()[0] == plain
+        np.testing.assert_array_equal(again.state()[1]["merges"], arrays["merges"])
+
+
+def test_an_encoding_that_merges_do_not_make_is_stored_as_text():
+    pytest.importorskip("tokenizers")
+    reader = CausalLanguageModel(**WORDS).fit(TEXTS)._reader
+    text = reader.tokenizer.json.replace('"fuse_unk":false', '"fuse_unk":true')
+    plain = {**reader.state()[0], "tokenizer": text}
+    assert TokenReader.from_state(plain, {}).state() == (plain, {})
 
 
 def test_text_that_reads_like_the_end_of_a_document_is_text():

@@ -61,6 +61,13 @@ class Fragile(EchoStateRegressor):
         return super().fit(X, y)
 
 
+class Divergent(EchoStateRegressor):
+    """Its predictions diverge."""
+
+    def predict(self, X):
+        return np.full_like(super().predict(X), np.nan)
+
+
 class Voter(ClassifierMixin, BaseEstimator):
     """A classifier of series by their means, with the parameters of a reservoir."""
 
@@ -310,8 +317,10 @@ def test_if_all_fail_the_error_says_so():
     with pytest.raises(ValueError, match=r"(?s)fits failed.*ran away"):
         search(model, spectral_radius=(0.6, 0.9))
     runaway = small(activation="identity")
-    with pytest.raises(ValueError, match=r"none of 3 candidates with units=45 .* spectral_radius"):
+    with pytest.raises(ValueError, match=r"(?s)fits failed.*without bound.*lower spectral_radius"):
         search(runaway, spectral_radius=(30, 40), leak_rate=1.0, n_candidates=3)
+    with pytest.raises(ValueError, match=r"none of 3 candidates with units=45 .* spectral_radius"):
+        search(Divergent(units=45, washout=10, random_state=0), n_candidates=3)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_the_narrowest_hidden_layer_bounds_the_rank_too():
 
 @pytest.mark.usefixtures("untrained")
 def test_a_gpu_that_is_not_there_is_refused_before_any_training(monkeypatch):
-    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda: "no GPU in this test")
+    monkeypatch.setattr("deepreservoir.backend.cuda_problem", lambda n=None: "no GPU in this test")
     with pytest.raises(ValueError, match="no GPU in this test"):
         compare(classes(), device="cuda", protocol=QUICK)
     assert backend.resolve_device("auto") == "cpu"

@@ -31,6 +31,7 @@ class Watched(Task):
         self.__dict__.setdefault("answers", []).append(answers)
         self.__dict__.setdefault("thetas", []).append(model.network_.theta.copy())
         self.__dict__.setdefault("seeds", []).append(model.network_.seed)
+        self.__dict__.setdefault("networks", []).append(model.network_)
         return super().score(model)
 
 
@@ -159,9 +160,9 @@ def test_no_scaffold_learns_through_the_low_rank_path_alone():
     task = Watched(load_dataset("digits"), LONGER)
     record = arms.no_scaffold(task, 4, SEED)
     assert record.score > 0.8  # chance is 0.1
-    (model,) = task.models
-    assert not any(scaffold.dense().any() for scaffold in model.network_.scaffolds.values())
-    named = model.network_.named_parameters()
+    (network,) = task.networks
+    assert not any(scaffold.dense().any() for scaffold in network.scaffolds.values())
+    named = network.named_parameters()
     np.testing.assert_allclose(
         task.answers[0], forward(named, task.data.X_test, None), rtol=1e-5, atol=1e-5
     )

@@ -152,6 +152,7 @@ def test_the_references_of_a_named_data_set_are_those_that_its_samples_have(name
     found = ("label_propagation",) if isinstance(data.X_train, Nodes) else ()
     found += ("fingerprints",) if are_molecules(data.X_train) else ()
     found += ("trigram",) if data.task == "language" else ()
+    found += ("behaviour_cloning",) if data.task == "control" else ()
     assert found == expected
     assert check_arms(None, name) == (*ARMS, *found)
 

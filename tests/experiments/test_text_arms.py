@@ -1,11 +1,15 @@
 """Comparisons of language models: the trigram reference, scores and left-out arms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from deepreservoir import CausalLanguageModel, compare
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import Protocol
+from deepreservoir.experiments.comparisons.arms import Task, without_scaffold
 from deepreservoir.experiments.comparisons.report import table
 from deepreservoir.experiments.comparisons.text_arms import Trigrams
 from deepreservoir.inputs import TokenReader
@@ -79,6 +83,18 @@ def test_a_comparison_of_language_models():
     model.set_params(rank=1, random_state=0, scaffold_seed=0).fit(DATA.X_train)
     assert scores["adapter"] == model.score(DATA.X_test)
     assert "minus nats per token" in table(found)
+
+
+def test_no_scaffold_trains_on_the_draw_of_matrices_without_adapters():
+    task = Task(DATA, replace(PROTOCOL, max_iter=1), kind=CausalLanguageModel)
+    model = without_scaffold(task, 3, rank=1)
+    task.fit(model)
+    drawn = task.estimator(3, rank=1)
+    task.fit(drawn)
+    for path, scaffold in model.network_.scaffolds.items():
+        expected = drawn.network_.scaffolds[path].dense()
+        assert_array_equal(scaffold.dense(), 0 if ".attention." in path else expected)
+    assert model.network_.named_parameters()["layers.0.attention.q.B"].any()
 
 
 def test_only_language_models_are_for_texts():

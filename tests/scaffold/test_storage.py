@@ -128,7 +128,7 @@ def test_products_agree_with_the_weights_at_any_shape(
     family, kept, d_out, d_in, n, tile_rows, dtype
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "TILE_BYTES", 4 * d_in * tile_rows)
+        patch.setattr(storage, "tile_bytes", lambda device: 4 * d_in * tile_rows)
         assert_products_agree(make(family, kept, (d_out, d_in), dtype), dtype, n)
 
 
@@ -158,7 +158,7 @@ def test_results_do_not_depend_on_the_size_of_a_tile(family, kept, shape, monkey
     whole = make(family, kept, shape, np.float64)
     dense, norms, x = whole.dense(), whole.row_norms_squared, numbers((2, shape[1]), np.float64)
     product, digest = whole.matmul(x), whole.digest()
-    monkeypatch.setattr(storage, "TILE_BYTES", 4 * shape[1] * 5)
+    monkeypatch.setattr(storage, "tile_bytes", lambda device: 4 * shape[1] * 5)
     tiled = make(family, kept, shape, np.float64)
     parts = list(tiled.row_tiles())
     assert [len(rows) for rows, _ in parts[:-1]] == [5] * (len(parts) - 1)
@@ -283,7 +283,7 @@ def test_packed_codes_are_little_end_first_and_a_row_starts_on_a_byte():
     ("family", "kept"), [("normal", "streamed"), ("binary", "packed"), ("hadamard", "structured")]
 )
 def test_products_need_memory_for_a_tile_and_not_for_the_matrix(family, kept, monkeypatch):
-    monkeypatch.setattr(storage, "TILE_BYTES", 1 << 16)
+    monkeypatch.setattr(storage, "tile_bytes", lambda device: 1 << 16)
     scaffold = make(family, kept, (8192, 256))  # 8 MB of weights
     x, g = numbers((1, 256), np.float32), numbers((1, 8192), np.float32)
     scaffold.matmul(x)  # makes the table of its scaled values, 256 KB

@@ -9,7 +9,7 @@ from sweep_tools import small
 
 from deepreservoir.experiments import ARMS
 from deepreservoir.experiments.comparisons.arms import AFTERWARDS
-from deepreservoir.sweeps import Figure, Published, Run, jobs_of, runs_of
+from deepreservoir.sweeps import Figure, Published, Run, jobs_of, run_sweep, runs_of
 from deepreservoir.sweeps.runs import SIDE_BY_SIDE, check_published
 
 
@@ -135,6 +135,22 @@ def test_every_run_is_in_one_group_of_runs_that_share_their_scaffold(grid):
         if len(job) > 1:
             assert job[0].arm in SIDE_BY_SIDE
             assert job[0].value("resample") is None
+
+
+def test_many_workers_have_smaller_groups(monkeypatch, tmp_path):
+    sweep = small(("rank", (1, 2, 3, 4)))
+    runs = runs_of(sweep)
+    assert {run for job in jobs_of(runs, at_a_time=1) for run in job} == set(runs)
+    sizes = {}
+    for workers in (2, len(runs)):
+
+        def stands_in(assignments, workers=workers):
+            sizes[workers] = max(len(assignment.runs) for assignment in assignments)
+            yield from ()
+
+        monkeypatch.setattr("deepreservoir.sweeps.sweep.processes", lambda n: stands_in)
+        run_sweep(sweep, tmp_path / str(workers), workers=workers)
+    assert sizes == {2: 4, len(runs): 1}
 
 
 def test_what_can_go_side_by_side_does():

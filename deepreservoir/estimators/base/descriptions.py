@@ -126,8 +126,16 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
         True or 1 for a progress bar, 2 for a line per epoch.
     dtype : {"float32", "float64"}, default="float32"
         Type of all computations.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where to compute."""
+    predict_dtype : {"float64", "float32"}, default="float64"
+        Type in which predictions are computed on the CPU. In float64, a row's outputs do not
+        depend, to float32 precision, on the rows that are predicted with it; float32 is up to
+        twice as fast. It can be changed after `fit`. On a GPU it is `dtype`.
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
+        Where to compute.
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
+        To which the factors of matrix products are rounded on a device: to 10 bits of mantissa
+        (``"tf32"``) or 7 (``"bfloat16"``), for its fast matrix units. Weights, sums and all other
+        operations stay in `dtype`. It has no effect on the CPU, or in float64."""
 
 ATTRIBUTES = """\
 network_ : Network

@@ -29,14 +29,14 @@ def place_of(device: Device, **arrays: Any) -> Device:
 
     Parameters
     ----------
-    device : {"cpu", "cuda"}
+    device : {"cpu", "cuda", "cuda:N"}
         Where the estimator computes.
     **arrays : array-like, list of array-like or None
         Arrays by their names in error messages; None is ignored.
 
     Returns
     -------
-    {"cpu", "cuda"}
+    {"cpu", "cuda", "cuda:N"}
         ``"cuda"`` if all are device arrays.
 
     Raises

@@ -72,7 +72,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
 
     #: Parameters that were added after the first version of the estimator, which older files lack,
     #: each with the value that reproduces the earlier versions.
-    absent_parameters: ClassVar[Mapping[str, Any]] = {"max_fun": 15000}
+    absent_parameters: ClassVar[Mapping[str, Any]] = {"max_fun": 15000, "precision": "float32"}
 
     #: Parameters that only `fit` reads, and whose values no file can hold: files leave them out.
     unsaved_parameters: ClassVar[frozenset[str]] = frozenset()
@@ -88,6 +88,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: Parameters of the architecture that decide which frozen weights read the inputs, and so must
     #: agree in estimators that are fitted side by side; None for all of them.
     input_parameters: ClassVar[frozenset[str] | None] = None
+
+    #: Whether models that are trained side by side share products, so that a sweep trains them so.
+    shares_products: ClassVar[bool] = True
 
     # For estimators without these parameters.
     scaffold_seed: int | None = None
@@ -328,7 +331,9 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         message = config.large_rank_warning()
         if message is not None:
             warn_user(message)
-        return Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
+        network = Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
+        network.precision = self.precision
+        return network
 
     def _same_network(self, config: NetworkConfig, device: Device) -> Network:
         """Return the fitted network, after checking that the parameters still describe it."""
@@ -347,6 +352,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         """Move the fitted network to a device."""
         if self.network_.device != device:
             self.network_ = self.network_.to(device)
+        self.network_.precision = self.precision
 
     def _train(
         self, fit: Fit, checkpoint: Checkpoint | None = None, callback: Callback | None = None

@@ -19,7 +19,7 @@ def with_config(model: Any, config: NetworkConfig) -> Any:
     config : NetworkConfig
     """
 
-    def network_config(self: DeepEstimator, **sizes: Any) -> NetworkConfig:
+    def network_config(self: DeepEstimator, *args: Any, **sizes: Any) -> NetworkConfig:
         return config
 
     kind = type(type(model).__name__, (type(model),), {"network_config": network_config})

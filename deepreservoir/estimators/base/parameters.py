@@ -15,12 +15,13 @@ from ...choices import (
     DtypeName,
     InitialB,
     OptimizerName,
+    PrecisionName,
     RandomState,
     ScalingName,
     ScheduleName,
     StorageName,
 )
-from ...layers.dense import Mode
+from ...layers.adapter import Mode
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -69,6 +70,7 @@ class TrainingParameters:
     random_state: RandomState = None
     verbose: bool | int = False
     device: DeviceName = "cpu"
+    precision: PrecisionName = "float32"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

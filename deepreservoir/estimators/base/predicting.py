@@ -38,10 +38,13 @@ class Predicting(TableValidation):
         # A model may be loaded where its device is not available: then the CPU is used.
         self._move(present_device(self.device))
         network = self.network_
+        dtype = np.dtype(network.dtype if network.device == "cuda" else self._prediction_dtype())
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
-        dtype = network.config.prediction_dtype if network.device == "cpu" else None
-        inputs = self._reader.read(X, np.dtype(dtype or network.dtype), network.device)
-        return inputs, type_of(X)
+        return self._reader.read(X, dtype, network.device), type_of(X)
+
+    def _prediction_dtype(self) -> Any:
+        """Return the type in which predictions are computed on the host."""
+        return self.network_.config.prediction_dtype or self.network_.dtype
 
     def _result_dtype(self, given: Any) -> np.dtype[Any]:
         """Return the type of real numbers that result from an X of type `given`."""
@@ -77,7 +80,7 @@ def host_outputs(
     network: Network, inputs: Inputs, decode: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Return decoded outputs on the host; `decode` receives float64, (m, n_outputs)."""
-    return network.evaluate(
+    return network.for_predictions(inputs.dtype).evaluate(
         inputs,
         lambda outputs, index, batch: decode(to_host(outputs).astype(np.float64, copy=False)),
     )

@@ -13,13 +13,15 @@ from ...backend import to_host
 from ...choices import DtypeName
 from ...network import Network
 from .device_input import checked_features, checked_pair
+from .on_device import OnDevice
 
 
-class TableValidation(BaseEstimator):
+class TableValidation(OnDevice, BaseEstimator):
     """Checks of X and y; an estimator for inputs other than tables overrides them."""
 
     dtype: DtypeName
     network_: Network
+    n_features_in_: int
 
     _y_numeric = False
 
@@ -63,9 +65,25 @@ class TableValidation(BaseEstimator):
         """Return X for prediction, checked against the X of `fit`."""
         if on_device:
             return checked_features(self, X, reset=False, dtype=self.network_.dtype)
+        if self._is_valid(X):
+            return X
         return validate_data(
             self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
         )
+
+    def _is_valid(self, X: Any) -> bool:
+        """Return whether X is an array that validation would return as it is.
+
+        For a few rows, scikit-learn's checks take longer than the network. A doubt, such as a sum
+        that overflows, is left to them.
+        """
+        if type(X) is not np.ndarray or X.dtype not in (np.float32, np.float64) or X.ndim != 2:
+            return False
+        if X.shape[1] != self.n_features_in_ or not X.size or not X.flags.c_contiguous:
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_finite = bool(np.isfinite(X.sum()))
+        return is_finite and not hasattr(self, "feature_names_in_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import resolve_device
 from ...checks import check_choice, check_flag, check_integer, is_finite_number, is_integer
+from ...kernels import PRECISIONS, precision_problem
 from ...optim import (
     LBFGS,
     SGD,
@@ -63,6 +65,7 @@ _REALS: dict[str, tuple[float, bool, float, bool, bool]] = {
 _INTEGERS = {"max_iter": 1, "max_fun": 1, "gradient_accumulation": 1}
 _FLAGS = ("shuffle", "warm_start", "early_stopping")
 _CHOICES = {
+    "precision": PRECISIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": ("squared_error", "huber"),
@@ -104,6 +107,9 @@ def check_training_params(
             check_choice(name, value, _CHOICES[name])
         elif name in _FLAGS:
             check_flag(name, value)
+    problem = precision_problem(params["precision"])
+    if problem is not None and resolve_device(params["device"]) != "cpu":
+        raise ValueError(problem)
     patience = params["n_iter_no_change"]
     if not (is_integer(patience) and patience >= 1) and patience != float("inf"):
         raise ValueError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,7 +17,8 @@ from ...esn.plasticity import IntrinsicPlasticity
 from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
 from ...esn.stack import ARRANGEMENTS, ReservoirStack
-from ...esn.topology import RecurrentSpec
+from ...esn.topology import RecurrentSpec, check_product
+from ..base.on_device import OnDevice
 from .parameters import ReservoirParameters
 from .series import Series
 
@@ -34,8 +36,11 @@ def check_real(name: str, value: Any, low: float, high: float, open_low: bool = 
         raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
-class BaseEchoState(ReservoirParameters, BaseEstimator):
+class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
     """Base class of the echo-state estimators, which add parameters of their own."""
+
+    #: For files of versions without these parameters.
+    absent_parameters: ClassVar[Mapping[str, Any]] = {"product": "auto"}
 
     n_features_in_: int
     n_variables_: int  # of a classifier
@@ -61,6 +66,7 @@ class BaseEchoState(ReservoirParameters, BaseEstimator):
         check_integer("washout", self.washout, 0)
         for units in self._levels():
             RecurrentSpec(int(units), self.topology, density=self.density)
+        check_product(self.product, self.topology)
         if not isinstance(self.plasticity, IntrinsicPlasticity):
             check_integer("plasticity", self.plasticity, 0)
         if self.activation not in ACTIVATIONS:
@@ -164,6 +170,7 @@ class BaseEchoState(ReservoirParameters, BaseEstimator):
                 bias_scaling=float(self.bias_scaling),
                 activation=self.activation,
                 noise=float(self.noise),
+                product=self.product,
             )
             for i, units in enumerate(self._levels())
         ]

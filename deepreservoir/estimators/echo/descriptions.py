@@ -38,7 +38,13 @@ units : int or tuple of int, default=500
     {own}
     activation : {"tanh", "relu", "identity"}, default="tanh"
         Nonlinearity of the units.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    product : {"auto", "sparse", "dense"}, default="auto"
+        Whether products with the recurrent weights read the nonzero ones only, or all of them.
+        By default, this is chosen by their number and share, and never by timing, so that the
+        same seed gives the same bits; ``reservoir_.parts[0].recurrent.product_for(1)`` is the
+        choice for one series. The states of both differ by rounding only. On a machine with large
+        caches, dense products can be faster where a sparse one is chosen.
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Where to compute. Results are CuPy arrays for CuPy inputs, and NumPy arrays for NumPy
         inputs. A fitted model follows this parameter at its next call, and computes on the CPU if
         the device does not exist, as after loading on another machine. For a scikit-learn

@@ -24,7 +24,7 @@ class End(Movable):
     ----------
     state : array, shape (1, units)
     target : array of float64, shape (1, n_outputs)
-    place : {"cpu", "cuda"}
+    place : {"cpu", "cuda", "cuda:N"}
         Where the training series were.
     """
 
@@ -104,7 +104,7 @@ class Forecasting(BaseEchoState):
         known = None if inputs is None else self._known_inputs(inputs, n, int(n_steps), place)
         if series is None:
             end = self._end
-            if known is None and device == "cuda":
+            if known is None and device != "cpu":
                 place = end.place
             out = self._closed_loop(end.state, end.target, None, known, int(n_steps))
             return to_device(out[0], place)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from ...choices import ArrangementName, DeviceName, DtypeName, RandomState, ReservoirActivation
+from ...choices import (
+    ArrangementName,
+    DeviceName,
+    DtypeName,
+    ProductName,
+    RandomState,
+    ReservoirActivation,
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -28,5 +35,6 @@ class ReservoirParameters:
     readout: Any = "ridge"
     activation: ReservoirActivation = "tanh"
     dtype: DtypeName = "float32"
+    product: ProductName = "auto"
     random_state: RandomState = None
     device: DeviceName = "cpu"

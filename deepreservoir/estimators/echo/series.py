@@ -26,7 +26,7 @@ class Series:
     arrays : list of array, each of shape (time, width)
     kind : {"one", "stack", "list"}
         A 2-D array, a 3-D array, or a list of 2-D arrays.
-    place : {"cpu", "cuda"}
+    place : {"cpu", "cuda", "cuda:N"}
         Where they are.
     """
 

@@ -13,7 +13,8 @@
 | linear | does the task need a network at all? |
 
 Two references of :mod:`.graph_arms` are for some data sets of graphs only: label propagation, for
-nodes, and a linear model of fingerprints, for molecules.
+nodes, and a linear model of fingerprints, for molecules; trigrams of :mod:`.text_arms` are for
+texts, and behaviour cloning of :mod:`.control_arms` is for trajectories.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from .series_arms import (
     readout_of,
     statistics,
 )
+from .words import LinearInWords
 
 #: The arms of every comparison, in the order in which tables list them.
 ARMS = (
@@ -65,13 +67,16 @@ AFTERWARDS = ("scaffold_removed", "wrong_seed")
 GRAPH_ARMS = ("label_propagation", "fingerprints")
 #: References that are for texts only.
 TEXT_ARMS = ("trigram",)
+#: References that are for trajectories only.
+CONTROL_ARMS = ("behaviour_cloning",)
 #: All arms, in the order in which tables list them.
-ALL_ARMS = ARMS + GRAPH_ARMS + TEXT_ARMS
+ALL_ARMS = ARMS + GRAPH_ARMS + TEXT_ARMS + CONTROL_ARMS
 #: Arms whose result does not depend on the seed; they run once.
-WITHOUT_SEED = ("linear", *GRAPH_ARMS, *TEXT_ARMS)
+WITHOUT_SEED = ("linear", *GRAPH_ARMS, *TEXT_ARMS, *CONTROL_ARMS)
 
 _SEED_BYTES = 8
-_RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
+#: Penalties of the references that are ridge regressions.
+RIDGE_PENALTIES = tuple(10.0**k for k in range(-2, 5))
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,10 @@ LEFT_OUT = {
     "echo_state": "the data set has neither series nor images, which this arm reads row by row",
     "label_propagation": "the samples are not nodes of one graph",
     "fingerprints": "the samples are not molecules, or RDKit is not installed",
-    "linear": "the samples are texts, whose tokens are predicted",
-    "random_features": "the samples are texts, whose tokens are predicted",
+    "linear": "the samples are texts whose tokens are predicted, or trajectories",
+    "random_features": "the samples are texts or trajectories, which are not rows of a table",
     "trigram": "the samples are not texts",
+    "behaviour_cloning": "the samples are not trajectories",
 }
 
 
@@ -155,7 +161,8 @@ class Task:
         """Return the parameters of the task's estimators, without the seeds."""
         names = self.estimator_class().get_params(deep=False)
         params = self.protocol.parameters(names)
-        return {**params, "device": self.device, **dict(self.changes)}
+        own = {name: value for name, value in self.data.parameters.items() if name in names}
+        return {**params, **own, "device": self.device, **dict(self.changes)}
 
     def estimator(self, seed: int, **changes: Any) -> Any:
         """Return an unfitted estimator."""
@@ -195,6 +202,17 @@ class Task:
     def of_texts(self) -> bool:
         """Whether the samples are texts, whose tokens are predicted."""
         return self.data.task == "language"
+
+    @property
+    def of_documents(self) -> bool:
+        """Whether the samples are texts with labels."""
+        X = self.data.X_train
+        return not self.of_texts and isinstance(X, list) and bool(X) and isinstance(X[0], str)
+
+    @property
+    def of_trajectories(self) -> bool:
+        """Whether the samples are trajectories, whose actions are predicted."""
+        return self.data.task == "control"
 
     def as_table(self) -> Task:
         """Return the task with its samples as a table, for references that read one.
@@ -281,9 +299,16 @@ def full(task: Task, seed: int) -> Record:
 
 def no_scaffold(task: Task, rank: int, seed: int) -> Record:
     """Train the low-rank path on a scaffold of zeros."""
-    model = task.estimator(seed, rank=rank, scaffold="zero", b_init="kaiming")
+    model = without_scaffold(task, seed, rank=rank)
     cost = task.fit(model)
     return task.record("no_scaffold", rank, seed, model, cost, model.n_trained_params_, True)
+
+
+def without_scaffold(task: Task, seed: int, **changes: Any) -> Any:
+    """Return an unfitted estimator whose adapters act alone, with B not zero at the start."""
+    changes |= {"b_init": "kaiming"}
+    config = task.config(**changes).on_zero_scaffold()
+    return with_config(task.estimator(seed, **changes), config)
 
 
 def stored_bytes(task: Task, rank: int | None) -> int:
@@ -315,7 +340,7 @@ class _RandomFeatures:
         widths = (layer.d_out for layer in body.walk() if isinstance(layer, AdaptedDense))
         shape = (next(widths, 256), task.data.n_features)
         self.scaffold = make_scaffold(ScaffoldSpec(config.scaffold, shape, seed, "layers.0"))
-        self.readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+        self.readout = readout_of(task.data.task, RIDGE_PENALTIES)
 
     def _features(self, X: np.ndarray) -> np.ndarray:
         return np.maximum(self.scaffold.matmul(X), 0)
@@ -331,11 +356,11 @@ def random_features(task: Task, seed: int) -> Record | None:
     """Fit a ridge readout on one random layer; cross-validation selects the penalty.
 
     For series, the readout reads the last state of an untrained recurrent network; for images,
-    the responses of one random convolution. None for texts.
+    the responses of one random convolution. None for texts and trajectories.
     """
-    if task.of_texts:
+    if task.of_texts or task.of_documents or task.of_trajectories:
         return None
-    readout = readout_of(task.data.task, _RIDGE_PENALTIES)
+    readout = readout_of(task.data.task, RIDGE_PENALTIES)
     model: Any
     if task.of_series:
         model = UntrainedStates(task.parameters(), readout, seed)
@@ -355,10 +380,10 @@ def echo_state(task: Task, seed: int) -> Record | None:
         return None
     model: Any
     if task.of_series:
-        model = SeriesReservoir(_RIDGE_PENALTIES, seed)
+        model = SeriesReservoir(RIDGE_PENALTIES, seed)
     else:
         assert task.data.image_shape is not None, "checked above"
-        model = RowByRow(_RIDGE_PENALTIES, seed, None if task.of_images else task.data.image_shape)
+        model = RowByRow(RIDGE_PENALTIES, seed, None if task.of_images else task.data.image_shape)
     cost = task.fit(model)
     readout = model.readout_
     trained = readout.coef.size + readout.intercept.size
@@ -369,14 +394,19 @@ def linear(task: Task, seed: int) -> Record | None:
     """Fit logistic regression, or ridge regression if the target is numeric; no seed is used.
 
     For series, its features are six statistics of each channel; for graphs and images, the
-    standardised features of the data set. None for texts.
+    standardised features of the data set; for texts with labels, TF-IDF of words and pairs of
+    words. None for trajectories, and for texts whose tokens are predicted.
     """
-    if task.of_texts:
+    if task.of_texts or task.of_trajectories:
         return None
+    if task.of_documents:
+        words = LinearInWords()
+        cost = task.fit(words)
+        return task.record("linear", None, seed, words, cost, words.n_weights, False)
     table = task.data.features is None and not task.of_series
     model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":
-        model = RidgeCV(alphas=_RIDGE_PENALTIES)
+        model = RidgeCV(alphas=RIDGE_PENALTIES)
     if not table:
         model = LinearInStandardised(statistics if task.of_series else np.asarray, model)
     with warnings.catch_warnings():

@@ -9,12 +9,14 @@ from ...estimators import (
     CausalLanguageModel,
     CfCClassifier,
     CfCRegressor,
+    DecisionTransformer,
     DeepReservoirClassifier,
     DeepReservoirRegressor,
     GCNClassifier,
     GINClassifier,
     GINRegressor,
     PlainCNNClassifier,
+    TextTransformerClassifier,
 )
 from ...inputs import Graph, IrregularSeries, Nodes
 
@@ -25,7 +27,8 @@ def natural_estimator(data: Dataset) -> Any:
     Raises
     ------
     ValueError
-        For a regression on images or on the nodes of a graph, for which there is no estimator.
+        For a regression on images, on texts or on the nodes of a graph, for which there is no
+        estimator.
     """
     X = data.X_train
     kinds: dict[str, Any] = {
@@ -34,12 +37,16 @@ def natural_estimator(data: Dataset) -> Any:
     }
     if data.task == "language":
         kinds = {"language": CausalLanguageModel}
+    elif data.task == "control":
+        kinds = {"control": DecisionTransformer}
     elif isinstance(X, IrregularSeries):
         kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
     elif isinstance(X, Nodes):
         kinds = {"classification": GCNClassifier}
     elif isinstance(X, list) and X and isinstance(X[0], Graph):
         kinds = {"classification": GINClassifier, "regression": GINRegressor}
+    elif isinstance(X, list) and X and isinstance(X[0], str):
+        kinds = {"classification": TextTransformerClassifier}
     elif len(getattr(X, "shape", ())) == 4:  # images
         kinds = {"classification": PlainCNNClassifier}
     if data.task not in kinds:

@@ -186,12 +186,60 @@ FLOWERS_102 = FLOWERS.changed(
     test_time_flip=True,
 )
 
-#: The protocol of language models on reviews: one pass over the text.
+#: The protocol of language models: one pass over the text.
 LANGUAGE = Protocol(
     max_iter=1,
     weight_decay=0.1,
     batch_size=8,
     others=(("vocabulary_size", 4096), ("max_grad_norm", 1.0)),
+)
+
+#: The paper's encoder of reviews. Its early stopping after 7 epochs without improvement becomes the
+#: choice of the best of 30 epochs.
+REVIEWS = Protocol(
+    max_iter=30,
+    learning_rate_init=5e-4,
+    batch_size=32,
+    dropout=0.1,
+    validation=True,
+    others=(
+        ("width", 256),
+        ("depth", 3),
+        ("heads", 4),
+        ("max_length", 512),
+        ("warmup", 0.1),
+        ("max_grad_norm", 1.0),
+        ("adapter_dropout", 0.05),
+    ),
+)
+
+#: The same reduced in width, in tokens that are read, and in epochs.
+REVIEWS_5000 = REVIEWS.changed(
+    max_iter=5, learning_rate_init=3e-3, width=64, max_length=128, adapter_dropout=0.0
+)
+
+#: Decision Transformers on 36 trajectories of HalfCheetah, reduced in width, depth and context.
+HALFCHEETAH = Protocol(
+    max_iter=60,
+    weight_decay=1e-4,
+    batch_size=64,
+    others=(("context", 10), ("width", 64), ("depth", 2), ("heads", 1), ("max_grad_norm", 1.0)),
+)
+
+#: The small Decision Transformer on D4RL's expert trajectories, with the paper's settings.
+HALFCHEETAH_EXPERT = HALFCHEETAH.changed(
+    max_iter=120,
+    learning_rate_init=1e-4,
+    schedule="constant",
+    dropout=0.1,
+    adapter_dropout=0.05,
+    warmup=0.05,
+    context=20,
+    width=128,
+    depth=3,
+    max_grad_norm=0.25,
+    return_scale=6000.0,
+    validation=True,
 )
 
 _PROTOCOLS = {
@@ -213,7 +261,14 @@ _PROTOCOLS = {
     "flowers12": FLOWERS,
     "flowers12_64": FLOWERS_64,
     "flowers102": FLOWERS_102,
+    "imdb": REVIEWS,
+    "imdb_5000": REVIEWS_5000,
     "imdb_text": LANGUAGE,
+    "halfcheetah": HALFCHEETAH,
+    "halfcheetah_expert": HALFCHEETAH_EXPERT,
+    "wikitext2": LANGUAGE,
+    "wikitext103": LANGUAGE,
+    "wikitext_validation": LANGUAGE,
 }
 
 
@@ -221,7 +276,8 @@ _PROTOCOLS = {
 _OWN_ARMS = {
     "label_propagation": ("cora", "cora_60_20_20", "citeseer", "pubmed", "arxiv"),
     "fingerprints": ("molhiv", "molhiv_8000"),
-    "trigram": ("imdb_text",),
+    "trigram": ("imdb_text", "wikitext2", "wikitext103", "wikitext_validation"),
+    "behaviour_cloning": ("halfcheetah", "halfcheetah_expert"),
 }
 
 

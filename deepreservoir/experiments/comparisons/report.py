@@ -25,6 +25,7 @@ LABELS = {
     "label_propagation": "label propagation",
     "fingerprints": "logistic regression on fingerprints",
     "trigram": "trigrams, interpolated counts",
+    "behaviour_cloning": "behaviour cloning, ridge",
 }
 
 _COLOURS = {
@@ -40,6 +41,7 @@ _COLOURS = {
     "label_propagation": "#2f8f9d",
     "fingerprints": "#2f8f9d",
     "trigram": "#c77d9b",
+    "behaviour_cloning": "#c77d9b",
 }
 
 

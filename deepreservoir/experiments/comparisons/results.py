@@ -25,13 +25,14 @@ _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
 _OPTIONAL = ("numba",)
 
 
-#: Names of the metrics, in whose unit scores are shown: percent, except for R^2 and nats. Higher is
-#: better in all of them.
+#: Names of the metrics, in whose unit scores are shown: percent, except for R^2, nats and squared
+#: errors. Higher is better in all of them.
 METRICS = {
     "accuracy": "accuracy %",
     "roc_auc": "ROC AUC %",
     "r2": "R²",
     "nats": "minus nats per token",
+    "mse": "minus mean squared error",
 }
 
 
@@ -62,7 +63,7 @@ class Comparison:
     Attributes
     ----------
     dataset : str
-    task : {"classification", "regression", "language"}
+    task : {"classification", "regression", "language", "control"}
     protocol : Protocol
     ranks, seeds : tuple of int
     records : tuple of Record
@@ -72,7 +73,7 @@ class Comparison:
         False if the comparison was interrupted.
     notes : tuple of str
         Which arms were left out, and why.
-    metric : {"accuracy", "r2", "roc_auc", "nats"}
+    metric : {"accuracy", "r2", "roc_auc", "nats", "mse"}
         What the scores are; by default accuracy, or R^2 for a regression.
     """
 

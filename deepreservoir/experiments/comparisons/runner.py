@@ -13,13 +13,22 @@ from tqdm.auto import tqdm
 from ...backend import resolve_device
 from ...choices import DeviceName
 from ...datasets import Dataset, load_dataset
-from ...estimators import CausalLanguageModel, estimator_named
+from ...estimators import CausalLanguageModel, DecisionTransformer, estimator_named
 from ...scaffold import check_seed
 from ..budget import given_epochs
 from ..threads import suitable_threads
 from . import arms as arm
-from . import graph_arms, text_arms
-from .arms import ALL_ARMS, ARMS, GRAPH_ARMS, LEFT_OUT, TEXT_ARMS, Record, Task
+from . import control_arms, graph_arms, text_arms
+from .arms import (
+    ALL_ARMS,
+    ARMS,
+    CONTROL_ARMS,
+    GRAPH_ARMS,
+    LEFT_OUT,
+    TEXT_ARMS,
+    Record,
+    Task,
+)
 from .natural_estimator import natural_estimator
 from .protocol import Protocol, protocol_for, references_for
 from .results import Comparison, merge_notes, now
@@ -79,6 +88,7 @@ def checked_estimator(estimator: str | type | None, data: Dataset) -> Any:
         "classification": is_classifier,
         "regression": is_regressor,
         "language": lambda model: isinstance(model, CausalLanguageModel),
+        "control": lambda model: isinstance(model, DecisionTransformer),
     }[data.task]
     if not fits(kind()):
         raise ValueError(
@@ -151,10 +161,12 @@ class _Runs:
                 yield f"echo_state, {at_seed}", reservoir
         if "linear" in self.arms:
             yield "linear", partial(self._if_any, "linear", arm.linear, self.seeds[0])
-        for name in (*GRAPH_ARMS, *TEXT_ARMS):
-            if name in self.arms:
-                make = getattr(graph_arms if name in GRAPH_ARMS else text_arms, name)
-                yield name, partial(self._if_any, name, make, self.seeds[0])
+        own = {graph_arms: GRAPH_ARMS, text_arms: TEXT_ARMS, control_arms: CONTROL_ARMS}
+        for module, names in own.items():
+            for name in names:
+                if name in self.arms:
+                    make = getattr(module, name)
+                    yield name, partial(self._if_any, name, make, self.seeds[0])
 
     def _equal_bytes(self, rank: int, seed: int) -> list[Record]:
         stored = arm.stored_bytes(self.task, rank)
@@ -214,7 +226,7 @@ def compare(
         class itself. By default that which reads the samples: a perceptron for tables,
         CfCClassifier or CfCRegressor for series, GCNClassifier for nodes, GINClassifier or
         GINRegressor for graphs.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     verbose : bool, default=False
         Show a progress bar.
     on_interrupt : callable, optional

@@ -311,7 +311,7 @@ def compare_forecasts(
         Number of seeds, starting from 0, or a list of seeds.
     arms : sequence of str, optional
         A selection from ``deepreservoir.experiments.FORECAST_ARMS``; by default all of them.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
         Device of the deep networks.
     verbose : bool, default=False
         Whether to show a progress bar.

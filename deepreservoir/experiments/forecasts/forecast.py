@@ -202,7 +202,7 @@ def forecast_series(
     washout : int, optional
         By default 100, or a tenth of the rows if that is less.
     seed : int, default=0
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     **params
         Parameters of EchoStateRegressor, which override
         ``deepreservoir.experiments.forecasts.forecast.DEFAULTS``.

@@ -90,7 +90,7 @@ def predict_table(
     Parameters
     ----------
     model_path, data : Path
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     max_bytes : int, default=2 GiB
     header : bool, optional
         Whether the first row has the names of the columns. By default it has, unless the model

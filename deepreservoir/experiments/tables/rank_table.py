@@ -144,7 +144,7 @@ def rank_table(
         Also determine the random-subspace dimension.
     protocol : Protocol, optional
         Architecture and training parameters. By default the protocol of the data set.
-    device : {"cpu", "cuda", "auto"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     verbose : bool, default=False
 
     Returns

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...datasets import Dataset
+from ..comparisons.words import LinearInWords
 
 _PENALTIES = tuple(10.0**k for k in range(-2, 5))
 _FEWEST_ROWS = 10  # to compare on
@@ -56,20 +57,23 @@ def references(model: Any, data: Dataset) -> tuple[Reference, Reference]:
     model : estimator
         It is fitted on the training rows.
     data : Dataset
-        The features need not be scaled.
+        The features need not be scaled; the samples may be texts.
 
     Returns
     -------
     (Reference, Reference)
-        The most frequent class or the mean; logistic or ridge regression.
+        The most frequent class or the mean; logistic or ridge regression, for texts on TF-IDF.
     """
     classes = data.task == "classification"
     simple: Any = DummyClassifier() if classes else DummyRegressor()
     linear: Any = LogisticRegression(max_iter=200) if classes else RidgeCV(_PENALTIES)
-    losses = _losses(model, data)
+    linear = make_pipeline(StandardScaler(), linear)
     words = ("most frequent class", "logistic regression") if classes else ("mean", "ridge")
+    if isinstance(data.X_train[0], str):
+        linear, words = LinearInWords(), (words[0], "logistic regression on TF-IDF of words")
+    losses = _losses(model, data)
     made = []
-    for name, each in zip(words, (simple, make_pipeline(StandardScaler(), linear)), strict=True):
+    for name, each in zip(words, (simple, linear), strict=True):
         with warnings.catch_warnings():
             # After 200 iterations it is a sufficient reference.
             warnings.simplefilter("ignore", ConvergenceWarning)

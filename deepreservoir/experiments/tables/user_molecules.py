@@ -20,6 +20,7 @@ from ...estimators import GINClassifier, GINRegressor
 from ...inputs import Graph
 from .held_out import held_out, targets_of
 from .predictions import Predictions
+from .sample_column import check_probabilities, predictions_of
 
 _COLUMNS = {"smiles": str, "target": str}
 
@@ -139,21 +140,9 @@ def predict_molecule_table(
         raise ArtifactError(f"{model_path} is not a model of molecules from a table")
     columns = entries(contents.document["molecules"], "molecules", _COLUMNS)
     model = load_contents(contents, model_path, device, max_bytes)
-    if proba and not hasattr(model, "predict_proba"):
-        raise ValueError(
-            f"{model_path} predicts numbers, which have no probabilities; leave out --proba "
-            "(proba, in Python)"
-        )
+    check_probabilities(model, model_path, proba)
     read = read_molecule_table(data, columns["smiles"], delimiter=delimiter, encoding=encoding)
-    for name in keep:
-        read.table.check_column(name)
-    return Predictions(
-        columns["target"],
-        np.asarray(model.predict(read.graphs)),
-        {name: read.table.columns[name] for name in keep},
-        np.asarray(model.classes_) if proba else None,
-        np.asarray(model.predict_proba(read.graphs)) if proba else None,
-    )
+    return predictions_of(model, read.graphs, columns["target"], read.table, proba, keep)
 
 
 def reads_molecules(contents: Contents) -> bool:

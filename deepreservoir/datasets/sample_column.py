@@ -1,0 +1,58 @@
+"""A table with one sample per row: the column of the samples, and that of their targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .cells import Table
+
+
+def read_sample_column(
+    path: Path,
+    name: str,
+    column: str,
+    target: str | None = None,
+    *,
+    delimiter: str = ",",
+    encoding: str | None = None,
+) -> tuple[Table, np.ndarray | None]:
+    """Read a CSV file, and check the columns of samples and of targets.
+
+    Parameters
+    ----------
+    path : Path
+        A file with a header; it may be compressed with gzip.
+    name : str
+        What the column of the samples is called in messages, such as ``"smiles"``.
+    column : str
+    target : str, optional
+    delimiter, encoding : str, optional
+        As in :func:`deepreservoir.datasets.read_table`.
+
+    Returns
+    -------
+    (Table, ndarray of str or None)
+        The cells of all columns, and the target of each sample as written in the file.
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, both are the same, or a target is empty. The message has the
+        row.
+    """
+    table = Table(path, delimiter=delimiter, encoding=encoding, empty=True)
+    table.check_column(column)
+    if target is None:
+        return table, None
+    table.check_column(target)
+    if target == column:
+        raise ValueError(f"{name} and target must be different columns; got {column!r} twice")
+    empty = [row for row, cell in enumerate(table.columns[target]) if not cell]
+    if empty:
+        raise ValueError(
+            f"{path}, row {table.lines[empty[0]]}, column {target!r}: the target is empty; "
+            "fill it in or remove the row"
+        )
+    return table, np.array(table.columns[target])

@@ -1,0 +1,341 @@
+"""The low-rank path beside a frozen matrix, in few launches on a device.
+
+With z = s x A^T and u = s dy B, a layer computes ``y = beta (x W^T) + z B^T + b`` forward, and
+``dx = beta (dy W) + u A``, ``dA = u^T x`` and ``dB = dy^T z`` backward. Products with so few
+columns take cuBLAS longer than reading their factors does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import Array, array_module, is_on_device
+from .cuda import REDUCTIONS, THREADS, RealKernel, contiguous
+from .products import add_product_, dot, product
+
+#: Largest number of rows and largest rank for which these kernels are faster than cuBLAS: each
+#: block reads all rows, or all of the low-rank factor.
+MAX_ROWS, MAX_RANK = 1024, 32
+
+# Columns that a block sums over the rows; its other threads take other rows.
+_COLUMNS = 32
+
+# Columns of a row that a block of the second kernel computes.
+CHUNK = 1024
+
+_PROJECT = RealKernel(
+    "low_rank_project",
+    REDUCTIONS
+    + r"""
+// A block computes a row, eight of its entries at a time.
+extern "C" __global__ void KERNEL(const real* x, const real* m, real* z, long long rows,
+        long long width, long long rank, long long along_rank, long long along_width,
+        real scale) {
+    __shared__ real shared[8 * 32 + THREADS];
+    int t = threadIdx.x, threads = blockDim.x;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x)
+        for (long long first = 0; first < rank; first += 8) {
+            int count = (int)min(8LL, rank - first);
+            real sums[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+            if (count == 8) {
+                for (long long c = t; c < width; c += threads) {
+                    real value = x[row * width + c];
+                    const real* from = m + first * along_rank + c * along_width;
+                    for (int k = 0; k < 8; k++) sums[k] += value * from[k * along_rank];
+                }
+            } else {
+                for (long long c = t; c < width; c += threads) {
+                    real value = x[row * width + c];
+                    const real* from = m + first * along_rank + c * along_width;
+                    for (int k = 0; k < 8; k++)
+                        if (k < count) sums[k] += value * from[k * along_rank];
+                }
+            }
+            store_sums(sums, count, z + row * rank + first, scale, shared);
+        }
+}
+""",
+)
+
+_COMBINE = RealKernel(
+    "low_rank_combine",
+    REDUCTIONS
+    + r"""
+// A block computes a chunk of a row; out may be base.
+extern "C" __global__ void KERNEL(const real* base, const real* beta, int has_beta,
+        real fixed_beta, const real* z, const real* m, const real* bias, int has_bias,
+        const real* dotted, int has_dotted, real* dots, real* out, long long rows,
+        long long width, long long rank, long long along_rank, long long along_width,
+        long long chunks) {
+    __shared__ real own[32];
+    __shared__ real shared[THREADS];
+    real factor = has_beta ? beta[0] : fixed_beta;
+    for (long long block = blockIdx.x; block < rows * chunks; block += gridDim.x) {
+        long long row = block / chunks, first = (block % chunks) * CHUNK;
+        long long stop = min((long long)width, first + CHUNK);
+        __syncthreads();  // the entries before these have been read
+        if (threadIdx.x < rank) own[threadIdx.x] = z[row * rank + threadIdx.x];
+        __syncthreads();
+        real sum = 0;
+        for (long long c = first + threadIdx.x; c < stop; c += blockDim.x) {
+            long long at = row * width + c;
+            real value = base[at], y = factor * value;
+            const real* from = m + c * along_width;
+            long long k = 0;
+            for (; k + 8 <= rank; k += 8)
+                for (int i = 0; i < 8; i++) y += own[k + i] * from[(k + i) * along_rank];
+            for (; k < rank; k++) y += own[k] * from[k * along_rank];
+            if (has_dotted) sum += value * dotted[at];
+            out[at] = has_bias ? y + bias[c] : y;
+        }
+        if (has_dotted) {
+            sum = block_sum(sum, shared);
+            if (threadIdx.x == 0) dots[block] = sum;
+        }
+    }
+}
+""".replace("CHUNK", str(CHUNK)),
+)
+
+_GRADIENTS = RealKernel(
+    "low_rank_gradients",
+    r"""
+// All threads together: adds factor^T x for COLUMNS columns of x to `sums`, whose entry (k, c) is
+// at k * along_rank + c * along_width. Groups of threads take different rows.
+__device__ void add_columns(const real* factor, const real* x, real* sums, long long first_column,
+        long long rows, long long width, long long rank, long long along_rank,
+        long long along_width, real* shared) {
+    int t = threadIdx.x, own = t % COLUMNS, group = t / COLUMNS, groups = THREADS / COLUMNS;
+    long long column = first_column + own;
+    for (long long first = 0; first < rank; first += 8) {
+        int count = (int)min(8LL, rank - first);
+        real partial[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        if (column < width)
+            for (long long row = group; row < rows; row += groups) {
+                real value = x[row * width + column];
+                const real* from = factor + row * rank + first;
+                if (count == 8)
+                    for (int k = 0; k < 8; k++) partial[k] += value * from[k];
+                else
+                    for (int k = 0; k < 8; k++)
+                        if (k < count) partial[k] += value * from[k];
+            }
+        __syncthreads();  // the sums before these have been read
+        for (int k = 0; k < 8; k++) shared[k * THREADS + t] = partial[k];
+        __syncthreads();
+        int k = group;  // as many groups as sums: each adds up one
+        if (k < count && column < width) {
+            real sum = 0;
+            for (int g = 0; g < groups; g++) sum += shared[k * THREADS + g * COLUMNS + own];
+            sums[(first + k) * along_rank + column * along_width] += sum;
+        }
+    }
+}
+
+extern "C" __global__ void KERNEL(const real* u, const real* x, real* dA, const real* z,
+        const real* dy, real* dB, const real* dots, long long n_dots, real* dbeta, long long rows,
+        long long d_in, long long d_out, long long rank) {
+    __shared__ real shared[8 * THREADS];
+    long long in_blocks = (d_in + COLUMNS - 1) / COLUMNS;
+    long long out_blocks = (d_out + COLUMNS - 1) / COLUMNS;
+    for (long long block = blockIdx.x; block <= in_blocks + out_blocks; block += gridDim.x) {
+        if (block < in_blocks)
+            add_columns(u, x, dA, block * COLUMNS, rows, d_in, rank, d_in, 1, shared);
+        else if (block < in_blocks + out_blocks)
+            add_columns(z, dy, dB, (block - in_blocks) * COLUMNS, rows, d_out, rank, 1, rank,
+                shared);
+        else if (n_dots) {
+            real sum = 0;
+            for (long long i = threadIdx.x; i < n_dots; i += THREADS) sum += dots[i];
+            __syncthreads();
+            shared[threadIdx.x] = sum;
+            __syncthreads();
+            for (int half = THREADS / 2; half > 0; half /= 2) {
+                if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+                __syncthreads();
+            }
+            if (threadIdx.x == 0) dbeta[0] += shared[0];
+        }
+    }
+}
+""".replace("COLUMNS", str(_COLUMNS)),
+)
+
+
+class Stored(NamedTuple):
+    """A low-rank factor (rank, width) as a kernel reads it: a matrix or its transpose."""
+
+    array: Array
+    along_rank: int
+    along_width: int
+
+
+def stored(m: Array) -> Stored:
+    """Return how a kernel reads a low-rank factor (rank, width)."""
+    rank, width = m.shape
+    if m.T.flags.c_contiguous and not m.flags.c_contiguous:
+        return Stored(m.T, 1, rank)
+    return Stored(contiguous(m), width, 1)
+
+
+def in_kernels(x: Array, rank: int) -> bool:
+    """Return whether rows x (n, width) go through these kernels at a rank."""
+    return is_on_device(x) and x.shape[0] <= MAX_ROWS and rank <= MAX_RANK
+
+
+def project(x: Array, m: Array, scale: float) -> Array:
+    """Return ``scale x m^T``: the read-in with m = A, and its gradient with m = B^T.
+
+    Parameters
+    ----------
+    x : array, shape (n, width)
+    m : array, shape (rank, width)
+    scale : float
+
+    Returns
+    -------
+    array, shape (n, rank)
+    """
+    (n, width), rank = x.shape, len(m)
+    if not in_kernels(x, rank):
+        z = product(x, m.T)
+        z *= scale
+        return z
+    x, factor = contiguous(x), stored(m)
+    z = array_module(x).empty((n, rank), x.dtype)
+    _PROJECT.of(x.dtype).launch_rows(
+        n,
+        width,
+        x,
+        factor.array,
+        z,
+        np.int64(n),
+        np.int64(width),
+        np.int64(rank),
+        np.int64(factor.along_rank),
+        np.int64(factor.along_width),
+        x.dtype.type(scale),
+    )
+    return z
+
+
+def combine(
+    base: Array,
+    beta: Array | float,
+    z: Array,
+    m: Array,
+    bias: Array | None = None,
+    dotted: Array | None = None,
+    overwrite: bool = False,
+) -> tuple[Array, Array | None]:
+    """Return ``beta base + z m + bias``, and the products of base with another array.
+
+    Parameters
+    ----------
+    base : array, shape (n, width)
+    beta : array of shape (1,), or float
+    z : array, shape (n, rank)
+    m : array, shape (rank, width)
+        B^T forward, and A for the gradient of the input.
+    bias : array, shape (width,), optional
+    dotted : array, shape (n, width), optional
+    overwrite : bool, default=False
+        Whether the result may replace base.
+
+    Returns
+    -------
+    y : array, shape (n, width)
+    dots : array or None
+        Their sum is that of the entries of base times `dotted`.
+    """
+    (n, width), rank = base.shape, len(m)
+    if array_module(base) is np or rank > MAX_RANK:
+        dots = None if dotted is None else dot(dotted, base)
+        y = base if overwrite else None
+        y = array_module(base).multiply(base, beta, out=y)
+        y += product(z, m)
+        if bias is not None:
+            y += bias
+        return y, dots
+    xp, real = array_module(base), base.dtype.type
+    base, z, factor = contiguous(base), contiguous(z), stored(m)
+    out = base if overwrite else xp.empty_like(base)
+    chunks = -(-width // CHUNK)
+    dots = None if dotted is None else xp.empty(n * chunks, base.dtype)
+    fixed = isinstance(beta, float)
+    # An array that is None is never read, but the kernel needs some pointer in its place.
+    _COMBINE.of(base.dtype).launch_rows(
+        n * chunks,
+        min(width, CHUNK),
+        base,
+        base if fixed else beta,
+        np.int32(not fixed),
+        real(beta if fixed else 0),
+        z,
+        factor.array,
+        base if bias is None else bias,
+        np.int32(bias is not None),
+        base if dotted is None else contiguous(dotted),
+        np.int32(dotted is not None),
+        base if dots is None else dots,
+        out,
+        np.int64(n),
+        np.int64(width),
+        np.int64(rank),
+        np.int64(factor.along_rank),
+        np.int64(factor.along_width),
+        np.int64(chunks),
+    )
+    return out, dots
+
+
+def add_low_rank_gradients_(
+    dA: Array,
+    dB: Array,
+    dbeta: Array | None,
+    u: Array,
+    x: Array,
+    z: Array,
+    dy: Array,
+    dots: Array | None,
+) -> None:
+    """Add ``u^T x`` to dA, ``dy^T z`` to dB, and the sum of `dots`, if given, to dbeta.
+
+    Parameters
+    ----------
+    dA : array, shape (rank, d_in)
+    dB : array, shape (d_out, rank)
+    dbeta : array, shape (1,), optional
+    u, z : array, shape (n, rank)
+    x : array, shape (n, d_in)
+    dy : array, shape (n, d_out)
+    dots : array, optional
+        Of any shape.
+    """
+    (n, d_in), (d_out, rank) = x.shape, dB.shape
+    if not in_kernels(x, rank):
+        if dots is not None:
+            dbeta += dots.sum()
+        add_product_(dA, u.T, x)
+        add_product_(dB, dy.T, z)
+        return
+    blocks = -(-d_in // _COLUMNS) - (-d_out // _COLUMNS) + 1
+    _GRADIENTS.of(x.dtype).launch_blocks(
+        blocks,
+        THREADS,
+        contiguous(u),
+        contiguous(x),
+        dA,
+        contiguous(z),
+        contiguous(dy),
+        dB,
+        dA if dots is None else dots,
+        np.int64(0 if dots is None else dots.size),
+        dA if dbeta is None else dbeta,
+        np.int64(n),
+        np.int64(d_in),
+        np.int64(d_out),
+        np.int64(rank),
+    )

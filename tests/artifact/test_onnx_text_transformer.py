@@ -1,0 +1,46 @@
+"""An encoder of texts as an ONNX graph gives what the model gives."""
+
+import numpy as np
+import pytest
+
+from deepreservoir import TextTransformerClassifier, export_onnx
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+pytestmark = [
+    pytest.mark.host(reason="a graph is a file"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+X = [[(i + j) % 7 for j in range(1 + i % 5)] for i in range(40)]
+Y = np.array(["zero", "one", "two"])[np.arange(40) % 3]
+CASES = {
+    "trained": {},
+    "frozen": {"embeddings": "frozen", "recompute": True},
+    "adapted": {"embeddings": "adapted", "adapter": "dora", "adapt": "all"},
+    "full": {"adapter": "full", "dropout": 0.2, "scaffold": "hadamard"},
+}
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+def test_probabilities_and_labels(options, tmp_path):
+    params = {"vocabulary_size": 7, "rank": 2, "max_iter": 3, "learning_rate_init": 0.02}
+    model = TextTransformerClassifier(8, 2, 2, 8, **params, random_state=0, **options).fit(X, Y)
+    path = export_onnx(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for texts in (X[:1], X):
+        label, probabilities = session.run(None, {"X": model.encode(texts)})
+        np.testing.assert_allclose(probabilities, model.predict_proba(texts), atol=1e-5)
+        np.testing.assert_array_equal(label, model.predict(texts))
+    wider = np.pad(model.encode(X), ((0, 0), (0, 3)), constant_values=-1)
+    np.testing.assert_allclose(session.run(None, {"X": wider})[1], probabilities, atol=1e-6)
+
+
+def test_two_classes_have_two_logits(tmp_path):
+    model = TextTransformerClassifier(4, 1, 1, 8, vocabulary_size=7, max_iter=1, random_state=0)
+    model.fit(X, Y == "one")
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    label, probabilities = session.run(None, {"X": model.encode(X)})
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(label.astype(bool), model.predict(X))
