@@ -185,7 +185,7 @@ def images_command(rounds: int, out: Path) -> None:
     click.echo("\nPeak memory of a step of Plain-20 at batch 128, in units of its activations")
     for adapter, units in figures["memory"].items():
         click.echo(f"  {adapter:28} {units:10.2f}  (target 2)")
-    click.echo(f"Wrote {store('images', figures, out, ('torch',))}")
+    click.echo(f"Wrote {store('images', figures, out, ('torch', 'numba'))}")
 
 
 @main.command("molhiv")

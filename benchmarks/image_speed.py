@@ -5,13 +5,16 @@ from __future__ import annotations
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from deepreservoir import Network, PlainCNNClassifier, ViTClassifier
+from deepreservoir.kernels import compiled
 from deepreservoir.layers import Adapter, Convolution, Pass, Step
 from deepreservoir.models import PlainCNNConfig
 from deepreservoir.params import ParamSet
@@ -24,6 +27,9 @@ from .timing import Contenders, race
 RANK, THREADS, BATCH = 8, 2, 64
 IMAGES, CLASSES = 1_000, 10
 WIDE, WIDE_IMAGES, WIDE_SIZE = 256, 16, 8
+
+#: Families of the wide convolution, and the least ratio of PyTorch's seconds to theirs.
+_WIDE_TARGETS: dict[str, float | None] = {"normal": None, "hadamard": 1.0, "kronecker": 1.0}
 
 _TRAINING = Pass(Step(0, 0))
 
@@ -42,32 +48,26 @@ def plain_8(rounds: int, n: int = IMAGES) -> dict[str, Any]:
         model = PlainCNNClassifier(8, batch_size=BATCH, max_iter=1, random_state=0, **params)
         return lambda: model.fit(X, y)
 
-    contenders: Contenders = {f"rank {RANK}": ours(rank=RANK), "full": ours(adapter="full")}
+    contenders = _networks(ours)
     if torch_peers.available():
         contenders["torch full"] = torch_images.epoch(
             torch_images.plain_cnn(8, 16, 3, CLASSES), X, y, BATCH
         )
-    targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
-    return figures_of(_raced(contenders, rounds), targets)
+    return figures_of(_raced(contenders, rounds), _targets(contenders))
 
 
 def wide_convolution(rounds: int, width: int = WIDE) -> dict[str, Any]:
     """A step of one convolution of 3 x 3 with 256 channels on 16 images of 8 x 8."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((WIDE_IMAGES, WIDE_SIZE, WIDE_SIZE, width)).astype(np.float32)
-    contenders: Contenders = {
-        family: _step(x, family, Adapter("lora", RANK))
-        for family in ("normal", "hadamard", "kronecker")
-    }
-    contenders["full"] = _step(x, "normal", Adapter("full"))
+    steps = {family: _step(x, family, Adapter("lora", RANK)) for family in _WIDE_TARGETS}
+    steps["full"] = _step(x, "normal", Adapter("full"))
+    contenders: Contenders = {name: _in(step, False) for name, step in steps.items()}
+    if compiled.available():
+        contenders |= {f"{name}, numba": _in(step, True) for name, step in steps.items()}
+    targets = {("torch full", name): _WIDE_TARGETS.get(name.split(",")[0]) for name in contenders}
     if torch_peers.available():
         contenders["torch full"] = torch_images.convolution_step(x, width)
-    targets: dict[tuple[str, str], float | None] = {
-        ("torch full", "normal"): None,
-        ("torch full", "hadamard"): 1.0,
-        ("torch full", "kronecker"): 1.0,
-        ("torch full", "full"): None,
-    }
     return figures_of(_raced(contenders, rounds), targets)
 
 
@@ -79,11 +79,37 @@ def vit(rounds: int, n: int = IMAGES) -> dict[str, Any]:
         model = ViTClassifier(4, 64, 4, 4, batch_size=BATCH, max_iter=1, random_state=0, **params)
         return lambda: model.fit(X, y)
 
-    contenders: Contenders = {f"rank {RANK}": ours(rank=RANK), "full": ours(adapter="full")}
+    contenders = _networks(ours)
     if torch_peers.available():
         contenders["torch full"] = torch_vit.vit_epoch(X / np.float32(255), y, 4, 64, 4, 4, BATCH)
-    targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
-    return figures_of(_raced(contenders, rounds), targets)
+    return figures_of(_raced(contenders, rounds), _targets(contenders))
+
+
+def _networks(ours: Callable[..., Callable[[], object]]) -> Contenders:
+    """Return our networks in NumPy alone and, where numba is installed, with it."""
+    rank, full = ours(rank=RANK), ours(adapter="full")
+    contenders: Contenders = {f"rank {RANK}": _in(rank, False), "full": _in(full, False)}
+    if compiled.available():
+        contenders[f"rank {RANK}, numba"] = _in(rank, True)
+        contenders["full, numba"] = _in(full, True)
+    return contenders
+
+
+def _in(run: Callable[[], object], numba: bool) -> Callable[[], object]:
+    """Return a function that runs another one with numba, or with NumPy alone."""
+
+    def timed() -> object:
+        with patch.object(compiled, "available", lambda: numba):
+            return run()
+
+    return timed
+
+
+def _targets(contenders: Contenders) -> dict[tuple[str, str], float | None]:
+    """Return the least ratio of PyTorch's seconds to those of each of our networks."""
+    targets = {f"rank {RANK}": 0.5, f"rank {RANK}, numba": 0.8}
+    ours = [name for name in contenders if not name.startswith("torch")]
+    return {("torch full", name): targets.get(name) for name in ours}
 
 
 #: The races of `python -m benchmarks images`, by name.
@@ -97,7 +123,8 @@ RACES: dict[str, Callable[[int], dict[str, Any]]] = {
 def memory(batch: int = 128) -> dict[str, float]:
     """Return the peak memory of a step of Plain-20, over the bytes of its activations.
 
-    Activations are one float32 array per convolution, its output, and the images.
+    Activations are one float32 array per convolution, its output, and the images. NumPy alone is
+    measured, since loading numba takes memory too.
     """
     x = np.random.default_rng(0).standard_normal((batch, 32, 32, 3)).astype(np.float32)
     ratios = {}
@@ -110,11 +137,15 @@ def memory(batch: int = 128) -> dict[str, float]:
                 shape = layer.out_shape(shape)
                 numbers += int(np.prod(shape))
         tracemalloc.start()
-        outputs, cache = network.forward(x, _TRAINING)
-        network.backward(outputs, cache)
+        _in(partial(_pass, network, x), False)()
         ratios[adapter] = tracemalloc.get_traced_memory()[1] / (4 * numbers)
         tracemalloc.stop()
     return ratios
+
+
+def _pass(network: Network, x: np.ndarray) -> None:
+    outputs, cache = network.forward(x, _TRAINING)
+    network.backward(outputs, cache)
 
 
 def _step(x: np.ndarray, family: str, adapter: Adapter) -> Callable[[], object]:

@@ -25,6 +25,11 @@ ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".ti
 
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 
+_REMEDY = (
+    "Remove the file, or leave such files of a folder out: image_folder(..., skip_broken=True), or "
+    "--skip-broken of `deepreservoir fit`"
+)
+
 
 class ImageFiles:
     """Images of one size in files, as an X of the image estimators.
@@ -254,7 +259,9 @@ def _opened(path: Path) -> Any:
     try:
         image = Image.open(path)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} is not an image that Pillow can read ({error})") from None
+        raise ValueError(
+            f"{path} is not an image that Pillow can read ({error}). {_REMEDY}"
+        ) from None
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.height} x {image.width}"
         image.close()
@@ -297,10 +304,7 @@ def _pixels(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
                 turned = turned.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(turned).reshape(*size, channels)
         except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(
-                f"{path} is broken ({error}). Remove it, or read the folder by "
-                "image_folder(..., skip_broken=True)"
-            ) from None
+            raise ValueError(f"{path} is broken ({error}). {_REMEDY}") from None
 
 
 def _is_whole(path: Path) -> bool:

@@ -110,6 +110,11 @@ class ImageReader(Reader):
             raise ValueError(
                 f"X has images of shape {images.shape[1:]} (height, width, channels); expected "
                 f"{self.image_shape}, as in fit"
+                + (
+                    ". A single image is passed as X[None]"
+                    if images.shape == (*self.image_shape, 1)
+                    else ""
+                )
             )
         if _kind(images) != self.values:
             raise ValueError(

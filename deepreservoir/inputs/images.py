@@ -81,6 +81,12 @@ def images_of(
     pixels = _array(X)
     if pixels.ndim == 2:
         height, width, channels = checked_shape(image_shape, pixels.shape[1])
+        if _looks_like_channels_first((height, width, channels)):
+            raise ValueError(
+                "image_shape must be (height, width, channels), with the channels last, in this "
+                f"order in the rows of X; {tuple(image_shape or ())} looks like channels first. "
+                f"Use numpy.moveaxis(X.reshape(-1, {height}, {width}, {channels}), 1, -1)"
+            )
         pixels = pixels.reshape(len(pixels), height, width, channels)
     elif pixels.ndim == 3:
         pixels = pixels[..., None]
@@ -89,7 +95,7 @@ def images_of(
             "X must be images of shape (n, height, width, channels) or (n, height, width), or rows "
             f"with image_shape=(height, width, channels); got an array of shape {pixels.shape}"
         )
-    if pixels.shape[1] in _CHANNELS and pixels.shape[3] not in _CHANNELS:
+    if _looks_like_channels_first(pixels.shape[1:]):
         raise ValueError(
             "X must have its channels last, (n, height, width, channels); the shape "
             f"{pixels.shape} looks like channels first. Use numpy.moveaxis(X, 1, -1)"
@@ -97,6 +103,10 @@ def images_of(
     if pixels.dtype != np.uint8:
         pixels = _finite(pixels)
     return ImageArray(pixels)
+
+
+def _looks_like_channels_first(shape: Sequence[int]) -> bool:
+    return shape[0] in _CHANNELS and shape[2] not in _CHANNELS
 
 
 def are_paths(X: Any) -> bool:

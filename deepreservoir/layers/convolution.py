@@ -141,9 +141,12 @@ class Convolution(Layer):
         return y, Kept(x, on, combined, norms) if on.training else None
 
     def _forward_combined(self, x: Array, weight: Array, y: Array) -> None:
+        # Of narrow matrices, the faster order.
+        columns = array_module(x).ascontiguousarray(weight.T)
+
         def share(images: slice) -> None:
             for part, rows in self._patches(x, images):
-                product = kernels.product(rows, weight.T, out=as_rows(y[part]))
+                product = kernels.product(rows, columns, out=as_rows(y[part]))
                 if self.dense.has_bias:
                     product += self.dense.bias
                 if self.skip:
@@ -232,12 +235,13 @@ class Convolution(Layer):
         """
         xp, k, dx = array_module(x), self.kernel_size, array_module(x).empty_like(x)
         turned = _turned(weight, self.c_out, k, self.c_in)  # (c_in, k k c_out)
+        columns = xp.ascontiguousarray(turned.T)
         pixels = x.shape[1] * x.shape[2]
 
         def share(images: slice) -> Array:
             total = xp.zeros_like(turned)
             for part, rows in _chunks(dy, images, k, 1, k - 1 - self.padding, pixels):
-                kernels.product(rows, turned.T, out=as_rows(dx[part]))
+                kernels.product(rows, columns, out=as_rows(dx[part]))
                 if trains:
                     kernels.add_product_(total, as_rows(x[part]).T, rows)
             return total

@@ -172,10 +172,11 @@ def _check_versions(client: Any) -> None:
             raise ClusterUnavailable(
                 f"the worker {worker} cannot execute runs: {worker_versions!r}"
             )
-        for name in local_versions.keys() - {"python"}:
-            if worker_versions.get(name) != local_versions[name]:
+        for name in sorted((local_versions.keys() | worker_versions.keys()) - {"python"}):
+            own, other = (v.get(name, "not at all") for v in (local_versions, worker_versions))
+            if other != own:
                 raise ClusterUnavailable(
-                    f"the worker {worker} has {name} {worker_versions.get(name)}, this machine has "
-                    f"{local_versions[name]}: records would depend on the worker; install the same "
+                    f"the worker {worker} has {name} {other}, this machine has "
+                    f"{own}: records would depend on the worker; install the same "
                     "version on all machines"
                 )

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from deepreservoir import EchoStateRegressor
+from deepreservoir import EchoStateRegressor, kernels
 from deepreservoir.esn.readout import RidgeLearner
 from deepreservoir.esn.threads import one_ahead
 from deepreservoir.sweeps import work
-from deepreservoir.thread_limits import blas_limited, limited, n_threads
+from deepreservoir.thread_limits import blas_limited, in_shares, limited, n_threads
 
 pytestmark = pytest.mark.host(reason="threads are the host's")
 
@@ -275,3 +275,40 @@ def test_every_limit_of_the_package_is_counted():
         assert path.name == "thread_limits.py" or "threadpool_limits" not in text, path
         assert path.name == "thread_limits.py" or "ThreadpoolController" not in text, path
     assert work.limited is limited
+
+
+# Shares ----------------------------------------------------------------------------------
+
+
+def test_a_share_is_not_divided_again_and_later_shares_are():
+    inner = in_shares(lambda share: in_shares(lambda part: part, 4, 1), 8, 2)
+    assert inner == [[slice(0, 4)]] * 4
+    assert in_shares(lambda share: share.start, 8, 2) == [0, 2, 4, 6]
+
+
+def test_an_error_in_a_share_is_raised_after_the_others_have_ended():
+    ended = []
+
+    def job(share):
+        if share.start == 0:
+            raise ZeroDivisionError
+        ended.append(share.start)
+
+    with pytest.raises(ZeroDivisionError):
+        in_shares(job, 4, 1)
+    assert sorted(ended) == [1, 2, 3]
+    assert in_shares(lambda share: share.start, 4, 1) == [0, 1, 2, 3]
+
+
+def test_threads_do_not_change_the_bits_of_row_passes():
+    x = RNG.normal(size=(4096, 64)).astype(np.float32)
+    weight = np.linspace(0.5, 2, 64, dtype=np.float32)
+
+    def passes():
+        y, xhat, inverse = kernels.layer_norm(x, weight, weight, 1e-5)
+        return [y, kernels.gelu(x), *kernels.layer_norm_backward(x, xhat, inverse, weight)]
+
+    several = passes()
+    with blas_limited(1):
+        for one, many in zip(passes(), several, strict=True):
+            np.testing.assert_array_equal(one, many)

@@ -201,3 +201,17 @@ def test_models_with_other_augmentation_are_not_fitted_side_by_side(X, y):
     for other in (None, "crop", {"flip": 0.4}):
         with pytest.raises(ValueError, match="must share augmentation; got 'flip' and "):
             fit_many([vit(augmentation="flip"), vit(augmentation=other)], X, y)
+
+
+def test_unclear_images_get_an_answer(X, y):
+    rows = np.moveaxis(X, -1, 1).reshape(24, -1)
+    with pytest.raises(ValueError, match=r"image_shape .*channels last.*\(3, 8, 8\) looks like"):
+        vit(image_shape=(3, 8, 8)).fit(rows, y)
+    with pytest.raises(ValueError, match=r"Complex data not supported.*dtype complex128$"):
+        vit().fit(X + 1j, y)
+    with pytest.raises(ValueError, match=r"expected \(8, 8, 3\).*A single image .* X\[None\]$"):
+        vit().fit(X, y).predict(X[0])
+    of_two_sizes = np.empty(24, object)
+    of_two_sizes[:] = [*X[:12], *random_images(12, 8, 12, 3)]
+    with pytest.raises(ValueError, match=r"same size; X\[0\] .* X\[12\] has shape \(8, 12, 3\)"):
+        vit().fit(of_two_sizes, y)

@@ -148,6 +148,8 @@ def test_workers_with_other_versions_are_refused():
     ) as caught:
         cluster._check_versions(Told(versions() | {"numpy": "1.0"}))
     assert "install the same version on all machines" in str(caught.value)
+    with pytest.raises(ClusterUnavailable, match=r"has numba 0\.1, this machine has"):
+        cluster._check_versions(Told(versions() | {"numba": "0.1"}))
 
 
 def test_workers_that_lack_the_package_are_refused():

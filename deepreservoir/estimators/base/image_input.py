@@ -86,10 +86,15 @@ class ImageInput(DeepClassifier):
                 "images are read on the host, and moved to the device of the estimator; got device "
                 "arrays. Convert them with deepreservoir.backend.to_host"
             )
+        if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+            X = list(X)  # of images whose sizes may differ, or of paths
         if not isinstance(X, ImageFiles) and not are_paths(X) and not _is_list_of_images(X):
+            if np.iscomplexobj(X):  # scikit-learn's message would hold all values
+                raise ValueError(
+                    "Complex data not supported: X must hold bytes (uint8) or finite numbers; got "
+                    f"dtype {np.asarray(X).dtype}"
+                )
             X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
-            if X.dtype.kind == "c":
-                raise ValueError(f"Complex data not supported\n{X!r:.80}\n")
             if X.ndim == 2:
                 self._check_row_length(X, reset)
         images = images_of(X, self._shape_of_rows(X), self.image_size)

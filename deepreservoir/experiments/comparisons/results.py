@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -21,6 +22,7 @@ from .arms import ALL_ARMS, Record
 from .protocol import Protocol
 
 _PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
+_OPTIONAL = ("numba",)
 
 
 #: Names of the metrics, in whose unit scores are shown: percent, except for R^2, nats and squared
@@ -149,8 +151,12 @@ def now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages on which results depend."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    """Return the versions of Python and of the packages on which results depend.
+
+    Numba is among them where it is installed: its compiled loops round differently.
+    """
+    packages = (*_PACKAGES, *(name for name in _OPTIONAL if find_spec(name)))
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def _processor() -> str:

@@ -29,6 +29,7 @@ def suits(x: np.ndarray) -> bool:
     return x.size >= SMALLEST and x.dtype == np.float32 and x.flags.c_contiguous and available()
 
 
+@cache
 def loops() -> ModuleType:
     """Return the module of the loops, which imports numba."""
     from . import numba_loops
