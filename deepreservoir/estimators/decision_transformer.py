@@ -264,7 +264,7 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         eval_set: Any = None,
     ) -> Fit:
         # Whole trajectories are held out: windows of one overlap.
-        if self.early_stopping is True and eval_set is None:
+        if self.early_stopping and eval_set is None:
             self.check_params()
             X, held = held_out(trajectories(X), float(self.validation_fraction))
             eval_set = (held, None)

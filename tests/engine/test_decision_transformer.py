@@ -141,6 +141,18 @@ def test_the_counts_of_the_paper(rank):
     assert from_plain(large.to_plain()) == large
 
 
+def test_multiply_adds_are_those_of_the_products():
+    network = Network(replace(SMALL, adapter="full", depth=1), 0, device=device)
+    n, k, d, tokens = 3, 4, 8, 12
+    found = network.root.multiply_adds((n, k, 6))
+    embeddings = n * k * (1 + 3 + 2) * d
+    matrices = n * tokens * (4 * d * d + 2 * d * 2 * d)
+    pairs, head = n * tokens * tokens * d, n * k * d * 2
+    assert found.forward == embeddings + matrices + 2 * pairs + head
+    # Nothing needs the gradient of the inputs of the embeddings.
+    assert found.backward == embeddings + 2 * (matrices + head) + 5 * pairs
+
+
 def test_a_network_of_equal_size_is_narrower():
     config = replace(SMALL, dtype="float32")
     smaller = config.resized(config.n_params)

@@ -261,7 +261,8 @@ def test_side_by_side_searches_and_resampling(model):
     fit_many(models, X, None)
     assert_array_equal(theta(models[1]), theta(model))
     assert (cross_val_score(clone(models[0]), trajectories(X), cv=2) < 0).all()
-    options = {"ranks": (1, 2), "cv": 2, "n_seeds": 1, "scoring": DecisionTransformer.score}
+    options = {"ranks": (1, 2), "cv": 2, "n_seeds": 1, "eps": 1.0, "random_state": 0}
+    options["scoring"] = DecisionTransformer.score
     search = RankSearch(DecisionTransformer(**{**SMALL, "max_iter": 1}), **options)
     assert search.fit(X, np.zeros(8)).rank_ in (1, 2)
     resampled = DecisionTransformer(**SMALL, resample="epoch", device=device).fit(X)
