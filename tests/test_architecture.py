@@ -104,7 +104,8 @@ INSIDE = {
             "pooling",
         },
         "adapter": set(),
-        "dense": {"adapter", "base", "dropout", "init", "multiply_adds"},
+        "equal_parts": {"dense"},  # for type checkers alone
+        "dense": {"adapter", "base", "dropout", "equal_parts", "init", "multiply_adds"},
         "activated_dense": {"activation", "base", "composite", "dense", "dropout"},
         "combined": {"base", "dense"},
         "convolution": {"adapter", "base", "combined", "dense", "multiply_adds"},

@@ -143,7 +143,8 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
                 f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. For a pipeline, "
                 "pass its last step, and transform the rows beforehand"
             )
-        check_is_fitted(model, "network_")
+        if not hasattr(model, "network_"):  # scikit-learn's check takes longer than a row
+            check_is_fitted(model, "network_")
         model._move(present_device(model.device))  # all models must be where the inputs are
         networks[key] = model.network_
         kinds.add(type(model).__name__)
@@ -169,9 +170,10 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
 def _same_scaffold(a: Network, b: Network) -> bool:
     if (a.device, a.dtype) != (b.device, b.dtype):
         return False
-    if a.hidden_scaffolds.keys() != b.hidden_scaffolds.keys():
+    of_a, of_b = a.hidden_scaffolds, b.hidden_scaffolds
+    if of_a.keys() != of_b.keys():
         return False
     return all(
         one is other or one.spec == other.spec
-        for one, other in zip(a.hidden_scaffolds.values(), b.hidden_scaffolds.values(), strict=True)
+        for one, other in zip(of_a.values(), of_b.values(), strict=True)
     )

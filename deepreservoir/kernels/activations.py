@@ -12,7 +12,7 @@ import scipy.special
 from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
 from .draw import PHILOX
-from .dropout import DROP, SUBSTREAM, Drop, Mask
+from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers
 from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
 
 
@@ -39,7 +39,9 @@ def relu(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    return dy * (y > 0)
+    slope = as_numbers(y > 0, dy.dtype)
+    slope *= dy
+    return slope
 
 
 def tanh(x: Array) -> Array:
@@ -91,12 +93,16 @@ class ActivationFunction(NamedTuple):
     slope: str  # CUDA expression of the derivative at x
     #: x -> (value, derivative), on the host, where the two together are cheaper than each alone.
     with_slope: Callable[[Array], tuple[Array, Array]] | None = None
+    #: Whether `backward` can also be given the output times a dropout mask.
+    takes_masked: bool = False
 
 
 #: Nonlinearities by name.
 ACTIVATIONS: dict[str, ActivationFunction] = {
     # The comparison is written so that NaN stays NaN.
-    "relu": ActivationFunction(relu, relu_backward, True, "x <= 0 ? (real)0 : x", "x > 0"),
+    "relu": ActivationFunction(
+        relu, relu_backward, True, "x <= 0 ? (real)0 : x", "x > 0", takes_masked=True
+    ),
     "tanh": ActivationFunction(tanh, tanh_backward, True, "tanh(x)", "1 - tanh(x) * tanh(x)"),
     "logistic": ActivationFunction(
         sigmoid,
@@ -199,7 +205,10 @@ def bias_activation_dropout(
         y = function.forward(x)
         saved = y if function.keeps_output else x
     cache = saved, mask
-    return y if mask is None else y * mask, cache
+    if mask is None:
+        return y, cache
+    is_own = y is not x and (y is not saved or function.takes_masked)
+    return np.multiply(y, mask, out=y if is_own else None), cache
 
 
 def bias_activation_dropout_backward(dy: Array, name: str, cache: Any) -> Array:

@@ -54,6 +54,11 @@ SUBSTREAM = "(has_clock ? *(const unsigned long long*)clock : fixed_substream)"
 Mask = Array | Drop
 
 
+def as_numbers(chosen: Array, dtype: np.dtype[Any]) -> Array:
+    """Return zeros and ones for an array of bools that is in one piece, in a fast conversion."""
+    return chosen.view(np.uint8).astype(dtype)
+
+
 def dropout_mask(like: Array, drop: Drop) -> Mask:
     """Return the mask for `like` (n, d): zeros, and the reciprocal of the share that is kept.
 
@@ -64,4 +69,6 @@ def dropout_mask(like: Array, drop: Drop) -> Mask:
         return drop
     rows, width = like.shape
     kept = lane_rows(drop.key, 0, rows, width, int(drop.substream)) >= drop.threshold
-    return kept * np.array(drop.scale, like.dtype)
+    mask = as_numbers(kept, like.dtype)
+    mask *= mask.dtype.type(drop.scale)
+    return mask

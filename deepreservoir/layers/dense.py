@@ -27,6 +27,7 @@ from .base import (
     like_rows,
 )
 from .dropout import dropout_mask
+from .equal_parts import outputs_of_equal_parts
 from .init import assign, init_stream, kaiming_uniform
 from .multiply_adds import MultiplyAdds, trained_product
 
@@ -271,6 +272,9 @@ class AdaptedDense(Layer):
         if self.adapter.mode == "full" or len(alike) < len(others):
             return super().side_by_side(others, x, parts)
         product = like_rows(self.scaffold.matmul(as_rows(x)), x)  # (n, ..., d_out)
+        outputs = outputs_of_equal_parts((self, *alike), x, product, parts)
+        if outputs is not None:
+            return outputs
         return array_module(x).concatenate(
             [
                 layer.forward(x[rows], Pass(products={layer.path: product[rows]}))[0]

@@ -202,3 +202,12 @@ def test_an_array_warns_where_names_of_features_were_seen():
     model = DeepReservoirClassifier((8,), max_iter=1, random_state=0).fit(frame, LABELS)
     with pytest.warns(UserWarning, match="valid feature names"):
         model.predict(X)
+
+
+def test_models_side_by_side_predict_in_one_type(model):
+    other = copy.deepcopy(model).set_params(predict_dtype="float32")
+    with pytest.raises(ValueError, match="in one type; got float32 and float64"):
+        predict_many({0: model, 1: other}, X[:2], [0, 1])
+    model.set_params(predict_dtype="float32")
+    labels = predict_many({0: model, 1: other}, X, np.arange(len(X)) % 2)
+    np.testing.assert_array_equal(labels, model.predict(X))
