@@ -13,8 +13,6 @@ from click.core import ParameterSource
 
 from deepreservoir.backend import Device, cuda_problem
 from deepreservoir.datasets import DatasetUnavailable, load_dataset
-from deepreservoir.kernels import PRECISIONS, Precision
-from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
 
 from . import (
     declared,
@@ -24,16 +22,12 @@ from . import (
     files,
     flower_pictures,
     forecasting,
-    giant,
     graph_speed,
-    halfcheetah_return,
     image_speed,
     jax_peers,
     memory,
     mnist,
     molecules,
-    precision,
-    pretrain_vit,
     quantised,
     seed_gating,
     series,
@@ -42,42 +36,22 @@ from . import (
     tables,
     text_speed,
     torch_peers,
-    vit_memory,
 )
+from . import large_models as large_models
+from .command_line import CUPY, device_option, main, out_option
 from .device_speed import device_name
-from .store import RESULTS, store
-
-_out = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default="benchmarks/results",
-    help="Folder for the JSON file.",
-)
-
-
-#: Packages of which a record on a GPU names the version.
-CUPY = ("cupy-cuda12x", "cupy-cuda13x", "nvmath-python", "torch")
-
-_device = click.option(
-    "--device", default="cpu", show_default=True, help="Where to train: cpu, cuda or cuda:N."
-)
+from .store import store
 
 # Tasks on MNIST of the command `run`; the others are declared sweeps.
 _TASKS = {"mnist": mnist, "mnist_seed_gating": seed_gating}
-
-
-@click.group()
-def main() -> None:
-    """Benchmark deepreservoir; results are stored with machine, versions and date."""
 
 
 @main.command("run")
 @click.argument("task", type=click.Choice([*_TASKS, *declared.NAMES]))
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
-@_device
-@_out
+@device_option
+@out_option
 @click.pass_context
 def run_command(
     ctx: click.Context, task: str, seeds: int, workers: int, device: str, out: Path
@@ -123,7 +97,7 @@ def _run_declared(ctx: click.Context, task: str, workers: int, device: str, out:
 @click.option(
     "--molecules", type=click.IntRange(min=64), help="For --paper: the first molecules only."
 )
-@_out
+@out_option
 def graphs_command(rounds: int, paper: bool, molecules: int | None, out: Path) -> None:
     """Time epochs of a GCN on Cora and a GIN on MolHIV against PyTorch, with two threads."""
     if molecules is not None and not paper:
@@ -168,7 +142,7 @@ def _raced(races: Mapping[str, Callable[[int], Any]], rounds: int, threads: int)
 
 @main.command("texts")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
+@out_option
 def texts_command(rounds: int, out: Path) -> None:
     """Time training steps of networks on texts against PyTorch, with two threads."""
     figures = _raced(text_speed.RACES, rounds, text_speed.THREADS)
@@ -177,7 +151,7 @@ def texts_command(rounds: int, out: Path) -> None:
 
 @main.command("images")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
+@out_option
 def images_command(rounds: int, out: Path) -> None:
     """Time networks on images against PyTorch, with two threads, and measure their memory."""
     figures = _raced(image_speed.RACES, rounds, image_speed.THREADS)
@@ -198,7 +172,7 @@ def images_command(rounds: int, out: Path) -> None:
     multiple=True,
     help="An arm to run; all by default.",
 )
-@_out
+@out_option
 def molhiv_command(seeds: int, epochs: int, arms: tuple[str, ...], out: Path) -> None:
     """Score networks on MolHIV after every epoch, on the validation and on the test set."""
     try:
@@ -217,7 +191,7 @@ def molhiv_command(seeds: int, epochs: int, arms: tuple[str, ...], out: Path) ->
     show_default=True,
     help="cuda compares a GPU with the host on the same work.",
 )
-@_out
+@out_option
 def speed_command(rounds: int, device: Device, out: Path) -> None:
     """Time generation, one adapted layer, an MNIST epoch and predictions against others."""
     problem = cuda_problem() if device == "cuda" else None
@@ -253,131 +227,13 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
 
 
 @main.command("memory")
-@_out
+@out_option
 def memory_command(out: Path) -> None:
     """Measure the peak memory of fits, and of packed and streamed scaffolds."""
     figures = memory.measurements()
     for name, values in figures.items():
         click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     click.echo(f"Wrote {store('memory', figures, out)}")
-
-
-@main.command("vit-memory")
-@_out
-def vit_memory_command(out: Path) -> None:
-    """Measure the peak memory of a training step of ViT-B/16 at 224 pixels (some minutes)."""
-    figures = vit_memory.step()
-    for name, value in figures.items():
-        click.echo(f"{name}: {value:,}")
-    click.echo(f"Wrote {store('vit_memory', figures, out)}")
-
-
-@main.command("pretrain-vit")
-@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option(
-    "--model",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=pretrain_vit.FILE,
-    show_default="benchmarks/results/vit_cifar10.safetensors",
-    help="File of the trained model.",
-)
-@_device
-@_out
-def pretrain_vit_command(epochs: int, path: Path, device: str, out: Path) -> None:
-    """Train a small ViT on CIFAR-10, for the sweep flowers12_backbone (an hour, on a GPU a minute).
-
-    If it is stopped, the same command continues it.
-    """
-    try:
-        figures = pretrain_vit.run(path, epochs, click.echo, device=device)
-    except DatasetUnavailable as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
-    click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
-
-
-@main.command("halfcheetah-return")
-@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option(
-    "--models",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default="benchmarks/results",
-    help="Folder of the trained models; those that are missing are trained.",
-)
-@_out
-def halfcheetah_return_command(episodes: int, folder: Path, out: Path) -> None:
-    """Let Decision Transformers act in MuJoCo's HalfCheetah-v5, which needs the extra control."""
-    try:
-        figures = halfcheetah_return.run(folder, episodes, click.echo)
-    except (DatasetUnavailable, ImportError) as error:
-        raise click.ClickException(str(error)) from error
-    packages = ("gymnasium", "mujoco")
-    click.echo(f"Wrote {store('halfcheetah_return', figures, out, packages)}")
-
-
-@main.command("giant")
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="900M", show_default=True)
-@click.option(
-    "--scaffold",
-    type=click.Choice(list(giant.SCAFFOLDS)),
-    default="kronecker",
-    show_default=True,
-    help="Family of the frozen weights, or how normal ones are stored.",
-)
-@click.option(
-    "--embeddings",
-    type=click.Choice(EMBEDDINGS),
-    default="trained",
-    show_default=True,
-)
-@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True)
-@click.option("--text", is_flag=True, help="Train on reviews of IMDB instead of random codes.")
-@_device
-@_out
-def giant_command(
-    preset: str,
-    scaffold: str,
-    embeddings: str,
-    steps: int,
-    batch: int,
-    precision: Precision,
-    text: bool,
-    device: str,
-    out: Path,
-) -> None:
-    """Time and weigh training steps of a decoder of up to 900M parameters."""
-    try:
-        codes = giant.encoded_reviews() if text else None
-    except DatasetUnavailable as error:
-        raise click.ClickException(str(error)) from error
-    figures = giant.run(
-        scaffold, steps, batch, click.echo, preset, embeddings, device, precision, codes
-    )
-    name = "_".join(["giant", preset.lower(), scaffold, embeddings, precision])
-    if device != "cpu":
-        figures["device"] = device_name()
-        name += "_cuda"
-    click.echo(f"Wrote {store(name, figures, out, CUPY)}")
-
-
-@main.command("precision")
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
-@_device
-@_out
-def precision_command(seeds: int, device: str, out: Path) -> None:
-    """Train the MNIST network at rank 8 at every precision of products on a GPU."""
-    try:
-        figures = precision.run(load_dataset("mnist"), seeds, device, click.echo)
-    except (DatasetUnavailable, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    if device != "cpu":
-        figures["device"] = device_name()
-    click.echo(f"Wrote {store('precision', figures, out, CUPY)}")
 
 
 @main.command("flower-pictures")
@@ -400,7 +256,7 @@ def flower_pictures_command(out: Path) -> None:
 
 @main.command("series")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
+@out_option
 def series_command(rounds: int, out: Path) -> None:
     """Time an epoch of a closed-form network against PyTorch, and measure the memory of a step."""
     if not torch_peers.available():
@@ -417,7 +273,7 @@ def series_command(rounds: int, out: Path) -> None:
 
 @main.command("echo")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
+@out_option
 def echo_command(rounds: int, out: Path) -> None:
     """Time echo-state networks against reservoirpy, with the same weights."""
     if not echo.available():
@@ -431,7 +287,7 @@ def echo_command(rounds: int, out: Path) -> None:
 
 @main.command("forecasting")
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
-@_out
+@out_option
 def forecasting_command(seeds: int, out: Path) -> None:
     """Measure closed-loop forecasts, NARMA-10, memory capacity and memory use (a few minutes)."""
     figures = {"seeds": seeds, "tasks": forecasting.measurements(seeds, click.echo)}
@@ -440,7 +296,7 @@ def forecasting_command(seeds: int, out: Path) -> None:
 
 @main.command("files")
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
-@_out
+@out_option
 def files_command(rounds: int, out: Path) -> None:
     """Save and load MNIST medium at rank 8; serve 64 adapters on one scaffold (two minutes)."""
     try:
@@ -453,7 +309,7 @@ def files_command(rounds: int, out: Path) -> None:
 
 @main.command("quantised")
 @click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
-@_out
+@out_option
 def quantised_command(epochs: int, out: Path) -> None:
     """Save MNIST medium and decoders in fewer bits, and score them (ten minutes)."""
     try:
@@ -465,7 +321,7 @@ def quantised_command(epochs: int, out: Path) -> None:
 
 
 @main.command("defaults")
-@_out
+@out_option
 def defaults_command(out: Path) -> None:
     """Compare the default estimators with scikit-learn's on small tables (a few minutes).
 
@@ -482,7 +338,7 @@ def defaults_command(out: Path) -> None:
 
 
 @main.command("sklearn-mlp")
-@_out
+@out_option
 def sklearn_mlp_command(out: Path) -> None:
     """Run scikit-learn's tests of its multilayer perceptron on our estimators (a minute)."""
     figures = sklearn_mlp.measurements()
@@ -493,7 +349,7 @@ def sklearn_mlp_command(out: Path) -> None:
 
 
 @main.command("tables")
-@_out
+@out_option
 def tables_command(out: Path) -> None:
     """Print the stored results as Markdown tables."""
     click.echo(tables.all_tables(out))

@@ -26,7 +26,7 @@ _COMMANDS = {
     "generate": ("generate", "Continue a text with a saved language model, and print both."),
     "inspect": (
         "models",
-        "Describe a saved model: sizes, trained parameters, betas, digests, loss from 16 bits.",
+        "Describe a saved model: sizes, trained parameters, betas, digests, cost of fewer bits.",
     ),
     "predict": ("models", "Predict the rows of a table with a saved model."),
     "rank": ("rank", "Find the smallest sufficient rank of a task."),

@@ -85,7 +85,7 @@ def layer_norm(
         kernel = _FORWARD.of(x.dtype)
         kernel.launch_rows(rows, width, x, weight, bias, y, xhat, inverse, *sizes)
         return y, xhat, inverse
-    x, (rows, width) = np.ascontiguousarray(x), x.shape
+    x, (rows, width) = x if x.flags.c_contiguous else x.copy(), x.shape
     y, xhat, inverse = np.empty_like(x), np.empty_like(x), np.empty((rows, 1), x.dtype)
     step = _rows_at_a_time(x)
 
@@ -133,7 +133,7 @@ def layer_norm_backward(
         kernel = _BACKWARD.of(dy.dtype)
         kernel.launch_rows(rows, width, dy, xhat, inverse, weight, dx, *sizes)
         return dx, (dy * xhat).sum(axis=0), dy.sum(axis=0)
-    dy, (rows, width) = np.ascontiguousarray(dy), dy.shape
+    dy, (rows, width) = dy if dy.flags.c_contiguous else dy.copy(), dy.shape
     dx, step = np.empty_like(dy), _rows_at_a_time(dy)
 
     def share(some: slice) -> list[np.ndarray]:

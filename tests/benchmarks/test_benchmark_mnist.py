@@ -69,8 +69,8 @@ def test_the_three_readings_of_the_paper_s_scale_are_the_scales_they_name():
             params = row.protocol.parameters()
             given = {name: params[name] for name in ("lora_alpha", "scaling")}
             config = MLPConfig(784, 10, (512,), rank=8, **given)
-            (layer, *_) = config.build()[0].layers
-            found[row.name.rsplit(", ", 1)[1]] = layer.adapter.scaling
+            (pair,) = config.build()[0].layers
+            found[row.name.rsplit(", ", 1)[1]] = pair.dense.adapter.scaling
     assert found == {"s = 1/rank": 1 / 8, "s = 1/sqrt(rank)": pytest.approx(8**-0.5), "s = 1": 1}
 
 

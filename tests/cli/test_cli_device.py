@@ -63,7 +63,7 @@ def reached(monkeypatch):
         seen.append(named.get("device", args[place] if len(args) > place else None))
         raise _Reached("computing")
 
-    for kind in ("series", "molecules", "images"):
+    for kind in ("series", "molecules", "images", "texts"):
         monkeypatch.setattr(f"deepreservoir.cli.models.is_of_{kind}", lambda model: False)
     for name in COMPUTES.values():
         monkeypatch.setattr(f"deepreservoir.cli.{name}", compute)

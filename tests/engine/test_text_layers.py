@@ -121,7 +121,8 @@ def test_gradients_of_a_block_with_a_frozen_mlp(norms):
     "options",
     [
         {},
-        {"embeddings": "adapted", "adapt": "all", "recompute": True},
+        # Smaller weights, so that differences of the curved function are as exact as the rest.
+        {"embeddings": "adapted", "adapt": "all", "recompute": True, "scaffold_scale": 0.5},
         {"embeddings": "frozen", "dropout": 0.2, "adapter_dropout": 0.3},
         {"depth": 1, "heads": 1, "scaffold": "binary", "storage": "packed"},
     ],

@@ -177,5 +177,5 @@ def test_steps_before_a_network_of_images_are_not_exported(tmp_path):
     pytest.importorskip("onnx")
     model = PlainCNNClassifier(**QUICK | {"max_iter": 1}, image_shape=(8, 8))
     pipeline = make_pipeline(StandardScaler(), model).fit(X.reshape(-1, 64), Y)
-    with pytest.raises(ArtifactError, match="no steps before it"):
+    with pytest.raises(ArtifactError, match="only the graph of a perceptron has steps before it"):
         export_onnx(pipeline, tmp_path / "model.onnx")

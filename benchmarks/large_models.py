@@ -1,0 +1,134 @@
+"""Commands that train large models, and on other devices than the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepreservoir.datasets import DatasetUnavailable, load_dataset
+from deepreservoir.kernels import PRECISIONS, Precision
+from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
+
+from . import giant, halfcheetah_return, precision, pretrain_vit, vit_memory
+from .command_line import CUPY, device_option, main, out_option
+from .device_speed import device_name
+from .store import RESULTS, store
+
+
+@main.command("vit-memory")
+@out_option
+def vit_memory_command(out: Path) -> None:
+    """Measure the peak memory of a training step of ViT-B/16 at 224 pixels (some minutes)."""
+    figures = vit_memory.step()
+    for name, value in figures.items():
+        click.echo(f"{name}: {value:,}")
+    click.echo(f"Wrote {store('vit_memory', figures, out)}")
+
+
+@main.command("pretrain-vit")
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--model",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=pretrain_vit.FILE,
+    show_default="benchmarks/results/vit_cifar10.safetensors",
+    help="File of the trained model.",
+)
+@device_option
+@out_option
+def pretrain_vit_command(epochs: int, path: Path, device: str, out: Path) -> None:
+    """Train a small ViT on CIFAR-10, for the sweep flowers12_backbone (an hour, on a GPU a minute).
+
+    If it is stopped, the same command continues it.
+    """
+    try:
+        figures = pretrain_vit.run(path, epochs, click.echo, device=device)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"test accuracy {figures['test_accuracy']:.3f}, {figures['file_bytes']:,} bytes")
+    click.echo(f"Wrote {path} and {store('pretrain_vit', figures, out)}")
+
+
+@main.command("halfcheetah-return")
+@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--models",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default="benchmarks/results",
+    help="Folder of the trained models; those that are missing are trained.",
+)
+@out_option
+def halfcheetah_return_command(episodes: int, folder: Path, out: Path) -> None:
+    """Let Decision Transformers act in MuJoCo's HalfCheetah-v5, which needs the extra control."""
+    try:
+        figures = halfcheetah_return.run(folder, episodes, click.echo)
+    except (DatasetUnavailable, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    packages = ("gymnasium", "mujoco")
+    click.echo(f"Wrote {store('halfcheetah_return', figures, out, packages)}")
+
+
+@main.command("giant")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="900M", show_default=True)
+@click.option(
+    "--scaffold",
+    type=click.Choice(list(giant.SCAFFOLDS)),
+    default="kronecker",
+    show_default=True,
+    help="Family of the frozen weights, or how normal ones are stored.",
+)
+@click.option(
+    "--embeddings",
+    type=click.Choice(EMBEDDINGS),
+    default="trained",
+    show_default=True,
+)
+@click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True)
+@click.option("--text", is_flag=True, help="Train on reviews of IMDB instead of random codes.")
+@device_option
+@out_option
+def giant_command(
+    preset: str,
+    scaffold: str,
+    embeddings: str,
+    steps: int,
+    batch: int,
+    precision: Precision,
+    text: bool,
+    device: str,
+    out: Path,
+) -> None:
+    """Time and weigh training steps of a decoder of up to 900M parameters."""
+    try:
+        codes = giant.encoded_reviews() if text else None
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    figures = giant.run(
+        scaffold, steps, batch, click.echo, preset, embeddings, device, precision, codes
+    )
+    name = "_".join(["giant", preset.lower(), scaffold, embeddings, precision])
+    if device != "cpu":
+        figures["device"] = device_name()
+        name += "_cuda"
+    click.echo(f"Wrote {store(name, figures, out, CUPY)}")
+
+
+@main.command("precision")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
+@device_option
+@out_option
+def precision_command(seeds: int, device: str, out: Path) -> None:
+    """Train the MNIST network at rank 8 at every precision of products on a GPU."""
+    try:
+        figures = precision.run(load_dataset("mnist"), seeds, device, click.echo)
+    except (DatasetUnavailable, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    if device != "cpu":
+        figures["device"] = device_name()
+    click.echo(f"Wrote {store('precision', figures, out, CUPY)}")
