@@ -33,6 +33,8 @@ def test_every_declaration_is_a_benchmark():
 
 # One arm beside another sweep, or a single long run: they have no table of the paper, or few seeds.
 BESIDE = {
+    "cifar10_30",
+    "cifar10_30_dora",
     "cifar10_small_dora",
     "flowers12_full",
     "flowers12_layer_norm",
@@ -41,6 +43,8 @@ BESIDE = {
     "imdb_lm",
 }
 FEW_SEEDS = {
+    "cifar10_30",
+    "cifar10_30_dora",
     "halfcheetah",
     "halfcheetah_resampling",
     "imdb",
@@ -101,7 +105,7 @@ def test_a_sweep_goes_to_the_results_with_as_many_workers_as_asked(capsys, monke
 
     monkeypatch.setattr(declared, "run", nothing)
     assert run("run", "mnist_head", "--workers", 2) == 0
-    assert asked == [("mnist_head", ROOT / "benchmarks" / "results", 2, False)]
+    assert asked == [("mnist_head", ROOT / "benchmarks" / "results", 2, False, "cpu")]
     assert "a table" in capsys.readouterr().out
 
 

@@ -89,7 +89,9 @@ class ImageInput(DeepClassifier):
         if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
             X = list(X)  # of images whose sizes may differ, or of paths
         if not isinstance(X, ImageFiles) and not are_paths(X) and not _is_list_of_images(X):
-            if np.iscomplexobj(X):  # scikit-learn's message would hold all values
+            if (
+                getattr(getattr(X, "dtype", None), "kind", "") == "c"
+            ):  # scikit-learn's message would hold all values
                 raise ValueError(
                     "Complex data not supported: X must hold bytes (uint8) or finite numbers; got "
                     f"dtype {np.asarray(X).dtype}"
