@@ -66,7 +66,7 @@ INSIDE = {
         "packing": {"cuda", "draw"},
         "row_norms": {"cuda"},
         "patches": {"compiled", "cuda"},
-        "products": set(),
+        "products": {"cuda"},
         "reservoir": {"cuda", "products"},
         "rotary": set(),
         "sparse_reservoir": {"cuda", "reservoir"},

@@ -172,12 +172,12 @@ class Stored(NamedTuple):
     along_width: int
 
 
-def stored(m: Array) -> Stored:
-    """Return how a kernel reads a low-rank factor (rank, width)."""
+def stored(m: Array, dtype: np.dtype) -> Stored:
+    """Return how a kernel reads a low-rank factor (rank, width), in a type."""
     rank, width = m.shape
     if m.T.flags.c_contiguous and not m.flags.c_contiguous:
-        return Stored(m.T, 1, rank)
-    return Stored(contiguous(m), width, 1)
+        return Stored(contiguous(m.T, dtype), 1, rank)
+    return Stored(contiguous(m, dtype), width, 1)
 
 
 def in_kernels(x: Array, rank: int) -> bool:
@@ -203,7 +203,7 @@ def project(x: Array, m: Array, scale: float) -> Array:
         z = product(x, m.T)
         z *= scale
         return z
-    x, factor = contiguous(x), stored(m)
+    x, factor = contiguous(x), stored(m, x.dtype)
     z = array_module(x).empty((n, rank), x.dtype)
     _PROJECT.of(x.dtype).launch_rows(
         n,
@@ -260,7 +260,7 @@ def combine(
             y += bias
         return y, dots
     xp, real = array_module(base), base.dtype.type
-    base, z, factor = contiguous(base), contiguous(z), stored(m)
+    base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     out = base if overwrite else xp.empty_like(base)
     chunks = -(-width // CHUNK)
     dots = None if dotted is None else xp.empty(n * chunks, base.dtype)
@@ -270,14 +270,14 @@ def combine(
         n * chunks,
         min(width, CHUNK),
         base,
-        base if fixed else beta,
+        base if fixed else contiguous(beta, base.dtype),
         np.int32(not fixed),
         real(beta if fixed else 0),
         z,
         factor.array,
-        base if bias is None else bias,
+        base if bias is None else contiguous(bias, base.dtype),
         np.int32(bias is not None),
-        base if dotted is None else contiguous(dotted),
+        base if dotted is None else contiguous(dotted, base.dtype),
         np.int32(dotted is not None),
         base if dots is None else dots,
         out,

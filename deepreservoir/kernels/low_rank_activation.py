@@ -158,19 +158,19 @@ def combine_activation(
     drop : Drop, optional
     """
     xp, real, (n, width), rank = array_module(base), base.dtype.type, base.shape, len(m)
-    base, z, factor = contiguous(base), contiguous(z), stored(m)
+    base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     before, out = xp.empty_like(base), xp.empty_like(base)
     chunks, fixed = -(-width // CHUNK), isinstance(beta, float)
     _KERNELS[name].forward.of(base.dtype).launch_rows(
         n * chunks,
         min(width, CHUNK),
         base,
-        base if fixed else beta,
+        base if fixed else contiguous(beta, base.dtype),
         np.int32(not fixed),
         real(beta if fixed else 0),
         z,
         factor.array,
-        base if bias is None else bias,
+        base if bias is None else contiguous(bias, base.dtype),
         np.int32(bias is not None),
         before,
         out,
@@ -216,14 +216,14 @@ def combine_activation_backward(
         ``scale d m^T``.
     """
     xp, (n, width), rank = array_module(dy), dy.shape, len(m)
-    dy, factor = contiguous(dy), stored(m)
+    dy, factor = contiguous(dy), stored(m, dy.dtype)
     d, u = xp.empty_like(dy), xp.empty((n, rank), dy.dtype)
     _KERNELS[name].backward.of(dy.dtype).launch_rows(
         n,
         width,
         dy,
         before,
-        dy if bias is None else bias,
+        dy if bias is None else contiguous(bias, dy.dtype),
         np.int32(bias is not None),
         factor.array,
         d,

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module, is_on_device
+from .cuda import Kernel, contiguous
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -26,6 +27,9 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
 
 # What NVIDIA recommends for Hopper; a captured product may use no other memory.
 _WORKSPACE_BYTES = 32 << 20
+
+# The types of cuBLAS's arrays: CUDA_R_32F, CUDA_R_64F, CUDA_R_16BF.
+_REAL_32, _REAL_64, _BFLOAT_16 = 0, 1, 14
 
 _precision: ContextVar[Precision] = ContextVar("precision", default="float32")
 
@@ -261,7 +265,10 @@ def _into(out: Array, a: Array, b: Array, beta: float) -> None:
     leading = out.shape[:-2]
     first, second = _matrix(a, leading), _matrix(b, leading)
     cublas, dtype = _bindings(), out.dtype
-    kind = 0 if dtype.char == "f" else 1  # CUDA_R_32F, CUDA_R_64F
+    kind = of_factors = _REAL_32 if dtype.char == "f" else _REAL_64
+    if dtype.char == "f" and _precision.get() == "bfloat16":
+        # cuBLAS can round factors itself, but then takes several times as long as in TF32.
+        first, second, of_factors = _in_bfloat16(first), _in_bfloat16(second), _BFLOAT_16
     scalars = np.array([1.0, beta], dtype)
     one, rest = scalars.ctypes.data, scalars.ctypes.data + dtype.itemsize
     compute = _compute_type(dtype.char, _precision.get())
@@ -271,15 +278,15 @@ def _into(out: Array, a: Array, b: Array, beta: float) -> None:
     if not leading or math.prod(leading) == 1:
         cublas.gemm_ex(
             handle, *sizes, one,
-            second.array.data.ptr, kind, second.leading,
-            first.array.data.ptr, kind, first.leading, rest,
+            second.array.data.ptr, of_factors, second.leading,
+            first.array.data.ptr, of_factors, first.leading, rest,
             out.data.ptr, kind, m, compute, -1,
         )  # fmt: skip
     else:
         cublas.gemm_strided_batched_ex(
             handle, *sizes, one,
-            second.array.data.ptr, kind, second.leading, second.stride,
-            first.array.data.ptr, kind, first.leading, first.stride, rest,
+            second.array.data.ptr, of_factors, second.leading, second.stride,
+            first.array.data.ptr, of_factors, first.leading, first.stride, rest,
             out.data.ptr, kind, m, n * m, math.prod(leading), compute, -1,
         )  # fmt: skip
 
@@ -289,5 +296,43 @@ def _compute_type(char: str, precision: Precision) -> int:
     types = _bindings().ComputeType
     if char == "d":
         return int(types["COMPUTE_64F"])
-    names = {"float32": "", "tf32": "_FAST_TF32", "bfloat16": "_FAST_16BF"}
-    return int(types[f"COMPUTE_32F{names[precision]}"])
+    return int(types["COMPUTE_32F_FAST_TF32" if precision == "tf32" else "COMPUTE_32F"])
+
+
+_ROUND = Kernel(
+    "to_bfloat16",
+    r"""
+// To the nearest, ties to even; a NaN stays one.
+union Bits { float value; unsigned int bits; };
+
+extern "C" __global__ void KERNEL(const float* x, unsigned short* out, long long n) {
+    long long stride = (long long)gridDim.x * blockDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
+        union Bits own;
+        own.value = x[i];
+        unsigned int bits = own.bits;
+        if ((bits & 0x7FFFFFFF) > 0x7F800000) out[i] = (unsigned short)((bits >> 16) | 0x40);
+        else out[i] = (unsigned short)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+}
+""",
+)
+
+
+def to_bfloat16(x: Array) -> Array:
+    """Return the bits of a float32 array on a device, rounded to bfloat16, as uint16."""
+    out = array_module(x).empty(x.shape, np.uint16)
+    _ROUND.launch(x.size, x, out, np.int64(x.size))
+    return out
+
+
+def _in_bfloat16(matrix: _Matrix) -> _Matrix:
+    """Return matrices of float32 as ones of bfloat16 that are stored in the same way."""
+    x = matrix.array
+    if x.flags.c_contiguous:
+        return matrix._replace(array=to_bfloat16(x))
+    if x.ndim == 2 and x.T.flags.c_contiguous:
+        return matrix._replace(array=to_bfloat16(x.T))
+    rows, columns = x.shape[-2:]
+    stride = rows * columns if matrix.stride else 0
+    return _Matrix(to_bfloat16(contiguous(x)), False, max(columns, 1), stride)

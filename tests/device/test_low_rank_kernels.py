@@ -119,3 +119,17 @@ def test_with_an_activation(cupy, name, dropped, dtype):
         expected = kernels.bias_activation_dropout_backward(device["dy"], name, cache)
         compare(d, expected.get())
         compare(u, project(expected, device["B"].T, 0.5).get())
+
+
+def test_factors_of_another_type_are_read_as_the_rows_are(cupy):
+    """A network in float32 may be asked for outputs in float64."""
+    host, device = arrays(cupy, (5, 33, 17, 8), np.float32)
+    x, base = (host[name].astype(np.float64) for name in ("x", "base"))
+    z = project(x, host["A"], 0.5)
+    compare(project(cupy.asarray(x), device["A"], 0.5), z)
+    expected, _ = combine(base, host["beta"], z, host["B"].T, host["bias"])
+    on_device = cupy.asarray(base), device["beta"], cupy.asarray(z), device["B"].T, device["bias"]
+    compare(combine(*on_device)[0], expected)
+    y, before = fused.combine_activation(*on_device, "relu", None)
+    compare(y, np.maximum(expected, 0))
+    compare(before, expected - host["bias"])

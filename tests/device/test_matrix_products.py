@@ -11,7 +11,11 @@ import target
 from deepreservoir import kernels
 from deepreservoir.kernels import products
 
-KINDS = {0: (np.float32, ctypes.c_float), 1: (np.float64, ctypes.c_double)}
+KINDS = {
+    0: (np.float32, ctypes.c_float),
+    1: (np.float64, ctypes.c_double),
+    14: (np.uint16, ctypes.c_uint16),  # bfloat16
+}
 
 
 class FakeCublas:
@@ -23,7 +27,6 @@ class FakeCublas:
             "COMPUTE_64F": 70,
             "COMPUTE_32F": 68,
             "COMPUTE_32F_FAST_TF32": 77,
-            "COMPUTE_32F_FAST_16BF": 75,
         }
 
     def gemm_ex(self, handle, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc,
@@ -35,25 +38,29 @@ class FakeCublas:
 
     def gemm_strided_batched_ex(self, handle, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb,
                                 sb, beta, c, ct, ldc, sc, count, compute, algo):  # fmt: skip
-        assert at == bt == ct
-        dtype, ctype = KINDS[at]
-        self.computed.append(compute)
+        assert at == bt
+        assert ct == (0 if at == 14 else at)
+        self.computed.append((at, compute))
 
-        def matrix(pointer, rows, columns, leading, stride, index):
+        def matrix(pointer, rows, columns, leading, stride, index, kind):
+            dtype, ctype = KINDS[kind]
             assert leading >= max(rows, 1)
             start = pointer + index * stride * np.dtype(dtype).itemsize
             size = leading * (columns - 1) + rows
             flat = np.ctypeslib.as_array((ctype * size).from_address(start))
             item = flat.itemsize
-            return np.lib.stride_tricks.as_strided(flat, (rows, columns), (item, leading * item))
+            found = np.lib.stride_tricks.as_strided(flat, (rows, columns), (item, leading * item))
+            if kind == 14:
+                return (found.astype(np.uint32) << 16).view(np.float32)
+            return found
 
         def scalar(pointer):
-            return ctype.from_address(pointer).value
+            return KINDS[ct][1].from_address(pointer).value
 
         for i in range(count):
-            left = matrix(a, k, m, lda, sa, i).T if ta else matrix(a, m, k, lda, sa, i)
-            right = matrix(b, n, k, ldb, sb, i).T if tb else matrix(b, k, n, ldb, sb, i)
-            out = matrix(c, m, n, ldc, sc, i)
+            left = matrix(a, k, m, lda, sa, i, at).T if ta else matrix(a, m, k, lda, sa, i, at)
+            right = matrix(b, n, k, ldb, sb, i, bt).T if tb else matrix(b, k, n, ldb, sb, i, bt)
+            out = matrix(c, m, n, ldc, sc, i, ct)
             rest = scalar(beta) * out if scalar(beta) else 0
             out[...] = scalar(alpha) * (left @ right) + rest
 
@@ -155,14 +162,41 @@ def test_precision_is_that_of_the_with_block(cupy, cublas):
     if cublas is None:
         pytest.skip("only the fake tells how it was asked")
     a, b = cupy.asarray(normal(5, 7)), cupy.asarray(normal(7, 3))
-    for precision, code in (("tf32", 77), ("bfloat16", 75), ("float32", 68)):
+    for precision, code in (("tf32", (0, 77)), ("bfloat16", (14, 68)), ("float32", (0, 68))):
         with kernels.product_precision(precision):
             kernels.product(a, b)
             assert cublas.computed[-1] == code
             kernels.product(a.astype(np.float64), b.astype(np.float64))
-            assert cublas.computed[-1] == 70
+            assert cublas.computed[-1] == (1, 70)
     kernels.product(a, b)
-    assert cublas.computed[-1] == 68
+    assert cublas.computed[-1] == (0, 68)
+
+
+def rounded(x):
+    """Round float32 to bfloat16 in integer arithmetic of Python."""
+    bits = x.view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32)
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "double"])
+def test_factors_in_bfloat16_are_rounded_to_it(cupy, cublas, name):
+    a, b = PAIRS[name]
+    with kernels.product_precision("bfloat16"):
+        found = kernels.product(_view(cupy, a), _view(cupy, b))
+    expected = rounded(np.ascontiguousarray(a)) @ rounded(np.ascontiguousarray(b))
+    np.testing.assert_allclose(found.get(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_infinities_and_nan_stay_what_they_are(cupy):
+    x = np.array([np.inf, -np.inf, np.nan, 1.0, 3.4e38], np.float32)
+    bits = products.to_bfloat16(cupy.asarray(x)).get().astype(np.uint32) << 16
+    found = bits.view(np.float32)
+    assert found[0] == np.inf
+    assert found[1] == -np.inf
+    assert np.isnan(found[2])
+    assert found[3] == 1
+    assert found[4] == np.inf  # nearer than the largest finite number
 
 
 def test_without_bindings_only_float32_is_possible(monkeypatch):

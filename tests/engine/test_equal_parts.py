@@ -8,6 +8,8 @@ from deepreservoir.layers.equal_parts import outputs_of_equal_parts
 from deepreservoir.network import Network
 from deepreservoir.passes import outputs_side_by_side
 
+pytestmark = pytest.mark.host(reason="models are predicted with side by side on the host")
+
 X = np.random.default_rng(0).standard_normal((24, 10))
 
 
