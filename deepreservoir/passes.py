@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .backend import Array, Device, array_module, device_module, to_device
 from .inputs import CHUNK_BYTES, Batch, Index, Inputs, Table, Target
-from .kernels import Precision, product_precision
+from .kernels import Precision, product_precision, work_in_shares
 from .layers import INFERENCE, Layer, Pass, Sequential, as_rows, like_rows
 from .layers.base import Cache
 from .losses import Loss
@@ -50,14 +51,21 @@ class Passes:
     device: Device
     precision: Precision
 
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Compute products at the network's precision, and divided as its layers' work is."""
+        divided = self.config.works_in_shares and self.device == "cpu"
+        with product_precision(self.precision), work_in_shares() if divided else nullcontext():
+            yield
+
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         """Return outputs (..., n_outputs) and, during training, the cache for `backward`."""
-        with product_precision(self.precision):
+        with self._computing():
             return self.root.forward(x, on)
 
     def backward(self, doutputs: Array, cache: Cache) -> None:
         """Add the gradient of the trained parameters into `grad`."""
-        with product_precision(self.precision):
+        with self._computing():
             self.root.backward(doutputs, cache)
 
     def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
@@ -85,7 +93,7 @@ class Passes:
         """
         if batch.side:
             on = replace(on, side=batch.side)
-        with product_precision(self.precision):
+        with self._computing():
             hidden, cache = self.body.forward(batch.x, on)  # (..., d)
             check_leading_axes(hidden, target, batch)
             value, dhidden = self._head_gradient(hidden, target, loss, on)
@@ -219,7 +227,7 @@ class Passes:
         if products:
             for index, batch in inputs.chunks(CHUNK_BYTES, self.config.sample_bytes):
                 on = Pass(side=batch.side, dtype=self.dtype)
-                with product_precision(self.precision):
+                with self._computing():
                     parts = self.body.frozen(batch.x, on)
                 for path, part in parts.items():
                     products[path][self._device_index(inputs.product_rows(index))] = part

@@ -13,8 +13,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from contextvars import copy_context
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -161,6 +161,24 @@ def limited(limit: int) -> Iterator[None]:
         yield
 
 
+_blas_lent: ContextVar[bool] = ContextVar("blas_lent", default=False)
+
+
+@contextmanager
+def blas_lent() -> Iterator[None]:
+    """Lend the threads of the BLAS to :func:`in_shares`, for all of its calls in a with block.
+
+    After a product with several threads, those of the BLAS keep spinning for a while, and take the
+    processors from shares that follow.
+    """
+    with blas_limited(1, lent=True):
+        token = _blas_lent.set(True)
+        try:
+            yield
+        finally:
+            _blas_lent.reset(token)
+
+
 def in_shares(job: Callable[[slice], T], n: int, step: int) -> list[T]:
     """Return the results of a job on shares of n things, one share per thread, in their order.
 
@@ -194,7 +212,7 @@ def in_shares(job: Callable[[slice], T], n: int, step: int) -> list[T]:
         finally:
             _inside.is_set = False
 
-    with blas_limited(1, lent=True):
+    with nullcontext() if _blas_lent.get() else blas_limited(1, lent=True):
         others = [_pool().submit(copy_context().run, marked, share) for share in shares[1:]]
         try:
             first = marked(shares[0])

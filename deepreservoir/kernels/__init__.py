@@ -58,6 +58,7 @@ from .products import (
     precision_problem,
     product,
     product_precision,
+    work_in_shares,
 )
 from .rotary import rotate
 from .row_norms import squared_norms
@@ -135,4 +136,5 @@ __all__ = [
     "tanh_backward",
     "unpack",
     "unpack_table",
+    "work_in_shares",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend import Array, array_module, is_on_device
 from .cuda import REDUCTIONS, THREADS, RealKernel, contiguous
-from .products import add_product_, dot, product
+from .products import add_product_, divides, dot, over_rows, product
 
 #: Largest number of rows and largest rank for which these kernels are faster than cuBLAS: each
 #: block reads all rows, or all of the low-rank factor.
@@ -251,15 +251,23 @@ def combine(
         Their sum is that of the entries of base times `dotted`.
     """
     (n, width), rank = base.shape, len(m)
-    if array_module(base) is np or rank > MAX_RANK:
+    xp = array_module(base)
+    if xp is np or rank > MAX_RANK:
         dots = None if dotted is None else dot(dotted, base)
-        y = base if overwrite else None
-        y = array_module(base).multiply(base, beta, out=y)
-        y += product(z, m)
-        if bias is not None:
-            y += bias
-        return y, dots
-    xp, real = array_module(base), base.dtype.type
+        out = base if overwrite else xp.empty_like(base)
+
+        def share(rows: slice) -> None:
+            y = xp.multiply(base[rows], beta, out=out[rows])
+            y += product(z[rows], m)
+            if bias is not None:
+                y += bias
+
+        if xp is np and divides(n, base.size * rank):
+            over_rows(share, n)
+        else:
+            share(slice(0, n))
+        return out, dots
+    real = base.dtype.type
     base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     out = base if overwrite else xp.empty_like(base)
     chunks = -(-width // CHUNK)

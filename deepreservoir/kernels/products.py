@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module, is_on_device
+from ..thread_limits import blas_lent, in_shares
 from .cuda import Kernel, contiguous
 
 Precision = Literal["float32", "tf32", "bfloat16"]
@@ -30,6 +31,11 @@ _WORKSPACE_BYTES = 32 << 20
 
 # The types of cuBLAS's arrays: CUDA_R_32F, CUDA_R_64F, CUDA_R_16BF.
 _REAL_32, _REAL_64, _BFLOAT_16 = 0, 1, 14
+
+# Rows that a thread takes at least, and multiply-adds from which a product is worth dividing.
+_SHARED_ROWS, _SHARED_WORK = 32, 1 << 20
+
+_divided: ContextVar[bool] = ContextVar("divided", default=False)
 
 _precision: ContextVar[Precision] = ContextVar("precision", default="float32")
 
@@ -47,6 +53,30 @@ def product_precision(precision: Precision) -> Iterator[None]:
         yield
     finally:
         _precision.reset(token)
+
+
+@contextmanager
+def work_in_shares() -> Iterator[None]:
+    """Divide large products on the host by rows over threads, within a with block.
+
+    It is for networks whose other work is divided over threads too. The BLAS uses one thread.
+    """
+    with blas_lent():
+        token = _divided.set(True)
+        try:
+            yield
+        finally:
+            _divided.reset(token)
+
+
+def divides(rows: int, work: int) -> bool:
+    """Return whether work on rows on the host is divided, by its number of multiply-adds."""
+    return work >= _SHARED_WORK and rows >= 2 * _SHARED_ROWS and _divided.get()
+
+
+def over_rows(job: Callable[[slice], object], n: int) -> None:
+    """Run a job on shares of n rows, one share per thread."""
+    in_shares(job, n, _SHARED_ROWS)
 
 
 def precision_problem(precision: str) -> str | None:
@@ -131,6 +161,10 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     -------
     array, shape (..., n, m)
     """
+    if type(a) is np.ndarray and a.ndim == b.ndim == 2 and divides(len(a), a.size * b.shape[1]):
+        given = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
+        over_rows(lambda rows: np.matmul(a[rows], b, out=given[rows]), len(a))
+        return given
     if type(a) is np.ndarray or not _by_cublas(a, b):
         return a @ b if out is None else array_module(a).matmul(a, b, out=out)
     if out is not None:

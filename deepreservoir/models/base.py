@@ -84,6 +84,9 @@ class NetworkConfig(ABC):
     merges_samples : bool
         Whether equal samples may be merged; False if a layer, such as batch normalisation,
         depends on the whole batch.
+    works_in_shares : bool
+        Whether the layers divide their work on the CPU over threads, so that products are divided
+        in the same way instead of by the BLAS.
     decayed : collection of str
         Groups of parameters that weight decay applies to.
     prediction_dtype : {"float64", None}
@@ -94,6 +97,7 @@ class NetworkConfig(ABC):
     absent: ClassVar[Mapping[str, Any]] = {}
     large_ranks: ClassVar[Literal["refuse", "warn"]] = "refuse"
     merges_samples: ClassVar[bool] = True
+    works_in_shares: ClassVar[bool] = False
     decayed: ClassVar[frozenset[str]] = DECAYED
     prediction_dtype: ClassVar[str | None] = None
 

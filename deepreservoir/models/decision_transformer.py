@@ -77,6 +77,7 @@ class DecisionTransformerConfig(NetworkConfig):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
+    works_in_shares: ClassVar[bool] = True
 
     n_observations: int
     n_actions: int

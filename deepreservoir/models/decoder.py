@@ -103,6 +103,7 @@ class DecoderConfig(AdapterPattern):
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     merges_samples: ClassVar[bool] = False
+    works_in_shares: ClassVar[bool] = True
     absent: ClassVar[Mapping[str, Any]] = {"embeddings": "trained", "scaffold_removed": False}
 
     vocabulary: int

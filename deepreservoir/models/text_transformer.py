@@ -90,6 +90,7 @@ class TextTransformerConfig(AdapterPattern):
     """
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
+    works_in_shares: ClassVar[bool] = True
 
     vocabulary: int
     n_outputs: int

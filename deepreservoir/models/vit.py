@@ -79,6 +79,7 @@ class ViTConfig(NetworkConfig):
     """
 
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
+    works_in_shares: ClassVar[bool] = True
 
     image_shape: tuple[int, int, int]
     n_outputs: int

@@ -182,3 +182,20 @@ def test_without_a_folder_for_machine_code_loops_are_compiled_in_memory(monkeypa
     assert numba_loops._compiled(len) is len
     assert [options.get("cache", False) for options in given] == [True, False]
     assert given[1]["nogil"]
+
+
+def test_what_is_left_out_of_attention_is_exactly_zero():
+    """Tiny numbers in place of zeros would make products with them denormal, and slow."""
+    scores = np.zeros((3, 40), np.float32)
+    scores[:, 20:] = -1e30
+    scores[1, :20] = np.linspace(-200, 0, 20)
+    p = scores.copy()
+    sums = np.empty((3, 1), np.float32)
+    compiled.loops().exponentials(p, p.max(axis=1), sums.reshape(-1))
+    assert (p[:, 20:] == 0).all()
+    tiny = np.finfo(np.float32).tiny
+    assert ((p == 0) | (p >= tiny)).all()
+    q = scores.copy()
+    compiled.loops().probabilities(q, np.log(sums[:, 0]))
+    assert (q[:, 20:] == 0).all()
+    assert ((q == 0) | (q >= tiny)).all()

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from deepreservoir import EchoStateRegressor, kernels
+from deepreservoir import EchoStateRegressor, kernels, thread_limits
 from deepreservoir.esn.readout import RidgeLearner
 from deepreservoir.esn.threads import one_ahead
+from deepreservoir.kernels import products
 from deepreservoir.sweeps import work
 from deepreservoir.thread_limits import blas_limited, in_shares, limited, n_threads
 
@@ -312,3 +313,26 @@ def test_threads_do_not_change_the_bits_of_row_passes():
     with blas_limited(1):
         for one, many in zip(passes(), several, strict=True):
             np.testing.assert_array_equal(one, many)
+
+
+def test_products_are_divided_while_the_blas_lends_its_threads():
+    a = np.random.default_rng(0).standard_normal((300, 80)).astype(np.float32)
+    b = np.random.default_rng(1).standard_normal((80, 120)).astype(np.float32)
+    divided = []
+    with threadpool_limits(2):
+        before = thread_limits.n_threads()
+        with pytest.MonkeyPatch.context() as patch, kernels.work_in_shares():
+            real = thread_limits.in_shares
+            patch.setattr(
+                products, "in_shares", lambda job, n, step: divided.append(n) or real(job, n, step)
+            )
+            assert thread_limits.n_threads() == before
+            assert set(numbers()) == {1}
+            found = kernels.product(a, b)
+            small = kernels.product(a[:4], b)
+        assert thread_limits.n_threads() == before
+    assert divided == [300]
+    np.testing.assert_allclose(found, a @ b, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(small, a[:4] @ b, rtol=1e-5, atol=1e-5)
+    kernels.product(a, b)  # outside, it is the BLAS's own
+    assert divided == [300]

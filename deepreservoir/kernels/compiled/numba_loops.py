@@ -143,8 +143,12 @@ def relu_norm_gradient(x, dy, slope, shift, by_x, constant, out):  # type: ignor
 
 @_compiled
 def _exp(x):  # type: ignore[no-untyped-def]
-    """Return exp of a float32 to 2e-7, for x < 88: Cephes' expf, which vectorises."""
+    """Return exp of a float32 to 2e-7, for x < 88: Cephes' expf, which vectorises.
+
+    Below -87 it is zero. Tiny numbers instead would make products with them denormal, and slow.
+    """
     f = np.float32
+    kept = f(0) if x < f(-87) else f(1)  # NaN is not smaller, and stays NaN
     x = f(-87) if x < f(-87) else x
     n = np.floor(x * f(1.44269504088896341) + f(0.5))
     r = x - n * f(0.693359375)
@@ -154,7 +158,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
     p = p * r + f(4.1665795894e-2)
     p = p * r + f(1.6666665459e-1)
     p = p * r + f(5.0000001201e-1)
-    p = p * r * r + r + f(1)
+    p = (p * r * r + r + f(1)) * kept
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
