@@ -282,7 +282,9 @@ def rest(terminal):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and a terminal, as on POSIX")
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, workers, whole):
     declaration = declare(here, **LONG)
     status, shown = stopped(here, number, "--workers", str(workers))

@@ -137,6 +137,7 @@ save(model, sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_processes_killed_at_random_lose_nothing(tmp_path):
     path = tmp_path / "c.safetensors"
 

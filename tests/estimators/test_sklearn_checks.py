@@ -65,6 +65,7 @@ for kind in (DeepReservoirClassifier, DeepReservoirRegressor):
 """
 
 
+@pytest.mark.slow
 def test_searches_over_ranks_pass_every_check_too():
     pytest.importorskip("array_api_strict")
     run = subprocess.run(

@@ -36,6 +36,7 @@ def of_arm(arm, sweep=SWEEP):
 # Processes that are killed -------------------------------------------------------------
 
 
+@pytest.mark.slow  # a killed worker of a cluster is among the usual tests
 def test_runs_that_are_killed_are_made_again_and_have_failed_after_that(expected, tmp_path):
     once, often = of_arm("random_features"), of_arm("adapter")
     assert often in jobs_of(runs_of(SWEEP))[0]
