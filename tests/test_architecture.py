@@ -71,7 +71,7 @@ INSIDE = {
         "rotary": set(),
         "sparse_reservoir": {"cuda", "reservoir"},
         "sparse": set(),
-        "scatter": {"cuda", "sparse"},
+        "scatter": {"cuda"},
         "softmax": {"cuda"},
     },
     "layers": {

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
+from ..thread_limits import in_shares
 from .cuda import RealKernel
 
 # Elements updated at a time, so that the passes over the scratch buffers stay in cache.
 _CHUNK = 32_768
+
+# Elements from which the update is divided over threads.
+_SHARED = 8 * _CHUNK
 
 _ADAM = RealKernel(
     "adam",
@@ -78,30 +82,37 @@ def adam_(
         )
         return
     size, eps, shrink = scalars
-    g_buffer, d_buffer = np.empty(_CHUNK, theta.dtype), np.empty(_CHUNK, theta.dtype)
-    for start in range(0, len(theta), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        p, g0, mp, vp, mask = theta[part], grad[part], m[part], v[part], decay_mask[part]
-        g, d = g_buffer[: len(p)], d_buffer[: len(p)]
-        if shrink:
-            np.multiply(mask, shrink, out=d)
-            d += 1
-            p *= d
-        g0_used = g0
-        if decay:
-            np.multiply(mask, decay, out=d)
-            d *= p
-            d += g0
-            g0_used = d
-        mp *= beta1
-        np.multiply(g0_used, 1 - beta1, out=g)
-        mp += g
-        vp *= beta2
-        np.multiply(g0_used, g0_used, out=g)
-        g *= 1 - beta2
-        vp += g
-        np.sqrt(vp, out=d)
-        d += eps
-        np.divide(mp, d, out=g)
-        g *= size
-        p -= g
+
+    def share(some: slice) -> None:
+        g_buffer, d_buffer = np.empty(_CHUNK, theta.dtype), np.empty(_CHUNK, theta.dtype)
+        for start in range(some.start, some.stop, _CHUNK):
+            part = slice(start, min(start + _CHUNK, some.stop))
+            p, g0, mp, vp, mask = theta[part], grad[part], m[part], v[part], decay_mask[part]
+            g, d = g_buffer[: len(p)], d_buffer[: len(p)]
+            if shrink:
+                np.multiply(mask, shrink, out=d)
+                d += 1
+                p *= d
+            g0_used = g0
+            if decay:
+                np.multiply(mask, decay, out=d)
+                d *= p
+                d += g0
+                g0_used = d
+            mp *= beta1
+            np.multiply(g0_used, 1 - beta1, out=g)
+            mp += g
+            vp *= beta2
+            np.multiply(g0_used, g0_used, out=g)
+            g *= 1 - beta2
+            vp += g
+            np.sqrt(vp, out=d)
+            d += eps
+            np.divide(mp, d, out=g)
+            g *= size
+            p -= g
+
+    if len(theta) < _SHARED:
+        share(slice(0, len(theta)))
+    else:
+        in_shares(share, len(theta), _CHUNK)

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
-from .sparse import csr
 
 _ADD_ROWS = RealKernel(
     "add_rows",
@@ -55,11 +54,13 @@ def add_rows_(out: Array, index: Array, rows: Array) -> None:
     """
     xp = array_module(out)
     if xp is np:
-        # The product with a matrix of a single one per column sums the rows of each index.
         order = np.argsort(index, kind="stable")
-        starts = np.searchsorted(index[order], np.arange(len(out) + 1, dtype=index.dtype))
-        ones = np.ones(len(rows), rows.dtype)
-        out += csr(ones, order, starts, (len(out), len(rows))) @ rows
+        ordered = index[order]
+        first = np.ones(len(ordered), bool)  # of the rows of an index
+        np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+        starts = np.flatnonzero(first)
+        if len(starts):
+            out[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)
         return
     n, width = rows.shape
     _ADD_ROWS.of(out.dtype).launch_rows(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gradcheck import frozen, normal
 from target import assert_allclose, assert_array_equal, host, put, xp
+from threadpoolctl import threadpool_limits
 
 from deepreservoir.kernels import adam
 from deepreservoir.optim import (
@@ -206,3 +207,25 @@ def test_the_average_of_one_update_is_that_update():
     average = WeightAverage(theta, 0.999)
     average.update(theta)
     assert_allclose(average.value(), theta, rtol=1e-12)
+
+
+@pytest.mark.host(reason="threads divide the host's work")
+def test_a_large_vector_is_updated_in_shares_with_the_same_bits():
+    n = adam._SHARED + 5
+    rng = np.random.default_rng(0)
+    theta, grad = (rng.standard_normal(n).astype(np.float32) for _ in range(2))
+    results = []
+    for threads in (1, 2):
+        own, moments = theta.copy(), [np.zeros_like(theta) for _ in range(2)]
+        with threadpool_limits(threads):
+            for step in (1, 2):
+                optimiser = AdamW()
+                scalars = optimiser.scalars(step, 0.1)
+                optimiser.apply(own, grad, moments, scalars, np.ones_like(theta))
+        results.append(own)
+    np.testing.assert_array_equal(*results)
+    # The last entries, which are a share of their own, are what a short vector gives.
+    own, moments = theta[-5:].copy(), [np.zeros(5, np.float32) for _ in range(2)]
+    for step in (1, 2):
+        AdamW().apply(own, grad[-5:], moments, AdamW().scalars(step, 0.1), np.ones(5, np.float32))
+    np.testing.assert_array_equal(results[0][-5:], own)
