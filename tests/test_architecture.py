@@ -172,6 +172,7 @@ FOREIGN = {
     "cupy": {"backend", "kernels"},
     "cupyx": {"backend", "kernels"},
     "numba": {"esn", "kernels"},
+    "nvmath": {"kernels"},
     "pooch": {"datasets"},
     "matplotlib": {"displays", "experiments", "reports"},
     "joblib": {"search", "sweeps"},

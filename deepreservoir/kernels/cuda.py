@@ -1,7 +1,8 @@
 """CUDA kernels, which CuPy compiles from source when they are first launched.
 
-Kernels are written in plain CUDA C, without headers or warp intrinsics, so that the tests can also
-compile the same source for a CPU. Conventions:
+Kernels are written in plain CUDA C, without headers, so that the tests can also compile the same
+source for a CPU. What only a device has, such as warp intrinsics, stands within
+``#ifdef __CUDA_ARCH__`` beside a portable path. Conventions:
 
 - the source calls the kernel ``KERNEL`` and its floating-point type ``real``;
 - integers are ``long long`` (``np.int64``) or ``unsigned long long`` (``np.uint64``), and flags are
