@@ -330,16 +330,17 @@ def add_low_rank_gradients_(
         add_product_(dB, dy.T, z)
         return
     blocks = -(-d_in // _COLUMNS) - (-d_out // _COLUMNS) + 1
-    _GRADIENTS.of(x.dtype).launch_blocks(
+    dtype = dA.dtype  # inputs of another type are computed with in that of the parameters
+    _GRADIENTS.of(dtype).launch_blocks(
         blocks,
         THREADS,
-        contiguous(u),
-        contiguous(x),
+        contiguous(u, dtype),
+        contiguous(x, dtype),
         dA,
-        contiguous(z),
-        contiguous(dy),
+        contiguous(z, dtype),
+        contiguous(dy, dtype),
         dB,
-        dA if dots is None else dots,
+        dA if dots is None else contiguous(dots, dtype),
         np.int64(0 if dots is None else dots.size),
         dA if dbeta is None else dbeta,
         np.int64(n),

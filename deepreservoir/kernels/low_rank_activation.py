@@ -217,6 +217,7 @@ def combine_activation_backward(
     """
     xp, (n, width), rank = array_module(dy), dy.shape, len(m)
     dy, factor = contiguous(dy), stored(m, dy.dtype)
+    before = contiguous(before, dy.dtype)
     d, u = xp.empty_like(dy), xp.empty((n, rank), dy.dtype)
     _KERNELS[name].backward.of(dy.dtype).launch_rows(
         n,

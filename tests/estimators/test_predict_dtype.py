@@ -22,6 +22,8 @@ from deepreservoir import (
     save,
 )
 
+pytestmark = pytest.mark.host(reason="a device predicts in the type of its network")
+
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 20)).astype(np.float32)
 LABELS = (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
