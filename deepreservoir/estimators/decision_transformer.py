@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import present_device, resolve_device, to_device, to_host
+from ..backend import present_device, to_device, to_host
 from ..checks import is_finite_number
 from ..inputs import Inputs, Reader, Trajectories, TrajectoryReader, TrajectoryWindows, trajectories
 from ..layers import Pass
 from ..models import DecisionTransformerConfig
+from ..network import Network
 from ..scaffold import Scaffold
-from ..training import Checkpoint, FrozenProducts, Validate
-from .base.data import Data
-from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
-from .base.fitting import DeepEstimator, Fit
+from ..training import Checkpoint
+from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.fitting import Fit
 from .base.parameters import AdaptationParameters, ScaffoldParameters
 from .base.registry import register_estimator
+from .base.self_supervised import SelfSupervised
 from .base.targets import Targets
-from .base.training_plan import takes_steps
 from .base.window_actions import WindowActions, mean_squared_error
 from .trajectory_parts import checked_history, held_out
 
@@ -50,17 +48,6 @@ context : int, default=20
         training trajectories.
     """
 
-# Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = (
-    "hidden_layer_sizes",
-    "activation",
-    "head",
-    "bias",
-    "layer_norm",
-    "residual",
-    "dropout",
-    "predict_dtype",
-)
 _BATCHES = """\
 batch_size : int or "auto", default=64
         Windows per training step; ``"auto"`` is 128.
@@ -75,7 +62,7 @@ batch_size : int or "auto", default=64
 _PARAMETERS = _DECISIONS + "{}\n    {}".format(
     without(
         PARAMETERS,
-        *_OTHERS,
+        *OF_PERCEPTRONS,
         "batch_size",
         "max_iter",
         "early_stopping",
@@ -139,7 +126,7 @@ class Decisions(AdaptationParameters):
         )
 
 
-class _Fitted(DeepEstimator):  # not a dataclass, whose annotations would be parameters
+class _Fitted(SelfSupervised):  # not a dataclass, whose annotations would be parameters
     _targets: WindowActions
     _reader: TrajectoryReader
 
@@ -222,10 +209,6 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     batch_size: int | Literal["auto"] = 64
     max_iter: int = 100
 
-    shares_products = False  # no frozen matrix reads the inputs
-
-    _one_scaffold = True
-
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any trajectory."""
         return TrajectoryReader(self.context, self.max_steps, self.return_scale)
@@ -233,26 +216,17 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     def new_targets(self) -> Targets:
         return WindowActions()
 
+    def _targets_of(self, reader: Reader) -> Targets:
+        return WindowActions(reader.sizes()["n_actions"])
+
+    def _mean_error(self, network: Network, inputs: Inputs) -> float:
+        return mean_squared_error(network, inputs)
+
     def check_params(self) -> None:
         """Raise a ValueError that names the first parameter that is out of range."""
         super().check_params()
         self.new_reader()
         self.network_config(n_observations=1, n_actions=1, max_steps=self.max_steps or 1)
-
-    def _read(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        reader: Reader | None,
-        targets: Targets | Callable[[np.ndarray], Targets],
-    ) -> tuple[Data, Reader, Targets]:
-        given = trajectories(X)
-        reader = self.new_reader().fit(given) if reader is None else reader
-        inputs = reader.read(given, np.dtype(self.dtype), resolve_device(self.device))
-        if not isinstance(targets, Targets):
-            targets = WindowActions(reader.sizes()["n_actions"])
-        return Data(inputs, np.zeros(len(inputs), np.int8), None), reader, targets
 
     def _fit_of(
         self,
@@ -274,70 +248,11 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         assert isinstance(inputs, TrajectoryWindows), "the reader makes no others"
         return inputs.drawn(seed)
 
-    def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
-        def validate(network: Any) -> tuple[float, float]:
-            error = mean_squared_error(network, held_out.inputs)
-            return error, -error
-
-        return validate
-
     def validated_features(self, X: Any, on_device: bool) -> Any:
         return trajectories(X)
 
     def _adopt_targets(self) -> None:
         self.max_return_ = self._reader.max_return
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        checkpoint: Any = None,
-        *,
-        eval_set: Any = None,
-        callback: Any = None,
-    ) -> Self:
-        """Train on trajectories.
-
-        Parameters
-        ----------
-        X : iterable, mapping, or Trajectories
-            As in :func:`deepreservoir.trajectories`.
-        y : None
-            Not used: the targets are the actions.
-        checkpoint : str or path, optional
-            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
-            continues from it, with the same bits; it is removed when training has ended.
-        eval_set : tuple (X_val, None), optional
-            Held-out trajectories, whose loss is recorded after every epoch, in `history_`. With
-            `early_stopping`, they take the place of those that are held out otherwise.
-        callback : callable, optional
-            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
-            ends if it returns True or raises StopIteration. If it raises another exception, the
-            model keeps what was trained, and the exception is raised.
-
-        Returns
-        -------
-        self
-        """
-        return self._fit(X, None, None, checkpoint, eval_set, callback)
-
-    @available_if(takes_steps)
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train for one pass over more trajectories, at a constant learning rate.
-
-        Observations and returns-to-go are scaled as in the first call.
-
-        Parameters
-        ----------
-        X : as in `fit`
-        y : None
-            Not used.
-
-        Returns
-        -------
-        self
-        """
-        return self._partial_fit(X, None, None)
 
     def predict(self, X: Any) -> list[np.ndarray]:
         """Return the action that is predicted at each step, from the steps before it.
@@ -419,12 +334,6 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         time = to_device(self._reader.numbered(np.arange(first, n)[None]), network.device)
         outputs = network.forward(x, Pass(side={"time_steps": time}, dtype=network.dtype))[0]
         return to_host(outputs)[0, -1].astype(np.float64) * self._reader.action_scale
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.two_d_array = False
-        tags.target_tags.required = False
-        return tags
 
 
 fill(DecisionTransformer, _PARAMETERS, _ATTRIBUTES)

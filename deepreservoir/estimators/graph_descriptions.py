@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
 
-# Parameters of the perceptron's layers, and what other architectures say of the ones they share.
-_PERCEPTRON = (
-    "hidden_layer_sizes",
-    "activation",
-    "head",
-    "bias",
-    "layer_norm",
-    "residual",
-    "predict_dtype",
-)
 _OF_GRAPHS = """\
 bias : bool or "paper", default="paper"
         Whether adapted matrices have a trained bias. ``"paper"``: only if ``adapter="full"``, as
@@ -38,7 +28,7 @@ def graph_documented(cls: type) -> type:
     gin = "{gin}" in (cls.__doc__ or "")
     cls.__doc__ = (cls.__doc__ or "").replace("{gin}", _GIN)
     attributes = without(ATTRIBUTES, "n_features_in_", "feature_names_in_") if gin else ATTRIBUTES
-    shared = without(PARAMETERS, *_PERCEPTRON, "dropout").replace(
+    shared = without(PARAMETERS, *OF_PERCEPTRONS).replace(
         "A rank above min(d_in, d_out) of\n        a layer is an error.",
         "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",
     )

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import present_device, resolve_device
+from ..backend import present_device
 from ..checks import check_choice, check_integer
 from ..choices import RandomState
-from ..inputs import Reader, TokenReader, check_text, documents_of
+from ..inputs import Inputs, Reader, TokenReader, check_text, documents_of
 from ..models import PRESETS, DecoderConfig
-from ..training import FrozenProducts, Validate
+from ..network import Network
 from ..user_warnings import warn_user
-from .base.data import Data
-from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
 from .base.fitting import DeepEstimator
 from .base.next_tokens import NextTokens, nats_per_token
 from .base.parameters import AdaptationParameters, ScaffoldParameters
 from .base.registry import register_estimator
+from .base.self_supervised import SelfSupervised
 from .base.targets import Targets
-from .base.training_plan import takes_steps
 from .text_generation import Sampler, generated
 
 _LANGUAGE = """\
@@ -65,21 +63,10 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
         Code that ends a document, if X holds documents of codes; None joins them as they are.
     """
 
-# Parameters of the perceptron that this network does not have.
-_OTHERS = (
-    "hidden_layer_sizes",
-    "activation",
-    "head",
-    "bias",
-    "layer_norm",
-    "residual",
-    "dropout",
-    "predict_dtype",
-)
 _BATCHES = """\
 batch_size : int or "auto", default=8
         Windows per training step; ``"auto"`` is 128."""
-_PARAMETERS = _LANGUAGE + f"{without(PARAMETERS, *_OTHERS, 'batch_size')}\n    {_BATCHES}"
+_PARAMETERS = _LANGUAGE + f"{without(PARAMETERS, *OF_PERCEPTRONS, 'batch_size')}\n    {_BATCHES}"
 _ATTRIBUTES = without(
     ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
 ).replace("accuracy or R^2", "minus nats per token")
@@ -139,7 +126,7 @@ class Decoder(AdaptationParameters):
         )
 
 
-class _Fitted(DeepEstimator):  # not a dataclass, whose annotations would be parameters
+class _Fitted(SelfSupervised):  # not a dataclass, whose annotations would be parameters
     _targets: NextTokens
     _reader: TokenReader
 
@@ -213,16 +200,18 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         "embeddings": "trained",
     }
 
-    shares_products = False  # no frozen matrix reads the inputs
-
-    _one_scaffold = True
-
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any text."""
         return TokenReader(self.context, self.vocabulary_size, self.end_token)
 
     def new_targets(self) -> Targets:
         return NextTokens()
+
+    def _targets_of(self, reader: Reader) -> Targets:
+        return NextTokens(reader.sizes()["vocabulary"])
+
+    def _mean_error(self, network: Network, inputs: Inputs) -> float:
+        return nats_per_token(network, inputs)
 
     def check_params(self) -> None:
         """Raise a ValueError that names the first parameter that is out of range."""
@@ -231,30 +220,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         self.new_reader()
         self.network_config(self.vocabulary_size)
 
-    def _read(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        reader: Reader | None,
-        targets: Targets | Callable[[np.ndarray], Targets],
-    ) -> tuple[Data, Reader, Targets]:
-        documents = documents_of(X)  # which a reader may read twice, even if X is an iterator
-        reader = self.new_reader().fit(documents) if reader is None else reader
-        inputs = reader.read(documents, np.dtype(self.dtype), resolve_device(self.device))
-        if not isinstance(targets, Targets):
-            targets = NextTokens(reader.sizes()["vocabulary"])
-        return Data(inputs, np.zeros(len(inputs), np.int8), None), reader, targets
-
     def validated_features(self, X: Any, on_device: bool) -> Any:
-        return documents_of(X)
-
-    def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
-        def validate(network: Any) -> tuple[float, float]:
-            nats = nats_per_token(network, held_out.inputs)
-            return nats, -nats
-
-        return validate
+        return documents_of(X)  # which a reader may read twice, even if X is an iterator
 
     def _adopt_targets(self) -> None:
         self.vocabulary_size_ = self._targets.vocabulary
@@ -264,58 +231,6 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         """Whether the model was fitted on texts, and so has an encoding of them."""
         check_is_fitted(self, "network_")
         return self._reader.tokenizer is not None
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        checkpoint: Any = None,
-        *,
-        eval_set: Any = None,
-        callback: Any = None,
-    ) -> Self:
-        """Train on texts.
-
-        Parameters
-        ----------
-        X : iterable of str, path, array of int, or list of arrays of int
-            Texts, or codes of tokens.
-        y : None
-            Not used: the targets are the next tokens.
-        checkpoint : str or path, optional
-            Checkpoint, rewritten every 10 seconds. If the process is killed, the same call
-            continues from it, with the same bits; it is removed when training has ended.
-        eval_set : tuple (X_val, None), optional
-            Held-out texts, whose loss is recorded after every epoch, in `history_`. With
-            `early_stopping`, they take the place of the windows that are held out otherwise.
-        callback : callable, optional
-            Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
-            ends if it returns True or raises StopIteration. If it raises another exception, the
-            model keeps what was trained, and the exception is raised.
-
-        Returns
-        -------
-        self
-        """
-        return self._fit(X, None, None, checkpoint, eval_set, callback)
-
-    @available_if(takes_steps)
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train for one pass over more texts, at a constant learning rate.
-
-        The encoding of texts is that of the first call.
-
-        Parameters
-        ----------
-        X : as in `fit`
-        y : None
-            Not used.
-
-        Returns
-        -------
-        self
-        """
-        return self._partial_fit(X, None, None)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the mean number of nats per token; higher is better.
@@ -440,9 +355,7 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.two_d_array = False
         tags.input_tags.string = True
-        tags.target_tags.required = False
         return tags
 
 

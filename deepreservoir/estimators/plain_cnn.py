@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from ..models import PlainCNNConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
 from .base.image_input import IMAGE_PARAMETERS, ImageInput
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
@@ -21,18 +21,7 @@ depth : int, default=20
         skip around the frozen weights, before batch normalisation.
     """
 
-# Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = (
-    "hidden_layer_sizes",
-    "activation",
-    "head",
-    "bias",
-    "layer_norm",
-    "residual",
-    "dropout",
-    "predict_dtype",
-)
-_PARAMETERS = (_CNN + IMAGE_PARAMETERS + without(PARAMETERS, *_OTHERS)).replace(
+_PARAMETERS = (_CNN + IMAGE_PARAMETERS + without(PARAMETERS, *OF_PERCEPTRONS)).replace(
     "A rank above min(d_in, d_out) of\n        a layer is an error.",
     "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",
 )

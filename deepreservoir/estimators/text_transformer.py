@@ -14,7 +14,7 @@ from ..inputs import Reader, TextReader
 from ..inputs.texts import PADDING
 from ..models import TextTransformerConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
 from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
@@ -56,18 +56,7 @@ width : int, default=256
         them: the same gradients, in less memory and more time.
     """
 
-# Parameters of the perceptron that this network does not have, or describes itself.
-_OTHERS = (
-    "hidden_layer_sizes",
-    "activation",
-    "head",
-    "bias",
-    "layer_norm",
-    "residual",
-    "dropout",
-    "predict_dtype",
-)
-_PARAMETERS = _TEXTS + without(PARAMETERS, *_OTHERS)
+_PARAMETERS = _TEXTS + without(PARAMETERS, *OF_PERCEPTRONS)
 _ATTRIBUTES = without(
     ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
 )

@@ -6,6 +6,18 @@ import re
 from dataclasses import MISSING, fields
 from typing import Any
 
+#: Parameters of the perceptron's layers, which other architectures lack or describe themselves.
+OF_PERCEPTRONS = (
+    "hidden_layer_sizes",
+    "activation",
+    "head",
+    "bias",
+    "layer_norm",
+    "residual",
+    "dropout",
+    "predict_dtype",
+)
+
 PARAMETERS = """\
 hidden_layer_sizes : tuple of int or int, default=(256, 128)
         Widths of the hidden layers, or the width of a single one.

@@ -38,7 +38,8 @@ class Predicting(TableValidation):
         # A model may be loaded where its device is not available: then the CPU is used.
         self._move(present_device(self.device))
         network = self.network_
-        dtype = np.dtype(network.dtype if network.device != "cpu" else self._prediction_dtype())
+        on_host = self._prediction_dtype()  # which checks parameters, also for a device
+        dtype = np.dtype(on_host if network.device == "cpu" else network.dtype)
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
         return self._reader.read(X, dtype, network.device), type_of(X)
 
