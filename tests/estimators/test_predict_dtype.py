@@ -22,7 +22,7 @@ from deepreservoir import (
     save,
 )
 
-pytestmark = pytest.mark.host(reason="a device predicts in the type of its network")
+on_host = pytest.mark.host(reason="a device predicts in the type of its network")
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 20)).astype(np.float32)
@@ -45,6 +45,7 @@ def logits(model, X, dtype=np.float64):
     return model.network_.outputs(X, dtype)
 
 
+@on_host
 def test_float64_is_the_default_and_rows_are_independent(model):
     rows = model.predict_proba(X.astype(np.float64))
     assert rows.dtype == np.float64
@@ -54,6 +55,7 @@ def test_float64_is_the_default_and_rows_are_independent(model):
     np.testing.assert_allclose(decision, logits(model, X), rtol=1e-10, atol=1e-12)
 
 
+@on_host
 def test_float32_is_chosen_before_or_after_the_fit(model):
     expected = model.predict_proba(X)
     model.set_params(predict_dtype="float32")
@@ -68,6 +70,7 @@ def test_float32_is_chosen_before_or_after_the_fit(model):
     np.testing.assert_array_equal(model.predict_proba(X), expected)
 
 
+@on_host
 def test_the_choice_does_not_change_the_training(model):
     other = clone(model).set_params(predict_dtype="float32").fit(X, LABELS)
     np.testing.assert_array_equal(other.network_.theta, model.network_.theta)
@@ -91,6 +94,7 @@ def test_regressors_and_sparse_rows(model):
     np.testing.assert_array_equal(regressor.predict(sparse), regressor.predict(X))
 
 
+@on_host
 def test_every_task_of_a_gated_classifier_is_merged():
     task = np.arange(len(X)) % 2
     model = SeedGatedClassifier((16,), max_iter=2, random_state=0).fit(X, LABELS, task)
@@ -100,6 +104,7 @@ def test_every_task_of_a_gated_classifier_is_merged():
         np.testing.assert_allclose(found[rows], network.outputs(X[rows], np.float64), rtol=1e-9)
 
 
+@on_host
 def test_predictions_follow_all_changes_of_the_parameters(model):
     before = model.predict_proba(X)
     model.partial_fit(X, LABELS)
