@@ -9,7 +9,8 @@ from typing import Any
 
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import MNIST_MEDIUM, MNIST_MEDIUM_PAPER, Protocol
-from deepreservoir.experiments.comparisons.arms import Record, Task, full
+from deepreservoir.experiments.comparisons.arms import full
+from deepreservoir.experiments.comparisons.task import Record, Task
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from deepreservoir import DeepReservoirClassifier, SeedGatedClassifier
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import MNIST_MEDIUM, Protocol
-from deepreservoir.experiments.comparisons.arms import Interrupted
 from deepreservoir.experiments.comparisons.resources import measured
+from deepreservoir.experiments.comparisons.task import Interrupted
 
 Values = dict[str, dict[str, float]]  # task -> what was measured -> %
 

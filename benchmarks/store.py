@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from deepreservoir.experiments.comparisons.results import machine, now, versions, write_atomically
+from deepreservoir.experiments.comparisons.results import machine, now, write_atomically
+from deepreservoir.versions import versions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -127,6 +128,21 @@ def checked_device(device: str) -> Device:
             f"--device {device} is not available: {problem}. Or use --device cpu"
         )
     return resolve_device(device)
+
+
+def check_installed(module: str, need: str, extra: str) -> None:
+    """Raise an error that names an extra of this package if a library is not installed.
+
+    Parameters
+    ----------
+    module : str
+        What the library is imported as.
+    need : str
+        What needs the library, for the message: "reading SMILES needs RDKit".
+    extra : str
+    """
+    if find_spec(module) is None:
+        raise click.ClickException(f"{need}: pip install 'deepreservoir[{extra}]'")
 
 
 @click.group(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ from ..experiments.tables.user_images import (
     save_fitted_images,
 )
 from ..inputs import Augmentation
-from .base import Numbers
-from .saving import save
+from .base import Numbers, check_installed
+from .fit_options import refuse_perceptron_options
+from .saving import save_model
+from .scores import scored
 from .table_options import Names
 
 #: Height and width to which images are resized by default.
@@ -94,8 +95,7 @@ def check_image_options(
         )
     if target is not None:
         raise click.UsageError("--target is for tables: the class of an image is its subfolder")
-    if given.get("hidden_layer_sizes") is not None or given.get("bias") is not None:
-        raise click.UsageError("--layers, --bias and --no-bias are for --estimator perceptron")
+    refuse_perceptron_options(given)
     if options != TableOptions():
         raise click.UsageError("options of tables, such as --columns, are not for images")
     _check_pillow()
@@ -138,18 +138,12 @@ def fit_images(
         augmentation=images["augmentation"] or None,
         **params,
     )
-    # Save before printing: a closed pipe must not lose the model.
-    failure = save(lambda place: save_fitted_images(fitted, place, precision), path, "the model")
     model, n = fitted.model, len(fitted.held_out[1])
-    click.echo(f"{len(model.classes_)} classes: {', '.join(map(str, model.classes_[:12]))}")
-    click.echo(f"accuracy {fitted.score:.4f} on {n:,} held-out images")
-    click.echo(
-        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
-        f"{model.n_scaffold_params_:,} frozen"
+    lines = (
+        f"{len(model.classes_)} classes: {', '.join(map(str, model.classes_[:12]))}",
+        f"{scored('classification', fitted.score)} on {n:,} held-out images",
     )
-    if failure is not None:
-        raise failure
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
+    save_model(model, lambda place: save_fitted_images(fitted, place, precision), path, lines)
 
 
 def is_of_images(model: Path) -> bool:
@@ -172,7 +166,4 @@ def image_predictions(model: Path, data: Path, device: str, proba: bool) -> str:
 
 
 def _check_pillow() -> None:
-    if find_spec("PIL") is None:
-        raise click.ClickException(
-            "reading image files needs Pillow: pip install 'deepreservoir[images]'"
-        )
+    check_installed("PIL", "reading image files needs Pillow", "images")

@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
+from .. import container
 from ..artifact.persist import SAVED_DTYPES, load
 from ..artifact.summary import describe
 from ..datasets.columns import MISSING
 from ..datasets.learning_table import TableOptions
 from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ..experiments.tables.predictions import predict_table
-from ..experiments.tables.references import sentence
-from ..experiments.tables.user_molecules import predict_molecule_table
-from ..experiments.tables.user_table import FittedTable, fit_table, save_fitted
-from ..experiments.tables.user_texts import predict_text_table
+from ..experiments.tables.sample_column import SampleKind, predict_samples
+from ..experiments.tables.user_molecules import MOLECULES
+from ..experiments.tables.user_table import fit_table, save_fitted
+from ..experiments.tables.user_texts import TEXTS
 from ..files import write_whole
 from .base import Numbers, checked_device, device_option, main
 from .images import (
@@ -26,11 +27,12 @@ from .images import (
     image_predictions,
     is_of_images,
 )
-from .molecules import check_molecule_options, fit_molecules, is_of_molecules, smiles_option
-from .saving import check_writable, save
+from .molecules import check_molecule_options, check_rdkit, fit_molecules, smiles_option
+from .saving import check_writable, save, save_model
+from .scores import compared, scored
 from .series import fit_series, is_of_series, series_columns, series_options, series_predictions
 from .table_options import Names, echo_columns, format_options, table_options
-from .texts import ESTIMATOR, check_text_options, fit_texts, is_of_texts, text_options
+from .texts import ESTIMATOR, check_text_options, check_tokenizers, fit_texts, text_options
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _file_or_folder = click.Path(exists=True, path_type=Path)
@@ -217,12 +219,9 @@ def fit_command(
         )
         return
     fitted = fit_table(table, target, checkpoint, options=options, on_read=echo_columns, **params)
-    # Save before printing: a closed pipe must not lose the model.
-    failure = save(lambda place: save_fitted(fitted, place, precision), path, "the model")
-    _echo_fitted(fitted)
-    if failure is not None:
-        raise failure
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
+    score, n = scored(fitted.task, fitted.score), len(fitted.held_out[1])
+    lines = compared(score, "rows", n, fitted.references)
+    save_model(fitted.model[-1], lambda place: save_fitted(fitted, place, precision), path, lines)
 
 
 def _estimator_for(source: Path, smiles: str | None, text: str | None) -> str:
@@ -232,18 +231,6 @@ def _estimator_for(source: Path, smiles: str | None, text: str | None) -> str:
     if text is not None:
         return ESTIMATOR
     return "perceptron" if smiles is None else "gin"
-
-
-def _echo_fitted(fitted: FittedTable) -> None:
-    model, n = fitted.model[-1], len(fitted.held_out[1])
-    metric = "accuracy" if fitted.task == "classification" else "R^2"
-    others = "; ".join(f"{each.name}: {each.score:.4f}" for each in fitted.references)
-    click.echo(f"{metric} {fitted.score:.4f} on {n:,} held-out rows ({others})")
-    click.echo(sentence(*fitted.references, n))
-    click.echo(
-        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
-        f"{model.n_scaffold_params_:,} frozen"
-    )
 
 
 @main.command("predict")
@@ -300,11 +287,18 @@ def predict_command(
         text = image_predictions(model, table, chosen, proba)
     elif is_of_series(model):
         text = series_predictions(model, table, chosen)
-    elif is_of_molecules(model) or is_of_texts(model):
-        of = predict_molecule_table if is_of_molecules(model) else predict_text_table
-        text = of(
-            model, table, chosen, delimiter=delimiter, encoding=encoding, proba=proba, keep=keep
-        ).to_csv()
+    elif (kind := _sample_kind(model)) is not None:
+        predictions = predict_samples(
+            kind,
+            model,
+            table,
+            chosen,
+            delimiter=delimiter,
+            encoding=encoding,
+            proba=proba,
+            keep=keep,
+        )
+        text = predictions.to_csv()
     else:
         predictions = predict_table(
             model,
@@ -325,6 +319,22 @@ def predict_command(
     if failure is not None:
         raise failure
     click.echo(f"Wrote {out}")
+
+
+def _sample_kind(model: Path) -> SampleKind | None:
+    """Return the kind of samples whose column a model reads, or None.
+
+    Raises
+    ------
+    click.ClickException
+        If the library that reads such samples is not installed.
+    """
+    contents = container.read(model)
+    for kind, check_library in ((MOLECULES, check_rdkit), (TEXTS, check_tokenizers)):
+        if kind.is_read_by(contents):
+            check_library()
+            return kind
+    return None
 
 
 @main.command("inspect")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .. import container
 from ..datasets.learning_table import TableOptions
-from ..experiments.tables.user_molecules import (
-    fit_molecule_table,
-    reads_molecules,
-    save_fitted_molecules,
-)
-from .saving import save
+from ..experiments.tables.sample_column import save_fitted_samples
+from ..experiments.tables.user_molecules import MOLECULES, fit_molecule_table
+from .base import check_installed
+from .fit_options import check_sample_options
+from .saving import save_model
+from .scores import scored
 
 smiles_option = click.option(
     "--smiles",
@@ -32,16 +29,13 @@ def check_molecule_options(
     """Raise an error if an option is missing or is not for molecules, or without RDKit."""
     if estimator != "gin":
         raise click.UsageError(f"--smiles is for --estimator gin, not for {estimator}")
-    if smiles is None:
-        raise click.UsageError("--estimator gin needs --smiles COLUMN: it reads molecules")
-    if params.get("hidden_layer_sizes") is not None:
-        raise click.UsageError("--layers is for --estimator perceptron")
-    if replace(options, delimiter=",", encoding=None) != TableOptions():
-        raise click.UsageError(
-            "--columns, --drop, --task, --missing and --no-header are for --estimator perceptron; "
-            "a table of molecules has a header, and --smiles selects its column"
-        )
-    _check_rdkit()
+    check_sample_options(MOLECULES, estimator, smiles, options, params, bias=True)
+    check_rdkit()
+
+
+def check_rdkit() -> None:
+    """Raise an error if the library that reads molecules is not installed."""
+    check_installed("rdkit", "reading SMILES needs RDKit", "molecules")
 
 
 def fit_molecules(
@@ -56,37 +50,9 @@ def fit_molecules(
     fitted = fit_molecule_table(
         table, smiles, delimiter=options.delimiter, encoding=options.encoding, **params
     )
-    # Save before printing: a closed pipe must not lose the model.
-    failure = save(lambda place: save_fitted_molecules(fitted, place, precision), path, "the model")
-    metric = "accuracy" if fitted.task == "classification" else "R^2"
-    model, n = fitted.model, len(fitted.held_out[1])
     area = "" if fitted.roc_auc is None else f", area under the ROC curve {fitted.roc_auc:.4f},"
-    click.echo(f"{metric} {fitted.score:.4f}{area} on {n:,} held-out molecules")
-    click.echo(
-        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
-        f"{model.n_scaffold_params_:,} frozen"
+    n = len(fitted.held_out[1])
+    line = f"{scored(fitted.task, fitted.score)}{area} on {n:,} held-out {MOLECULES.name}"
+    save_model(
+        fitted.model, lambda place: save_fitted_samples(fitted, place, precision), path, [line]
     )
-    if failure is not None:
-        raise failure
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
-
-
-def is_of_molecules(model: Path) -> bool:
-    """Return whether a file has a model that was fitted on a table of molecules.
-
-    Raises
-    ------
-    click.ClickException
-        If it has, but RDKit is not installed.
-    """
-    found = reads_molecules(container.read(model))
-    if found:
-        _check_rdkit()
-    return found
-
-
-def _check_rdkit() -> None:
-    if find_spec("rdkit") is None:
-        raise click.ClickException(
-            "reading SMILES needs RDKit: pip install 'deepreservoir[molecules]'"
-        )

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -90,6 +91,38 @@ def save(write: Callable[[Path], object], path: Path, what: str) -> click.ClickE
             return click.ClickException(f"{problem}; {what} {verb} lost")
         return click.ClickException(f"{problem}; {what} {verb} in {elsewhere} instead")
     return None
+
+
+def save_model(
+    model: Any, write: Callable[[Path], object], path: Path, lines: Iterable[str]
+) -> None:
+    """Save a fitted model, and print what was found, its parameters and the size of its file.
+
+    Parameters
+    ----------
+    model : estimator
+    write : callable
+        Writes the model to the path that it is given.
+    path : Path
+    lines : iterable of str
+        What was found, such as the score.
+
+    Raises
+    ------
+    ClickException
+        After printing, if `path` could not be written.
+    """
+    # Save before printing: a closed pipe must not lose the model.
+    failure = save(write, path, "the model")
+    for line in lines:
+        click.echo(line)
+    click.echo(
+        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
+        f"{model.n_scaffold_params_:,} frozen"
+    )
+    if failure is not None:
+        raise failure
+    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
 
 
 def _elsewhere(write: Callable[[Path], object], name: str) -> Path | None:

@@ -19,7 +19,9 @@ from ..experiments.tables.user_series import (
     reads_long_tables,
     save_fitted_series,
 )
-from .saving import save
+from .fit_options import refuse_perceptron_options
+from .saving import save_model
+from .scores import scored
 from .table_options import Names
 
 _OPTIONS = (
@@ -76,8 +78,7 @@ def series_columns(
                 f"--estimator cfc needs --{name} COLUMN: a long table has one row per series and "
                 "time"
             )
-    if params.get("hidden_layer_sizes") is not None or params.get("bias") is not None:
-        raise click.UsageError("--layers, --bias and --no-bias are for --estimator perceptron")
+    refuse_perceptron_options(params)
     if options != TableOptions():
         raise click.UsageError(
             "options of tables, such as --columns or --missing, are for --estimator perceptron; "
@@ -95,18 +96,11 @@ def fit_series(
 ) -> None:
     """Fit a model on the series of a long table, save it, and print the score."""
     fitted = fit_long_table(table, **columns, **params)
-    # Save before printing: a closed pipe must not lose the model.
-    failure = save(lambda place: save_fitted_series(fitted, place, precision), path, "the model")
-    metric = "accuracy" if fitted.task == "classification" else "R^2"
-    model = fitted.model
-    click.echo(f"{metric} {fitted.score:.4f} on {len(fitted.held_out[1]):,} held-out series")
-    click.echo(
-        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
-        f"{model.n_scaffold_params_:,} frozen"
+    n = len(fitted.held_out[1])
+    line = f"{scored(fitted.task, fitted.score)} on {n:,} held-out series"
+    save_model(
+        fitted.model, lambda place: save_fitted_series(fitted, place, precision), path, [line]
     )
-    if failure is not None:
-        raise failure
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
 
 
 def is_of_series(model: Path) -> bool:

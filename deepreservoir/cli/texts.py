@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .. import container
 from ..datasets.learning_table import TableOptions
-from ..experiments.tables.references import sentence
-from ..experiments.tables.user_texts import fit_text_table, reads_texts, save_fitted_texts
-from .saving import save
+from ..experiments.tables.sample_column import save_fitted_samples
+from ..experiments.tables.user_texts import TEXTS, fit_text_table
+from .base import check_installed
+from .fit_options import check_sample_options
+from .saving import save_model
+from .scores import compared, scored
 
 ESTIMATOR = "text_transformer"
 
@@ -70,16 +70,13 @@ def check_text_options(
                     f"{option} is for --estimator {ESTIMATOR}, not for {estimator}"
                 )
         return
-    if text is None:
-        raise click.UsageError(f"--estimator {ESTIMATOR} needs --text COLUMN: it reads texts")
-    if params.get("hidden_layer_sizes") is not None or params.get("bias") is not None:
-        raise click.UsageError("--layers, --bias and --no-bias are for --estimator perceptron")
-    if replace(options, delimiter=",", encoding=None) != TableOptions():
-        raise click.UsageError(
-            "--columns, --drop, --task, --missing and --no-header are for --estimator perceptron; "
-            "a table of texts has a header, and --text selects its column"
-        )
-    _check_tokenizers()
+    check_sample_options(TEXTS, estimator, text, options, params)
+    check_tokenizers()
+
+
+def check_tokenizers() -> None:
+    """Raise an error if the library that reads texts is not installed."""
+    check_installed("tokenizers", "reading texts needs the library tokenizers", "text")
 
 
 def fit_texts(
@@ -94,37 +91,8 @@ def fit_texts(
     fitted = fit_text_table(
         table, text, delimiter=options.delimiter, encoding=options.encoding, **params
     )
-    # Save before printing: a closed pipe must not lose the model.
-    failure = save(lambda place: save_fitted_texts(fitted, place, precision), path, "the model")
-    model, n = fitted.model, len(fitted.held_out[1])
-    others = "; ".join(f"{each.name}: {each.score:.4f}" for each in fitted.references)
-    click.echo(f"accuracy {fitted.score:.4f} on {n:,} held-out texts ({others})")
-    click.echo(sentence(*fitted.references, n))
-    click.echo(
-        f"{model.n_trained_params_:,} parameters trained in {model.n_iter_} epochs, "
-        f"{model.n_scaffold_params_:,} frozen"
+    score, n = scored(fitted.task, fitted.score), len(fitted.held_out[1])
+    lines = compared(score, TEXTS.name, n, fitted.references)
+    save_model(
+        fitted.model, lambda place: save_fitted_samples(fitted, place, precision), path, lines
     )
-    if failure is not None:
-        raise failure
-    click.echo(f"Wrote {path}, {path.stat().st_size:,} bytes")
-
-
-def is_of_texts(model: Path) -> bool:
-    """Return whether a file has a model that was fitted on a table of texts.
-
-    Raises
-    ------
-    click.ClickException
-        If it has, but tokenizers is not installed.
-    """
-    found = reads_texts(container.read(model))
-    if found:
-        _check_tokenizers()
-    return found
-
-
-def _check_tokenizers() -> None:
-    if find_spec("tokenizers") is None:
-        raise click.ClickException(
-            "reading texts needs the library tokenizers: pip install 'deepreservoir[text]'"
-        )

@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from ..inputs import Graph
-from .cells import Table
 from .molecules import graphs_of
-from .sample_column import read_sample_column
-
-
-@dataclass(frozen=True)
-class MoleculeTable:
-    """The molecules of a table.
-
-    Attributes
-    ----------
-    graphs : list of Graph
-        As from :func:`read_smiles`, in the order of the rows.
-    y : ndarray of str, shape (n_molecules,), or None
-        The target of each molecule, as written in the file.
-    table : Table
-        The cells of all columns.
-    """
-
-    graphs: list[Graph]
-    y: np.ndarray | None
-    table: Table
+from .sample_column import SampleTable, read_sample_column
 
 
 def read_molecule_table(
@@ -39,7 +15,7 @@ def read_molecule_table(
     *,
     delimiter: str = ",",
     encoding: str | None = None,
-) -> MoleculeTable:
+) -> SampleTable:
     """Read a CSV file with one row per molecule. This needs RDKit, the extra ``molecules``.
 
     Parameters
@@ -52,6 +28,11 @@ def read_molecule_table(
         The column to predict.
     delimiter, encoding : str, optional
         As in :func:`deepreservoir.datasets.read_table`.
+
+    Returns
+    -------
+    SampleTable
+        Its samples are of type Graph, as from :func:`read_smiles`.
 
     Raises
     ------
@@ -67,4 +48,4 @@ def read_molecule_table(
     graphs = graphs_of(
         table.columns[smiles], lambda row: f"{path}, row {table.lines[row]}, column {smiles!r}:"
     )
-    return MoleculeTable(graphs, y, table)
+    return SampleTable(graphs, y, table)

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .cells import Table
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """The samples of a table.
+
+    Attributes
+    ----------
+    samples : list
+        In the order of the rows.
+    y : ndarray of str, shape (n_samples,), or None
+        The target of each sample, as written in the file.
+    table : Table
+        The cells of all columns.
+    """
+
+    samples: list[Any]
+    y: np.ndarray | None
+    table: Table
 
 
 def read_sample_column(

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from .cells import Table
-from .sample_column import read_sample_column
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """The texts of a table.
-
-    Attributes
-    ----------
-    texts : list of str
-        In the order of the rows, without spaces around them.
-    y : ndarray of str, shape (n_texts,), or None
-        The target of each text, as written in the file.
-    table : Table
-        The cells of all columns.
-    """
-
-    texts: list[str]
-    y: np.ndarray | None
-    table: Table
+from .sample_column import SampleTable, read_sample_column
 
 
 def read_text_table(
@@ -37,7 +14,7 @@ def read_text_table(
     *,
     delimiter: str = ",",
     encoding: str | None = None,
-) -> TextTable:
+) -> SampleTable:
     """Read a CSV file with one row per text.
 
     Parameters
@@ -50,6 +27,11 @@ def read_text_table(
         The column to predict.
     delimiter, encoding : str, optional
         As in :func:`deepreservoir.datasets.read_table`.
+
+    Returns
+    -------
+    SampleTable
+        Its samples are of type str, without spaces around them.
 
     Raises
     ------
@@ -66,4 +48,4 @@ def read_text_table(
             f"{path}, row {table.lines[empty[0]]}, column {text!r}: the text is empty; remove the "
             "row"
         )
-    return TextTable(texts, y, table)
+    return SampleTable(texts, y, table)

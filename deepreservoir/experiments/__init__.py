@@ -1,6 +1,6 @@
 """Fair comparisons of ways of training: arms, runner, results and reports."""
 
-from .comparisons.arms import ALL_ARMS, ARMS, Record
+from .comparisons.arms import ALL_ARMS, ARMS
 from .comparisons.protocol import (
     MNIST_MEDIUM,
     MNIST_MEDIUM_PAPER,
@@ -11,6 +11,7 @@ from .comparisons.protocol import (
 from .comparisons.report import save_picture, save_table, table
 from .comparisons.results import Comparison, Summary
 from .comparisons.runner import check_arms, checked_ranks, compare
+from .comparisons.task import Record
 from .episodes import episode_returns
 from .forecasts.comparison import (
     FORECAST_ARMS,

@@ -168,16 +168,40 @@ class Stored(NamedTuple):
     """A low-rank factor (rank, width) as a kernel reads it: a matrix or its transpose."""
 
     array: Array
+    rank: int
+    width: int
     along_rank: int
     along_width: int
+
+    def sizes(self, rows: int) -> tuple[np.int64, ...]:
+        """Return the arguments `rows`, `width`, `rank`, `along_rank`, `along_width` of a kernel."""
+        sizes = (rows, self.width, self.rank, self.along_rank, self.along_width)
+        return tuple(map(np.int64, sizes))
 
 
 def stored(m: Array, dtype: np.dtype) -> Stored:
     """Return how a kernel reads a low-rank factor (rank, width), in a type."""
     rank, width = m.shape
     if m.T.flags.c_contiguous and not m.flags.c_contiguous:
-        return Stored(contiguous(m.T, dtype), 1, rank)
-    return Stored(contiguous(m, dtype), width, 1)
+        return Stored(contiguous(m.T, dtype), rank, width, 1, rank)
+    return Stored(contiguous(m, dtype), rank, width, width, 1)
+
+
+def optional(array: Array | None, other: Array) -> tuple[Array, np.int32]:
+    """Return the arguments `x` and `has_x` of a kernel for an array that may be None.
+
+    An array that is None is never read, but the kernel needs some pointer in its place: `other`,
+    which also has the type.
+    """
+    if array is None:
+        return other, np.int32(0)
+    return contiguous(array, other.dtype), np.int32(1)
+
+
+def factor_of(beta: Array | float, other: Array) -> tuple[Array, np.int32, np.floating]:
+    """Return the arguments `beta`, `has_beta` and `fixed_beta` of a kernel."""
+    fixed = isinstance(beta, float)
+    return *optional(None if fixed else beta, other), other.dtype.type(beta if fixed else 0)
 
 
 def in_kernels(x: Array, rank: int) -> bool:
@@ -211,11 +235,7 @@ def project(x: Array, m: Array, scale: float) -> Array:
         x,
         factor.array,
         z,
-        np.int64(n),
-        np.int64(width),
-        np.int64(rank),
-        np.int64(factor.along_rank),
-        np.int64(factor.along_width),
+        *factor.sizes(n),
         x.dtype.type(scale),
     )
     return z
@@ -267,33 +287,22 @@ def combine(
         else:
             share(slice(0, n))
         return out, dots
-    real = base.dtype.type
     base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     out = base if overwrite else xp.empty_like(base)
     chunks = -(-width // CHUNK)
     dots = None if dotted is None else xp.empty(n * chunks, base.dtype)
-    fixed = isinstance(beta, float)
-    # An array that is None is never read, but the kernel needs some pointer in its place.
     _COMBINE.of(base.dtype).launch_rows(
         n * chunks,
         min(width, CHUNK),
         base,
-        base if fixed else contiguous(beta, base.dtype),
-        np.int32(not fixed),
-        real(beta if fixed else 0),
+        *factor_of(beta, base),
         z,
         factor.array,
-        base if bias is None else contiguous(bias, base.dtype),
-        np.int32(bias is not None),
-        base if dotted is None else contiguous(dotted, base.dtype),
-        np.int32(dotted is not None),
+        *optional(bias, base),
+        *optional(dotted, base),
         base if dots is None else dots,
         out,
-        np.int64(n),
-        np.int64(width),
-        np.int64(rank),
-        np.int64(factor.along_rank),
-        np.int64(factor.along_width),
+        *factor.sizes(n),
         np.int64(chunks),
     )
     return out, dots

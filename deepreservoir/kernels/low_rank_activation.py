@@ -17,7 +17,7 @@ from .activations import ACTIVATIONS
 from .cuda import REDUCTIONS, RealKernel, contiguous
 from .draw import PHILOX
 from .dropout import DROP, SUBSTREAM, Drop
-from .low_rank import CHUNK, in_kernels, stored
+from .low_rank import CHUNK, factor_of, in_kernels, optional, stored
 
 _FORWARD = (
     PHILOX
@@ -157,28 +157,21 @@ def combine_activation(
         A key of :data:`ACTIVATIONS`.
     drop : Drop, optional
     """
-    xp, real, (n, width), rank = array_module(base), base.dtype.type, base.shape, len(m)
+    xp, (n, width) = array_module(base), base.shape
     base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     before, out = xp.empty_like(base), xp.empty_like(base)
-    chunks, fixed = -(-width // CHUNK), isinstance(beta, float)
+    chunks = -(-width // CHUNK)
     _KERNELS[name].forward.of(base.dtype).launch_rows(
         n * chunks,
         min(width, CHUNK),
         base,
-        base if fixed else contiguous(beta, base.dtype),
-        np.int32(not fixed),
-        real(beta if fixed else 0),
+        *factor_of(beta, base),
         z,
         factor.array,
-        base if bias is None else contiguous(bias, base.dtype),
-        np.int32(bias is not None),
+        *optional(bias, base),
         before,
         out,
-        np.int64(n),
-        np.int64(width),
-        np.int64(rank),
-        np.int64(factor.along_rank),
-        np.int64(factor.along_width),
+        *factor.sizes(n),
         np.int64(chunks),
         *(drop or _no_drop()).arguments(base),
     )
@@ -224,16 +217,11 @@ def combine_activation_backward(
         width,
         dy,
         before,
-        dy if bias is None else contiguous(bias, dy.dtype),
-        np.int32(bias is not None),
+        *optional(bias, dy),
         factor.array,
         d,
         u,
-        np.int64(n),
-        np.int64(width),
-        np.int64(rank),
-        np.int64(factor.along_rank),
-        np.int64(factor.along_width),
+        *factor.sizes(n),
         dy.dtype.type(scale),
         *(drop or _no_drop()).arguments(dy),
     )

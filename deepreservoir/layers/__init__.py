@@ -21,7 +21,7 @@ from .composite import Recompute, Residual, Sequential
 from .convolution import Convolution
 from .convolution_stack import ConvolutionStack
 from .decoder import DecoderBlock
-from .dense import AdaptedDense, Dense
+from .dense import AdaptedDense
 from .embedding import CategoryEmbedding
 from .gated_mlp import GatedMLP
 from .gin import GINConvolution
@@ -31,6 +31,7 @@ from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm, RMSNorm
 from .norm_relu import BatchNormReLU
 from .patch_embedding import PatchEmbedding
+from .plain_dense import Dense
 from .pooling import GlobalAveragePooling, GraphPooling, TokenPooling
 from .scaffold_embedding import ScaffoldEmbedding
 from .stochastic_depth import StochasticDepth

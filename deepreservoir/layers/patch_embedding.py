@@ -9,9 +9,9 @@ import numpy as np
 from ..backend import Array, array_module
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass
-from .dense import Dense
 from .init import assign, init_stream, normal
 from .multiply_adds import MultiplyAdds
+from .plain_dense import Dense
 
 
 class PatchEmbedding(Layer):

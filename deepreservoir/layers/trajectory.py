@@ -7,9 +7,9 @@ from typing import Any
 
 from ..backend import Array, array_module
 from .base import INFERENCE, Cache, Layer, Pass
-from .dense import Dense
 from .multiply_adds import MultiplyAdds
 from .norm import LayerNorm
+from .plain_dense import Dense
 from .token_embedding import TokenEmbedding
 
 #: Tokens of a step: return-to-go, observation and action.

@@ -1,6 +1,7 @@
 """Sweeps: grids of runs with their controls, declared in a file, on one machine or a cluster."""
 
-from .cluster import ClusterUnavailable, dask_cluster
+from ..clusters import ClusterUnavailable
+from .cluster import dask_cluster
 from .published import Figure, Published
 from .runs import Run, jobs_of, runs_of
 from .spec import Sweep, read_sweep

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..backend import cuda_problem, device_number
-from ..experiments.comparisons.results import versions
+from ..clusters import ClusterUnavailable, check_scheduler, check_versions, connected
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
-
-# Time limit for the first response of a scheduler.
-_SECONDS = 5.0
-
-
-class ClusterUnavailable(RuntimeError):
-    """There is no cluster to run on; the message says what is missing."""
 
 
 def dask_cluster(
@@ -59,15 +50,14 @@ def dask_cluster(
     >>> run_sweep("ranks.toml", "out", executor=dask_cluster("tcp://10.0.0.1:8786"))
     ... # doctest: +SKIP
     """
-    distributed = _distributed()
-    _check_scheduler(scheduler)
-    with distributed.Client(scheduler, timeout=_SECONDS) as client:
-        _check_versions(client)
+    check_scheduler(scheduler)
+    with connected(scheduler) as client:
+        check_versions(client)
         if device not in ("cpu", "auto"):
             _check_cuda(client, device)
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
-        with distributed.Client(scheduler, timeout=_SECONDS) as client:
+        with connected(scheduler) as client:
             suspects: list[Assignment] = []
             for assignment, records in _received(client, make, assignments):
                 if records is None:
@@ -83,16 +73,6 @@ def dask_cluster(
 
 
 _KILLED = WorkerKilled("the run killed every worker that executed it, possibly out of memory")
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise ClusterUnavailable(
-            "running on a cluster needs Dask: pip install 'deepreservoir[dask]'"
-        ) from None
-    return distributed
 
 
 def _received(
@@ -120,40 +100,6 @@ def _received(
         client.cancel(list(futures))
 
 
-def _check_scheduler(scheduler: str) -> None:
-    """Raise ClusterUnavailable unless the scheduler responds and has workers within the limit."""
-    from distributed import Security, rpc
-
-    responded = False
-
-    async def wait_for_workers() -> None:
-        nonlocal responded
-        arguments = Security().get_connection_args("client")
-        async with rpc(scheduler, connection_args=arguments) as connection:
-            while not (await connection.identity())["workers"]:  # they may be starting up
-                responded = True
-                await asyncio.sleep(0.1)
-
-    try:
-        # In another thread, since a notebook already runs an event loop in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, asyncio.wait_for(wait_for_workers(), _SECONDS)).result()
-    except OSError:  # includes timeouts
-        if responded:
-            raise ClusterUnavailable(
-                f"the scheduler at {scheduler} has no workers; start some with "
-                f"`dask worker {scheduler} --nthreads 1`"
-            ) from None
-        raise ClusterUnavailable(
-            f"no Dask scheduler responded at {scheduler} within {_SECONDS:g} seconds; start one "
-            "with `dask scheduler`, or correct the address"
-        ) from None
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"scheduler must be an address such as tcp://127.0.0.1:8786; got {scheduler!r}: {error}"
-        ) from None
-
-
 def _check_cuda(client: Any, device: str) -> None:
     number = device_number(device)
     for worker, problem in client.run(cuda_problem, number, on_error="return").items():
@@ -162,21 +108,3 @@ def _check_cuda(client: Any, device: str) -> None:
                 f"device {device!r} is not available on the worker {worker}: {problem}. Or use the "
                 "device 'cpu'"
             )
-
-
-def _check_versions(client: Any) -> None:
-    """Refuse workers whose package versions would change the records."""
-    local_versions = versions()
-    for worker, worker_versions in client.run(versions, on_error="return").items():
-        if not isinstance(worker_versions, dict):
-            raise ClusterUnavailable(
-                f"the worker {worker} cannot execute runs: {worker_versions!r}"
-            )
-        for name in sorted((local_versions.keys() | worker_versions.keys()) - {"python"}):
-            own, other = (v.get(name, "not at all") for v in (local_versions, worker_versions))
-            if other != own:
-                raise ClusterUnavailable(
-                    f"the worker {worker} has {name} {other}, this machine has "
-                    f"{own}: records would depend on the worker; install the same "
-                    "version on all machines"
-                )

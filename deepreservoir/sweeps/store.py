@@ -13,10 +13,10 @@ from ..experiments.comparisons.results import (
     default_metric,
     machine,
     now,
-    versions,
     write_atomically,
 )
 from ..files import temporary_prefix
+from ..versions import versions
 from .plain_data import canonical
 from .spec import Sweep
 

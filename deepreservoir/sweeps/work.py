@@ -19,9 +19,9 @@ from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.budget import given_epochs
 from ..experiments.comparisons import arms, control_arms, graph_arms, text_arms
-from ..experiments.comparisons.arms import Interrupted, Record, Task
 from ..experiments.comparisons.resources import measured
 from ..experiments.comparisons.runner import checked_estimator
+from ..experiments.comparisons.task import Interrupted, Record, Task
 from ..thread_limits import limited
 from .plain_data import canonical, plain
 from .runs import SIDE_BY_SIDE, Job, Run

@@ -6,16 +6,13 @@ An executor is a function from assignments to a generator of their records, in a
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable, Generator, Sequence
-from functools import cache
-from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from ..worker_processes import exit_with_parent, leave_ctrl_c_to_the_parent
 from .work import Assignment, failed, work
 
 Records = list[dict[str, Any]]
@@ -104,31 +101,6 @@ def _execute(
     make: Callable[[Assignment], Records], assignment: Assignment, parent: int
 ) -> tuple[Any, Records]:
     if os.getpid() != parent:
-        _leave_ctrl_c_to_the_parent()
-        _exit_with_parent(parent)
+        leave_ctrl_c_to_the_parent()
+        exit_with_parent(parent)
     return assignment.runs, make(assignment)
-
-
-@cache
-def _leave_ctrl_c_to_the_parent() -> None:
-    """Ignore Ctrl-C, which a terminal sends to all its processes: the parent ends its workers.
-
-    Otherwise a worker that is interrupted between two runs prints a traceback.
-    """
-    if current_thread() is main_thread():  # of the worker; only there can a handler be set
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@cache
-def _exit_with_parent(parent: int) -> None:
-    """End this process soon after its parent, in case the parent is killed.
-
-    Otherwise it would finish a run that nobody records, and keep its memory for minutes.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()

@@ -10,7 +10,7 @@ from benchmark_tools import imported
 
 from deepreservoir.datasets import load_dataset
 from deepreservoir.experiments import Protocol
-from deepreservoir.experiments.comparisons.arms import Interrupted
+from deepreservoir.experiments.comparisons.task import Interrupted
 
 gating = imported("seed_gating")
 storing = imported("store")

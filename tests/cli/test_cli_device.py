@@ -63,8 +63,9 @@ def reached(monkeypatch):
         seen.append(named.get("device", args[place] if len(args) > place else None))
         raise _Reached("computing")
 
-    for kind in ("series", "molecules", "images", "texts"):
+    for kind in ("series", "images"):
         monkeypatch.setattr(f"deepreservoir.cli.models.is_of_{kind}", lambda model: False)
+    monkeypatch.setattr("deepreservoir.cli.models._sample_kind", lambda model: None)
     for name in COMPUTES.values():
         monkeypatch.setattr(f"deepreservoir.cli.{name}", compute)
     return seen
@@ -241,7 +242,7 @@ def test_workers_of_a_cluster_are_asked_for_the_device(monkeypatch, here, capsys
             return {"tcp://worker": function(*args)}
 
     monkeypatch.setattr(distributed, "Client", Client)
-    monkeypatch.setattr(cluster, "_check_scheduler", lambda scheduler: None)
+    monkeypatch.setattr(cluster, "check_scheduler", lambda scheduler: None)
     pretend(monkeypatch, "CuPy is not installed")
     assert run("sweep", "ranks.toml", "--scheduler", "tcp://x:1", "--device", "cuda") == 1
     error = capsys.readouterr().err

@@ -120,7 +120,7 @@ def test_targets_are_needed_in_every_row_of_fit_alone(here, capsys):
 
 def test_without_rdkit_the_extra_is_named(here, capsys, monkeypatch):
     assert run(*FIT) == 0
-    monkeypatch.setattr("deepreservoir.cli.molecules.find_spec", lambda name: None)
+    monkeypatch.setattr("deepreservoir.cli.base.find_spec", lambda name: None)
     for arguments in (FIT, ("predict", "m", "m.csv")):
         assert run(*arguments) == 1
         assert "pip install 'deepreservoir[molecules]'" in capsys.readouterr().err

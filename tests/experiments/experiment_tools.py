@@ -14,7 +14,7 @@ from deepreservoir.datasets import Dataset
 from deepreservoir.datasets.base import split_dataset, standardised
 from deepreservoir.experiments import Protocol
 from deepreservoir.experiments.comparisons import resources
-from deepreservoir.experiments.comparisons.arms import Record
+from deepreservoir.experiments.comparisons.task import Record
 from deepreservoir.scaffold import ScaffoldSpec
 
 QUICK = Protocol(hidden_layer_sizes=(16, 12), max_iter=3)

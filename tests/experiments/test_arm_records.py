@@ -11,7 +11,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, RidgeClassifierCV, RidgeCV
 
 from deepreservoir.experiments import ARMS, compare
-from deepreservoir.experiments.comparisons.arms import Task, linear, random_features
+from deepreservoir.experiments.comparisons.arms import linear, random_features
+from deepreservoir.experiments.comparisons.task import Task
 from deepreservoir.scaffold import ScaffoldSpec
 
 RANKS, SEEDS = (1, 3), (4, 9)

@@ -9,7 +9,7 @@ from experiment_tools import QUICK, classes, diabetes, forward
 from deepreservoir import load_dataset
 from deepreservoir.experiments import Protocol
 from deepreservoir.experiments.comparisons import arms
-from deepreservoir.experiments.comparisons.arms import Task
+from deepreservoir.experiments.comparisons.task import Task
 from deepreservoir.network import Network
 from deepreservoir.scaffold import ScaffoldSpec
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import compare
-from deepreservoir.experiments.comparisons.arms import Task, equal_bytes, stored_bytes
+from deepreservoir.experiments.comparisons.arms import equal_bytes, stored_bytes
+from deepreservoir.experiments.comparisons.task import Task
 from deepreservoir.models import MLPConfig
 from deepreservoir.network import Network
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ from deepreservoir.experiments.forecasts.report import FORECAST_LABELS
 
 WAVES = np.c_[np.sin(np.arange(900) / 5), np.cos(np.arange(900) / 5)]
 QUICK = comparison._DEEP | {"hidden_layer_sizes": (32, 16), "max_iter": 30, "batch_size": 32}
+LORENZ = SERIES["lorenz63"]
+SHORT = replace(LORENZ, make=cache(LORENZ.make), n_train=800, n_starts=8, horizon=400)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +38,7 @@ def quick():
     """One small comparison of all arms."""
     patch = pytest.MonkeyPatch()
     patch.setattr(comparison, "_DEEP", QUICK)
-    task = SERIES["lorenz63"]
-    patch.setitem(SERIES, "lorenz63", comparison.replace(task, n_train=800, n_starts=8))
+    patch.setitem(SERIES, "lorenz63", SHORT)
     yield compare_forecasts("lorenz63", (1, 2), 2)
     patch.undo()
 
@@ -118,7 +120,7 @@ def test_errors_are_those_of_the_loops(quick):
     assert best["nvar"].error_1 < best["linear"].error_1 < best["persistence"].error_1
     assert best["echo_state"].valid_time > 1 > best["persistence"].valid_time
     rows = SERIES["lorenz63"].series()
-    assert quick.truth.shape == (1000, 3)
+    assert quick.truth.shape == (400, 3)
     assert np.abs(quick.loops["persistence", None] - quick.loops["persistence", None][0]).max() == 0
     assert rows.shape[1] == 3
 
@@ -155,6 +157,7 @@ def test_ctrl_c_keeps_what_was_finished(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LinearWindows, "fit", stop)
+    monkeypatch.setitem(SERIES, "lorenz63", SHORT)
     kept = []
     with pytest.raises(KeyboardInterrupt):
         compare_forecasts("lorenz63", arms=("nvar", "linear"), on_interrupt=kept.append)

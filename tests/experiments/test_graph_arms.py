@@ -142,7 +142,17 @@ def test_fingerprints_of_graphs_are_those_of_their_smiles(smiles):
     np.testing.assert_array_equal(found.toarray()[0], expected)
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"cifar10"}))  # cifar10_5000 is quicker
+# Others with samples of the same kind are quicker to load.
+LARGE = {"cifar10_5000", "flowers12", "imdb", "imdb_5000", "physionet2012", "physionet2012_minutes"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
+        for name in sorted(set(DATASETS) - {"cifar10"})  # cifar10_5000 is quicker
+    ],
+)
 def test_the_references_of_a_named_data_set_are_those_that_its_samples_have(name):
     expected = references_for(name)
     try:

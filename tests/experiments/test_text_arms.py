@@ -9,8 +9,9 @@ from numpy.testing import assert_array_equal
 from deepreservoir import CausalLanguageModel, compare
 from deepreservoir.datasets import Dataset
 from deepreservoir.experiments import Protocol
-from deepreservoir.experiments.comparisons.arms import Task, without_scaffold
+from deepreservoir.experiments.comparisons.arms import without_scaffold
 from deepreservoir.experiments.comparisons.report import table
+from deepreservoir.experiments.comparisons.task import Task
 from deepreservoir.experiments.comparisons.text_arms import Trigrams
 from deepreservoir.inputs import TokenReader
 

@@ -10,16 +10,16 @@ from functools import partial
 import pytest
 from sweep_tools import KINDS, killer, lasting, small, tries
 
+from deepreservoir import clusters
 from deepreservoir.datasets import DatasetUnavailable
-from deepreservoir.experiments.comparisons.results import versions
 from deepreservoir.sweeps import (
     ClusterUnavailable,
     Folder,
-    cluster,
     dask_cluster,
     run_sweep,
     runs_of,
 )
+from deepreservoir.versions import versions
 
 distributed = pytest.importorskip("distributed")
 
@@ -73,6 +73,7 @@ def test_records_are_those_of_one_process_though_a_worker_is_killed(workers, exp
     assert lasting(folder.records()) == expected
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_killing_workers_has_failed_and_the_sweep_goes_on(
     workers, expected, tmp_path
 ):
@@ -95,7 +96,7 @@ def test_a_run_that_keeps_killing_workers_has_failed_and_the_sweep_goes_on(
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(cluster, "_SECONDS", 0.5)
+    monkeypatch.setattr(clusters, "_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -142,20 +143,20 @@ class Told:
 
 
 def test_workers_with_other_versions_are_refused():
-    cluster._check_versions(Told(versions() | {"python": "3.99"}))  # of no matter to the records
+    clusters.check_versions(Told(versions() | {"python": "3.99"}))  # of no matter to the records
     with pytest.raises(
         ClusterUnavailable, match=r"tcp://w:1 has numpy 1\.0, this machine has"
     ) as caught:
-        cluster._check_versions(Told(versions() | {"numpy": "1.0"}))
+        clusters.check_versions(Told(versions() | {"numpy": "1.0"}))
     assert "install the same version on all machines" in str(caught.value)
     with pytest.raises(ClusterUnavailable, match=r"has numba 0\.1, this machine has"):
-        cluster._check_versions(Told(versions() | {"numba": "0.1"}))
+        clusters.check_versions(Told(versions() | {"numba": "0.1"}))
 
 
 def test_workers_that_lack_the_package_are_refused():
     missing = ModuleNotFoundError("No module named 'deepreservoir'")
-    with pytest.raises(ClusterUnavailable, match="cannot execute runs: ModuleNotFoundError"):
-        cluster._check_versions(Told(missing))
+    with pytest.raises(ClusterUnavailable, match="cannot be used: ModuleNotFoundError"):
+        clusters.check_versions(Told(missing))
 
 
 # Ends before the end -------------------------------------------------------------------
@@ -183,7 +184,7 @@ def test_a_scheduler_that_is_lost_keeps_what_was_recorded(thread, expected, tmp_
 
     executor = dask_cluster(thread.scheduler_address)
     with monkeypatch.context() as patch:
-        patch.setattr(cluster, "_SECONDS", 0.5)
+        patch.setattr(clusters, "_SECONDS", 0.5)
         patch.setattr(Folder, "append", last)
         with pytest.raises(ClusterUnavailable, match="was lost"):
             run_sweep(SWEEP, tmp_path / "out", executor=executor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.metrics import accuracy_score
@@ -14,9 +14,7 @@ from ...backend import Array, Device, array_module, resolve_device, to_host
 from ...network import Network
 from ...scaffold import get_family
 from ...training import Checkpoint, fingerprint, train_gated
-from ...user_warnings import warn_user
 from ..base.classifier import LabelledEstimator
-from ..base.data import Data, split_rows, without_zero_weights
 from ..base.device_input import on_host
 from ..base.fitting import Fit
 from ..base.predicting import host_outputs, type_of
@@ -24,7 +22,8 @@ from ..base.targets import Labels, Targets
 from ..base.training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 from ..base.unchanged import unchanged_on_failure
 from .task_rows import gates_of, validation_of
-from .tasks import drawn_seeds, given_seeds, row_names, task_codes, with_label
+from .task_samples import TaskSamples, task_samples, without_held_out
+from .tasks import drawn_seeds, given_seeds, task_codes, with_label
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -49,29 +48,6 @@ class LabelsWithRejection(Labels):
     def reject(self) -> int:
         """The class index of samples of other tasks."""
         return int(np.searchsorted(self.classes, self.out_of_class))
-
-
-class TaskSamples(NamedTuple):
-    """Samples of several tasks.
-
-    Attributes
-    ----------
-    data : Data
-    codes : ndarray of int, shape (n,)
-        The task of each sample.
-    names : ndarray, shape (n_tasks,)
-    classes : dict of name to ndarray
-        The classes of the task's samples.
-    """
-
-    data: Data
-    codes: np.ndarray
-    names: np.ndarray
-    classes: dict[Any, np.ndarray]
-
-    def take(self, index: np.ndarray) -> TaskSamples:
-        """Return the samples at `index`, with the same tasks."""
-        return self._replace(data=self.data.take(index), codes=self.codes[index])
 
 
 class SeedGated(GatingParameters, LabelledEstimator):
@@ -99,37 +75,6 @@ class SeedGated(GatingParameters, LabelledEstimator):
         if self.out_of_class is None:
             return super().new_targets()
         return LabelsWithRejection(self.label_smoothing, self.out_of_class)
-
-    def _task_samples(self, all_data: Data, targets: Labels, task: Any) -> TaskSamples:
-        """Return the samples of positive weight with their tasks, after checking them."""
-        names = row_names(task, len(all_data))
-        data = without_zero_weights(all_data)
-        if len(data) < len(all_data) and all_data.weights is not None:
-            names = names[all_data.weights > 0]
-        targets.fit(data.y, data.weights)
-        tasks, codes = np.unique(names, return_inverse=True)
-        present = [np.unique(data.y[codes == i]) for i in range(len(tasks))]
-        classes = {
-            name: targets.classes[own] for name, own in zip(tasks.tolist(), present, strict=True)
-        }
-        samples = TaskSamples(data, codes, tasks, classes)
-        self._check_tasks(samples)
-        return samples
-
-    def _check_tasks(self, samples: TaskSamples) -> None:
-        if self.out_of_class is not None and len(samples.names) == 1:
-            raise ValueError(
-                f"out_of_class={self.out_of_class!r} is for rows of other tasks, but there is only "
-                f"one task, {samples.names.tolist()[0]!r}; pass the task of every row to fit, with "
-                "at least two tasks"
-            )
-        one_class = [name for name, classes in samples.classes.items() if len(classes) == 1]
-        if one_class and self.out_of_class is None:
-            names = ", ".join(map(repr, one_class[:5])) + (", ..." if len(one_class) > 5 else "")
-            warn_user(
-                f"tasks with one class: {names}. On the scaffold of such a task every row is "
-                "predicted to be of this class; set out_of_class to have other rows rejected"
-            )
 
     def _task_seeds(
         self, tasks: np.ndarray, checkpoint: Checkpoint | None
@@ -187,12 +132,14 @@ class SeedGated(GatingParameters, LabelledEstimator):
         targets = self.new_targets()
         assert isinstance(targets, Labels)
         all_data, reader, _ = self._read(X, y, sample_weight, None, targets)
-        samples = self._task_samples(all_data, targets, task)
+        samples = task_samples(all_data, targets, task, self.out_of_class)
         seeds, other_seeds = self._task_seeds(samples.names, saved)
         config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
         held_out = None
         if self.early_stopping:
-            samples, held_out = self._held_out(samples, targets, other_seeds[1])
+            samples, held_out = without_held_out(
+                samples, targets, self.validation_fraction, other_seeds[1]
+            )
         if len(samples.names) == 1:
             data = self._merged_if_one_batch(samples.data, config)
             samples = samples._replace(data=data, codes=samples.codes[: len(data)])
@@ -218,29 +165,6 @@ class SeedGated(GatingParameters, LabelledEstimator):
             x_dtype=type_of(X),
         )
         return self._train_tasks(fit, networks, samples, held_out, saved)
-
-    def _held_out(
-        self, samples: TaskSamples, targets: Labels, seed: int
-    ) -> tuple[TaskSamples, TaskSamples]:
-        """Split off a validation set, stratified by task and class."""
-        codes, names = samples.codes, samples.names.tolist()
-        labels = codes * len(targets.classes) + samples.data.y
-        single = np.flatnonzero(np.bincount(labels) == 1)
-        if single.size and len(names) > 1:
-            task, label = divmod(int(single[0]), len(targets.classes))
-            raise ValueError(
-                f"early_stopping cannot hold out rows of class {targets.classes.tolist()[label]!r} "
-                f"of task {names[task]!r}, which has 1 row; give more samples, or "
-                "early_stopping=False"
-            )
-        index, held_index = split_rows(len(samples.data), self.validation_fraction, seed, labels)
-        empty = np.setdiff1d(codes, codes[index])
-        if empty.size:
-            raise ValueError(
-                f"early_stopping leaves no rows to train on for task {names[empty[0]]!r}; "
-                "give more samples, a lower validation_fraction, or early_stopping=False"
-            )
-        return samples.take(index), samples.take(held_index)
 
     def _train_tasks(
         self,

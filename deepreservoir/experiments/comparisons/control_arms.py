@@ -10,7 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...inputs import Trajectories, trajectories
-from .arms import RIDGE_PENALTIES, Record, Task
+from .arms import RIDGE_PENALTIES
+from .task import Record, Task
 
 
 class RidgeCloning:

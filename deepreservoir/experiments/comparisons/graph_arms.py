@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ...datasets.molecules import are_molecules, morgan_fingerprints
 from ...inputs import Graph, Nodes
-from .arms import Record, Task
+from .task import Record, Task
 
 # The share that comes from neighbours: the best on the validation nodes of Cora's public split,
 # of 0.5, 0.8, 0.9, 0.95 and 0.99. The penalty is the best of 0.01, 0.1 and 1 on the validation

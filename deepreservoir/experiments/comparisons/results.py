@@ -9,8 +9,6 @@ import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -18,12 +16,10 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 from ...files import write_whole
-from .arms import ALL_ARMS, Record
+from ...versions import versions
+from .arms import ALL_ARMS
 from .protocol import Protocol
-
-_PACKAGES = ("deepreservoir", "numpy", "scipy", "scikit-learn")
-_OPTIONAL = ("numba",)
-
+from .task import Record
 
 #: Names of the metrics, in whose unit scores are shown: percent, except for R^2, nats and squared
 #: errors. Higher is better in all of them.
@@ -148,15 +144,6 @@ def _summarise(records: Sequence[Record]) -> Summary:
 def now() -> str:
     """Return the current time, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0).isoformat()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages on which results depend.
-
-    Numba is among them where it is installed: its compiled loops round differently.
-    """
-    packages = (*_PACKAGES, *(name for name in _OPTIONAL if find_spec(name)))
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def _processor() -> str:

@@ -26,12 +26,11 @@ from .arms import (
     GRAPH_ARMS,
     LEFT_OUT,
     TEXT_ARMS,
-    Record,
-    Task,
 )
 from .natural_estimator import natural_estimator
 from .protocol import Protocol, protocol_for, references_for
 from .results import Comparison, merge_notes, now
+from .task import Record, Task
 
 _AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
 

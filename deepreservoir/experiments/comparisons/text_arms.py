@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...inputs import TokenReader
-from .arms import Record, Task
+from .task import Record, Task
 
 #: Steps of expectation-maximisation for the weights of the three orders.
 _STEPS = 30

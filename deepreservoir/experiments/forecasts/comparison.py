@@ -27,11 +27,12 @@ from ...backend import resolve_device
 from ...datasets import LYAPUNOV_TIMES, lorenz63, mackey_glass
 from ...esn import NVAR, valid_prediction_time
 from ...estimators import DeepReservoirRegressor
-from ..comparisons.arms import Interrupted
+from ...versions import versions
 from ..comparisons.protocol import Protocol
 from ..comparisons.resources import measured
-from ..comparisons.results import finite, machine, now, versions, write_atomically
+from ..comparisons.results import finite, machine, now, write_atomically
 from ..comparisons.runner import checked_names, checked_seeds, whole_numbers
+from ..comparisons.task import Interrupted
 from .forecasters import (
     DeepWindows,
     EchoState,
@@ -241,7 +242,7 @@ def check_forecast_ranks(ranks: Sequence[int], series: str) -> tuple[int, ...]:
     """Return the distinct ranks, or raise a ValueError if one is too large for the network."""
     chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
     task = _task(series)
-    width = task.lags * task.series().shape[1]
+    width = task.lags * task.make(1).shape[1]
     largest = min(width, *_WIDTHS)
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
     if wrong:

@@ -29,8 +29,10 @@ def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
     return numbers, "regression"
 
 
-def held_out(path: Path, y: np.ndarray, task: str, what: str) -> np.ndarray:
-    """Return the samples that are held out: a fifth, always the same ones, by class if possible.
+def split(path: Path, y: np.ndarray, task: str, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples to train on, and the fifth that is held out.
+
+    It always consists of the same samples, and is stratified by class if possible.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ def held_out(path: Path, y: np.ndarray, task: str, what: str) -> np.ndarray:
 
     Returns
     -------
-    ndarray of int
+    train, held : ndarray of int
+        Sorted indices.
 
     Raises
     ------
@@ -58,6 +61,5 @@ def held_out(path: Path, y: np.ndarray, task: str, what: str) -> np.ndarray:
     if task == "classification":
         _, counts = np.unique(y, return_counts=True)
         strata = y if counts.min() >= 2 and len(counts) <= len(y) // 5 else None
-    return np.sort(
-        train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)[1]
-    )
+    parts = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)
+    return np.sort(parts[0]), np.sort(parts[1])

@@ -124,11 +124,7 @@ def predict_table(
             f"{model_path} holds a {type(model).__name__}, which does not predict rows of a table; "
             "the command `generate` is for language models"
         )
-    if proba and not hasattr(model, "predict_proba"):
-        raise ValueError(
-            f"{model_path} predicts numbers, which have no probabilities; leave out --proba "
-            "(proba, in Python)"
-        )
+    check_probabilities(model, model_path, proba)
     columns = None
     if "table" in contents.document:
         columns = Columns.from_dict(contents.document["table"], model_path)
@@ -140,19 +136,41 @@ def predict_table(
         table.check_column(name)
     kept = {name: table.columns[name] for name in keep}
     if reads_frame(model):
-        return _predicted("prediction", model, frame_of(model, table), kept, proba)
+        return predicted("prediction", model, frame_of(model, table), kept, proba)
     if columns is None:
         columns = _columns_of(model, table)
     elif columns.names is not None and not table.header:
         _name_by_place(table, columns.names, columns.target)
     columns = replace(columns, missing=missing or columns.missing)
     X = _features(columns, table, model, model_path)
-    return _predicted(columns.target, model, X, kept, proba)
+    return predicted(columns.target, model, X, kept, proba)
 
 
-def _predicted(
+def check_probabilities(model: Any, path: Path, proba: bool) -> None:
+    """Raise a ValueError if probabilities are asked for, and the model predicts numbers."""
+    if proba and not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"{path} predicts numbers, which have no probabilities; leave out --proba "
+            "(proba, in Python)"
+        )
+
+
+def predicted(
     target: str, model: Any, X: Any, kept: dict[str, list[str]], proba: bool
 ) -> Predictions:
+    """Return a model's predictions for samples.
+
+    Parameters
+    ----------
+    target : str
+        Name of the predictions.
+    model : estimator
+    X : samples
+    kept : dict of str to list of str
+        Columns that are written before the predictions.
+    proba : bool
+        Whether to return the probabilities of the classes too.
+    """
     with warnings.catch_warnings():
         # The columns were selected by these names.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)

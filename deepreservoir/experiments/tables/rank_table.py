@@ -15,8 +15,9 @@ from ...datasets import Dataset
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ...moments import moments, scale_of
 from ...search import RankSearch
+from ...versions import versions
 from ..comparisons.protocol import Protocol, protocol_for
-from ..comparisons.results import finite, machine, now, versions
+from ..comparisons.results import finite, machine, now
 from ..threads import suitable_threads
 
 _SEED_BYTES = 8

@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ... import container
-from ...artifact.persist import load_contents, pack
-from ...container import MAX_BYTES, ArtifactError, Contents
+from ...artifact.persist import load_contents
+from ...container import MAX_BYTES, Contents
 from ...estimators import PlainCNNClassifier, ViTClassifier
 from ...inputs import ImageFiles, image_folder
 from ...inputs.image_files import ENDINGS
-from .held_out import held_out
-from .predictions import Predictions
+from .held_out import split
+from .model_files import read_with_entry, save_with_entry
+from .predictions import Predictions, predicted
 
 #: The estimators of images by their short names.
 KINDS = {"vit": ViTClassifier, "plain_cnn": PlainCNNClassifier}
+
+#: The note in the file.
+_ENTRY = "images"
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,7 @@ def fit_image_folder(
         If Pillow is not installed.
     """
     X, y = image_folder(folder, image_size, skip_broken=skip_broken)
-    held = held_out(folder, y, "classification", "images")
-    train = np.setdiff1d(np.arange(len(y)), held)
+    train, held = split(folder, y, "classification", "images")
     model = KINDS[kind](image_size=image_size, **params)
     model.fit(X[train], y[train], checkpoint=checkpoint)
     kept = X[held], y[held]
@@ -82,11 +84,7 @@ def fit_image_folder(
 
 def save_fitted_images(fitted: FittedImages, path: Path, dtype: str | None = None) -> Contents:
     """Save a model with a note that it reads images; return the contents of the file."""
-    held = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
-    contents = pack(fitted.model, dtype=dtype, **held)
-    contents.document["images"] = True
-    container.write(path, contents)
-    return contents
+    return save_with_entry(fitted.model, fitted.held_out, path, dtype, _ENTRY, True)
 
 
 def predict_image_folder(
@@ -108,9 +106,7 @@ def predict_image_folder(
     ImportError
         If Pillow is not installed.
     """
-    contents = container.read(model_path, max_bytes)
-    if not reads_images(contents):
-        raise ArtifactError(f"{model_path} is not a model of images from a folder")
+    contents = read_with_entry(model_path, max_bytes, _ENTRY, "images from a folder")
     model = load_contents(contents, model_path, device, max_bytes)
     paths = [data]
     if data.is_dir():
@@ -119,15 +115,9 @@ def predict_image_folder(
         raise ValueError(f"{data} has no files that end in {', '.join(ENDINGS)}")
     files = ImageFiles(paths, model.image_size)
     names = [str(path.relative_to(data)) if data.is_dir() else str(path) for path in paths]
-    return Predictions(
-        "class",
-        np.asarray(model.predict(files)),
-        {"file": names},
-        np.asarray(model.classes_) if proba else None,
-        np.asarray(model.predict_proba(files)) if proba else None,
-    )
+    return predicted("class", model, files, {"file": names}, proba)
 
 
 def reads_images(contents: Contents) -> bool:
     """Return whether a file has a model that was fitted on a folder of images."""
-    return "images" in contents.document
+    return _ENTRY in contents.document

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ... import container
-from ...artifact.persist import load_contents, pack
-from ...container import MAX_BYTES, ArtifactError, Contents
+from ...artifact.persist import load_contents
+from ...container import MAX_BYTES, Contents
 from ...datasets.long_table import read_long_table
 from ...document import checked, entries
 from ...estimators import CfCClassifier, CfCRegressor
 from ...inputs import IrregularSeries
-from .held_out import held_out, targets_of
+from .held_out import split, targets_of
+from .model_files import read_with_entry, save_with_entry
 
+#: The columns, as an entry of the file.
+_ENTRY = "long_table"
 _COLUMNS = {"id": str, "time": str, "target": str, "channels": list}
 
 
@@ -71,8 +73,7 @@ def fit_long_table(
     table = read_long_table(path, id, time, target, channels)
     assert table.y is not None, "the target has been read"
     y, task = targets_of(table.y)
-    held = held_out(path, y, task, "series")
-    train = np.setdiff1d(np.arange(len(y)), held)
+    train, held = split(path, y, task, "series")
     kind: Any = CfCClassifier if task == "classification" else CfCRegressor
     model = kind(**params).fit(table.series[train], y[train], checkpoint=checkpoint)
     kept = table.series[held], y[held]
@@ -82,11 +83,7 @@ def fit_long_table(
 
 def save_fitted_series(fitted: FittedSeries, path: Path, dtype: str | None = None) -> Contents:
     """Save a model with the columns that it reads; return the contents of the file."""
-    held_out = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
-    contents = pack(fitted.model, dtype=dtype, **held_out)
-    contents.document["long_table"] = fitted.columns
-    container.write(path, contents)
-    return contents
+    return save_with_entry(fitted.model, fitted.held_out, path, dtype, _ENTRY, fitted.columns)
 
 
 def predict_long_table(
@@ -101,11 +98,9 @@ def predict_long_table(
     ValueError
         If the table does not have the columns that the model reads.
     """
-    contents = container.read(model_path, max_bytes)
-    if not reads_long_tables(contents):
-        raise ArtifactError(f"{model_path} is not a model of series from a long table")
-    columns = entries(contents.document["long_table"], "long_table", _COLUMNS)
-    with checked("long_table"):
+    contents = read_with_entry(model_path, max_bytes, _ENTRY, "series from a long table")
+    columns = entries(contents.document[_ENTRY], _ENTRY, _COLUMNS)
+    with checked(_ENTRY):
         if not all(isinstance(name, str) for name in columns["channels"]):
             raise ValueError("channels must be names of columns")
     model = load_contents(contents, model_path, device, max_bytes)
@@ -115,4 +110,4 @@ def predict_long_table(
 
 def reads_long_tables(contents: Contents) -> bool:
     """Return whether a file has a model that was fitted on a long table."""
-    return "long_table" in contents.document
+    return _ENTRY in contents.document

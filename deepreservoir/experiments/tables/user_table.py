@@ -11,14 +11,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ... import container
-from ...artifact.persist import pack
 from ...container import Contents
 from ...datasets.columns import Columns
 from ...datasets.learning_table import LearningTable, TableOptions, learning_table
 from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ...user_warnings import warn_user
 from ..threads import suitable_threads
+from .model_files import save_with_entry
 from .references import Reference, references
 
 
@@ -98,8 +97,5 @@ def fit_table(
 
 def save_fitted(fitted: FittedTable, path: Path, dtype: str | None = None) -> Contents:
     """Save a model with the columns that it reads; return the contents of the file."""
-    held_out = {} if dtype is None else dict(zip(("X", "y"), fitted.held_out, strict=True))
-    contents = pack(fitted.model, dtype=dtype, **held_out)
-    contents.document["table"] = fitted.columns.to_dict()
-    container.write(path, contents)
-    return contents
+    columns = fitted.columns.to_dict()
+    return save_with_entry(fitted.model, fitted.held_out, path, dtype, "table", columns)

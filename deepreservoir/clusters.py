@@ -1,0 +1,100 @@
+"""Connections to an existing Dask cluster (the extra ``dask``)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .versions import versions
+
+# Time limit for the first response of a scheduler.
+_SECONDS = 5.0
+
+
+class ClusterUnavailable(RuntimeError):
+    """There is no cluster to run on; the message says what is missing."""
+
+
+def connected(scheduler: str) -> Any:
+    """Return a client of the scheduler at an address, which closes at the end of a with block.
+
+    Raises
+    ------
+    ClusterUnavailable
+        If Dask is not installed.
+    """
+    return _distributed().Client(scheduler, timeout=_SECONDS)
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ClusterUnavailable(
+            "running on a cluster needs Dask: pip install 'deepreservoir[dask]'"
+        ) from None
+    return distributed
+
+
+def check_scheduler(scheduler: str) -> None:
+    """Raise unless the scheduler at an address responds, and has workers, within five seconds.
+
+    Raises
+    ------
+    ValueError
+        If `scheduler` is not an address.
+    ClusterUnavailable
+        If Dask is not installed, no scheduler responds, or the scheduler has no workers.
+    """
+    distributed = _distributed()
+    responded = False
+
+    async def wait_for_workers() -> None:
+        nonlocal responded
+        arguments = distributed.Security().get_connection_args("client")
+        async with distributed.rpc(scheduler, connection_args=arguments) as connection:
+            while not (await connection.identity())["workers"]:  # they may be starting up
+                responded = True
+                await asyncio.sleep(0.1)
+
+    try:
+        # In another thread, since a notebook already runs an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, asyncio.wait_for(wait_for_workers(), _SECONDS)).result()
+    except OSError:  # includes timeouts
+        if responded:
+            raise ClusterUnavailable(
+                f"the scheduler at {scheduler} has no workers; start some with "
+                f"`dask worker {scheduler} --nthreads 1`"
+            ) from None
+        raise ClusterUnavailable(
+            f"no Dask scheduler responded at {scheduler} within {_SECONDS:g} seconds; start one "
+            "with `dask scheduler`, or correct the address"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"scheduler must be an address such as tcp://127.0.0.1:8786; got {scheduler!r}: {error}"
+        ) from None
+
+
+def check_versions(client: Any) -> None:
+    """Refuse workers whose package versions would change results.
+
+    Raises
+    ------
+    ClusterUnavailable
+        If a worker has other versions than this process, or lacks the package.
+    """
+    local_versions = versions()
+    for worker, worker_versions in client.run(versions, on_error="return").items():
+        if not isinstance(worker_versions, dict):
+            raise ClusterUnavailable(f"the worker {worker} cannot be used: {worker_versions!r}")
+        for name in sorted((local_versions.keys() | worker_versions.keys()) - {"python"}):
+            own, other = (v.get(name, "not at all") for v in (local_versions, worker_versions))
+            if other != own:
+                raise ClusterUnavailable(
+                    f"the worker {worker} has {name} {other}, this machine has "
+                    f"{own}: results would depend on the worker; install the same "
+                    "version on all machines"
+                )
