@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from ..models import GCNConfig
 from .base.classifier import DeepClassifier
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
+from .base.training_plan import WHOLE_SET
 from .graph_descriptions import graph_documented
 
 #: The label of nodes without a label, as in :mod:`sklearn.semi_supervised`.
@@ -130,7 +130,7 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
     def _training_parameters(self) -> dict[str, Any]:
         # Every step passes over the whole graph, so by default it uses all labels.
         params = super()._training_parameters()
-        return params | {"batch_size": sys.maxsize} if params["batch_size"] == "auto" else params
+        return params | {"batch_size": WHOLE_SET} if params["batch_size"] == "auto" else params
 
     # The graph beside X -------------------------------------------------------------------
 
@@ -207,6 +207,9 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         adjacency: Any = None,
         eval_set: Any = None,
         callback: Any = None,
+        parts: int | None = None,
+        workers: int | None = None,
+        cluster: str | None = None,
     ) -> Self:
         """Train the adapters on the labelled nodes of a graph.
 
@@ -231,6 +234,16 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         callback : callable, optional
             Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`; training
             ends if it returns True or raises StopIteration.
+        parts : int, optional
+            Number of parts that each batch is cut into, which must divide `batch_size`. The parts
+            are computed with one BLAS thread each, and their gradients summed in order, so that
+            the result depends on `parts` and not on who computes them. By default as many as
+            `workers`; without either, batches are whole.
+        workers : int, optional
+            Number of processes on this machine that compute the parts; this process by default.
+        cluster : str, optional
+            Address of a Dask scheduler, such as ``"tcp://127.0.0.1:8786"``, whose workers compute
+            the parts instead. It needs `parts`.
 
         Returns
         -------
@@ -247,7 +260,8 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
             given = None if isinstance(X_val, Nodes) else adjacency
             found = self._labelled(X_val, y_val, weights[0] if weights else None, given)
             eval_set = found[: len(eval_set)]
-        return self._fit(nodes, y, sample_weight, checkpoint, eval_set, callback)
+        divided = (parts, workers, cluster)
+        return self._fit(nodes, y, sample_weight, checkpoint, eval_set, callback, divided)
 
     def partial_fit(
         self,

@@ -3,6 +3,7 @@
 from .checkpoint import Checkpoint, fingerprint
 from .frozen_products import FrozenProducts, limits
 from .lbfgs import PASS_SAMPLES
+from .loop import train
 from .monitor import Callback, EpochEnd
 from .plan import (
     PROJECTION_LIMIT,
@@ -14,9 +15,9 @@ from .plan import (
     Validate,
     take_target,
 )
-from .run import train
 from .seed_gating import Gate, drawn, train_gated, validate_gates
 from .side_by_side import Training, train_together
+from .spread import Spread
 from .subspace import Subspace
 from .validation import validator
 
@@ -31,6 +32,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Resample",
+    "Spread",
     "Subspace",
     "Training",
     "TrainingDiverged",

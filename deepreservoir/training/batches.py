@@ -117,6 +117,12 @@ class ShuffledBatches:
         part = slice(number * self.size, (number + 1) * self.size)
         return self._taken(self._order[part], self._on_device[part], step, self._current)
 
+    def part(self, number: int, step: int, part: int, count: int) -> TrainingBatch:
+        """Return one of `count` parts of batch `number`, with random numbers of its own step."""
+        whole = self._order[number * self.size : (number + 1) * self.size]
+        index = parts_of(whole, count)[part]
+        return self._taken(index, to_device(index, self.device), step, self._current)
+
     def take(self, index: np.ndarray, step: int) -> TrainingBatch:
         """Return a batch of these samples, without frozen products."""
         return self._taken(index, to_device(index, self.device), step, {})

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..backend import Array, to_device, to_host
+from ..backend import to_device, to_host
 from .checkpoint import Progress
+from .early_stopping import Best
 
 if TYPE_CHECKING:
     from .run import Run
 
 
-class Best(NamedTuple):
-    """The best epoch so far: its weights, and the buffers that belong to these weights."""
-
-    score: float
-    loss: float
-    theta: Array
-    buffers: Array
-    epoch: int
-
-    def is_beaten_by(self, score: float, loss: float) -> bool:
-        """Return whether a score is higher, or equal at a lower loss.
-
-        The accuracy on a few held-out rows is coarse, so many epochs have the best one.
-        """
-        return score > self.score or (score == self.score and loss < self.loss)
-
-
 def progress_of(run: Run, step: int) -> Progress:
     """Return the progress of a run after `step` steps of its current epoch."""
+    stopping = run.stopping
     numbers: dict[str, float] = {
         "optimiser_step": run.state.step,
         "first_step": run.first_step,
-        "stale": run.stale,
-        "best_metric": run.best_metric,
-        "least_loss": run.best_loss,
+        "stale": stopping.stale,
+        "best_metric": stopping.best_metric,
+        "least_loss": stopping.best_loss,
         "rate": run.rate,
         "loss_n": run.losses.n,
     }
@@ -46,8 +31,8 @@ def progress_of(run: Run, step: int) -> Progress:
     if run.average is not None:
         numbers["average_steps"] = run.average.steps
         arrays["average"] = run.average.sum
-    if run.best is not None:
-        best = run.best
+    if stopping.best is not None:
+        best = stopping.best
         numbers |= {"best_score": best.score, "best_loss": best.loss, "best_epoch": best.epoch}
         arrays["best"] = best.theta
         if best.buffers.size:
@@ -66,8 +51,9 @@ def restore(run: Run, progress: Progress) -> None:
         moment[:] = arrays[f"moment.{i}"]
     run.state.step = int(numbers["optimiser_step"])
     run.first_step = int(numbers["first_step"])
-    run.stale = int(numbers["stale"])
-    run.best_metric, run.best_loss = numbers["best_metric"], numbers["least_loss"]
+    stopping = run.stopping
+    stopping.stale = int(numbers["stale"])
+    stopping.best_metric, stopping.best_loss = numbers["best_metric"], numbers["least_loss"]
     run.rate, run.history = numbers["rate"], progress.history
     if run.average is not None:
         run.average.steps = int(numbers["average_steps"])
@@ -75,4 +61,4 @@ def restore(run: Run, progress: Progress) -> None:
     if "best" in arrays:
         score, loss = numbers["best_score"], numbers["best_loss"]
         buffers = arrays.get("best_buffers", network.buffers.copy())
-        run.best = Best(score, loss, arrays["best"], buffers, int(numbers["best_epoch"]))
+        stopping.best = Best(score, loss, arrays["best"], buffers, int(numbers["best_epoch"]))

@@ -1,4 +1,4 @@
-"""Training: epochs, minibatches, early stopping, history, progress."""
+"""One training run: steps, epochs, history."""
 
 from __future__ import annotations
 
@@ -25,121 +25,21 @@ from .accumulation import split
 from .batches import Batches, ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint, Progress
 from .divergence import diverged
+from .early_stopping import EarlyStopping
 from .epoch_loss import EpochLoss
-from .lbfgs import minimise
-from .monitor import Callback, CallbackError, Monitor
-from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
-from .progress import Best, progress_of, restore
+from .parts import PartsExecutor, PartsTask, sum_parts
+from .plan import Outcome, Plan, StopReason, Validate
+from .progress import progress_of, restore
 from .resample import passes
 from .step_graphs import StepGraphs
+from .validation import averaged
 
 #: Number of steps whose losses are fetched from a device at once: a fetch waits for all of them.
 FETCHED = 50
 
 
-def train(
-    network: Network,
-    data: TrainingSet,
-    loss: Loss,
-    plan: Plan,
-    *,
-    validate: Validate | None = None,
-    state: OptimiserState | None = None,
-    checkpoint: Checkpoint | None = None,
-    callback: Callback | None = None,
-) -> Outcome:
-    """Train `network` in place.
-
-    With `validate`, the weights with the best validation score are kept, unless the plan says
-    ``early_stopping=False``. Ctrl-C ends training at once and leaves a usable network with finite
-    weights; the outcome reports the interruption. So does an exception in the callback, which the
-    outcome carries, and after which a checkpoint has the last epoch.
-
-    Parameters
-    ----------
-    network : Network
-    data : TrainingSet
-    loss : Loss
-    plan : Plan
-    validate : callable, optional
-        Network -> (loss, score), called after every epoch.
-    state : OptimiserState, optional
-        State to continue from; a new one by default.
-    checkpoint : Checkpoint, optional
-        A checkpoint after its :meth:`~Checkpoint.begin`. Training resumes from its file, if there
-        is one; the file is removed when training ends, unless Ctrl-C or a callback ends it.
-    callback : callable, optional
-        Called with an :class:`EpochEnd` after every epoch; training ends if it returns True or
-        raises StopIteration.
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError
-        If :class:`deepreservoir.optim.LBFGS` cannot minimise the loss, or is to use a checkpoint.
-    TrainingDiverged
-        If the loss is not finite.
-    """
-    if isinstance(plan.optimiser, LBFGS):
-        if checkpoint is not None:
-            raise ValueError(
-                "L-BFGS keeps its state inside SciPy, so that no checkpoint can be written: set "
-                "checkpoint=None, or another optimizer"
-            )
-        return minimise(network, data, loss, plan, validate=validate, callback=callback)
-    batches = ShuffledBatches(network, data, plan)
-    return complete(Run(network, batches, loss, plan, validate, state, checkpoint), callback)
-
-
-def complete(run: Run, callback: Callback | None = None) -> Outcome:
-    """Run a training to its end; see :func:`train`."""
-    reason: StopReason
-    try:
-        # Overflows are detected, and explained, by the checks of loss and weights.
-        with np.errstate(over="ignore", invalid="ignore"), run.captured():
-            reason = _epochs(run, callback)
-    except KeyboardInterrupt:
-        return run.outcome("interrupted")
-    except CallbackError as failure:
-        run.save_epoch()
-        return replace(run.outcome("interrupted"), error=failure.__cause__)
-    except TrainingDiverged:
-        _remove(run.checkpoint)  # a resumed run would diverge again
-        raise
-    _remove(run.checkpoint)
-    return run.outcome(reason)
-
-
-def _remove(checkpoint: Checkpoint | None) -> None:
-    if checkpoint is not None:
-        checkpoint.remove()
-
-
-def _epochs(run: Run, callback: Callback | None) -> StopReason:
-    plan, batches = run.plan, run.batches
-    first, step, so_far = run.resume()
-    with Monitor(plan, callback, first) as monitor:
-        for epoch in range(first, plan.epochs):
-            batches.begin(run.epoch_key(epoch))
-            run.begin(epoch, *so_far)
-            for number in range(step, batches.steps):
-                run.take_next(number)
-            run.end()
-            step, so_far = 0, (0.0, 0.0)
-            ended = monitor.epoch_ended(run.network, run.history)
-            if run.stopped:
-                monitor.stopped(run.stale, validated=run.stops_on_score)
-                return "converged"
-            if ended:
-                return "callback"
-    return "budget"
-
-
 class Run:
-    """One training run, an epoch and a step at a time; :func:`train` is the loop around it."""
+    """One training run, an epoch and a step at a time; :mod:`.loop` is the loop around it."""
 
     def __init__(
         self,
@@ -150,6 +50,7 @@ class Run:
         validate: Validate | None = None,
         state: OptimiserState | None = None,
         checkpoint: Checkpoint | None = None,
+        parts: PartsExecutor | None = None,
     ) -> None:
         within_epoch = plan.resample is not None and plan.resample.when != "epoch"
         if within_epoch and network.buffers.size:
@@ -167,6 +68,7 @@ class Run:
         self.original = network  # on the first scaffold
         self.validate = validate
         self.checkpoint = checkpoint
+        self.parts = parts
         self.state = self.optimiser.init(network.theta)
         if state is not None:
             if len(state.moments) != len(self.state.moments):
@@ -187,8 +89,7 @@ class Run:
         self.history: dict[str, list[Any]] = {"loss": [], "learning_rate": [], "beta": []}
         if validate:
             self.history |= {"validation_loss": [], "validation_score": []}
-        self.best: Best | None = None
-        self.best_metric, self.best_loss, self.stale = -np.inf, np.inf, 0
+        self.stopping = EarlyStopping(plan.tol)
         self.rate = 0.0  # of the last step
         self.graphs: StepGraphs | None = None
 
@@ -224,8 +125,9 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether patience has run out: in epochs and, as an epoch may be one step, in steps."""
-        patience, steps = self.plan.patience, self.stale * self.batches.steps
-        return patience is not None and self.stale >= patience and steps >= self.plan.patience_steps
+        patience, stale = self.plan.patience, self.stopping.stale
+        steps = stale * self.batches.steps
+        return patience is not None and stale >= patience and steps >= self.plan.patience_steps
 
     def epoch_key(self, epoch: int) -> int:
         """Return the key of the order of an epoch's rows: the step with which it begins.
@@ -255,18 +157,35 @@ class Run:
         if self.graphs is not None:
             self.graphs.take(number)
             return
+        if self.parts is not None:
+            self._take_in_parts(number, self.parts)
+            return
         index = self.state.step
         self.take(number, self.batches.batch(number, index), Step(self.plan.seed, index))
 
     def take(self, number: int, batch: TrainingBatch, step: Step) -> None:
         """Take step `number` of the epoch on a batch."""
+        self._update(number, self._clipped_gradient(batch, step), batch.target.n)
+
+    def _take_in_parts(self, number: int, parts: PartsExecutor) -> None:
+        """Take step `number` of the epoch on a batch that is computed in parts."""
+        network, key = self.network, self.epoch_key(self.epoch)
+        # In this process, a part changes the buffers with which the next one must begin.
+        before = network.buffers.copy()
+        task = PartsTask(network.theta, before, network.seed, key, number, self.state.step)
+        count = min(parts.parts, cast(ShuffledBatches, self.batches).size_of(number))
+        value, n = sum_parts(parts.compute(task, count), network)
+        self._clip()
+        self._update(number, value, n)
+
+    def _update(self, number: int, value: Array | float, n: float) -> None:
+        """Let the optimiser change the weights, after the gradient of step `number` is set."""
         network = self.network
         self.rate = self.rate_at(self.state.step)
-        value = self._clipped_gradient(batch, step)
         self.optimiser.update(network.theta, network.grad, self.state, self.rate, self.decay_mask)
         if self.average is not None:
             self.average.update(network.theta)
-        self._taken(number, value, batch.target.n)
+        self._taken(number, value, n)
 
     def change_arrays(self, batch: TrainingBatch, step: Step, scalars: Array) -> Array:
         """Do what a step does to arrays, with the optimiser's scalars on the device.
@@ -293,15 +212,17 @@ class Run:
 
     def _clipped_gradient(self, batch: TrainingBatch, step: Step) -> Array:
         """Set the gradient to that of a batch's loss; return the loss."""
-        grad = self.network.grad
-        grad.fill(0)
+        self.network.grad.fill(0)
         value = self._gradient(batch, step)
         join("gradients")
-        if self.plan.clip_norm is not None:
-            clip_global_norm(grad, self.plan.clip_norm)
+        self._clip()
         return value
 
-    def _taken(self, number: int, value: Array | None, n: float) -> None:
+    def _clip(self) -> None:
+        if self.plan.clip_norm is not None:
+            clip_global_norm(self.network.grad, self.plan.clip_norm)
+
+    def _taken(self, number: int, value: Array | float | None, n: float) -> None:
         """Keep the loss of a step that has been taken, and save a checkpoint if one is due."""
         bad = self.losses.add(value, number, n)
         if bad is not None:
@@ -343,15 +264,15 @@ class Run:
 
     def outcome(self, reason: StopReason) -> Outcome:
         """Set the weights that are to be kept, and return the result of the training run."""
-        network = self.network
-        if self.best is not None:
-            network.theta[:] = self.best.theta
+        network, best = self.network, self.stopping.best
+        if best is not None:
+            network.theta[:] = best.theta
             if self._each_epoch:
-                network = self._on_scaffold_of(self.best.epoch)
-            network.buffers[:] = self.best.buffers
+                network = self._on_scaffold_of(best.epoch)
+            network.buffers[:] = best.buffers
         elif self.average is not None and self.average.steps:
             network.theta[:] = self.average.value()
-        best_score = None if self.best is None else self.best.score
+        best_score = None if best is None else best.score
         return Outcome(network, self.history, reason, self.state, best_score)
 
     def _fetch(self) -> None:
@@ -396,45 +317,18 @@ class Run:
         """
         metric, entry = -loss, {}
         if self.validate is not None:
-            with _averaged(self.network, self.average):
+            with averaged(self.network, self.average):
                 validation_loss, score = self.validate(self.network)
-                # A score that is NaN is neither kept nor compared with.
-                if (
-                    self.plan.early_stopping
-                    and not np.isnan(score)
-                    and (self.best is None or self.best.is_beaten_by(score, validation_loss))
-                ):
-                    theta, buffers = self.network.theta.copy(), self.network.buffers.copy()
-                    self.best = Best(score, validation_loss, theta, buffers, self.epoch)
+                if self.plan.early_stopping:
+                    self.stopping.keep_if_best(score, validation_loss, self.network, self.epoch)
             if not np.isfinite(validation_loss):
                 self._diverged(validation_loss, self.batches.steps - 1, "validation loss")
             entry = {"validation_loss": validation_loss, "validation_score": score}
             if self.plan.early_stopping:
                 metric, loss = score, validation_loss
-        # As in scikit-learn's MLP, an improvement of less than tol over the best does not count.
-        tol = self.plan.tol
-        improved = metric > self.best_metric + tol or loss < self.best_loss - tol
-        self.stale = 0 if improved else self.stale + 1
-        self.best_metric = max(self.best_metric, metric)  # in this order, NaN is never kept
-        self.best_loss = min(self.best_loss, loss)
+        self.stopping.count(metric, loss)
         return entry
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
         raise diverged(what, value, self.epoch, step, x, self.plan.rate)
-
-
-class _averaged:
-    """Put the averaged weights into the network for the duration of a with block."""
-
-    def __init__(self, network: Network, average: WeightAverage | None) -> None:
-        self.network, self.average = network, average
-
-    def __enter__(self) -> None:
-        if self.average is not None:
-            self.saved = self.network.theta.copy()
-            self.network.theta[:] = self.average.value()
-
-    def __exit__(self, *exception: object) -> None:
-        if self.average is not None:
-            self.network.theta[:] = self.saved

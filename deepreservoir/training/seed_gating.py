@@ -19,8 +19,9 @@ from ..scaffold import Stream
 from .batches import ShuffledBatches, TrainingBatch
 from .checkpoint import Checkpoint
 from .frozen_products import limits
+from .loop import complete
 from .plan import Outcome, Plan, TrainingSet, Validate
-from .run import Run, complete
+from .run import Run
 
 
 class Gate(NamedTuple):

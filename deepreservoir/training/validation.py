@@ -10,6 +10,7 @@ from ..backend import Array, to_device
 from ..inputs import Batch, Inputs
 from ..losses import Loss
 from ..network import Network
+from ..optim import WeightAverage
 from .frozen_products import FrozenProducts
 from .plan import TakeTarget, Validate, take_target
 
@@ -68,3 +69,19 @@ def validator(
         return mean, score(decoded) if isfinite(mean) else nan
 
     return validate
+
+
+class averaged:
+    """Put the averaged weights into the network within a with block, if there are any."""
+
+    def __init__(self, network: Network, average: WeightAverage | None) -> None:
+        self.network, self.average = network, average
+
+    def __enter__(self) -> None:
+        if self.average is not None:
+            self.saved = self.network.theta.copy()
+            self.network.theta[:] = self.average.value()
+
+    def __exit__(self, *exception: object) -> None:
+        if self.average is not None:
+            self.network.theta[:] = self.saved

@@ -98,6 +98,9 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         *,
         eval_set: Any = None,
         callback: Any = None,
+        parts: int | None = None,
+        workers: int | None = None,
+        cluster: str | None = None,
     ) -> Self:
         """Train the adapters on labelled samples.
 
@@ -120,6 +123,16 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
             of the epoch, its losses and scores, and the network. Training ends if it returns True
             or raises StopIteration. If it raises another exception, the model keeps what was
             trained, and the exception is raised.
+        parts : int, optional
+            Number of parts that each batch is cut into, which must divide `batch_size`. The parts
+            are computed with one BLAS thread each, and their gradients summed in order, so that
+            the result depends on `parts` and not on who computes them. By default as many as
+            `workers`; without either, batches are whole.
+        workers : int, optional
+            Number of processes on this machine that compute the parts; this process by default.
+        cluster : str, optional
+            Address of a Dask scheduler, such as ``"tcp://127.0.0.1:8786"``, whose workers compute
+            the parts instead. It needs `parts`.
 
         Returns
         -------
@@ -130,7 +143,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         UserWarning
             If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        return self._fit(X, y, sample_weight, checkpoint, eval_set, callback)
+        divided = (parts, workers, cluster)
+        return self._fit(X, y, sample_weight, checkpoint, eval_set, callback, divided)
 
     @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

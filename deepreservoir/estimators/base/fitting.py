@@ -13,10 +13,9 @@ from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ...backend import Device, resolve_device, to_device, to_host
+from ...backend import resolve_device, to_device, to_host
 from ...inputs import Inputs, Reader, TableReader
 from ...models import DTYPES, NetworkConfig
 from ...network import Network
@@ -26,6 +25,7 @@ from ...training import (
     Checkpoint,
     FrozenProducts,
     Outcome,
+    Spread,
     Training,
     TrainingSet,
     Validate,
@@ -38,8 +38,10 @@ from .convergence import warn_if_still_improving, warn_of_lbfgs, warn_of_no_crit
 from .data import Data, merged, normalised_weights, split, without_zero_weights
 from .device_input import place_of
 from .fitted_attributes import FittedAttributes
+from .own_network import OwnNetwork
 from .parameters import AdaptationParameters, TrainingParameters
 from .predicting import Predicting, type_of
+from .spreading import spread_of
 from .targets import Targets
 from .training_plan import (
     batch_size_of,
@@ -65,7 +67,9 @@ class Fit(NamedTuple):
     x_dtype: Any = None  # type in which X was given, if it has one
 
 
-class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, Predicting):
+class DeepEstimator(
+    AdaptationParameters, TrainingParameters, OwnNetwork, FittedAttributes, Predicting
+):
     """Base of all deep estimators; before `fit`, its subclasses store nothing but parameters."""
 
     history_: dict[str, list[Any]]
@@ -92,8 +96,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
     #: Whether models that are trained side by side share products, so that a sweep trains them so.
     shares_products: ClassVar[bool] = True
 
-    # For estimators without these parameters.
-    scaffold_seed: int | None = None
+    # For estimators without this parameter.
     warm_start: bool = False
 
     # Models from files do not know it; their weights are shown in float64.
@@ -185,7 +188,14 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         return data, reader, targets
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, checkpoint: Any, eval_set: Any, callback: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        checkpoint: Any,
+        eval_set: Any,
+        callback: Any,
+        divided: tuple[Any, Any, Any],
     ) -> Self:
         if callback is not None and not callable(callback):
             raise ValueError(
@@ -194,8 +204,10 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             )
         saved = None if checkpoint is None else Checkpoint(checkpoint)
         with unchanged_on_failure(self, in_place=bool(self.warm_start)):
+            self.check_params()
+            spread = spread_of(self._training_parameters(), *divided)
             fit = self._fit_of(X, y, sample_weight, saved, eval_set=eval_set)
-            outcome = self._train(fit, saved, callback)
+            outcome = self._train(fit, saved, callback, spread)
         if outcome.error is not None:
             raise outcome.error
         return self
@@ -308,61 +320,21 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
         one_batch = len(data) <= batch_size_of(self._training_parameters())
         return merged(data) if one_batch and config.merges_samples else data
 
-    def _seeds(self, checkpoint: Checkpoint | None) -> tuple[int, int, int]:
-        """Return the seeds of scaffold, initial values and training, drawn for a fresh fit.
-
-        Random seeds are drawn once per training, not once per process, and so are stored in
-        checkpoints. A seed that the user sets is never replaced.
-        """
-        draws = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        if checkpoint is not None and checkpoint.seeds is not None and self.random_state is None:
-            draws = list(checkpoint.seeds)
-        if self.scaffold_seed is not None:
-            draws[0] = int(self.scaffold_seed)
-        return draws[0], draws[1], draws[2]
-
-    def _new_network(
-        self,
-        config: NetworkConfig,
-        seeds: tuple[int, int, int],
-        device: Device,
-        scaffolds: Mapping[str, Scaffold] | None,
-    ) -> Network:
-        message = config.large_rank_warning()
-        if message is not None:
-            warn_user(message)
-        network = Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
-        network.precision = self.precision
-        return network
-
-    def _same_network(self, config: NetworkConfig, device: Device) -> Network:
-        """Return the fitted network, after checking that the parameters still describe it."""
-        if config != self.network_.config:
-            old, new = self.network_.config.to_plain(), config.to_plain()
-            changed = [f"{k}: {old[k]!r} -> {new[k]!r}" for k in old if old[k] != new[k]]
-            raise ValueError(
-                "training can only continue with the same network; changed since it was fitted: "
-                + ", ".join(changed)
-                + ". Fit a fresh estimator, or set warm_start=False"
-            )
-        self._move(device)
-        return self.network_
-
-    def _move(self, device: Device) -> None:
-        """Move the fitted network to a device."""
-        if self.network_.device != device:
-            self.network_ = self.network_.to(device)
-        self.network_.precision = self.precision
-
     def _train(
-        self, fit: Fit, checkpoint: Checkpoint | None = None, callback: Callback | None = None
+        self,
+        fit: Fit,
+        checkpoint: Checkpoint | None = None,
+        callback: Callback | None = None,
+        spread: Spread | None = None,
     ) -> Outcome:
         network, loss, plan, validate = self._training(fit, self._held_out_products(fit))
         if checkpoint is not None:
             start = (network.config, network.seed, to_host(network.theta))
             samples = (*fit.data, *(fit.held_out or ()))
+            parts = () if spread is None else ("parts", spread.parts)
             plan_without_bar = replace(plan, verbose=0)
-            checkpoint.begin(fit.seeds, fingerprint(*start, plan_without_bar, loss, *samples))
+            whole = fingerprint(*start, plan_without_bar, loss, *samples, *parts)
+            checkpoint.begin(fit.seeds, whole)
         outcome = train(
             network,
             self._training_set(fit),
@@ -372,6 +344,7 @@ class DeepEstimator(AdaptationParameters, TrainingParameters, FittedAttributes, 
             state=getattr(self, "_state", None) if fit.one_pass else None,
             checkpoint=checkpoint,
             callback=callback,
+            spread=spread,
         )
         self._trained(fit, outcome)
         return outcome

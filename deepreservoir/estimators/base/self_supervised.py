@@ -68,6 +68,9 @@ class SelfSupervised(DeepEstimator):
         *,
         eval_set: Any = None,
         callback: Any = None,
+        parts: int | None = None,
+        workers: int | None = None,
+        cluster: str | None = None,
     ) -> Self:
         """Train on samples that include their targets.
 
@@ -87,12 +90,23 @@ class SelfSupervised(DeepEstimator):
             Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
             ends if it returns True or raises StopIteration. If it raises another exception, the
             model keeps what was trained, and the exception is raised.
+        parts : int, optional
+            Number of parts that each batch is cut into, which must divide `batch_size`. The parts
+            are computed with one BLAS thread each, and their gradients summed in order, so that
+            the result depends on `parts` and not on who computes them. By default as many as
+            `workers`; without either, batches are whole.
+        workers : int, optional
+            Number of processes on this machine that compute the parts; this process by default.
+        cluster : str, optional
+            Address of a Dask scheduler, such as ``"tcp://127.0.0.1:8786"``, whose workers compute
+            the parts instead. It needs `parts`.
 
         Returns
         -------
         self
         """
-        return self._fit(X, None, None, checkpoint, eval_set, callback)
+        divided = (parts, workers, cluster)
+        return self._fit(X, None, None, checkpoint, eval_set, callback, divided)
 
     @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any = None) -> Self:

@@ -90,6 +90,9 @@ class Timed(BaseEstimator):
         *,
         eval_set: Any = None,
         callback: Any = None,
+        parts: int | None = None,
+        workers: int | None = None,
+        cluster: str | None = None,
     ) -> Self:
         """Train on series and their targets.
 
@@ -118,6 +121,16 @@ optional
             Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`. Training
             ends if it returns True or raises StopIteration. If it raises another exception, the
             model keeps what was trained, and the exception is raised.
+        parts : int, optional
+            Number of parts that each batch is cut into, which must divide `batch_size`. The parts
+            are computed with one BLAS thread each, and their gradients summed in order, so that
+            the result depends on `parts` and not on who computes them. By default as many as
+            `workers`; without either, batches are whole.
+        workers : int, optional
+            Number of processes on this machine that compute the parts; this process by default.
+        cluster : str, optional
+            Address of a Dask scheduler, such as ``"tcp://127.0.0.1:8786"``, whose workers compute
+            the parts instead. It needs `parts`.
 
         Returns
         -------
@@ -129,7 +142,15 @@ optional
             If Ctrl-C or a failing callback ended training early; the model is usable.
         """
         return super().fit(
-            timed(X, times), y, sample_weight, checkpoint, eval_set=eval_set, callback=callback
+            timed(X, times),
+            y,
+            sample_weight,
+            checkpoint,
+            eval_set=eval_set,
+            callback=callback,
+            parts=parts,
+            workers=workers,
+            cluster=cluster,
         )
 
     def predict(self, X: Any, times: Any = None) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from math import sqrt
 from typing import Any
@@ -31,6 +32,9 @@ SCHEDULES = ("constant", "cosine", "exponential")
 
 #: Samples per training step under batch_size="auto".
 DEFAULT_BATCH = 128
+
+#: The batch size of training steps that use all samples, however many there are.
+WHOLE_SET = sys.maxsize
 
 #: Training is not stopped before this many steps without improvement: on a small table an epoch is
 #: one step, and ten steps do not show that a network has stopped learning.

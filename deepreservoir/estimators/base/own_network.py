@@ -1,0 +1,72 @@
+"""The network of an estimator: a new one for a fresh fit, or that of the fit before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sklearn.utils import check_random_state
+
+from ...backend import Device
+from ...choices import PrecisionName, RandomState
+from ...models import NetworkConfig
+from ...network import Network
+from ...scaffold import Scaffold
+from ...training import Checkpoint
+from ...user_warnings import warn_user
+
+
+class OwnNetwork:
+    """Draws the seeds of an estimator, and builds its network."""
+
+    network_: Network
+    precision: PrecisionName
+    random_state: RandomState
+
+    # For estimators without this parameter.
+    scaffold_seed: int | None = None
+
+    def _seeds(self, checkpoint: Checkpoint | None) -> tuple[int, int, int]:
+        """Return the seeds of scaffold, initial values and training, drawn for a fresh fit.
+
+        Random seeds are drawn once per training, not once per process, and so are stored in
+        checkpoints. A seed that the user sets is never replaced.
+        """
+        draws = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        if checkpoint is not None and checkpoint.seeds is not None and self.random_state is None:
+            draws = list(checkpoint.seeds)
+        if self.scaffold_seed is not None:
+            draws[0] = int(self.scaffold_seed)
+        return draws[0], draws[1], draws[2]
+
+    def _new_network(
+        self,
+        config: NetworkConfig,
+        seeds: tuple[int, int, int],
+        device: Device,
+        scaffolds: Mapping[str, Scaffold] | None,
+    ) -> Network:
+        message = config.large_rank_warning()
+        if message is not None:
+            warn_user(message)
+        network = Network(config, seeds[0], init_seed=seeds[1], device=device, scaffolds=scaffolds)
+        network.precision = self.precision
+        return network
+
+    def _same_network(self, config: NetworkConfig, device: Device) -> Network:
+        """Return the fitted network, after checking that the parameters still describe it."""
+        if config != self.network_.config:
+            old, new = self.network_.config.to_plain(), config.to_plain()
+            changed = [f"{k}: {old[k]!r} -> {new[k]!r}" for k in old if old[k] != new[k]]
+            raise ValueError(
+                "training can only continue with the same network; changed since it was fitted: "
+                + ", ".join(changed)
+                + ". Fit a fresh estimator, or set warm_start=False"
+            )
+        self._move(device)
+        return self.network_
+
+    def _move(self, device: Device) -> None:
+        """Move the fitted network to a device."""
+        if self.network_.device != device:
+            self.network_ = self.network_.to(device)
+        self.network_.precision = self.precision
