@@ -10,7 +10,7 @@ from deepreservoir.datasets import DatasetUnavailable, load_dataset
 from deepreservoir.kernels import PRECISIONS, Precision
 from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
 
-from . import giant, halfcheetah_return, precision, pretrain_vit, vit_memory
+from . import decoders, giant, halfcheetah_return, precision, pretrain_vit, vit_memory
 from .command_line import CUPY, device_option, main, out_option
 from .device_speed import device_name
 from .store import RESULTS, store
@@ -132,3 +132,38 @@ def precision_command(seeds: int, device: str, out: Path) -> None:
     if device != "cpu":
         figures["device"] = device_name()
     click.echo(f"Wrote {store('precision', figures, out, CUPY)}")
+
+
+@main.command("decoders")
+@click.option(
+    "--preset", type=click.Choice(list(decoders.LENGTHS)), default="3M", show_default=True
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="1,500 steps at 3M, 300 at 30M by default."
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="2 at 3M, 1 at 30M by default.")
+@click.option(
+    "--arm",
+    "arms",
+    type=click.Choice([*decoders.ARMS, *decoders.STORAGES]),
+    multiple=True,
+    help="Arm to train, repeatable; all by default.",
+)
+@out_option
+def decoders_command(
+    preset: str, steps: int | None, seeds: int | None, arms: tuple[str, ...], out: Path
+) -> None:
+    """Compare decoders by structure, storage and embeddings (about half an hour each).
+
+    If it is stopped, the same command continues it.
+    """
+    length = decoders.LENGTHS[preset]
+    chosen = arms or (*decoders.ARMS, *decoders.STORAGES)
+    try:
+        data = load_dataset("imdb_text")
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    path = decoders.run(
+        data, preset, steps or length[0], seeds or length[1], chosen, out, click.echo
+    )
+    click.echo(f"Wrote {path}")
