@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .backend import current_device, device_memory
+from .sizes import size_words
 
 
 class DeviceMemoryError(MemoryError):
@@ -48,19 +49,12 @@ def computing_on(
 def _memory_message(error: Exception, device: str, work: str, remedies: Sequence[str]) -> str:
     free, total = device_memory("cuda" if device == "auto" else device)
     asked = re.search(r"allocating ([\d,]+) bytes", str(error))
-    needed = _size(int(asked[1].replace(",", ""))) if asked else "more"
+    needed = size_words(int(asked[1].replace(",", ""))) if asked else "more"
     advice = "; or ".join([*remedies, "device='cpu'"])
     return (
         f"{work} ran out of memory on device {device!r}: it needed another {needed}, and "
-        f"{_size(free)} of {_size(total)} were free. Try {advice}"
+        f"{size_words(free)} of {size_words(total)} were free. Try {advice}"
     )
-
-
-def _size(n_bytes: int) -> str:
-    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if n_bytes >= scale:
-            return f"{n_bytes / scale:.1f} {unit}"
-    return f"{n_bytes} bytes"
 
 
 def _toolkit_is_missing(error: Exception) -> bool:

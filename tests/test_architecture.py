@@ -17,6 +17,7 @@ LEVELS = [
         "files",
         "moments",
         "quantised",
+        "sizes",
         "thread_limits",
         "time_steps",
         "user_warnings",

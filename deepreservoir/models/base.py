@@ -183,6 +183,11 @@ class NetworkConfig(ABC):
         """Bytes of one sample and its outputs in a pass."""
         return (prod(self.sample_shape) + self.n_outputs) * np.dtype(self.dtype).itemsize
 
+    @property
+    def training_sample_bytes(self) -> int:
+        """Bytes of what a training step keeps of one sample; 0 where it is not counted."""
+        return 0
+
     # Common to all architectures ------------------------------------------------------------
 
     def __post_init__(self) -> None:

@@ -187,6 +187,13 @@ class DecoderConfig(AdapterPattern):
         return self.context * token * np.dtype(self.dtype).itemsize
 
     @property
+    def training_sample_bytes(self) -> int:
+        """Bytes of what the blocks keep of one window; one block and all inputs if recomputed."""
+        block = 8 * self.width + 3 * self.mlp_width
+        kept = block + self.depth * self.width if self.recompute else self.depth * block
+        return self.context * kept * np.dtype(self.dtype).itemsize
+
+    @property
     def n_layers(self) -> int:
         return 16 * self.depth + 5
 

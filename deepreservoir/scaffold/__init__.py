@@ -1,6 +1,6 @@
 """Frozen weights from a seed: streams of bits, families of distributions, storages."""
 
-from .build import STORAGES, make_scaffold, resolve_storage
+from .build import STORAGES, held_bytes, make_scaffold, resolve_storage
 from .registry import PAPER_FAMILIES
 from .spec import FAMILIES, Construction, Family, ScaffoldSpec, check_scale, get_family
 from .storage import Scaffold
@@ -18,6 +18,7 @@ __all__ = [
     "check_scale",
     "check_seed",
     "get_family",
+    "held_bytes",
     "make_scaffold",
     "resolve_storage",
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..backend import Device
+from ..kernels import codes_shape
 from .spec import Family, ScaffoldSpec
 from .storage import Scaffold
 
@@ -33,6 +36,32 @@ def resolve_storage(family: Family, storage: str) -> str:
         f"storage={storage!r} cannot hold scaffold={family.name!r}; use storage='auto' or "
         f"{possible}"
     )
+
+
+def held_bytes(spec: ScaffoldSpec, storage: str, dtype: np.dtype) -> int:
+    """Return the bytes that a scaffold will keep in memory, but for a few vectors.
+
+    Parameters
+    ----------
+    spec : ScaffoldSpec
+    storage : {"auto", "dense", "packed", "streamed", "structured"}
+    dtype : numpy dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
+    >>> spec = ScaffoldSpec("binary", (64, 128), seed=0, path="layers.0")
+    >>> held_bytes(spec, "packed", np.dtype("float32")), make_scaffold(spec, "packed").nbytes
+    (1024, 1024)
+    """
+    storage = resolve_storage(spec.definition, storage)
+    if storage == "dense":
+        return math.prod(spec.shape) * dtype.itemsize
+    if storage == "packed":
+        shape, codes = codes_shape(*spec.shape, spec.definition.bits)
+        return math.prod(shape) * np.dtype(codes).itemsize
+    return 0
 
 
 def make_scaffold(

@@ -245,6 +245,8 @@ class DeepEstimator(
         if fresh:
             reader.fit_training(data.inputs)
             targets.fit(data.y, data.weights)
+            batch = min(batch_size_of(self._training_parameters()), n_samples)
+            self._check_memory(config, batch, device)
             network = self._new_network(config, seeds, device, scaffolds)
         else:
             network = self._same_network(config, device)
@@ -308,6 +310,8 @@ class DeepEstimator(
             if first:
                 reader.fit_training(data.inputs)
                 targets.fit(data.y, data.weights)
+                batch = min(batch_size_of(self._training_parameters()), n_samples)
+                self._check_memory(config, batch, device)
                 network = self._new_network(config, seeds, device, None)
             else:
                 network = self._same_network(config, device)

@@ -64,6 +64,10 @@ def smaller(estimator: Any) -> list[str]:
             "storage='packed' or storage='streamed', which do not hold the frozen weights in "
             f"float32 (now {params['storage']!r})"
         )
+    if params.get("recompute") is False:
+        found.append("recompute=True, which keeps the activations of one block (now False)")
+    if params.get("embeddings") == "trained":
+        found.append("embeddings='scaffold', which trains an adapter of them (now 'trained')")
     if params.get("dtype") == "float64":
         found.append("dtype='float32' (now 'float64')")
     return found

@@ -13,6 +13,8 @@ from ...network import Network
 from ...scaffold import Scaffold
 from ...training import Checkpoint
 from ...user_warnings import warn_user
+from .memory import check_memory, memory_by_part
+from .on_device import smaller
 
 
 class OwnNetwork:
@@ -37,6 +39,11 @@ class OwnNetwork:
         if self.scaffold_seed is not None:
             draws[0] = int(self.scaffold_seed)
         return draws[0], draws[1], draws[2]
+
+    def _check_memory(self, config: NetworkConfig, batch_size: int, device: Device) -> None:
+        """Raise a MemoryError if training would need more memory than is free on the host."""
+        if device == "cpu":
+            check_memory(memory_by_part(config, batch_size), smaller(self))
 
     def _new_network(
         self,

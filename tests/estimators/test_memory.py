@@ -1,0 +1,83 @@
+"""A fit that needs more memory than is free is refused by part, before anything is allocated."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, Network
+from deepreservoir.estimators.base import memory
+from deepreservoir.models import DecoderConfig, MLPConfig
+
+pytestmark = pytest.mark.host("it is the memory of the host")
+
+CODES = np.arange(300) % 50
+
+
+def giant(**given):
+    return CausalLanguageModel(preset="900M", vocabulary_size=32_000, max_iter=1, **given)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_memory_is_taken(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MemoryError) as caught:
+            giant().fit(CODES)
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+    message = str(caught.value)
+    assert "and 2.0 GiB are free: 4.3 GiB for frozen weights" in message
+    assert "for trained parameters, gradient and moments" in message
+    for remedy in ("storage='packed'", "batch_size", "recompute=True", "embeddings='scaffold'"):
+        assert remedy in message
+
+
+def test_what_helps_is_named_only_where_it_would(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1 << 20)
+    with pytest.raises(MemoryError) as caught:
+        giant(storage="streamed", recompute=True, embeddings="scaffold").fit(CODES)
+    message = str(caught.value)
+    assert "frozen weights" not in message
+    for remedy in ("storage=", "recompute", "embeddings"):
+        assert remedy not in message
+
+
+@pytest.mark.parametrize("free", [None, 1 << 40])
+def test_where_it_suffices_or_is_not_known_training_begins(free, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: free)
+    X, y = np.eye(6), np.arange(6) % 2
+    DeepReservoirClassifier((4,), rank=1, max_iter=1).fit(X, y)
+
+
+def test_the_smaller_of_the_limits_of_machine_and_container_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.free_memory() is None
+    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:    64 kB\n")
+    assert memory.free_memory() == 64 << 10
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5000\n")
+    assert memory.free_memory() == 64 << 10
+    (tmp_path / "memory.max").write_text("6000\n")
+    assert memory.free_memory() == 1000
+
+
+@pytest.mark.parametrize("storage", ["dense", "packed", "streamed"])
+@pytest.mark.parametrize("family", ["normal", "binary"])
+def test_the_bytes_of_the_parts_are_those_of_a_network(family, storage):
+    config = MLPConfig(9, 3, hidden_layer_sizes=(17, 8), scaffold=family, storage=storage)
+    network = Network(config, seed=0)
+    found = memory.memory_by_part(config, 4)
+    held = sum(scaffold.nbytes for scaffold in network.frozen_scaffolds.values())
+    assert found["frozen weights"] == held
+    assert found["trained parameters, gradient and moments"] == 4 * network.theta.nbytes
+
+
+def test_activations_of_a_decoder_are_fewer_if_they_are_recomputed():
+    kept, recomputed = (
+        memory.memory_by_part(DecoderConfig.preset("300M", recompute=r), 8)["activations"]
+        for r in (False, True)
+    )
+    assert 9 * recomputed < kept
