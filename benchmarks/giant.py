@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from deepreservoir import DecoderConfig, Network
+from deepreservoir import CausalLanguageModel, DecoderConfig, Network, save
 from deepreservoir.backend import Device, device_module
+from deepreservoir.choices import StorageName
 from deepreservoir.datasets import load_dataset
 from deepreservoir.estimators.base.next_tokens import NextTokens, nats_per_token
 from deepreservoir.inputs import BytePairs, TokenWindows
 from deepreservoir.kernels import Precision
+from deepreservoir.models.decoder import PRESETS
 from deepreservoir.optim import AdamW
 from deepreservoir.training import Plan, TrainingSet
 from deepreservoir.training.batches import ShuffledBatches
 from deepreservoir.training.run import Run
 
+from . import torch_texts
+
 VOCABULARY, CONTEXT, RANK, HELD_OUT = 32_000, 128, 8, 8
 
 #: Ways to have the frozen weights: family and storage.
-SCAFFOLDS = {
+SCAFFOLDS: dict[str, tuple[str, StorageName]] = {
     "kronecker": ("kronecker", "structured"),
     "hadamard": ("hadamard", "structured"),
     "packed": ("binary", "packed"),
@@ -90,7 +99,8 @@ def run(
         embeddings=embeddings,
         recompute=device == "cpu",
     )
-    before = _resident()
+    _forget_peak()
+    before = resident()
     network = Network(config, 0, device=device)
     network.precision = precision
     stream = noise(steps * batch * CONTEXT + 1) if codes is None else codes[0]
@@ -125,7 +135,7 @@ def run(
         report(f"held-out loss after: {figures['held_out_after']:.3f} nats per token")
     figures["memory"] = memory = memory_by_part(network)
     if device == "cpu":
-        memory["peak_resident"] = _resident("VmHWM")
+        memory["peak_resident"] = resident("VmHWM")
         memory["resident_before"] = before
     else:
         memory["device_pool"] = int(device_module(device).get_default_memory_pool().total_bytes())
@@ -135,6 +145,92 @@ def run(
     )
     for part, nbytes in memory.items():
         report(f"  {part:20} {nbytes / 1e6:12,.1f} MB")
+    return figures
+
+
+def full_training_in_pytorch(preset: str, batch: int, steps: int = 3) -> float:
+    """Return the seconds of a step of full training in PyTorch, on the CPU."""
+    shape = PRESETS[preset]
+    model = torch_texts.decoder(
+        VOCABULARY, shape["width"], shape["depth"], shape["heads"], shape["mlp_width"]
+    )
+    codes = noise(batch * CONTEXT + 1)
+    x, y = codes[:-1].reshape(batch, CONTEXT), codes[1:].reshape(batch, CONTEXT)
+    one = torch_texts.steps(model, x, y, 1)
+    one()  # which fills the optimiser's moments
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        one()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+#: Loads a model and continues a prompt, in a process of its own; prints the tokens and the peak.
+_GENERATE = """
+import json, sys
+from deepreservoir import load
+from benchmarks import giant
+before = giant.resident()
+model = load(sys.argv[1])
+tokens = model.generate(json.loads(sys.argv[2]), int(sys.argv[3]), temperature=0).tolist()
+print(json.dumps({"tokens": tokens, "peak": giant.resident("VmHWM"), "before": before}))
+"""
+
+
+def file(
+    scaffold: str, embeddings: str, report: Callable[[str], None], preset: str = "900M"
+) -> dict[str, Any]:
+    """Train two steps, save, and generate from the file in another process.
+
+    Returns
+    -------
+    dict
+        The bytes of the file by type, whether the tokens are those of the model that was saved, and
+        the peak memory of the process that loads it.
+    """
+    family, storage = SCAFFOLDS[scaffold]
+    n_tokens, prompt = 20, noise(16)
+    model = CausalLanguageModel(
+        preset=preset,
+        vocabulary_size=VOCABULARY,
+        context=CONTEXT,
+        rank=RANK,
+        scaffold=family,
+        storage=storage,
+        embeddings=embeddings,
+        recompute=True,
+        batch_size=1,
+        max_iter=1,
+        random_state=0,
+    ).fit(noise(2 * CONTEXT + 1))
+    expected = np.asarray(model.generate(prompt, n_tokens, temperature=0)).tolist()
+    figures: dict[str, Any] = {
+        "preset": preset,
+        "scaffold": scaffold,
+        "embeddings": embeddings,
+        "tokens": n_tokens,
+        "files": {},
+    }
+    with TemporaryDirectory() as folder:
+        for dtype in (None, "float16", "int8"):
+            path = save(model, Path(folder) / "giant.safetensors", dtype=dtype)
+            command = [sys.executable, "-c", _GENERATE, str(path), json.dumps(prompt.tolist())]
+            answer = subprocess.run(
+                [*command, str(n_tokens)], check=True, capture_output=True, text=True
+            )
+            found = json.loads(answer.stdout)
+            equal = sum(a == b for a, b in zip(found["tokens"], expected, strict=True))
+            figures["files"][dtype or "float32"] = row = {
+                "bytes": path.stat().st_size,
+                "equal_tokens": equal,
+                "peak_resident": found["peak"],
+                "resident_before": found["before"],
+            }
+            report(
+                f"{dtype or 'float32'}: {row['bytes']:,} bytes, {equal} of {n_tokens} tokens as "
+                f"before it was saved, peak {row['peak_resident'] / 1e6:,.0f} MB"
+            )
     return figures
 
 
@@ -165,9 +261,15 @@ def _steps(run: Run, steps: int) -> list[float]:
     return seconds
 
 
-def _resident(field: str = "VmRSS") -> int:
+def resident(field: str = "VmRSS") -> int:
     """Return a memory size of this process as the operating system reports it, in bytes."""
     if os.name != "posix":
         return 0
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(x.split()[1]) * 1024 for x in lines if x.startswith(f"{field}:"))
+
+
+def _forget_peak() -> None:
+    """Let the peak memory of this process begin at what it has now, on Linux."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

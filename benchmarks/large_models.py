@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -10,10 +11,13 @@ from deepreservoir.datasets import DatasetUnavailable, load_dataset
 from deepreservoir.kernels import PRECISIONS, Precision
 from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
 
-from . import decoders, giant, halfcheetah_return, precision, pretrain_vit, vit_memory
+from . import decoders, giant, halfcheetah_return, parallel, precision, pretrain_vit, vit_memory
 from .command_line import CUPY, device_option, main, out_option
 from .device_speed import device_name
 from .store import RESULTS, store
+
+#: The preset that PyTorch trains in full beside a giant, whose own full training needs 19 GB.
+BESIDE = "300M"
 
 
 @main.command("vit-memory")
@@ -116,7 +120,44 @@ def giant_command(
     if device != "cpu":
         figures["device"] = device_name()
         name += "_cuda"
+    elif find_spec("torch") is not None:
+        beside = figures["pytorch_full_training"] = {"preset": BESIDE}
+        beside["seconds_per_step"] = giant.full_training_in_pytorch(BESIDE, batch)
+        click.echo(
+            f"PyTorch, full training of {BESIDE}: {beside['seconds_per_step']:.2f} s per step, "
+            f"{beside['seconds_per_step'] / figures['seconds_per_step']:.2f} times ours of {preset}"
+        )
     click.echo(f"Wrote {store(name, figures, out, CUPY)}")
+
+
+@main.command("giant-file")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="900M", show_default=True)
+@click.option(
+    "--scaffold",
+    type=click.Choice(list(giant.SCAFFOLDS)),
+    default="kronecker",
+    show_default=True,
+    help="Family of the frozen weights, or how normal ones are stored.",
+)
+@click.option("--embeddings", type=click.Choice(EMBEDDINGS), default="trained", show_default=True)
+@out_option
+def giant_file_command(preset: str, scaffold: str, embeddings: str, out: Path) -> None:
+    """Save a decoder of up to 900M parameters, and generate from its file in another process."""
+    figures = giant.file(scaffold, embeddings, click.echo, preset)
+    name = "_".join(["giant_file", preset.lower(), scaffold, embeddings])
+    click.echo(f"Wrote {store(name, figures, out)}")
+
+
+@main.command("parallel")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@out_option
+def parallel_command(rounds: int, out: Path) -> None:
+    """Train five architectures in parts, in one process and in two (some minutes)."""
+    try:
+        figures = parallel.run(rounds, click.echo)
+    except DatasetUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {store('parallel', figures, out)}")
 
 
 @main.command("precision")
