@@ -11,13 +11,22 @@ from deepreservoir.datasets import DatasetUnavailable, load_dataset
 from deepreservoir.kernels import PRECISIONS, Precision
 from deepreservoir.models.decoder import EMBEDDINGS, PRESETS
 
-from . import decoders, giant, halfcheetah_return, parallel, precision, pretrain_vit, vit_memory
+from . import (
+    decoders,
+    giant,
+    giant_picture,
+    halfcheetah_return,
+    parallel,
+    precision,
+    pretrain_vit,
+    vit_memory,
+)
 from .command_line import CUPY, device_option, main, out_option
 from .device_speed import device_name
 from .store import RESULTS, store
 
-#: The preset that PyTorch trains in full beside a giant, whose own full training needs 19 GB.
-BESIDE = "300M"
+#: The preset that PyTorch trains in full beside another, whose own full training needs 19 GB.
+BESIDE = {"900M": "300M"}
 
 
 @main.command("vit-memory")
@@ -120,12 +129,12 @@ def giant_command(
     if device != "cpu":
         figures["device"] = device_name()
         name += "_cuda"
-    elif find_spec("torch") is not None:
-        beside = figures["pytorch_full_training"] = {"preset": BESIDE}
-        beside["seconds_per_step"] = giant.full_training_in_pytorch(BESIDE, batch)
+    elif preset in BESIDE and find_spec("torch") is not None:
+        beside = figures["pytorch_full_training"] = {"preset": BESIDE[preset]}
+        seconds = beside["seconds_per_step"] = giant.full_training_in_pytorch(BESIDE[preset], batch)
         click.echo(
-            f"PyTorch, full training of {BESIDE}: {beside['seconds_per_step']:.2f} s per step, "
-            f"{beside['seconds_per_step'] / figures['seconds_per_step']:.2f} times ours of {preset}"
+            f"PyTorch, full training of {BESIDE[preset]}: {seconds:.2f} s per step, "
+            f"{seconds / figures['seconds_per_step']:.2f} times ours of {preset}"
         )
     click.echo(f"Wrote {store(name, figures, out, CUPY)}")
 
@@ -146,6 +155,19 @@ def giant_file_command(preset: str, scaffold: str, embeddings: str, out: Path) -
     figures = giant.file(scaffold, embeddings, click.echo, preset)
     name = "_".join(["giant_file", preset.lower(), scaffold, embeddings])
     click.echo(f"Wrote {store(name, figures, out)}")
+
+
+@main.command("giant-picture")
+@click.option(
+    "--out",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(__file__).parents[1] / "docs",
+    show_default="docs",
+    help="Folder for the picture.",
+)
+def giant_picture_command(out: Path) -> None:
+    """Draw the memory of the giants in benchmarks/results, by part."""
+    click.echo(f"Wrote {giant_picture.draw(RESULTS, out)}")
 
 
 @main.command("parallel")
