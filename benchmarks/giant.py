@@ -217,7 +217,7 @@ def file(
             path = save(model, Path(folder) / "giant.safetensors", dtype=dtype)
             command = [sys.executable, "-c", _GENERATE, str(path), json.dumps(prompt.tolist())]
             answer = subprocess.run(
-                [*command, str(n_tokens)], check=True, capture_output=True, text=True
+                [*command, str(n_tokens)], check=True, stdout=subprocess.PIPE, text=True
             )
             found = json.loads(answer.stdout)
             equal = sum(a == b for a, b in zip(found["tokens"], expected, strict=True))

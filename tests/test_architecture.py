@@ -181,7 +181,6 @@ FOREIGN = {
     "pooch": {"datasets"},
     "matplotlib": {"displays", "experiments", "reports"},
     "joblib": {"search", "sweeps", "training"},
-    "cloudpickle": {"training"},
     "distributed": {"clusters", "sweeps", "training"},
     "pandas": {"experiments"},
     "PIL": {"datasets", "inputs"},

@@ -16,7 +16,7 @@ from ..layers import Sequential
 from ..models import NetworkConfig, from_plain
 from ..network import Network, scaffold_specs
 from ..params import ParamSet
-from ..scaffold import Scaffold, ScaffoldSpec, make_scaffold
+from ..scaffold import Scaffold, ScaffoldSpec, held_bytes, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
 from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, stored_dtypes
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
@@ -26,6 +26,9 @@ FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
 
 # Bytes of a layer in addition to its parameters, as counted towards a limit.
 _LAYER_BYTES = 10_000
+
+# Bytes of weights that are drawn and not held, for one byte that is counted towards a limit.
+_NOT_HELD = 8
 
 _LAYER = {
     "path": str,
@@ -80,6 +83,19 @@ def plain_scaffold(network: Network) -> dict[str, Any]:
             for path, digest in network.digests().items()
         ],
     }
+
+
+def _counted_bytes(spec: ScaffoldSpec, config: NetworkConfig) -> int:
+    """Return the bytes of frozen weights, as counted towards a limit.
+
+    Weights that are not held are drawn for their digest, which takes time and no memory: of them a
+    share is counted.
+    """
+    drawn = spec.drawn_bytes
+    if spec.construction.needs_linear_algebra:
+        return drawn
+    held = held_bytes(spec, config.scaffold_of(spec.path)[2], np.dtype(config.dtype))
+    return max(held, drawn // _NOT_HELD)
 
 
 def adapter_names(contents: Contents) -> list[str]:
@@ -277,7 +293,7 @@ class Drawn:
         self.buffers = ParamSet(slot for slot in slots if not slot.trained)
         frozen = {request.path for request in root.scaffold_requests() if request.frozen}
         specs = scaffold_specs(config, root, self.seed)
-        drawn = times * sum(spec.drawn_bytes for spec in specs)
+        drawn = times * sum(_counted_bytes(spec, config) for spec in specs)
         check_bytes(drawn, max_bytes, "its scaffold" if times == 1 else f"its {times} scaffolds")
         self.frozen = {spec.path: spec for spec in specs if spec.path in frozen}
         layers = [entries(layer, "a layer of the scaffold", _LAYER) for layer in fields["layers"]]

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import pickle
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import cloudpickle
 from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from ..user_warnings import warn_user
@@ -22,15 +15,13 @@ from .parts import PartGradient, PartsComputer, PartsTask, Work, grouped
 #: How often the parts of one step are given to new processes before training ends.
 ATTEMPTS = 4
 
-_WORK = "work"
-
 
 class WorkerLost(RuntimeError):
     """Workers that computed parts of a training step ended again and again."""
 
 
 class ProcessExecutor:
-    """Computes parts in worker processes, which share the training data in memory.
+    """Computes parts in worker processes, each of which has the training data.
 
     A process that ends takes the others with it; new ones then compute the parts that are missing.
 
@@ -41,14 +32,8 @@ class ProcessExecutor:
     """
 
     def __init__(self, work: Work, n_workers: int) -> None:
-        self.parts, self._n_workers = work.parts, n_workers
-        self._folder = TemporaryDirectory(prefix="deepreservoir-")
+        self.parts, self._work, self._n_workers = work.parts, work, n_workers
         self._pool: ProcessPoolExecutor | None = None
-        try:
-            _write(Path(self._folder.name), work)
-        except BaseException:
-            self.close()
-            raise
 
     def compute(self, task: PartsTask, count: int) -> Sequence[PartGradient]:
         """Return the gradients of the `count` parts of a step's batch, in their order.
@@ -86,10 +71,7 @@ class ProcessExecutor:
         # The pool refuses work if a process ended between two steps.
         with suppress(BrokenProcessPool):
             pool = self._running()
-            futures = {
-                chosen: pool.submit(_compute, self._folder.name, task, count, chosen)
-                for chosen in groups
-            }
+            futures = {chosen: pool.submit(_compute, task, count, chosen) for chosen in groups}
             for chosen, future in futures.items():
                 with suppress(BrokenProcessPool):
                     found[chosen] = future.result()
@@ -98,7 +80,7 @@ class ProcessExecutor:
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self._n_workers, initializer=_begin, initargs=(os.getpid(),)
+                self._n_workers, initializer=_begin, initargs=(os.getpid(), self._work)
             )
         return self._pool
 
@@ -108,49 +90,20 @@ class ProcessExecutor:
             pool.shutdown(kill_workers=True)
 
     def close(self) -> None:
-        """End the processes, and remove what they read."""
+        """End the processes."""
         self._stop()
-        self._folder.cleanup()
 
 
 # In the processes ------------------------------------------------------------------------
 
+_computers: list[PartsComputer] = []
 
-def _begin(parent: int) -> None:
+
+def _begin(parent: int, work: Work) -> None:
     leave_ctrl_c_to_the_parent()
     exit_with_parent(parent)
+    _computers.append(work.computer())
 
 
-def _compute(folder: str, task: PartsTask, count: int, chosen: range) -> list[PartGradient]:
-    return _computer(folder).compute_some(task, count, chosen)
-
-
-@lru_cache(maxsize=1)
-def _computer(folder: str) -> PartsComputer:
-    return _read(Path(folder)).computer()
-
-
-# The arrays of the training data are files of their own, which the processes map into memory:
-# they are there once, however many processes read them.
-
-
-def _write(folder: Path, work: Work) -> None:
-    arrays: list[pickle.PickleBuffer] = []
-    data = cloudpickle.dumps(work, protocol=5, buffer_callback=arrays.append)
-    (folder / _WORK).write_bytes(data)
-    for i, array in enumerate(arrays):
-        (folder / str(i)).write_bytes(array.raw())
-
-
-def _read(folder: Path) -> Work:
-    names = sorted((path.name for path in folder.iterdir() if path.name != _WORK), key=int)
-    arrays = [_mapped(folder / name) for name in names]
-    work: Work = pickle.loads((folder / _WORK).read_bytes(), buffers=arrays)
-    return work
-
-
-def _mapped(path: Path) -> Any:
-    if not path.stat().st_size:
-        return b""  # which cannot be mapped
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _compute(task: PartsTask, count: int, chosen: range) -> list[PartGradient]:
+    return _computers[0].compute_some(task, count, chosen)

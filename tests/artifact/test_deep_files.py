@@ -353,3 +353,18 @@ def test_nothing_reads_pickles():
         text = source.read_text(encoding="utf-8")
         assert "import pickle" not in text, source
         assert "allow_pickle=True" not in text, source
+
+
+def test_frozen_weights_that_are_not_held_count_less_towards_the_limit(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 6)).astype(np.float32), np.arange(20) % 2
+    for storage, allowed in (("streamed", True), ("dense", False)):
+        model = DeepReservoirClassifier(
+            (300, 300), rank=1, max_iter=1, storage=storage, random_state=0
+        ).fit(X, y)
+        path = save(model, tmp_path / storage)
+        if allowed:
+            assert (load(path, max_bytes=100_000).predict(X) == model.predict(X)).all()
+        else:
+            with pytest.raises(ArtifactError, match="for its scaffold; max_bytes allows 100,000"):
+                load(path, max_bytes=100_000)
