@@ -6,16 +6,13 @@ so the same tests are asked of both.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-# Tests that run side by side (`-n auto`) have a core each.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS / "device"))
@@ -39,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        # Tests that run side by side (`-n auto`) have a core each. The processes that run them read
+        # this as they start: the filters of warnings import scikit-learn before any conftest.
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
     mode = config.option.device or ("cuda" if config.option.markexpr == "gpu" else "cpu")
     config.option.device = mode
     config.stash[_problem] = None
@@ -87,6 +89,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="it would take long in the shim"))
         if _is_quick(item):
             item.add_marker(pytest.mark.quick)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of garbage collections, of which every measured run makes one.
+
+    Thousands of tests make it a few hundred thousand objects, which all stay until the end.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _is_quick(item: pytest.Item) -> bool:

@@ -46,6 +46,16 @@ PYTHON_PAGES = (
 )
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
+# Left to the longer checks: what takes some seconds.
+LONG_PAGES = {"add_architecture", "sweeps", "ranks", "quickstart", "models", "analysis"}
+LONG_COMMANDS = (
+    "compare diabetes.csv",
+    "compare mackey_glass",
+    "forecast lorenz.csv",
+    "rank digits",
+    "sweep diabetes_ranks.toml",
+)
+
 # Needs files that are not part of the package.
 NOT_RUN = {"compare mnist --ranks 1,8,32 --seeds 5"}
 
@@ -100,7 +110,15 @@ def run_python(path, until=lambda: False):
     return results
 
 
-@pytest.mark.parametrize("path", WITH_PYTHON, ids=page_name)
+def slow_if(long):
+    return pytest.mark.slow if long else ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=slow_if(path.stem in LONG_PAGES)) for path in WITH_PYTHON],
+    ids=page_name,
+)
 def test_python_runs_and_prints_what_the_page_shows(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     results = run_python(path)
@@ -198,10 +216,13 @@ RUN = [command for command in commands() if command[0] not in NOT_RUN]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the files that the page's Python writes."""
+    """A folder with the files that the page's Python writes, and the model that it fits."""
     path = tmp_path_factory.mktemp("cli")
     with contextlib.chdir(path):
         run_python(DOCS / "cli.md")
+        for arguments, *_ in RUN:
+            if arguments.startswith("fit "):
+                CliRunner().invoke(main, shlex.split(arguments))
     return path
 
 
@@ -213,7 +234,13 @@ def lasting_cells(output):
     return [[row[i].strip(" -:") for i in lasting] for row in rows]
 
 
-@pytest.mark.parametrize(("arguments", "output", "status"), RUN, ids=[args for args, *_ in RUN])
+@pytest.mark.parametrize(
+    ("arguments", "output", "status"),
+    [
+        pytest.param(*command, marks=slow_if(command[0].startswith(LONG_COMMANDS)), id=command[0])
+        for command in RUN
+    ],
+)
 def test_command_exits_and_answers_as_shown(arguments, output, status, folder, monkeypatch):
     monkeypatch.chdir(folder)
     with threadpool_limits(1):

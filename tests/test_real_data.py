@@ -13,6 +13,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_two_epochs_of_mnist_at_rank_8():
     data = load_dataset("mnist")
     model = DeepReservoirClassifier(

@@ -10,6 +10,7 @@ from deepreservoir.models import PlainCNNConfig
 image_speed = imported("image_speed")
 
 
+@pytest.mark.slow
 def test_races_and_memory_are_stored(monkeypatch, tmp_path):
     races = {
         "plain_8": lambda rounds: image_speed.plain_8(rounds, n=20),
@@ -17,6 +18,7 @@ def test_races_and_memory_are_stored(monkeypatch, tmp_path):
         "wide_convolution": lambda rounds: image_speed.wide_convolution(rounds, width=16),
     }
     monkeypatch.setattr(image_speed, "RACES", races)
+    monkeypatch.setattr(imported("timing"), "_PAUSE", 0.0)
     monkeypatch.setattr(image_speed.memory, "__defaults__", (8,))
     entry = imported("__main__")
     arguments = ["images", "--rounds", "1", "--out", str(tmp_path)]

@@ -26,6 +26,7 @@ def test_races_are_stored(monkeypatch, tmp_path):
     }
     assert set(races) == set(text_speed.RACES)
     monkeypatch.setattr(text_speed, "RACES", races)
+    monkeypatch.setattr(imported("timing"), "_PAUSE", 0.0)
     entry = imported("__main__")
     arguments = ["texts", "--rounds", "1", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:

@@ -115,6 +115,7 @@ def test_without_matplotlib_the_picture_is_left_out_with_a_word(table_file, here
     assert "matplotlib" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_listening_does_not_cost_the_results(table_file, here):
     command = [*program(), "compare", "made.csv", "--target", "price", "--out", "o"]
     command += ["--ranks", "1", "--seeds", "1", "--arms", "linear"]

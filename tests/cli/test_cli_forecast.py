@@ -3,11 +3,14 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
+
+from deepreservoir.experiments import SERIES
 
 WAVE = np.c_[np.sin(np.arange(300) / 5), np.cos(np.arange(300) / 5)]
 QUICK = ("--units", 60, "--horizon", 20)
@@ -165,7 +168,9 @@ def test_without_matplotlib_a_picture_is_refused_before_the_work(capsys, monkeyp
     assert "deepreservoir[plot]" in refusal(capsys, "wave.csv", "--plot", "a.png")
 
 
-def test_forecasts_of_a_series_are_compared(capsys):
+def test_forecasts_of_a_series_are_compared(capsys, monkeypatch):
+    short = replace(SERIES["lorenz63"], n_train=800, n_starts=8, horizon=400)
+    monkeypatch.setitem(SERIES, "lorenz63", short)
     options = ("--arms", "nvar,persistence", "--seeds", 1, "--out", "o")
     assert run("compare", "lorenz63", *options) == 0
     out = capsys.readouterr().out

@@ -11,9 +11,10 @@ from functools import partial
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
+from deepreservoir import clusters
 from deepreservoir.experiments.comparisons import resources
 from deepreservoir.reports import summary_table
-from deepreservoir.sweeps import Folder, cluster, read_sweep, run_sweep, runs_of
+from deepreservoir.sweeps import Folder, read_sweep, run_sweep, runs_of
 
 ROWS = "".join(f"{i % 7},{i * 13 % 11},{i * i % 5},{'ab'[i % 7 > 3]}\n" for i in range(80))
 DECLARATION = """
@@ -177,7 +178,7 @@ def test_a_folder_of_another_sweep_is_one_message_and_untouched(capsys, here):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense"])
 def test_a_scheduler_that_is_not_there_is_one_message(capsys, here, monkeypatch, address):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "_SECONDS", 0.5)
+    monkeypatch.setattr(clusters, "_SECONDS", 0.5)
     assert address in refusal(capsys, "ranks.toml", "--scheduler", address, "--out", "o")
     assert not (here / "o").exists()
 
@@ -212,6 +213,27 @@ def test_a_full_disk_is_one_message(capsys, here, monkeypatch):
 
 
 # Stopped -------------------------------------------------------------------------------
+
+
+def test_ctrl_c_says_where_the_finished_runs_are_and_how_to_continue(here, capsys, monkeypatch):
+    append = Folder.append
+
+    def last(folder, records):
+        append(folder, records)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "append", last)
+        assert run("sweep", "ranks.toml", "--out", "o") != 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Interrupted: the finished runs are in o; run the same command again" in shown.err
+    kept = lasting(here / "o")
+    assert run("sweep", "ranks.toml", "--out", "o") == 0
+    whole = lasting(run_sweep("ranks.toml", here / "whole").path)
+    assert 0 < len(kept) < len(whole)
+    assert lasting(here / "o") == whole
+
 
 LONG = {"seeds": 12, "epochs": 20}
 
@@ -280,11 +302,10 @@ def rest(terminal):
     return b"".join(parts).decode(errors="replace")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals and a terminal, as on POSIX")
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_was_stopped_goes_on_to_the_same_records(here, number, workers, whole):
     declaration = declare(here, **LONG)
     status, shown = stopped(here, number, "--workers", str(workers))

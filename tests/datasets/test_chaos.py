@@ -207,6 +207,7 @@ def growth(make, states, gap, span):
     return np.mean(logs[2:]) / span
 
 
+@pytest.mark.slow
 def test_lorenz63_has_its_known_exponent():
     rate = growth(lorenz63, lorenz63(80, dt=4.0), 1e-7, 4.0)
     # Over 300 units the finite-time exponent scatters by about 0.03.
@@ -281,12 +282,18 @@ def test_a_ring_too_small_for_lorenz96_is_refused():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: lorenz63(10, sigma=np.nan, discard=0),
-        lambda: lorenz63(10, start=(1e200, 1e200, 1), discard=0),
-        lambda: rossler(10, start=(200.0, 0.0, 0.0), discard=60),
-        lambda: lorenz96(10, forcing=np.inf, start=np.ones(36), discard=0),
+        pytest.param(lambda: lorenz63(10, sigma=np.nan, discard=0), id="nan"),
+        pytest.param(lambda: lorenz63(10, start=(1e200, 1e200, 1), discard=0), id="huge start"),
+        pytest.param(
+            lambda: rossler(10, start=(200.0, 0.0, 0.0), discard=60),
+            id="outside the basin",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: lorenz96(10, forcing=np.inf, start=np.ones(36), discard=0),
+            id="infinite forcing",
+        ),
     ],
-    ids=["nan", "huge start", "outside the basin", "infinite forcing"],
 )
 def test_a_diverging_trajectory_is_reported(call):
     with pytest.raises(ValueError, match=r"the trajectory from .* diverges before time"):

@@ -119,7 +119,17 @@ def test_many_forecasts_of_one_series_are_those_of_the_host(given):
     assert_same(found, host.historical_forecasts(4, X, starts), 1e-6)
 
 
-@pytest.mark.parametrize("params", REGRESSORS.values(), ids=REGRESSORS)
+# Whose parts are among the usual tests one by one.
+TOGETHER = {"deep, feedback and noise", "plasticity with feedback"}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        pytest.param(params, id=name, marks=pytest.mark.slow if name in TOGETHER else ())
+        for name, params in REGRESSORS.items()
+    ],
+)
 def test_a_regressor_does_on_a_device_what_it_does_on_the_host(params, given):
     for X, y in (ONE, LIST):
         host = regressor("cpu", **params).fit(X, y)

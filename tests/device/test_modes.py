@@ -28,7 +28,10 @@ def test_the_stand_in_runs_the_same_tests():
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [(ON_THE_HOST, "devices are faked here"), (ELSEWHERE, "it has no part that runs on a device")],
+    [
+        (ON_THE_HOST, "devices are faked here"),
+        pytest.param(ELSEWHERE, "it has no part that runs on a device", marks=pytest.mark.slow),
+    ],
 )
 def test_tests_of_the_host_alone_say_why_they_do_not_run(path, reason):
     said = summary("--device", "standin", path)

@@ -157,11 +157,19 @@ def test_counted(gated_units, digits):
     assert cost.counted.full_step == 600 * (3 * (matrices + 120) - 2 * 64 * 12)
 
 
-def test_compared(gated_units):
+@pytest.mark.parametrize(
+    "arms",
+    [
+        pytest.param([arm for arm in ARMS if arm != "echo_state"], id="without the reservoir"),
+        pytest.param(ARMS, id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_compared(gated_units, arms):
     protocol = Protocol(max_iter=2).changed(width=12)
-    found = compare("digits", (2,), 1, protocol=protocol, estimator=gated_units.GatedUnitClassifier)
+    kind = gated_units.GatedUnitClassifier
+    found = compare("digits", (2,), 1, arms, protocol=protocol, estimator=kind)
     records = {record.arm: record for record in found.records}
-    assert set(records) == set(ARMS)
+    assert set(records) == set(arms)
     config = gated_units.GatedConfig(64, 10, 12, rank=2)
     assert records["adapter"].trained == config.n_params
     assert records["full"].trained == config.fully_trained().n_params
@@ -171,7 +179,7 @@ def test_compared(gated_units):
     assert records["scaffold_removed"].score != records["adapter"].score
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_swept_by_the_path_of_its_class(gated_units, tmp_path, workers):
     (tmp_path / "gated.toml").write_text(
         DECLARATION.format(name="gated_units:GatedUnitClassifier"), encoding="utf-8"

@@ -43,6 +43,7 @@ def small(**params):
     return DeepReservoirClassifier(**{**defaults, **params})
 
 
+@pytest.mark.slow
 def test_learns_digits_well_above_its_controls(digits):
     X_train, X_test, y_train, y_test = digits
     model = DeepReservoirClassifier(random_state=0).fit(X_train, y_train)

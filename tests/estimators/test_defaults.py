@@ -38,6 +38,7 @@ def test_a_network_by_default_places_thresholds():
     assert model.score(X[300:], y[300:]) > 0.96
 
 
+@pytest.mark.slow
 def test_iris_by_default():
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), DeepReservoirClassifier(random_state=0))
@@ -45,7 +46,10 @@ def test_iris_by_default():
     assert cross_val_score(model, X, y, cv=folds).mean() > 0.93
 
 
-@pytest.mark.parametrize("estimator", [DeepReservoirClassifier, DeepReservoirRegressor])
+@pytest.mark.parametrize(
+    "estimator",
+    [pytest.param(DeepReservoirClassifier, marks=pytest.mark.slow), DeepReservoirRegressor],
+)
 def test_noise_is_not_learned_by_heart(estimator):
     X, noise = GENERATOR.standard_normal((300, 10)), GENERATOR.standard_normal(300)
     y = noise if estimator is DeepReservoirRegressor else noise > 0

@@ -51,6 +51,7 @@ def small(**params):
     return EchoStateRegressor(**{"units": 80, "washout": 20, "random_state": 0, **params})
 
 
+@pytest.mark.slow  # the classifier's run by default
 def test_scikit_learns_checks_pass_but_for_the_two_named():
     pytest.importorskip("array_api_strict")
     run = subprocess.run(

@@ -96,6 +96,7 @@ def test_a_resampled_model_predicts_is_saved_and_pickled(resample, tmp_path):
     assert len(model.history_["loss"]) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.long_in_the_shim
 def test_a_scaffold_that_stays_is_learned_best():
     """The paper's order, on digits: the more scaffolds change, the less is learned."""

@@ -253,7 +253,8 @@ def test_pickle_and_clone():
 @pytest.mark.parametrize(
     ("params", "sizes"),
     [
-        ({"units": 500}, [55, 166, 500]),
+        pytest.param({"units": 500}, [55, 166, 500], marks=pytest.mark.slow),
+        ({"units": 140}, [15, 46, 140]),
         ({"units": 14}, [14]),
         ({"units": 64, "topology": "hadamard"}, [16, 64]),
         ({"units": (60, 48)}, [(20, 16), (60, 48)]),

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.host(reason="scikit-learn's tests compute on the CPU")
 # Longer than a second.
 SLOW = {
     "test_n_iter_no_change",
+    "test_n_iter_no_change_inf",
     "test_lbfgs_classification",
     "test_lbfgs_regression",
     "test_multilabel_classification",

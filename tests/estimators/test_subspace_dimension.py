@@ -33,8 +33,14 @@ def linear(**given):
 @pytest.mark.long_in_the_shim
 @pytest.mark.parametrize(
     "model",
-    [linear(), TransformedTargetRegressor(linear(), transformer=StandardScaler())],
-    ids=["alone", "held by what clones it"],
+    [
+        pytest.param(linear(), id="alone"),
+        pytest.param(
+            TransformedTargetRegressor(linear(), transformer=StandardScaler()),
+            id="held by what clones it",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_a_linear_task_has_the_dimension_of_its_rows_and_one_for_the_bias(model):
     """Fewer directions leave some of the target out of reach, whatever is trained."""

@@ -201,7 +201,7 @@ def test_what_is_no_backbone_is_refused(tmp_path):
 # Gradient accumulation ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parts", [2, 5, 1000])
+@pytest.mark.parametrize("parts", [2, 5, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "options", [{}, {"augmentation": ("crop", "mixup", "cutmix")}, {"class_weight": "balanced"}]
 )

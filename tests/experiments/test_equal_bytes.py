@@ -52,7 +52,7 @@ def test_the_width_fits_and_one_unit_more_does_not(draw):
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("rank", [1, 2, 5])
+@pytest.mark.parametrize("rank", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_budget_holds_whatever_the_layers_have(rank, residual, bias, layer_norm):
     options = {"residual": residual, "bias": bias, "layer_norm": layer_norm}
     protocol = replace(QUICK, hidden_layer_sizes=(9, 9)).changed(**options)
@@ -64,7 +64,9 @@ def test_the_budget_holds_whatever_the_layers_have(rank, residual, bias, layer_n
     assert 4 * wider.n_params > record.stored_bytes
 
 
-@pytest.mark.parametrize("make", [classes, lambda: classes(2), diabetes])
+@pytest.mark.parametrize(
+    "make", [classes, pytest.param(lambda: classes(2), marks=pytest.mark.slow), diabetes]
+)
 def test_the_record_holds_no_more_than_the_adapter_of_its_rank(make):
     comparison = compare(make(), (1, 2, 5), 1, ("adapter", "equal_bytes"), protocol=QUICK)
     stored = {(record.arm, record.rank): record.stored_bytes for record in comparison.records}

@@ -129,6 +129,7 @@ def test_a_sweep_without_published_figures_has_no_such_table(tmp_path):
     assert "beside-caption" not in {e.attributes.get("id") for e in page.all()}
 
 
+@pytest.mark.slow
 def test_a_real_sweep_of_digits(tmp_path):
     quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
     sweep = Sweep("tiny", "digits", None, None, (0,), quick, (("rank", (1, 2)),))

@@ -253,6 +253,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 def test_a_sweep_that_a_full_disk_ended_goes_on(tmp_path):
     out = tmp_path / "out"

@@ -180,6 +180,7 @@ def made_with(threads, sweep):
     return lasting(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_records_do_not_depend_on_the_threads_of_the_parent(tmp_path):
     """Were two threads let, R^2 would have other last digits: a batch is all rows here."""
     X = np.random.default_rng(0).standard_normal((700, 20))
