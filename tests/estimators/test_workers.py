@@ -15,6 +15,13 @@ from deepreservoir.training import part_cluster, part_processes
 pytestmark = pytest.mark.host("parts of batches are computed on the CPU")
 
 
+#: All architectures; those whose batches differ most are among the usual tests.
+ALL = [
+    pytest.param(name, marks=() if name in ("table", "images") else pytest.mark.slow)
+    for name in TRAININGS
+]
+
+
 def fitted(name, **how):
     model, data = TRAININGS[name]()
     return model.fit(*data, **how)
@@ -27,7 +34,7 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", ALL)
 def test_two_workers_give_the_bits_of_one_process(name, temporary):
     assert bits(fitted(name, parts=2, workers=2)) == bits(fitted(name, parts=2))
     assert not list(temporary.iterdir())
@@ -66,6 +73,7 @@ def test_a_killed_worker_changes_no_bit(pools, temporary):
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.slow
 def test_workers_that_keep_ending_end_the_training(monkeypatch, temporary):
     monkeypatch.setattr(part_processes, "_compute", _end)
     monkeypatch.setattr(part_processes, "ATTEMPTS", 2)
@@ -95,6 +103,7 @@ def test_ctrl_c_leaves_a_usable_model_and_no_process(pools, temporary):
     assert not pools[-1]._processes
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_explained_as_in_one_process(temporary):
     model, (X, y, _) = TRAININGS["table"]()
     messages = []
@@ -139,7 +148,7 @@ def thread():
         yield found
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_cluster_gives_the_bits_of_one_process(cluster, name):
     model = fitted(name, parts=2, cluster=cluster.scheduler_address)
     assert bits(model) == bits(fitted(name, parts=2))
@@ -158,9 +167,7 @@ def test_workers_that_draw_other_weights_are_refused(thread, monkeypatch):
     """As on a machine with another LAPACK, or with another version of the package."""
     digests = Network.digests
     monkeypatch.setattr(Network, "digests", lambda self: dict.fromkeys(digests(self), "0" * 64))
-    with pytest.raises(
-        ClusterUnavailable, match=r"the worker .* cannot take part: the scaff"
-    ):
+    with pytest.raises(ClusterUnavailable, match=r"the worker .* cannot take part: the scaff"):
         fitted("table", parts=2, cluster=thread.scheduler_address)
     assert not part_cluster._computers
 
@@ -170,6 +177,7 @@ def test_nothing_of_a_training_stays_on_the_cluster(thread):
     assert not part_cluster._computers
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_all_workers_is_given_up(thread, monkeypatch):
     monkeypatch.setattr(part_cluster, "PATIENCE", 0.5)
 
