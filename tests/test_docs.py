@@ -37,6 +37,8 @@ PYTHON_PAGES = (
     "models",
     "graphs",
     "language",
+    "large_models",
+    "workers",
     "decisions",
     "seed_gating",
     "ranks",
@@ -47,7 +49,7 @@ PYTHON_PAGES = (
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
 # Left to the longer checks: what takes some seconds.
-LONG_PAGES = {"add_architecture", "sweeps", "ranks", "quickstart", "models", "analysis"}
+LONG_PAGES = {"add_architecture", "sweeps", "ranks", "quickstart", "models", "analysis", "workers"}
 LONG_COMMANDS = (
     "compare diabetes.csv",
     "compare mackey_glass",
