@@ -55,7 +55,7 @@ def test_the_smaller_of_the_limits_of_machine_and_container_counts(tmp_path, mon
     monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
     monkeypatch.setattr(memory, "_GROUP", tmp_path)
     assert memory.free_memory() is None
-    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:    64 kB\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:    60 kB\nSwapFree: 4 kB\n")
     assert memory.free_memory() == 64 << 10
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("5000\n")
@@ -73,6 +73,8 @@ def test_the_bytes_of_the_parts_are_those_of_a_network(family, storage):
     held = sum(scaffold.nbytes for scaffold in network.frozen_scaffolds.values())
     assert found["frozen weights"] == held
     assert found["trained parameters, gradient and moments"] == 4 * network.theta.nbytes
+    of_sgd = memory.memory_by_part(config, 4, "sgd")
+    assert of_sgd["trained parameters, gradient and moments"] == 3 * network.theta.nbytes
 
 
 def test_activations_of_a_decoder_are_fewer_if_they_are_recomputed():

@@ -17,16 +17,20 @@ from ...sizes import size_words
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
-#: Vectors of the length of the trained parameters: they, their gradient, and Adam's two moments.
-_VECTORS = 4
+#: Vectors of moments of the optimisers that do not keep two.
+_MOMENTS = {"sgd": 1}
 
 
 def free_memory() -> int | None:
-    """Return the bytes of memory that this process can still get, or None if that is not known."""
+    """Return the bytes that this process can still get, or None if that is not known.
+
+    Space for swapping counts too: what fits into both may be slow, and is not refused.
+    """
     try:
         lines = _MEMORY.read_text().splitlines()
-        free = 1024 * next(int(line.split()[1]) for line in lines if line[:13] == "MemAvailable:")
-    except (OSError, StopIteration, ValueError):
+        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        free = sizes["MemAvailable"] + sizes.get("SwapFree", 0)
+    except (OSError, LookupError, ValueError):
         return None
     try:  # a container may have less than the machine
         limit = int((_GROUP / "memory.max").read_text())
@@ -36,7 +40,9 @@ def free_memory() -> int | None:
     return min(free, max(0, limit - used))
 
 
-def memory_by_part(config: NetworkConfig, batch_size: int) -> dict[str, int]:
+def memory_by_part(
+    config: NetworkConfig, batch_size: int, optimizer: str = "adamw"
+) -> dict[str, int]:
     """Return the bytes that training a network holds, by part, without drawing any weights.
 
     Parameters
@@ -44,6 +50,7 @@ def memory_by_part(config: NetworkConfig, batch_size: int) -> dict[str, int]:
     config : NetworkConfig
     batch_size : int
         Samples whose activations are in memory at a time.
+    optimizer : str, default="adamw"
 
     Examples
     --------
@@ -65,7 +72,7 @@ def memory_by_part(config: NetworkConfig, batch_size: int) -> dict[str, int]:
     trained = config.n_params * dtype.itemsize
     return {
         "frozen weights": held,
-        "trained parameters, gradient and moments": _VECTORS * trained,
+        "trained parameters, gradient and moments": (2 + _MOMENTS.get(optimizer, 2)) * trained,
         "activations": batch_size * config.training_sample_bytes,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sklearn.utils import check_random_state
 
 from ...backend import Device
-from ...choices import PrecisionName, RandomState
+from ...choices import OptimizerName, PrecisionName, RandomState
 from ...models import NetworkConfig
 from ...network import Network
 from ...scaffold import Scaffold
@@ -21,6 +21,7 @@ class OwnNetwork:
     """Draws the seeds of an estimator, and builds its network."""
 
     network_: Network
+    optimizer: OptimizerName
     precision: PrecisionName
     random_state: RandomState
 
@@ -43,7 +44,8 @@ class OwnNetwork:
     def _check_memory(self, config: NetworkConfig, batch_size: int, device: Device) -> None:
         """Raise a MemoryError if training would need more memory than is free on the host."""
         if device == "cpu":
-            check_memory(memory_by_part(config, batch_size), smaller(self))
+            needed = memory_by_part(config, batch_size, self.optimizer)
+            check_memory(needed, smaller(self))
 
     def _new_network(
         self,
