@@ -215,11 +215,13 @@ class NodeInputs(Inputs):
 
         The batch shares its arrays with that of the call before if the index is the same.
         """
-        if self._last is None or not np.array_equal(self._last[0], index):
-            rows = self._placed(self._host[self.index[index]])
-            batch = Batch(self._x, {"adjacency": self._adjacency, "rows": rows})
-            self._last = np.array(index), batch
-        return self._last[1]
+        last = self._last  # read once: another thread may replace it
+        if last is not None and np.array_equal(last[0], index):
+            return last[1]
+        rows = self._placed(self._host[self.index[index]])
+        batch = Batch(self._x, {"adjacency": self._adjacency, "rows": rows})
+        self._last = np.array(index), batch
+        return batch
 
     def subset(self, index: np.ndarray) -> Self:
         part = copy.copy(self)

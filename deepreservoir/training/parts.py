@@ -22,7 +22,7 @@ from ..layers import Pass, Step
 from ..losses import Loss
 from ..models import NetworkConfig
 from ..network import Network
-from ..thread_limits import blas_limited
+from ..thread_limits import blas_limited, in_shares, n_threads
 from .batches import ShuffledBatches
 from .plan import Plan, TrainingSet
 
@@ -95,7 +95,7 @@ class PartsExecutor(Protocol):
 
 
 class PartsComputer:
-    """Computes parts of batches in this process.
+    """Computes parts of batches in this process, as many at a time as the BLAS has threads.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ class PartsComputer:
     def __init__(
         self, network: Network, data: TrainingSet, loss: Loss, plan: Plan, parts: int
     ) -> None:
-        self.network, self.loss, self.plan, self.parts = network, loss, plan, parts
+        self.loss, self.plan, self.parts = loss, plan, parts
+        self._networks = [network]  # one per thread, all on the same frozen weights
         self._batches = ShuffledBatches(network, data, plan)
         self._epoch_key: int | None = None
 
@@ -123,17 +124,35 @@ class PartsComputer:
         self, task: PartsTask, count: int, chosen: Sequence[int]
     ) -> list[PartGradient]:
         """Return the gradients of the chosen ones of the `count` parts of a step's batch."""
-        # Overflows are detected, and explained, by the checks of loss and weights.
-        with blas_limited(1), np.errstate(over="ignore", invalid="ignore"):
-            if self.network.seed != task.seed:
-                self.network = self.network.with_scaffold(task.seed)
-            if self._epoch_key != task.epoch_key:
-                self._batches.begin(task.epoch_key)
-                self._epoch_key = task.epoch_key
-            return [self._part(task, count, part) for part in chosen]
+        self._prepare(task, min(n_threads(), len(chosen)))
+        free = list(self._networks)
 
-    def _part(self, task: PartsTask, count: int, part: int) -> PartGradient:
-        network = self.network
+        def job(share: slice) -> list[PartGradient]:
+            network = free.pop()
+            try:
+                # Overflows are detected, and explained, by the checks of loss and weights.
+                with blas_limited(1), np.errstate(over="ignore", invalid="ignore"):
+                    return [self._part(network, task, count, part) for part in chosen[share]]
+            finally:
+                free.append(network)
+
+        return [part for parts in in_shares(job, len(chosen), 1) for part in parts]
+
+    def _prepare(self, task: PartsTask, threads: int) -> None:
+        """Take the networks to the task's scaffold, and the batches to its epoch."""
+        first = self._networks[0]
+        if first.seed != task.seed:
+            self._networks = [first := first.with_scaffold(task.seed)]
+        while len(self._networks) < threads:
+            self._networks.append(
+                Network(first.config, first.seed, theta=first.theta, scaffolds=first.scaffolds)
+            )
+        if self._epoch_key != task.epoch_key:
+            with blas_limited(1):
+                self._batches.begin(task.epoch_key)
+            self._epoch_key = task.epoch_key
+
+    def _part(self, network: Network, task: PartsTask, count: int, part: int) -> PartGradient:
         network.theta[:] = task.theta
         network.buffers[:] = task.buffers
         network.grad.fill(0)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from parts_tools import SHORT, TRAININGS, bits
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor
+from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, thread_limits
 from deepreservoir.clusters import ClusterUnavailable
 from deepreservoir.thread_limits import blas_limited
+from deepreservoir.training import parts as training_parts
 from deepreservoir.training.parts import PartGradient, sum_parts
 
 pytestmark = pytest.mark.host("parts of batches are computed on the CPU")
@@ -156,3 +157,20 @@ def test_a_cluster_that_cannot_be_reached_is_named():
     ):
         model.fit(*data, parts=2, cluster="tcp://127.0.0.1:1")
     assert not hasattr(model, "network_")
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_threads_change_no_bit(name, monkeypatch):
+    expected = bits(fitted(name, parts=4))
+    for module in (thread_limits, training_parts):
+        monkeypatch.setattr(module, "n_threads", lambda: 3)
+    seen = set()
+    part = training_parts.PartsComputer._part
+
+    def watched(computer, network, *args):
+        seen.add(id(network))
+        return part(computer, network, *args)
+
+    monkeypatch.setattr(training_parts.PartsComputer, "_part", watched)
+    assert bits(fitted(name, parts=4)) == expected
+    assert len(seen) > 1
