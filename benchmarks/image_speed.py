@@ -26,6 +26,8 @@ from .timing import Contenders, race
 
 RANK, THREADS, BATCH = 8, 2, 64
 IMAGES, CLASSES = 1_000, 10
+#: Batches in parts, one per thread: ``fit(parts=2)``.
+IN_PARTS = "in two parts"
 WIDE, WIDE_IMAGES, WIDE_SIZE = 256, 16, 8
 
 #: Families of the wide convolution, and the least ratio of PyTorch's seconds to theirs.
@@ -44,9 +46,9 @@ def plain_8(rounds: int, n: int = IMAGES) -> dict[str, Any]:
     """One epoch of Plain-8 on 1,000 images of 32 x 32, in batches of 64."""
     X, y = _images(n)
 
-    def ours(**params: Any) -> Callable[[], object]:
+    def ours(parts: int | None = None, **params: Any) -> Callable[[], object]:
         model = PlainCNNClassifier(8, batch_size=BATCH, max_iter=1, random_state=0, **params)
-        return lambda: model.fit(X, y)
+        return lambda: model.fit(X, y, parts=parts)
 
     contenders = _networks(ours)
     if torch_peers.available():
@@ -75,9 +77,9 @@ def vit(rounds: int, n: int = IMAGES) -> dict[str, Any]:
     """One epoch of a ViT on 1,000 images of 32 x 32: patches of 4, 4 blocks of width 64."""
     X, y = _images(n)
 
-    def ours(**params: Any) -> Callable[[], object]:
+    def ours(parts: int | None = None, **params: Any) -> Callable[[], object]:
         model = ViTClassifier(4, 64, 4, 4, batch_size=BATCH, max_iter=1, random_state=0, **params)
-        return lambda: model.fit(X, y)
+        return lambda: model.fit(X, y, parts=parts)
 
     contenders = _networks(ours)
     if torch_peers.available():
@@ -88,9 +90,15 @@ def vit(rounds: int, n: int = IMAGES) -> dict[str, Any]:
 def _networks(ours: Callable[..., Callable[[], object]]) -> Contenders:
     """Return our networks in NumPy alone and, where numba is installed, with it."""
     rank, full = ours(rank=RANK), ours(adapter="full")
-    contenders: Contenders = {f"rank {RANK}": _in(rank, False), "full": _in(full, False)}
+    divided = ours(parts=THREADS, rank=RANK)
+    contenders: Contenders = {
+        f"rank {RANK}": _in(rank, False),
+        f"rank {RANK}, {IN_PARTS}": _in(divided, False),
+        "full": _in(full, False),
+    }
     if compiled.available():
         contenders[f"rank {RANK}, numba"] = _in(rank, True)
+        contenders[f"rank {RANK}, {IN_PARTS}, numba"] = _in(divided, True)
         contenders["full, numba"] = _in(full, True)
     return contenders
 
@@ -107,7 +115,12 @@ def _in(run: Callable[[], object], numba: bool) -> Callable[[], object]:
 
 def _targets(contenders: Contenders) -> dict[tuple[str, str], float | None]:
     """Return the least ratio of PyTorch's seconds to those of each of our networks."""
-    targets = {f"rank {RANK}": 0.5, f"rank {RANK}, numba": 0.8}
+    targets = {
+        f"rank {RANK}": 0.5,
+        f"rank {RANK}, {IN_PARTS}": 0.5,
+        f"rank {RANK}, numba": 0.8,
+        f"rank {RANK}, {IN_PARTS}, numba": 0.8,
+    }
     ours = [name for name in contenders if not name.startswith("torch")]
     return {("torch full", name): targets.get(name) for name in ours}
 

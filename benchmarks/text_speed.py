@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from deepreservoir.losses import SoftmaxCrossEntropy
 from deepreservoir.models import DecoderConfig, NetworkConfig, TextTransformerConfig
 from deepreservoir.network import Network
 from deepreservoir.optim import AdamW, clip_global_norm
+from deepreservoir.thread_limits import blas_limited, in_shares
+from deepreservoir.training.accumulation import split
+from deepreservoir.training.batches import TrainingBatch
 
 from . import torch_encoder, torch_images, torch_peers, torch_texts
 from .speed import figures_of
@@ -38,6 +42,7 @@ def decoder_3m(rounds: int, n: int = 5) -> dict[str, Any]:
     config = DecoderConfig.preset("3M", VOCABULARY, rank=RANK, context=CONTEXT)
     contenders = _decoders({f"rank {RANK}": config, "full": config.fully_trained()}, n)
     targets: Targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
+    targets["torch full", f"rank {RANK}, in two parts"] = 0.8
     return figures_of(_raced(contenders, rounds), targets)
 
 
@@ -73,12 +78,14 @@ def encoder(rounds: int, n: int = 5) -> dict[str, Any]:
     contenders: Contenders = {
         name: network_steps(each, batch, target, n) for name, each in configs.items()
     }
+    contenders[f"rank {RANK}, in two parts"] = steps_in_parts(config, batch, target, n)
     if torch_peers.available():
         sizes = (PIECES, config.width, config.depth, config.heads, CONTEXT, 2)
         model = torch_encoder.encoder(*sizes)
         contenders["torch full"] = torch_texts.steps(model, codes, classes, n)
     targets: Targets = {("torch full", name): None for name in configs}
     targets["torch full", f"rank {RANK}"] = 0.5
+    targets["torch full", f"rank {RANK}, in two parts"] = 0.8
     return figures_of(_raced(contenders, rounds), targets)
 
 
@@ -133,6 +140,39 @@ def network_steps(
     return run
 
 
+def steps_in_parts(
+    config: NetworkConfig, batch: Batch, target: Target, n: int, count: int = THREADS
+) -> Callable[[], object]:
+    """Return what :func:`network_steps` does, with parts of the batch in threads of their own.
+
+    It is what ``fit(parts=2)`` does, without reading data.
+    """
+    whole = TrainingBatch(np.arange(len(batch.x)), batch, target)
+    networks, optimiser, loss = [Network(config, 0)], AdamW(), SoftmaxCrossEntropy()
+    first = networks[0]
+    networks += [Network(config, 0, theta=first.theta) for _ in range(count - 1)]
+    parts = list(split(whole, count))
+    mask, state = first.params.decay_mask(first.theta, config.decayed), optimiser.init(first.theta)
+
+    def gradient(step: int, share: slice) -> None:
+        k = share.start  # one part per thread
+        network, part = networks[k], parts[k]
+        network.theta[:] = first.theta
+        network.grad.fill(0)
+        with blas_limited(1):
+            network.gradient(part.batch, part.target, loss, Pass(Step(0, step)).at(k))
+
+    def run() -> None:
+        for step in range(n):
+            in_shares(partial(gradient, step), count, 1)
+            for other in networks[1:]:
+                first.grad[:] += other.grad
+            clip_global_norm(first.grad, 1.0)
+            optimiser.update(first.theta, first.grad, state, 1e-3, mask)
+
+    return run
+
+
 def _decoders(configs: dict[str, DecoderConfig], n: int) -> Contenders:
     """Return n steps of decoders, and of the same in PyTorch where it is installed."""
     first = next(iter(configs.values()))
@@ -143,6 +183,9 @@ def _decoders(configs: dict[str, DecoderConfig], n: int) -> Contenders:
     contenders: Contenders = {
         name: network_steps(config, batch, target, n) for name, config in configs.items()
     }
+    if f"rank {RANK}" in configs:
+        divided = steps_in_parts(configs[f"rank {RANK}"], batch, target, n)
+        contenders[f"rank {RANK}, in two parts"] = divided
     if torch_peers.available():
         sizes = (first.vocabulary, first.width, first.depth, first.heads, first.mlp_width)
         model = torch_texts.decoder(*sizes)
