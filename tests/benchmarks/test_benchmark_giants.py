@@ -16,6 +16,7 @@ giant_picture = importlib.import_module("benchmarks.giant_picture")
 parallel = importlib.import_module("benchmarks.parallel")
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_tokens_of_the_model_in_another_process(tmp_path, capsys):
     arguments = ["giant-file", "--preset", "3M", "--embeddings", "scaffold"]
     with pytest.raises(SystemExit) as ended:
@@ -67,6 +68,7 @@ def test_decoders_are_compared_and_what_is_stored_is_not_trained_again(tmp_path,
     assert len(said) == len(arms)
 
 
+@pytest.mark.slow
 def test_parts_are_timed_in_one_and_two_processes(monkeypatch):
     X = np.random.default_rng(0).standard_normal((32, 4)).astype(np.float32)
     params = {"hidden_layer_sizes": (6,), "rank": 2, "batch_size": 16}

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from parts_tools import SHORT, TRAININGS, bits
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, thread_limits
+from deepreservoir import (
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    clusters,
+    thread_limits,
+)
 from deepreservoir.clusters import ClusterUnavailable
 from deepreservoir.thread_limits import blas_limited
 from deepreservoir.training import parts as training_parts
@@ -149,8 +154,9 @@ def test_parts_and_gradient_accumulation_do_not_go_together():
         model.set_params(gradient_accumulation=2).fit(*data, parts=2)
 
 
-def test_a_cluster_that_cannot_be_reached_is_named():
+def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr(clusters, "_SECONDS", 0.5)
     model, data = TRAININGS["table"]()
     with pytest.raises(
         ClusterUnavailable, match=r"no Dask scheduler responded at tcp://127\.0\.0\.1:1"

@@ -115,6 +115,7 @@ def test_a_loss_that_is_not_finite_is_explained_as_in_one_process(temporary):
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.slow
 def test_training_resumes_with_another_number_of_workers(tmp_path, temporary):
     def fail(state):
         raise RuntimeError("stopped")

@@ -142,6 +142,7 @@ def test_random_features_are_a_ridge_readout_of_one_frozen_layer(make):
     assert record.score == pytest.approx(readout.score(test, data.y_test), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_classic_reservoir_reads_images_row_by_row():
     found = compare("digits", (1,), 1, ("echo_state",), protocol=QUICK)
     (record,) = found.records
