@@ -9,7 +9,7 @@ from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, Network
 from deepreservoir.estimators.base import memory
 from deepreservoir.models import DecoderConfig, MLPConfig
 
-pytestmark = pytest.mark.host("it is the memory of the host")
+pytestmark = pytest.mark.host(reason="it is the memory of the host")
 
 CODES = np.arange(300) % 50
 

@@ -15,7 +15,7 @@ from deepreservoir.thread_limits import blas_limited
 from deepreservoir.training import parts as training_parts
 from deepreservoir.training.parts import PartGradient, sum_parts
 
-pytestmark = pytest.mark.host("parts of batches are computed on the CPU")
+pytestmark = pytest.mark.host(reason="parts of batches are computed on the CPU")
 
 
 def fitted(name, **how):

@@ -12,7 +12,7 @@ from deepreservoir.clusters import ClusterUnavailable
 from deepreservoir.network import Network
 from deepreservoir.training import part_cluster, part_processes
 
-pytestmark = pytest.mark.host("parts of batches are computed on the CPU")
+pytestmark = pytest.mark.host(reason="parts of batches are computed on the CPU")
 
 
 #: All architectures; those whose batches differ most are among the usual tests.
