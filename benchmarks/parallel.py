@@ -1,4 +1,4 @@
-"""Training in parts on two worker processes: speed, equal bits, and the bytes that travel."""
+"""Training in parts, in threads and on two processes: speed, equal bits, bytes that travel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS = 2
 #: The first epoch starts the processes and is not timed.
 EPOCHS = 4
 
-#: Ways to train: whole batches with all threads of the BLAS, and parts in one or two processes.
+#: Ways to train: whole batches with all threads of the BLAS, parts in threads, and in processes.
 WAYS: dict[str, dict[str, int]] = {
     "whole": {},
     "parts": {"parts": PARTS},
@@ -33,7 +33,7 @@ WAYS: dict[str, dict[str, int]] = {
 
 
 class Case(NamedTuple):
-    """A training of one architecture: an estimator without training parameters, and its data."""
+    """A training of one architecture: the estimator, its parameters, and its data."""
 
     name: str
     kind: Any
@@ -84,7 +84,7 @@ def run(rounds: int, report: Callable[[str], None]) -> dict[str, Any]:
             "speed_up_over_parts_in_one_process": medians["parts"] / medians["workers"],
             "speed_up_over_whole_batches": medians["whole"] / medians["workers"],
             "same_bits": bits["parts"] == bits["workers"] and len(bits["parts"]) == 1,
-        } | _bytes_per_step(model, case)
+        } | _bytes_per_step(model)
         figures["architectures"][case.name] = row
         report(
             f"{case.name}: epoch {medians['whole']:.2f} s whole, {medians['parts']:.2f} s in "
@@ -108,8 +108,8 @@ def _epoch_seconds(model: Any, data: tuple[Any, ...], how: dict[str, int]) -> fl
     return float(np.median(np.diff(ends)))
 
 
-def _bytes_per_step(model: Any, case: Case) -> dict[str, int]:
-    """Return what is sent to two workers and back in a step, with adapters and without."""
+def _bytes_per_step(model: Any) -> dict[str, int]:
+    """Return the bytes sent to the workers and back in a step, and those of full training."""
     full = model.network_.config.fully_trained().n_params
     network = model.network_
     return {

@@ -17,7 +17,7 @@ from deepreservoir.network import Network
 from deepreservoir.optim import AdamW
 from deepreservoir.params import ParamSet
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
-from deepreservoir.training import Plan, Spread, TrainingSet, train
+from deepreservoir.training import Plan, TrainingSet, train
 
 from . import jax_peers, prediction_speed, torch_peers
 from .timing import Contenders, medians, race, ratio
@@ -143,20 +143,14 @@ def one_layer(rounds: int) -> dict[str, Any]:
 
 
 def epochs(
-    X: np.ndarray,
-    y: np.ndarray,
-    device: Device = "cpu",
-    n_epochs: int = EPOCHS,
-    parts: int | None = None,
-    **config: Any,
+    X: np.ndarray, y: np.ndarray, device: Device = "cpu", n_epochs: int = EPOCHS, **config: Any
 ) -> Callable[[], object]:
     """Return a function that trains for some epochs, including the first layer's frozen product."""
     shape = MLPConfig(784, 10, MEDIUM[1:-1], dropout=0.1, **config)
     network = Network(shape, seed=0, device=device)
     data = TrainingSet(Table(X, network.dtype, device), to_device(y, device))
     plan = Plan(AdamW(), 3e-3, epochs=n_epochs, batch_size=BATCH)
-    spread = None if parts is None else Spread(parts)
-    return lambda: train(network, data, SoftmaxCrossEntropy(), plan, spread=spread)
+    return lambda: train(network, data, SoftmaxCrossEntropy(), plan)
 
 
 def mnist_epoch(rounds: int) -> dict[str, Any]:
@@ -166,7 +160,6 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
     y = generator.integers(0, 10, ROWS)
     contenders: Contenders = {
         "rank 8": epochs(X, y, rank=RANK),
-        "rank 8, in two parts": epochs(X, y, rank=RANK, parts=2),
         "rank 8, hadamard": epochs(X, y, rank=RANK, scaffold="hadamard"),
         "full": epochs(X, y, adapter="full", bias=True),
     }
@@ -186,7 +179,6 @@ def mnist_epoch(rounds: int) -> dict[str, Any]:
         {
             ("torch full", "rank 8"): 3.0,
             ("torch fused full", "rank 8"): 3.0,
-            ("torch fused full", "rank 8, in two parts"): 3.0,
             ("torch fused full", "rank 8, hadamard"): None,
             ("torch fused adapters", "rank 8"): None,
             ("torch fused full", "full"): None,
@@ -201,7 +193,6 @@ def scanned_epoch(rounds: int, rows: int = SCAN_ROWS, epochs_each: int = EPOCHS)
     y = generator.integers(0, 10, rows)
     contenders: Contenders = {
         "rank 8": epochs(X, y, rank=RANK, n_epochs=epochs_each),
-        "rank 8, in two parts": epochs(X, y, rank=RANK, n_epochs=epochs_each, parts=2),
         "full": epochs(X, y, adapter="full", bias=True, n_epochs=epochs_each),
     }
     for name, rank in (("jax full", None), ("jax adapters", RANK)):
@@ -212,9 +203,7 @@ def scanned_epoch(rounds: int, rows: int = SCAN_ROWS, epochs_each: int = EPOCHS)
         seconds,
         {
             ("jax full", "rank 8"): 2.0,
-            ("jax full", "rank 8, in two parts"): 2.0,
             ("jax adapters", "rank 8"): 1.4,
-            ("jax adapters", "rank 8, in two parts"): 1.4,
             ("jax full", "full"): None,
         },
     )

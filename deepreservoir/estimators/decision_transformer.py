@@ -18,8 +18,8 @@ from ..network import Network
 from ..scaffold import Scaffold
 from ..training import Checkpoint
 from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
-from .base.fitting import Fit
 from .base.parameters import AdaptationParameters, ScaffoldParameters
+from .base.prepared_fit import Fit
 from .base.registry import register_estimator
 from .base.self_supervised import SelfSupervised
 from .base.targets import Targets
@@ -239,7 +239,6 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     ) -> Fit:
         # Whole trajectories are held out: windows of one overlap.
         if self.early_stopping and eval_set is None:
-            self.check_params()
             X, held = held_out(trajectories(X), float(self.validation_fraction))
             eval_set = (held, None)
         return super()._fit_of(X, y, sample_weight, checkpoint, scaffolds, eval_set)

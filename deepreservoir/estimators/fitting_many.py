@@ -10,8 +10,9 @@ from ..device_scope import computing_on
 from ..inputs import Augmentation
 from ..scaffold import Scaffold
 from ..training import train_together
-from .base.fitting import DeepEstimator, Fit
+from .base.fitting import DeepEstimator
 from .base.on_device import smaller
+from .base.prepared_fit import Fit
 from .base.unchanged import unchanged_on_failure
 
 #: Parameters that determine the rows, their order and the scaffold, and so must be the same.
@@ -84,6 +85,7 @@ def _fit_side_by_side(chosen: list[Any], X: Any, y: Any, sample_weight: Any) -> 
     scaffolds: dict[str, Scaffold] = {}
     fits: list[Fit] = []
     for model in chosen:
+        model.check_params()
         fit = model._fit_of(X, y, sample_weight, scaffolds=scaffolds)
         if not fits:
             scaffolds = fit.network.scaffolds

@@ -189,13 +189,11 @@ class DeepReservoirClassifier(TablePerceptron, DeepClassifier):
     >>> from deepreservoir import DeepReservoirClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
-    >>> model = DeepReservoirClassifier(
-    ...     rank=8, max_iter=30, learning_rate_init=0.02, random_state=1
-    ... )
+    >>> model = DeepReservoirClassifier(rank=4, random_state=0)
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     >>> model.n_trained_params_, model.n_scaffold_params_
-    (3916, 16384)
+    (2380, 16384)
     """
 
     _: KW_ONLY

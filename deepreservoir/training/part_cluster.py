@@ -57,7 +57,7 @@ class ClusterExecutor:
         for worker, problem in answers.items():
             if problem is not None:
                 raise ClusterUnavailable(f"the worker {worker} cannot take part: {problem}")
-        self._workers = list(answers)
+        self._n_workers = len(answers)
 
     def compute(self, task: PartsTask, count: int) -> Sequence[PartGradient]:
         """Return the gradients of the `count` parts of a step's batch, in their order.
@@ -67,7 +67,7 @@ class ClusterExecutor:
         ClusterUnavailable
             If the connection or all workers are lost.
         """
-        groups = grouped(count, max(1, len(self._workers)))
+        groups = grouped(count, max(1, self._n_workers))
         found: dict[range, list[PartGradient]] = {}
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -94,10 +94,8 @@ class ClusterExecutor:
                 count,
                 chosen,
                 pure=False,  # otherwise the cluster might return the result of another step
-                workers=[self._workers[i % len(self._workers)]],
-                allow_other_workers=True,
             )
-            for i, chosen in enumerate(groups)
+            for chosen in groups
         }
         found: dict[range, list[PartGradient]] = {}
         try:

@@ -43,21 +43,19 @@ class ProcessExecutor:
         WorkerLost
             If processes keep ending.
         """
+        groups = grouped(count, self._n_workers)
         found: dict[range, list[PartGradient]] = {}
-        missing = grouped(count, self._n_workers)
         for attempt in range(ATTEMPTS):
             if attempt:
-                self._stop()
+                self.close()
                 warn_user(
                     "a worker process ended during a training step, possibly because memory was "
                     "short; its part of the batch is computed again"
                 )
+            missing = [chosen for chosen in groups if chosen not in found]
             found |= self._received(task, count, missing)
-            missing = [chosen for chosen in missing if chosen not in found]
-            if not missing:
-                return [
-                    part for chosen in grouped(count, self._n_workers) for part in found[chosen]
-                ]
+            if len(found) == len(groups):
+                return [part for chosen in groups for part in found[chosen]]
         raise WorkerLost(
             f"worker processes ended {ATTEMPTS} times during one training step, possibly because "
             f"memory was short; use fewer than {self._n_workers} workers, or a smaller batch_size"
@@ -84,14 +82,11 @@ class ProcessExecutor:
             )
         return self._pool
 
-    def _stop(self) -> None:
+    def close(self) -> None:
+        """End the processes."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(kill_workers=True)
-
-    def close(self) -> None:
-        """End the processes."""
-        self._stop()
 
 
 # In the processes ------------------------------------------------------------------------

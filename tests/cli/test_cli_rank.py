@@ -38,7 +38,7 @@ def untrained(monkeypatch):
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.base.fitting.train", reached)
+    monkeypatch.setattr("deepreservoir.estimators.base.prepared_fit.train", reached)
 
 
 def table_rows(out):

@@ -18,7 +18,7 @@ def _no_training(monkeypatch, request):
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.base.fitting.train", reached)
+    monkeypatch.setattr("deepreservoir.estimators.base.prepared_fit.train", reached)
 
 
 @pytest.mark.parametrize(

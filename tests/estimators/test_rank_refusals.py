@@ -73,7 +73,7 @@ def no_training(monkeypatch):
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.base.fitting.train", reached)
+    monkeypatch.setattr("deepreservoir.estimators.base.prepared_fit.train", reached)
 
 
 @pytest.mark.usefixtures("no_training")

@@ -125,7 +125,7 @@ def test_bad_input_is_refused_before_any_training(given, message, digits, monkey
     def reached(*args, **kwargs):
         raise AssertionError("training was reached")
 
-    monkeypatch.setattr("deepreservoir.estimators.base.fitting.train", reached)
+    monkeypatch.setattr("deepreservoir.estimators.base.prepared_fit.train", reached)
     arguments = {"estimator": deep()} | given
     with pytest.raises(ValueError, match=message):
         subspace_dimension(arguments.pop("estimator"), *digits, **arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils import check_random_state
 
@@ -15,6 +16,7 @@ from ...training import Checkpoint
 from ...user_warnings import warn_user
 from .memory import check_memory, memory_by_part
 from .on_device import smaller
+from .training_plan import batch_size_of
 
 
 class OwnNetwork:
@@ -41,11 +43,15 @@ class OwnNetwork:
             draws[0] = int(self.scaffold_seed)
         return draws[0], draws[1], draws[2]
 
-    def _check_memory(self, config: NetworkConfig, batch_size: int, device: Device) -> None:
+    if TYPE_CHECKING:  # defined beside
+
+        def _training_parameters(self) -> dict[str, Any]: ...
+
+    def _check_memory(self, config: NetworkConfig, n_samples: int, device: Device) -> None:
         """Raise a MemoryError if training would need more memory than is free on the host."""
         if device == "cpu":
-            needed = memory_by_part(config, batch_size, self.optimizer)
-            check_memory(needed, smaller(self))
+            batch = min(batch_size_of(self._training_parameters()), n_samples)
+            check_memory(memory_by_part(config, batch, self.optimizer), smaller(self))
 
     def _new_network(
         self,
