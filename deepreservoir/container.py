@@ -5,10 +5,11 @@ header length, a JSON header that says where each tensor is, and the tensors. It
 entry, ``deepreservoir``, which is a JSON document. The document's ``sha256`` is that of the whole
 file, computed with 64 zeros in its own place: a file with a single flipped bit is rejected.
 
-A quantised tensor (:mod:`deepreservoir.quantised`) is two tensors of the file: its codes, under
-its own name, and its scales, under the name with ``.scale`` at the end. The document's ``packed``
-has the shapes of those with codes of six bits, by name: four codes are packed into three bytes, so
-their shapes do not follow from the header.
+A quantised tensor (:mod:`deepreservoir.quantised`) is stored as its codes, under its own name. The
+scales of all of them are one more tensor, ``quantised.scales``, in the order of the names: those of
+an adapter take 16 bytes, and an entry in the header for each would take 90. The document's
+``packed`` has the shapes of those with codes of six bits, by name: four codes are packed into three
+bytes, so their shapes do not follow from the header.
 
 The container is written here and not by the safetensors package, because that package's NumPy
 interface has no bfloat16; reading has to check more than the package does in any case.
@@ -22,6 +23,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,7 +68,7 @@ MAX_HEADER = 8 << 20
 
 _KEY = "deepreservoir"
 _NO_HASH = "0" * 64
-_SCALE = ".scale"
+_SCALES = "quantised.scales"
 _PACKED = "packed"
 _COMPACT = (",", ":")  # JSON without spaces
 
@@ -100,7 +102,14 @@ class Contents:
 
     def bytes_by_type(self, name: str) -> dict[str, int]:
         """Return the bytes of a tensor in the file by stored type; those of scales are "scales"."""
-        return stored_bytes(self.tensors[name], self.kept_as(name))
+        return stored_bytes(self.tensors[name], self.kept_as(name), self._scale_bytes)
+
+    @cached_property
+    def _scale_bytes(self) -> int:
+        """Bytes of one scale: four if a scale of any tensor is beyond float16, or else two."""
+        kept = ((values, self.kept_as(name)) for name, values in self.tensors.items())
+        stored = [to_stored(*each) for each in kept if each[1] in QUANTISED_DTYPES]
+        return max((scales.array.itemsize for _, scales in stored), default=2)
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -135,13 +144,17 @@ def to_bytes(contents: Contents) -> bytes:
 
 def _stored_by_name(contents: Contents) -> dict[str, Stored]:
     """Return the tensors of a file by name."""
-    stored: dict[str, Stored] = {}
-    for name, values in contents.tensors.items():
-        parts = to_stored(np.asarray(values), contents.kept_as(name), f"tensor {name!r}")
-        names = (name, name + _SCALE)[: len(parts)]
-        if len(parts) == 2 and names[1] in contents.tensors:
-            raise ArtifactError(f"the scales of {name!r} would have the name of another tensor")
-        stored.update(zip(names, parts, strict=True))
+    stored, scales = {}, []
+    for name, values in sorted(contents.tensors.items()):
+        stored[name], *of_codes = to_stored(
+            np.asarray(values), contents.kept_as(name), f"tensor {name!r}"
+        )
+        scales += of_codes
+    if scales:
+        if _SCALES in stored:
+            raise ArtifactError(f"{_SCALES!r} is the name of the scales; no tensor can have it")
+        flat = np.concatenate([each.array.reshape(-1) for each in scales])
+        stored[_SCALES] = Stored("F16" if flat.itemsize == 2 else "F32", flat)
     return stored
 
 
@@ -237,26 +250,31 @@ def _decoded(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the values of the tensors of a file, and their stored types, by name."""
     kinds = {name: DTYPES[each.kind] for name, each in stored.items()}
-    scales = {name + _SCALE for name, dtype in kinds.items() if dtype in QUANTISED_DTYPES}
-    tensors, dtypes = {}, {}
-    for name, dtype in kinds.items():
-        if name in scales:
-            continue
+    coded = sorted(name for name, dtype in kinds.items() if dtype in QUANTISED_DTYPES)
+    scales = stored.pop(_SCALES, None) if coded else None
+    start, tensors, dtypes = 0, {}, {}
+    for name, each in sorted(stored.items()):
+        dtypes[name] = kinds[name]
         try:
-            if dtype in QUANTISED_DTYPES:
-                if name + _SCALE not in stored:
-                    raise ValueError(f"there are no scales for it, {name + _SCALE!r}")
-                shape = stored[name].array.shape
-                if dtype == "int6":
-                    if name not in packed:
-                        raise ValueError(f"{_PACKED} has no shape for it")
-                    shape = packed.pop(name)
-                tensors[name] = values_of_codes(stored[name], stored[name + _SCALE], shape)
-            else:
-                tensors[name] = values_of(stored[name])
+            if name not in coded:
+                tensors[name] = values_of(each)
+                continue
+            if scales is None:
+                raise ValueError(f"the file has no scales, {_SCALES!r}")
+            shape = each.array.shape
+            if kinds[name] == "int6":
+                if name not in packed:
+                    raise ValueError(f"{_PACKED} has no shape for it")
+                shape = packed.pop(name)
+            tensors[name], n_scales = values_of_codes(each, scales, start, shape)
+            start += n_scales
         except ValueError as error:
             raise ArtifactError(f"tensor {name!r}: {error}") from None
-        dtypes[name] = dtype
+    if scales is not None and start != scales.array.size:
+        raise ArtifactError(
+            f"tensor {_SCALES!r} has {scales.array.size:,} scales; the quantised tensors have "
+            f"{start:,}"
+        )
     if packed:
         raise ArtifactError(
             f"{_PACKED} has a shape for {next(iter(packed))!r:.60}, which is not U8"

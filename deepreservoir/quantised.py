@@ -18,8 +18,7 @@ import numpy as np
 #: Bits per code, by the name of the type.
 BITS = {"int8": 8, "int6": 6}
 
-#: A matrix with fewer entries is stored in 16 bits: its scales, and their entry in the header of
-#: the file, would take as many bytes as its codes save.
+#: A matrix with fewer entries is stored in 16 bits: codes and scales would save few of its bytes.
 LEAST_ENTRIES = 256
 
 # Rows that are shorter than this have a scale per column instead, if the columns are longer.

@@ -118,21 +118,47 @@ def values_of(stored: Stored) -> np.ndarray:
     return values
 
 
-def values_of_codes(stored: Stored, scales: Stored, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the values of stored codes and scales: float32, of `shape`.
+def values_of_codes(
+    codes: Stored, scales: Stored, start: int, shape: tuple[int, ...]
+) -> tuple[np.ndarray, int]:
+    """Return the values of stored codes, and how many scales they have.
+
+    Parameters
+    ----------
+    codes : Stored
+    scales : Stored, of one axis
+        Scales of several arrays.
+    start : int
+        Position of the first scale of these codes.
+    shape : tuple of int
+        Shape of the values.
+
+    Returns
+    -------
+    values : ndarray of float32, of `shape`
+    n_scales : int
 
     Raises
     ------
     ValueError
         If they are not what :func:`to_stored` returns for an array of this shape.
     """
-    dtype = DTYPES[stored.kind]
+    dtype = DTYPES[codes.kind]
     if not quantised.is_quantised(shape):
         raise ValueError(f"an array of shape {shape} must not be stored as {dtype}")
-    if scales.kind not in ("F16", "F32"):
-        raise ValueError(f"its scales must be F16 or F32; got {scales.kind}")
-    codes = quantised.unpack(stored.array, shape) if dtype == "int6" else stored.array
-    return quantised.dequantise(codes, decode(scales.array, DTYPES[scales.kind]), dtype)
+    if scales.kind not in ("F16", "F32") or scales.array.ndim != 1:
+        raise ValueError(
+            f"the scales must be F16 or F32, of one axis; got {scales.kind} of shape "
+            f"{scales.array.shape}"
+        )
+    unpacked = quantised.unpack(codes.array, shape) if dtype == "int6" else codes.array
+    by_line = quantised.scales_shape(shape)
+    n_scales = math.prod(by_line)
+    own = scales.array[start : start + n_scales]
+    if len(own) < n_scales:
+        raise ValueError(f"it must have {n_scales:,} scales; the file has {len(own):,} for it")
+    wide = decode(own.reshape(by_line), DTYPES[scales.kind])
+    return quantised.dequantise(unpacked, wide, dtype), n_scales
 
 
 def values_bytes(kind: str, size: int) -> int:
@@ -150,8 +176,16 @@ def values_bytes(kind: str, size: int) -> int:
     return size * (8 if kind == "F64" else 4)
 
 
-def stored_bytes(values: np.ndarray, dtype: str) -> dict[str, int]:
+def stored_bytes(values: np.ndarray, dtype: str, scale_bytes: int = 2) -> dict[str, int]:
     """Return the bytes that values take in a file by type; those of scales are "scales".
+
+    Parameters
+    ----------
+    values : ndarray
+    dtype : str
+        Stored type.
+    scale_bytes : int, default=2
+        Bytes of one scale.
 
     Examples
     --------
@@ -161,8 +195,7 @@ def stored_bytes(values: np.ndarray, dtype: str) -> dict[str, int]:
     if dtype not in QUANTISED_DTYPES:
         return {dtype: values.size * STORED[_TYPES[dtype]].itemsize}
     size = values.size if dtype == "int8" else quantised.packed_bytes(values.size)
-    scales = math.prod(quantised.scales_shape(values.shape))
-    return {dtype: size, "scales": scales * quantised.quantise(values, dtype)[1].itemsize}
+    return {dtype: size, "scales": math.prod(quantised.scales_shape(values.shape)) * scale_bytes}
 
 
 def rounded(values: np.ndarray, dtype: str, label: str = "the array") -> np.ndarray:

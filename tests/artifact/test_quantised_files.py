@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from deepreservoir import ArtifactError, CausalLanguageModel, container, load, s
 from deepreservoir.artifact.persist import pack as contents_of
 from deepreservoir.cli import main
 from deepreservoir.container import Contents
-from deepreservoir.quantised import dequantise, largest_code, pack, quantise, unpack
+from deepreservoir.quantised import (
+    dequantise,
+    largest_code,
+    pack,
+    quantise,
+    scales_shape,
+    unpack,
+)
 
 DTYPES = ("int8", "int6")
 
@@ -200,8 +208,11 @@ def test_any_reader_of_safetensors_reads_codes_and_scales(models, tmp_path):
     for dtype in DTYPES:
         path = save(model, tmp_path / "m.safetensors", dtype=dtype)
         found, contents = safetensors_load(path.read_bytes()), container.read(path)
-        for name in ("layers.0.B", "layers.1.A"):
-            codes, scales = found[name], found[f"{name}.scale"]
+        scales_of_all, start = found["quantised.scales"], 0
+        for name in sorted(name for name in found if contents.dtypes.get(name) == dtype):
+            codes, shape = found[name], scales_shape(contents.tensors[name].shape)
+            scales = scales_of_all[start : start + math.prod(shape)].reshape(shape)
+            start += scales.size
             if dtype == "int6":
                 assert codes.dtype == np.uint8
                 bits = np.unpackbits(codes, bitorder="little").reshape(-1, 6)
@@ -209,6 +220,16 @@ def test_any_reader_of_safetensors_reads_codes_and_scales(models, tmp_path):
                 codes = np.where(numbers > 31, numbers - 64, numbers)
                 codes = codes[: contents.tensors[name].size].reshape(contents.tensors[name].shape)
             np.testing.assert_array_equal(codes * scales.astype(np.float32), contents.tensors[name])
+        assert 0 < start == len(scales_of_all)
+
+
+def test_scales_are_float32_for_all_if_one_is_beyond_float16(tmp_path):
+    tensors = {name: np.full((16, 16), value) for name, value in (("a", 1.0), ("b", 1e-9))}
+    contents = Contents({}, tensors, dict.fromkeys("ab", "int8"))
+    found = container.read(container.write(tmp_path / "m.safetensors", contents))
+    for name, value in tensors.items():
+        np.testing.assert_allclose(found.tensors[name], value, rtol=2.0**-11)
+        assert found.bytes_by_type(name) == {"int8": 256, "scales": 64}
 
 
 # What is refused ----------------------------------------------------------------------------
@@ -223,9 +244,11 @@ def test_values_must_be_finite_and_within_float32():
 
 
 def test_scales_need_a_name_of_their_own():
-    tensors = {"a": np.ones((16, 16)), "a.scale": np.ones(3)}
-    with pytest.raises(ArtifactError, match="'a' would have the name of another tensor"):
+    tensors = {"a": np.ones((16, 16)), "quantised.scales": np.ones(3)}
+    with pytest.raises(ArtifactError, match=r"'quantised\.scales' is the name of the scales"):
         container.to_bytes(Contents({}, tensors, {"a": "int8"}))
+    plain = container.from_bytes(container.to_bytes(Contents({}, tensors, {})))
+    np.testing.assert_array_equal(plain.tensors["quantised.scales"], np.ones(3))
 
 
 def file_of(packed=None, **tensors):
@@ -255,20 +278,27 @@ def changed(array, value, at=0):
 
 
 def test_the_files_that_are_changed_below_are_read():
-    found = container.from_bytes(file_of(a=("I8", CODES), **{"a.scale": ("F16", SCALES)}))
+    found = container.from_bytes(file_of(a=("I8", CODES), **scales_of(SCALES)))
     np.testing.assert_array_equal(found.tensors["a"], dequantise(CODES, SCALES, "int8"))
-    six = {"a": ("U8", PACKED), "a.scale": ("F16", SIX_SCALES)}
-    found = container.from_bytes(file_of({"a": [33, 31]}, **six))
+    found = container.from_bytes(
+        file_of({"a": [33, 31]}, a=("U8", PACKED), **scales_of(SIX_SCALES))
+    )
     np.testing.assert_array_equal(found.tensors["a"], dequantise(SIX, SIX_SCALES, "int6"))
+
+
+def scales_of(scales):
+    """Return the tensor of scales of a file, which may be of a wrong type."""
+    kinds = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8"}
+    return {"quantised.scales": (kinds[scales.dtype.name], scales.reshape(-1))}
 
 
 @pytest.mark.parametrize(
     ("codes", "scales", "message"),
     [
-        (CODES, None, "there are no scales for it, 'a.scale'"),
-        (CODES, SCALES.T.copy(), r"must have shape \(16, 1\); got \(1, 16\)"),
-        (CODES, SCALES.astype("f8"), "its scales must be F16 or F32; got F64"),
-        (CODES, CODES, "its scales must be F16 or F32; got I8"),
+        (CODES, None, "the file has no scales, 'quantised.scales'"),
+        (CODES, SCALES[:5], "it must have 16 scales; the file has 5 for it"),
+        (CODES, SCALES.astype("f8"), r"must be F16 or F32, of one axis; got F64 of shape \(16,\)"),
+        (CODES, CODES, r"must be F16 or F32, of one axis; got I8"),
         (changed(CODES, -128), SCALES, "from -127 to 127; got -128"),
         (CODES, changed(SCALES, -1), "the scales must be finite and not negative"),
         (CODES, changed(SCALES, np.nan), "the scales must be finite and not negative"),
@@ -279,10 +309,21 @@ def test_the_files_that_are_changed_below_are_read():
     ],
 )
 def test_codes_and_scales_must_match(codes, scales, message):
-    kinds = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8"}
-    more = {} if scales is None else {"a.scale": (kinds[scales.dtype.name], scales)}
+    more = {} if scales is None else scales_of(scales)
     with pytest.raises(ArtifactError, match=f"tensor 'a': .*{message}"):
         container.from_bytes(file_of(a=("I8", codes), **more))
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        (np.ones(17, np.float16), "has 17 scales; the quantised tensors have 16"),
+        (SCALES, r"of one axis; got F16 of shape \(16, 1\)"),
+    ],
+)
+def test_the_scales_are_as_many_as_the_tensors_have(scales, message):
+    with pytest.raises(ArtifactError, match=message):
+        container.from_bytes(file_of(a=("I8", CODES), **{"quantised.scales": ("F16", scales)}))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +332,7 @@ def test_codes_and_scales_must_match(codes, scales, message):
         (None, PACKED, "packed has no shape for it"),
         ({}, PACKED, "packed has no shape for it"),
         ({"a": [33, 31], "b": [1]}, PACKED, "packed has a shape for 'b', which is not U8"),
-        ({"a": [32, 32]}, PACKED, "must have shape"),
+        ({"a": [32, 31]}, PACKED, r"take 744 bytes; got shape \(768,\)"),
         ({"a": [33, 32]}, PACKED, r"take 792 bytes; got shape \(768,\)"),
         ({"a": [1 << 61, 1 << 61]}, PACKED, "codes of six bits"),
         ({"a": [1023]}, PACKED, "must not be stored as int6"),
@@ -303,9 +344,8 @@ def test_codes_and_scales_must_match(codes, scales, message):
     ],
 )
 def test_packed_codes_must_match_their_shape(packed, codes, message):
-    scales = {"a.scale": ("F16", SIX_SCALES)}
     with pytest.raises(ArtifactError, match=message):
-        container.from_bytes(file_of(packed, a=("U8", codes), **scales))
+        container.from_bytes(file_of(packed, a=("U8", codes), **scales_of(SIX_SCALES)))
 
 
 def test_values_that_would_need_more_memory_than_allowed_are_not_decoded(tmp_path):
