@@ -109,10 +109,10 @@ INSIDE = {
         },
         "adapter": set(),
         "equal_parts": {"dense"},  # for type checkers alone
-        "dense": {"adapter", "base", "dropout", "equal_parts", "multiply_adds"},
+        "combined": {"dense"},  # for type checkers alone
+        "dense": {"adapter", "base", "combined", "dropout", "equal_parts", "multiply_adds"},
         "plain_dense": {"base", "init", "multiply_adds"},
         "activated_dense": {"activation", "base", "composite", "dense", "dropout"},
-        "combined": {"base", "dense"},
         "convolution": {"adapter", "base", "combined", "dense", "multiply_adds"},
         "norm_relu": {"base", "batch_norm"},
         "convolution_stack": {"base", "convolution", "multiply_adds", "norm_relu"},
@@ -153,7 +153,7 @@ INSIDE = {
         "token_embedding": {"base", "init", "multiply_adds"},
         "scaffold_embedding": {"adapter", "base", "dense", "multiply_adds", "token_embedding"},
         "trajectory": {"base", "multiply_adds", "norm", "plain_dense", "token_embedding"},
-        "step_products": {"base", "dense"},
+        "step_products": {"base", "combined", "dense"},
         "cfc": {"adapter", "base", "dense", "dropout", "multiply_adds", "step_products"},
     },
     "scaffold": {

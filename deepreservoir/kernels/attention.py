@@ -126,8 +126,9 @@ def softmax_attention_backward(
             dv[samples, :keys, group] += product(p.swapaxes(2, 3), do).swapaxes(1, 2)
             ds = product(do, _keys(v, block).swapaxes(2, 3))
             _score_gradient_(ds, p, _row_dots(do, _rows(out, block)))
-            if mask is not None:  # the score of an excluded key is a constant
-                ds *= mask[samples, None, None, :keys]
+            kept = _kept(mask, block)
+            if kept is not None:  # the score of an excluded key is a constant
+                ds *= kept
             dq[samples, queries, group] = product(ds, k_rows).swapaxes(1, 2)
             dk[samples, :keys, group] += product(ds.swapaxes(2, 3), q_rows).swapaxes(1, 2)
 
@@ -257,12 +258,25 @@ def _keys(x: Array, block: _Block) -> Array:
     return x[block.samples, : block.keys, block.heads].swapaxes(1, 2)
 
 
+def _kept(mask: Array | None, block: _Block) -> Array | None:
+    """Return which keys a block keeps, (samples, 1, 1, keys), or None if it is known to keep all.
+
+    On a device, to know it would take a wait.
+    """
+    if mask is None:
+        return None
+    kept = mask[block.samples, None, None, : block.keys]
+    return None if array_module(mask) is np and kept.all() else kept
+
+
 def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool) -> Array:
     """Return the scores (samples, heads, queries, keys) of a block, masked, in a new array."""
     xp = array_module(q)
     scores = product(q * q.shape[-1] ** -0.5, k.swapaxes(2, 3))
-    if mask is not None:
-        kept = mask[block.samples, None, None, : block.keys]
+    kept = _kept(mask, block)
+    if kept is not None and xp is np:
+        np.copyto(scores, EXCLUDED, where=~kept)
+    elif kept is not None:
         scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
     if causal:
         n = block.queries.stop - block.queries.start  # the last n keys are those of these queries

@@ -1,17 +1,23 @@
 """The single matrix that a scaffold and its adapter are equal to, and gradients through it.
 
 ``W_eff = beta W + s B A``, under DoRA with rows of the trained norms. Where there are many more
-rows of inputs than entries in a row of W, as in narrow convolutions, one product with W_eff is
-faster than those with W, A and B; the gradients of all parts follow from that of W_eff.
+rows of inputs than entries in a row of W, as in narrow convolutions and Transformers, one product
+with W_eff is faster than those with W, A and B; the gradients of all parts follow from that of
+W_eff.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import kernels
 from ..backend import Array, array_module
-from .dense import NORM_EPS, AdaptedDense
+
+if TYPE_CHECKING:
+    from .dense import AdaptedDense
+
+#: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
+NORM_EPS = 1e-12
 
 
 class Combined(NamedTuple):

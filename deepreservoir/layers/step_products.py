@@ -20,7 +20,8 @@ from .. import kernels
 from ..backend import Array, array_module
 from ..scaffold import Scaffold
 from .base import Cache, Pass
-from .dense import NORM_EPS, AdaptedDense
+from .combined import NORM_EPS
+from .dense import AdaptedDense
 
 
 class StepProducts:
