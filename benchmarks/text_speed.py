@@ -150,14 +150,13 @@ def steps_in_parts(
     whole = TrainingBatch(np.arange(len(batch.x)), batch, target)
     networks, optimiser, loss = [Network(config, 0)], AdamW(), SoftmaxCrossEntropy()
     first = networks[0]
-    networks += [Network(config, 0, theta=first.theta) for _ in range(count - 1)]
+    networks += [first.for_another_thread() for _ in range(count - 1)]
     parts = list(split(whole, count))
     mask, state = first.params.decay_mask(first.theta, config.decayed), optimiser.init(first.theta)
 
     def gradient(step: int, share: slice) -> None:
         k = share.start  # one part per thread
         network, part = networks[k], parts[k]
-        network.theta[:] = first.theta
         network.grad.fill(0)
         with blas_limited(1):
             network.gradient(part.batch, part.target, loss, Pass(Step(0, step)).at(k))

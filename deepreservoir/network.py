@@ -179,6 +179,16 @@ class Network(Passes):
         """Return a network with the same adapter on frozen weights of zero, sharing `theta`."""
         return self._sharing(self.config.on_zero_scaffold(), self.seed, {})
 
+    def for_another_thread(self) -> Network:
+        """Return a network on the same frozen weights and the same `theta`, without a copy.
+
+        Gradient and buffers are its own: both networks can compute gradients at the same time.
+        """
+        other = self._sharing(self.config, self.seed, self.scaffolds)
+        other._bind(self.theta, array_module(self.grad).zeros_like(self.grad))
+        other.buffers[:] = self.buffers
+        return other
+
     def _sharing(
         self, config: NetworkConfig, seed: int, scaffolds: Mapping[str, Scaffold]
     ) -> Network:

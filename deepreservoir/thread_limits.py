@@ -33,6 +33,19 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # scanning the loaded libraries takes milliseconds
 
 
+@cache
+def _blas_libraries(per_thread: bool) -> list[Any]:
+    """Return the loaded BLAS whose numbers of threads belong to a thread, or to the process."""
+    libraries = _controller().select(user_api="blas").lib_controllers
+    return [each for each in libraries if _is_per_thread(each) is per_thread]
+
+
+def _scan_again() -> None:
+    """Have libraries found that were loaded since the last scan."""
+    _controller.cache_clear()
+    _blas_libraries.cache_clear()
+
+
 def _is_per_thread(library: Any) -> bool:
     """Return whether each thread has its own limit: with OpenMP, since threadpoolctl 3.6."""
     new = hasattr(library, "clear_controlling_thread")
@@ -66,9 +79,8 @@ class _Limits:
 
     def now(self) -> list[tuple[Any, int]]:
         """Return each BLAS of this kind, with the number of threads that it may use now."""
-        libraries = _controller().select(user_api="blas").lib_controllers
-        of_this_kind = [each for each in libraries if _is_per_thread(each) is self.per_thread]
-        return [(each, n) for each in of_this_kind if (n := each.num_threads) is not None]
+        libraries = _blas_libraries(self.per_thread)
+        return [(each, n) for each in libraries if (n := each.num_threads) is not None]
 
     def numbers(self) -> list[int]:
         """Return the number of threads of each library, including threads that are lent."""
@@ -155,7 +167,7 @@ def blas_limited(limit: int, *, lent: bool = False) -> Iterator[None]:
 @contextmanager
 def limited(limit: int) -> Iterator[None]:
     """Let BLAS and OpenMP use at most `limit` threads; OpenMP in this thread only."""
-    _controller.cache_clear()  # libraries may have been loaded since
+    _scan_again()
     # A with statement starts and ends in one thread, as limits on OpenMP must.
     with blas_limited(limit), _controller().select(user_api="openmp").limit(limits=limit):
         yield

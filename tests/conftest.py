@@ -1,7 +1,8 @@
 """Which tests run on a device, and how: ``--device cpu``, ``standin`` or ``cuda``.
 
 On a device, real or not, estimators and networks that ask for the CPU are given the device,
-so the same tests are asked of both.
+so the same tests are asked of both. Without one, the tests of device code in `tests/device` are
+left out, unless their paths are given: they take minutes, and `--device standin` runs them.
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="it would take long in the shim"))
         if _is_quick(item):
             item.add_marker(pytest.mark.quick)
+    if mode == "cpu" and not _device_code_is_asked_for(config):
+        left = [item for item in items if _only_emulates_a_device(item)]
+        items[:] = [item for item in items if item not in set(left)]
+        config.hook.pytest_deselected(items=left)
 
 
 def pytest_collection_finish() -> None:
@@ -98,6 +103,19 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _device_code_is_asked_for(config: pytest.Config) -> bool:
+    """Return whether the command names tests of device code by their path."""
+    paths = ((config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in config.args)
+    return any(path.is_relative_to(TESTS / "device") for path in paths)
+
+
+def _only_emulates_a_device(item: pytest.Item) -> bool:
+    """Return whether a test is about device code, and so runs under `--device standin` too."""
+    if not item.path.is_relative_to(TESTS / "device"):
+        return False
+    return not any(map(item.get_closest_marker, ("host", "slow")))
 
 
 def _is_quick(item: pytest.Item) -> bool:

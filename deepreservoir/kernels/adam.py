@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..thread_limits import in_shares
+from . import compiled
 from .cuda import RealKernel
 
 # Elements updated at a time, so that the passes over the scratch buffers stay in cache.
@@ -81,38 +82,52 @@ def adam_(
             *map(real, constants),
         )
         return
-    size, eps, shrink = scalars
+    numbers = (*scalars, decay, beta1, 1 - beta1, beta2, 1 - beta2)
+    of_type = tuple(map(theta.dtype.type, numbers))
+    update = compiled.loops().adam if compiled.suits(theta) else _in_chunks
 
     def share(some: slice) -> None:
-        g_buffer, d_buffer = np.empty(_CHUNK, theta.dtype), np.empty(_CHUNK, theta.dtype)
-        for start in range(some.start, some.stop, _CHUNK):
-            part = slice(start, min(start + _CHUNK, some.stop))
-            p, g0, mp, vp, mask = theta[part], grad[part], m[part], v[part], decay_mask[part]
-            g, d = g_buffer[: len(p)], d_buffer[: len(p)]
-            if shrink:
-                np.multiply(mask, shrink, out=d)
-                d += 1
-                p *= d
-            g0_used = g0
-            if decay:
-                np.multiply(mask, decay, out=d)
-                d *= p
-                d += g0
-                g0_used = d
-            mp *= beta1
-            np.multiply(g0_used, 1 - beta1, out=g)
-            mp += g
-            vp *= beta2
-            np.multiply(g0_used, g0_used, out=g)
-            g *= 1 - beta2
-            vp += g
-            np.sqrt(vp, out=d)
-            d += eps
-            np.divide(mp, d, out=g)
-            g *= size
-            p -= g
+        update(theta[some], grad[some], m[some], v[some], decay_mask[some], of_type)
 
     if len(theta) < _SHARED:
         share(slice(0, len(theta)))
     else:
         in_shares(share, len(theta), _CHUNK)
+
+
+def _in_chunks(
+    theta: np.ndarray,
+    grad: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    decay_mask: np.ndarray,
+    numbers: tuple[np.floating, ...],
+) -> None:
+    """Do the step with NumPy; compiled loops do the same operations in the same order."""
+    size, eps, shrink, decay, beta1, rest1, beta2, rest2 = numbers
+    g_buffer, d_buffer = np.empty(_CHUNK, theta.dtype), np.empty(_CHUNK, theta.dtype)
+    for start in range(0, len(theta), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        p, g0, mp, vp, mask = theta[part], grad[part], m[part], v[part], decay_mask[part]
+        g, d = g_buffer[: len(p)], d_buffer[: len(p)]
+        if shrink:
+            np.multiply(mask, shrink, out=d)
+            d += 1
+            p *= d
+        if decay:
+            np.multiply(mask, decay, out=d)
+            d *= p
+            d += g0
+            g0 = d
+        mp *= beta1
+        np.multiply(g0, rest1, out=g)
+        mp += g
+        vp *= beta2
+        np.multiply(g0, g0, out=g)
+        g *= rest2
+        vp += g
+        np.sqrt(vp, out=d)
+        d += eps
+        np.divide(mp, d, out=g)
+        g *= size
+        p -= g

@@ -198,7 +198,7 @@ class AdaptedDense(Layer):
             if norms is not None:
                 v, y = y, y * (self.magnitude / norms[0])
         else:
-            y = base * self.beta
+            y = self._scaled(base, given=self.path in on.products)
         if bias is not None and (z is None or norms is not None):
             y += bias
         return y, self.cache(x, z, mask, base, norms, v) if training else None
@@ -215,6 +215,14 @@ class AdaptedDense(Layer):
         base = self.scaffold.matmul(x) if base is None else as_rows(base)
         kernels.join("low rank")
         return base, z, mask
+
+    def _scaled(self, product: Array, given: bool = False) -> Array:
+        """Return a product with W times a fixed beta; in place, unless it was given."""
+        if given:
+            return product * self.beta
+        if self.beta != 1.0:
+            product *= self.beta
+        return product
 
     def cache(
         self,
@@ -277,7 +285,7 @@ class AdaptedDense(Layer):
         if norms is not None:
             dy = dy * (self.magnitude / norms[0])
         if not self.adapter.low_rank:
-            return self.scaffold.rmatmul(dy) * self.beta if self.needs_dx else None
+            return self._scaled(self.scaffold.rmatmul(dy)) if self.needs_dx else None
         if u is None:
             with kernels.aside("low rank", dy):
                 u = kernels.project(dy, self.B.T, self.adapter.scaling)  # (n, rank)

@@ -112,7 +112,7 @@ class PartsComputer:
         self, network: Network, data: TrainingSet, loss: Loss, plan: Plan, parts: int
     ) -> None:
         self.loss, self.plan, self.parts = loss, plan, parts
-        self._networks = [network]  # one per thread, all on the same frozen weights
+        self._networks = [network]  # one per thread, all on the same parameters and weights
         self._batches = ShuffledBatches(network, data, plan)
         self._epoch_key: int | None = None
 
@@ -139,21 +139,19 @@ class PartsComputer:
         return [part for parts in in_shares(job, len(chosen), 1) for part in parts]
 
     def _prepare(self, task: PartsTask, threads: int) -> None:
-        """Take the networks to the task's scaffold, and the batches to its epoch."""
+        """Take the networks to the task's scaffold and parameters, and the batches to its epoch."""
         first = self._networks[0]
         if first.seed != task.seed:
             self._networks = [first := first.with_scaffold(task.seed)]
         while len(self._networks) < threads:
-            self._networks.append(
-                Network(first.config, first.seed, theta=first.theta, scaffolds=first.scaffolds)
-            )
+            self._networks.append(first.for_another_thread())
+        first.theta[:] = task.theta
         if self._epoch_key != task.epoch_key:
             with blas_limited(1):
                 self._batches.begin(task.epoch_key)
             self._epoch_key = task.epoch_key
 
     def _part(self, network: Network, task: PartsTask, count: int, part: int) -> PartGradient:
-        network.theta[:] = task.theta
         network.buffers[:] = task.buffers
         network.grad.fill(0)
         # Parts have random numbers of their own: a call in layers, a step in the inputs.

@@ -119,7 +119,7 @@ def test_the_peers_in_pytorch_run(rank, fused):
     torch_peers.normal(16)()
 
 
-@pytest.mark.parametrize("rank", [None, 2])
+@pytest.mark.parametrize("rank", [pytest.param(None, marks=pytest.mark.slow), 2])
 def test_the_peer_in_jax_learns(rank):
     pytest.importorskip("jax")
     pytest.importorskip("optax")
@@ -135,6 +135,7 @@ def test_the_peer_in_jax_learns(rank):
         jax_peers.mlp_epochs(x, y, (6, 5, 2), rank, 10, 0.1, 1)
 
 
+@pytest.mark.slow
 def test_the_race_against_jax_names_its_targets():
     pytest.importorskip("jax")
     pytest.importorskip("optax")

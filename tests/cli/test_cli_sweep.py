@@ -67,6 +67,7 @@ def lasting(folder):
 # What it does --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_program_makes_a_sweep_and_prints_its_tables(here):
     command = [*program(), "sweep", "ranks.toml", "--workers", "2"]
     done = subprocess.run(

@@ -45,3 +45,22 @@ def test_gpu_tests_are_skipped_with_a_word_where_there_is_no_gpu():
     assert f"no GPU: {cuda_problem()}" in said
     assert "deselected" in said
     assert "passed" not in said
+
+
+def collected(*arguments):
+    """Return the lines of the tests that a pytest of its own would run."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    out = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=TESTS.parent)
+    return [line for line in out.stdout.splitlines() if "::" in line]
+
+
+@pytest.mark.slow
+def test_device_code_is_left_to_the_stand_in_unless_its_path_is_given():
+    kernel = "tests/device/test_row_norms.py"
+    of_all = collected("tests")
+    assert not [line for line in of_all if line.startswith(kernel)]
+    assert [line for line in of_all if line.startswith("tests/device/test_standin.py")]
+    assert collected(kernel) == collected("--device", "standin", kernel) != []
+    assert [
+        line for line in collected("--device", "standin", "tests") if line.startswith(kernel)
+    ] == collected(kernel)

@@ -68,6 +68,23 @@ def test_patches_are_the_same_bits(sizes):
     assert_close(both(kernels.patches_adjoint, kernels.patches(x, *window), (h, w), *window))
 
 
+@pytest.mark.parametrize("shrink", [0.0, -0.01])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("n", [1, 37, 300_000])  # the last is divided over threads
+def test_a_step_of_adam_has_the_same_bits(n, decay, shrink):
+    theta, grad, m, v = (normal(n, seed=i) for i in range(4))
+    mask = (np.arange(n) % 3 == 0).astype(np.float32)
+
+    def step(*arrays):
+        kernels.adam_(*arrays, (1e-3, 1e-8, shrink), 0.9, 0.999, decay)
+        return arrays
+
+    for fast, reference in both(step, theta, grad, m, v * v, mask):
+        assert fast.dtype == np.float32
+        np.testing.assert_array_equal(fast, reference)
+    assert (theta != step(theta.copy(), grad, m, v * v, mask)[0]).mean() > 0.99
+
+
 def test_patches_of_part_of_a_buffer():
     x, out = normal(3, 4, 4, 2), np.full((5, 4, 4, 18), 7, np.float32)
     kernels.patches(x, 3, 1, 1, out=out[:3])

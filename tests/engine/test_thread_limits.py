@@ -202,7 +202,9 @@ def test_a_blas_whose_threads_have_a_number_each(monkeypatch):
         def select(self, user_api):
             return self
 
-    monkeypatch.setattr("deepreservoir.thread_limits._controller", Controller)
+    monkeypatch.setattr(thread_limits, "_controller", Controller)
+    scan = thread_limits._blas_libraries.__wrapped__
+    monkeypatch.setattr(thread_limits, "_blas_libraries", scan)
     with blas_limited(3), ThreadPoolExecutor(1) as pool:
 
         def beside():

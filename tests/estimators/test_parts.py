@@ -1,5 +1,8 @@
 """Batches in parts: the gradient of the whole, and bits that depend on the parts alone."""
 
+from itertools import count
+from threading import Barrier
+
 import numpy as np
 import pytest
 from parts_tools import SHORT, TRAININGS, bits
@@ -170,11 +173,13 @@ def test_threads_change_no_bit(name, monkeypatch):
     expected = bits(fitted(name, parts=4))
     for module in (thread_limits, training_parts):
         monkeypatch.setattr(module, "n_threads", lambda: 3)
-    seen = set()
+    seen, calls, meeting = set(), count(), Barrier(2, timeout=60)
     part = training_parts.PartsComputer._part
 
     def watched(computer, network, *args):
         seen.add(id(network))
+        if next(calls) < 2:
+            meeting.wait()  # so that two threads have a part at the same time
         return part(computer, network, *args)
 
     monkeypatch.setattr(training_parts.PartsComputer, "_part", watched)

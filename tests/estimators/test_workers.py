@@ -64,6 +64,7 @@ def killed(pools):
     return callback
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_no_bit(pools, temporary):
     expected = bits(fitted("images", parts=4))
     with pytest.warns(UserWarning, match="its part of the batch is computed again"):

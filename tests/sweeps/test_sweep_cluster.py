@@ -64,6 +64,7 @@ def only_specifications(make, assignment):
     return records
 
 
+@pytest.mark.slow
 def test_records_are_those_of_one_process_though_a_worker_is_killed(workers, expected, tmp_path):
     run = of_arm("adapter")
     make = partial(only_specifications, killer(tmp_path, {run: 1}))

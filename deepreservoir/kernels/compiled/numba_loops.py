@@ -12,12 +12,17 @@ import numpy as np
 _OPTIONS = {"nogil": True, "fastmath": {"contract", "reassoc"}, "error_model": "numpy"}
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function, and keep the machine code on disk where numba finds a place for it."""
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
+        return numba.njit(cache=True, **(_OPTIONS | options))(function)
     except RuntimeError:  # numba found no folder that can be written to
-        return numba.njit(**_OPTIONS)(function)
+        return numba.njit(**(_OPTIONS | options))(function)
+
+
+def _compiled_exactly(function: Callable[..., Any]) -> Any:
+    """Compile a function whose results have the bits of NumPy: no operation is rearranged."""
+    return _compiled(function, fastmath=False)
 
 
 # Patches of images ----------------------------------------------------------------------
@@ -264,3 +269,22 @@ def layer_norm_backward(dy, xhat, inverse, weight, dx, along, total):  # type: i
             to[j] = (grad[j] * weight[j] - mean - normal[j] * projection) * scale
             along[j] += grad[j] * normal[j]
             total[j] += grad[j]
+
+
+# Adam --------------------------------------------------------------------------------------
+
+
+@_compiled_exactly
+def adam(theta, grad, m, v, mask, scalars):  # type: ignore[no-untyped-def]
+    """Do one step of Adam over vectors (n,), with the scalars in the order of the NumPy code."""
+    size, eps, shrink, decay, beta1, rest1, beta2, rest2 = scalars
+    for i in range(len(theta)):
+        p, g = theta[i], grad[i]
+        if shrink != 0:
+            p = p * (mask[i] * shrink + np.float32(1))
+        if decay != 0:
+            g = mask[i] * decay * p + g
+        mi = m[i] * beta1 + g * rest1
+        vi = v[i] * beta2 + g * g * rest2
+        m[i], v[i] = mi, vi
+        theta[i] = p - mi / (np.sqrt(vi) + eps) * size
