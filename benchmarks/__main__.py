@@ -39,6 +39,7 @@ from . import (
 )
 from . import large_models as large_models
 from .command_line import CUPY, device_option, main, out_option
+from .contenders import THREADS
 from .device_speed import device_name
 from .store import store
 
@@ -145,7 +146,7 @@ def _raced(races: Mapping[str, Callable[[int], Any]], rounds: int, threads: int)
 @out_option
 def texts_command(rounds: int, out: Path) -> None:
     """Time training steps of networks on texts against PyTorch, with two threads."""
-    figures = _raced(text_speed.RACES, rounds, text_speed.THREADS)
+    figures = _raced(text_speed.RACES, rounds, THREADS)
     click.echo(f"Wrote {store('texts', figures, out, ('torch',))}")
 
 
@@ -154,7 +155,7 @@ def texts_command(rounds: int, out: Path) -> None:
 @out_option
 def images_command(rounds: int, out: Path) -> None:
     """Time networks on images against PyTorch, with two threads, and measure their memory."""
-    figures = _raced(image_speed.RACES, rounds, image_speed.THREADS)
+    figures = _raced(image_speed.RACES, rounds, THREADS)
     figures["memory"] = image_speed.memory()
     click.echo("\nPeak memory of a step of Plain-20 at batch 128, in units of its activations")
     for adapter, units in figures["memory"].items():

@@ -7,27 +7,24 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from deepreservoir import Network, PlainCNNClassifier, ViTClassifier
-from deepreservoir.kernels import compiled
 from deepreservoir.layers import Adapter, Convolution, Pass, Step
 from deepreservoir.models import PlainCNNConfig
 from deepreservoir.params import ParamSet
 from deepreservoir.scaffold import ScaffoldSpec, make_scaffold
 
 from . import torch_images, torch_peers, torch_vit
+from .contenders import IN_PARTS, RANK, THREADS, in_both_ways, least_ratios, with_numba
 from .speed import figures_of
 from .timing import Contenders, race
 
-RANK, THREADS, BATCH = 8, 2, 64
+BATCH = 64
 IMAGES, CLASSES = 1_000, 10
-#: Batches in parts, one per thread: ``fit(parts=2)``.
-IN_PARTS = "in two parts"
 WIDE, WIDE_IMAGES, WIDE_SIZE = 256, 16, 8
 
 #: Families of the wide convolution, and the least ratio of PyTorch's seconds to theirs.
@@ -55,18 +52,18 @@ def plain_8(rounds: int, n: int = IMAGES) -> dict[str, Any]:
         contenders["torch full"] = torch_images.epoch(
             torch_images.plain_cnn(8, 16, 3, CLASSES), X, y, BATCH
         )
-    return figures_of(_raced(contenders, rounds), _targets(contenders))
+    return figures_of(_raced(contenders, rounds), least_ratios(contenders))
 
 
 def wide_convolution(rounds: int, width: int = WIDE) -> dict[str, Any]:
     """A step of one convolution of 3 x 3 with 256 channels on 16 images of 8 x 8."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((WIDE_IMAGES, WIDE_SIZE, WIDE_SIZE, width)).astype(np.float32)
-    steps = {family: _step(x, family, Adapter("lora", RANK)) for family in _WIDE_TARGETS}
+    steps: Contenders = {
+        family: _step(x, family, Adapter("lora", RANK)) for family in _WIDE_TARGETS
+    }
     steps["full"] = _step(x, "normal", Adapter("full"))
-    contenders: Contenders = {name: _in(step, False) for name, step in steps.items()}
-    if compiled.available():
-        contenders |= {f"{name}, numba": _in(step, True) for name, step in steps.items()}
+    contenders = in_both_ways(steps)
     targets = {("torch full", name): _WIDE_TARGETS.get(name.split(",")[0]) for name in contenders}
     if torch_peers.available():
         contenders["torch full"] = torch_images.convolution_step(x, width)
@@ -84,45 +81,18 @@ def vit(rounds: int, n: int = IMAGES) -> dict[str, Any]:
     contenders = _networks(ours)
     if torch_peers.available():
         contenders["torch full"] = torch_vit.vit_epoch(X / np.float32(255), y, 4, 64, 4, 4, BATCH)
-    return figures_of(_raced(contenders, rounds), _targets(contenders))
+    return figures_of(_raced(contenders, rounds), least_ratios(contenders))
 
 
 def _networks(ours: Callable[..., Callable[[], object]]) -> Contenders:
     """Return our networks in NumPy alone and, where numba is installed, with it."""
-    rank, full = ours(rank=RANK), ours(adapter="full")
-    divided = ours(parts=THREADS, rank=RANK)
-    contenders: Contenders = {
-        f"rank {RANK}": _in(rank, False),
-        f"rank {RANK}, {IN_PARTS}": _in(divided, False),
-        "full": _in(full, False),
-    }
-    if compiled.available():
-        contenders[f"rank {RANK}, numba"] = _in(rank, True)
-        contenders[f"rank {RANK}, {IN_PARTS}, numba"] = _in(divided, True)
-        contenders["full, numba"] = _in(full, True)
-    return contenders
-
-
-def _in(run: Callable[[], object], numba: bool) -> Callable[[], object]:
-    """Return a function that runs another one with numba, or with NumPy alone."""
-
-    def timed() -> object:
-        with patch.object(compiled, "available", lambda: numba):
-            return run()
-
-    return timed
-
-
-def _targets(contenders: Contenders) -> dict[tuple[str, str], float | None]:
-    """Return the least ratio of PyTorch's seconds to those of each of our networks."""
-    targets = {
-        f"rank {RANK}": 0.5,
-        f"rank {RANK}, {IN_PARTS}": 0.5,
-        f"rank {RANK}, numba": 0.8,
-        f"rank {RANK}, {IN_PARTS}, numba": 0.8,
-    }
-    ours = [name for name in contenders if not name.startswith("torch")]
-    return {("torch full", name): targets.get(name) for name in ours}
+    return in_both_ways(
+        {
+            f"rank {RANK}": ours(rank=RANK),
+            f"rank {RANK}, {IN_PARTS}": ours(parts=THREADS, rank=RANK),
+            "full": ours(adapter="full"),
+        }
+    )
 
 
 #: The races of `python -m benchmarks images`, by name.
@@ -150,7 +120,7 @@ def memory(batch: int = 128) -> dict[str, float]:
                 shape = layer.out_shape(shape)
                 numbers += int(np.prod(shape))
         tracemalloc.start()
-        _in(partial(_pass, network, x), False)()
+        with_numba(partial(_pass, network, x), False)()
         ratios[adapter] = tracemalloc.get_traced_memory()[1] / (4 * numbers)
         tracemalloc.stop()
     return ratios

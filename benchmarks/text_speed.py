@@ -5,7 +5,7 @@ A race is a function of the number of rounds; :data:`RACES` lists them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,10 +25,10 @@ from deepreservoir.training.accumulation import split
 from deepreservoir.training.batches import TrainingBatch
 
 from . import torch_encoder, torch_images, torch_peers, torch_texts
+from .contenders import IN_PARTS, RANK, THREADS, in_both_ways, least_ratios
 from .speed import figures_of
 from .timing import Contenders, race
 
-RANK, THREADS = 8, 2
 WINDOWS, CONTEXT, VOCABULARY = 8, 128, 4096
 WIDE, WIDE_VOCABULARY = 1024, 256
 LONG = 512
@@ -40,10 +40,9 @@ Targets = dict[tuple[str, str], float | None]
 def decoder_3m(rounds: int, n: int = 5) -> dict[str, Any]:
     """Five steps of the paper's 3M decoder on 8 windows of 128 tokens, vocabulary 4,096."""
     config = DecoderConfig.preset("3M", VOCABULARY, rank=RANK, context=CONTEXT)
-    contenders = _decoders({f"rank {RANK}": config, "full": config.fully_trained()}, n)
-    targets: Targets = {("torch full", f"rank {RANK}"): 0.5, ("torch full", "full"): None}
-    targets["torch full", f"rank {RANK}, in two parts"] = 0.8
-    return figures_of(_raced(contenders, rounds), targets)
+    configs = {f"rank {RANK}": config, "full": config.fully_trained()}
+    contenders = _decoders(configs, n, divided=(f"rank {RANK}",))
+    return figures_of(_raced(contenders, rounds), least_ratios(contenders))
 
 
 def wide_block(rounds: int, width: int = WIDE) -> dict[str, Any]:
@@ -53,12 +52,12 @@ def wide_block(rounds: int, width: int = WIDE) -> dict[str, Any]:
     configs = {
         family: replace(config, scaffold=family) for family in ("normal", "hadamard", "kronecker")
     }
-    contenders = _decoders({**configs, "full": config.fully_trained()}, 1)
+    structured = ("hadamard", "kronecker")
+    contenders = _decoders({**configs, "full": config.fully_trained()}, 1, divided=structured)
     targets: Targets = {
-        ("torch full", "normal"): None,
-        ("torch full", "hadamard"): 2.0,
-        ("torch full", "kronecker"): 2.0,
-        ("torch full", "full"): None,
+        ("torch full", name): 2.0 if name.startswith(structured) else None
+        for name in contenders
+        if name != "torch full"
     }
     return figures_of(_raced(contenders, rounds), targets)
 
@@ -75,18 +74,16 @@ def encoder(rounds: int, n: int = 5) -> dict[str, Any]:
         f"rank {RANK}, frozen embeddings": replace(config, embeddings="frozen"),
         "full": config.fully_trained(),
     }
-    contenders: Contenders = {
+    ours: Contenders = {
         name: network_steps(each, batch, target, n) for name, each in configs.items()
     }
-    contenders[f"rank {RANK}, in two parts"] = steps_in_parts(config, batch, target, n)
+    ours[f"rank {RANK}, {IN_PARTS}"] = steps_in_parts(config, batch, target, n)
+    contenders = in_both_ways(ours)
     if torch_peers.available():
         sizes = (PIECES, config.width, config.depth, config.heads, CONTEXT, 2)
         model = torch_encoder.encoder(*sizes)
         contenders["torch full"] = torch_texts.steps(model, codes, classes, n)
-    targets: Targets = {("torch full", name): None for name in configs}
-    targets["torch full", f"rank {RANK}"] = 0.5
-    targets["torch full", f"rank {RANK}, in two parts"] = 0.8
-    return figures_of(_raced(contenders, rounds), targets)
+    return figures_of(_raced(contenders, rounds), least_ratios(contenders))
 
 
 def attention(rounds: int, tokens: int = LONG) -> dict[str, Any]:
@@ -172,19 +169,29 @@ def steps_in_parts(
     return run
 
 
-def _decoders(configs: dict[str, DecoderConfig], n: int) -> Contenders:
-    """Return n steps of decoders, and of the same in PyTorch where it is installed."""
+def _decoders(
+    configs: dict[str, DecoderConfig], n: int, divided: Collection[str] = ()
+) -> Contenders:
+    """Return n steps of decoders, and of the same in PyTorch where it is installed.
+
+    Parameters
+    ----------
+    configs : dict of str to DecoderConfig
+    n : int
+    divided : collection of str
+        Names of those that are trained on batches in parts as well.
+    """
     first = next(iter(configs.values()))
     rng = np.random.default_rng(0)
     window = rng.integers(0, first.vocabulary, (WINDOWS, first.context + 1), np.int32)
     codes, next_codes = window[:, :-1].copy(), window[:, 1:].copy()
     batch, target = Batch(codes, {}), Target(next_codes, codes.size, None)
-    contenders: Contenders = {
+    ours: Contenders = {
         name: network_steps(config, batch, target, n) for name, config in configs.items()
     }
-    if f"rank {RANK}" in configs:
-        divided = steps_in_parts(configs[f"rank {RANK}"], batch, target, n)
-        contenders[f"rank {RANK}, in two parts"] = divided
+    for name in divided:
+        ours[f"{name}, {IN_PARTS}"] = steps_in_parts(configs[name], batch, target, n)
+    contenders = in_both_ways(ours)
     if torch_peers.available():
         sizes = (first.vocabulary, first.width, first.depth, first.heads, first.mlp_width)
         model = torch_texts.decoder(*sizes)
