@@ -207,10 +207,15 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
             "skipped."
         )
     figures: dict[str, Any] = {"rounds": rounds, "races": {}}
+    if device == "cuda":
+        figures["device"] = device_name()
+    name = "speed" if device == "cpu" else "speed_cuda"
+    packages = (*CUPY, *jax_peers.PACKAGES)
     races = speed.races(rounds) if device == "cpu" else device_speed.races(device, rounds)
-    for name, race in races:
-        figures["races"][name] = race
-        click.echo(f"\n{name}")
+    for title, race in races:
+        figures["races"][title] = race
+        path = store(name, figures, out, packages)  # each time: all races take a while
+        click.echo(f"\n{title}")
         for contender, seconds in race["median_seconds"].items():
             click.echo(f"  {contender:24} {1e3 * seconds:10.2f} ms")
         for pair in race["ratios"]:
@@ -220,11 +225,7 @@ def speed_command(rounds: int, device: Device, out: Path) -> None:
         if "share_of_machine_rate" in race:
             share = race["share_of_machine_rate"]
             click.echo(f"  dense reaches {share['reached']:.2f} of the matrix rate (target 0.5)")
-    if device == "cuda":
-        figures["device"] = device_name()
-    name = "speed" if device == "cpu" else "speed_cuda"
-    packages = (*CUPY, *jax_peers.PACKAGES)
-    click.echo(f"\nWrote {store(name, figures, out, packages)}")
+    click.echo(f"\nWrote {path}")
 
 
 @main.command("memory")
