@@ -250,7 +250,7 @@ def _decoded(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the values of the tensors of a file, and their stored types, by name."""
     kinds = {name: DTYPES[each.kind] for name, each in stored.items()}
-    coded = sorted(name for name, dtype in kinds.items() if dtype in QUANTISED_DTYPES)
+    coded = {name for name, dtype in kinds.items() if dtype in QUANTISED_DTYPES}
     scales = stored.pop(_SCALES, None) if coded else None
     start, tensors, dtypes = 0, {}, {}
     for name, each in sorted(stored.items()):
