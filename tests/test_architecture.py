@@ -50,7 +50,7 @@ INSIDE = {
     "kernels": {
         "cuda": set(),
         "activations": {"cuda", "draw", "dropout", "gelu"},
-        "adam": {"cuda"},
+        "adam": {"compiled", "cuda"},
         "attention": {"compiled", "products"},
         "branches": set(),
         "compiled": {"numba_loops"},
