@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from functools import cache
+from itertools import compress
 from pathlib import Path
 from types import ModuleType
 
@@ -91,9 +93,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _is_quick(item):
             item.add_marker(pytest.mark.quick)
     if mode == "cpu" and not _device_code_is_asked_for(config):
-        left = [item for item in items if _only_emulates_a_device(item)]
-        items[:] = [item for item in items if item not in set(left)]
-        config.hook.pytest_deselected(items=left)
+        left = [_only_emulates_a_device(item) for item in items]
+        config.hook.pytest_deselected(items=list(compress(items, left)))
+        items[:] = [item for item, leave in zip(items, left, strict=True) if not leave]
 
 
 def pytest_collection_finish() -> None:
@@ -113,19 +115,23 @@ def _device_code_is_asked_for(config: pytest.Config) -> bool:
 
 def _only_emulates_a_device(item: pytest.Item) -> bool:
     """Return whether a test is about device code, and so runs under `--device standin` too."""
-    if not item.path.is_relative_to(TESTS / "device"):
-        return False
-    return not any(map(item.get_closest_marker, ("host", "slow")))
+    return _within_tests(item.path).startswith("device/") and not any(
+        map(item.get_closest_marker, ("host", "slow"))
+    )
 
 
 def _is_quick(item: pytest.Item) -> bool:
-    if not item.path.is_relative_to(TESTS) or item.get_closest_marker("slow"):
-        return False
-    return item.path.relative_to(TESTS).as_posix() in QUICK
+    return _within_tests(item.path) in QUICK and not item.get_closest_marker("slow")
 
 
 def _runs_on_devices(item: pytest.Item) -> bool:
-    return item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in ON_DEVICES
+    return _within_tests(item.path).split("/")[0] in ON_DEVICES
+
+
+@cache  # many tests are in one file
+def _within_tests(path: Path) -> str:
+    """Return the path of a file within the folder of tests, or "" for other files."""
+    return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ def test_races_are_printed_with_setting_medians_and_difference_of_states(tmp_pat
     assert "differ by at most 2e-15" in text
 
 
+@pytest.mark.slow
 def test_forecasts_start_after_the_last_target_of_training(monkeypatch):
     starts, n_train = [], []
 

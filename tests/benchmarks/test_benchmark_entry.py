@@ -119,7 +119,8 @@ def test_the_peers_in_pytorch_run(rank, fused):
     torch_peers.normal(16)()
 
 
-@pytest.mark.parametrize("rank", [pytest.param(None, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [None, 2])
 def test_the_peer_in_jax_learns(rank):
     pytest.importorskip("jax")
     pytest.importorskip("optax")

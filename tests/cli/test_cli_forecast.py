@@ -150,6 +150,7 @@ def test_a_file_that_is_no_series_is_said_what_is_wrong_with(capsys, content, wo
     assert all(word in message for word in words), message
 
 
+@pytest.mark.slow
 def test_as_an_installed_program(here):
     done = subprocess.run(
         [*program(), "forecast", "wave.csv", "--units", "60", "--horizon", "5"],

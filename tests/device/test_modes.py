@@ -22,6 +22,7 @@ def summary(*arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent).stdout
 
 
+@pytest.mark.slow
 def test_the_stand_in_runs_the_same_tests():
     assert "skipped" not in summary("--device", "standin", "-v", QUICK)
 
@@ -39,6 +40,7 @@ def test_tests_of_the_host_alone_say_why_they_do_not_run(path, reason):
     assert "passed" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(cuda_problem() is None, reason="there is a device here")
 def test_gpu_tests_are_skipped_with_a_word_where_there_is_no_gpu():
     said = summary("-m", "gpu", QUICK, ON_THE_HOST)

@@ -224,6 +224,7 @@ def test_a_sweep_names_what_there_is(gated_units, tmp_path):
         run_sweep(path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_file_never_imports(gated_units, digits, tmp_path):
     path = save(gated_units.GatedUnitClassifier(**QUICK).fit(*digits), tmp_path / "model")
     code = f"import deepreservoir; deepreservoir.load({str(path)!r})"

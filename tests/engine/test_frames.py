@@ -68,6 +68,7 @@ def test_frames_and_their_names():
     assert column_names(frame) == column_names(frame["a"].rename("a")) == ["a"]
 
 
+@pytest.mark.slow
 def test_pandas_is_optional():
     code = (
         "import sys; sys.modules['pandas'] = None\n"

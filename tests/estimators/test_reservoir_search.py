@@ -228,6 +228,7 @@ def test_a_given_cv_and_scoring_are_used():
     assert -0.5 < found.best_score_ < 0
 
 
+@pytest.mark.slow
 @pytest.mark.host(reason="another process runs on the device that it is asked for, not on ours")
 def test_the_same_seed_finds_the_same_and_in_two_processes_too():
     one, again, two = search(), search(), search(n_jobs=2)

@@ -16,10 +16,7 @@ pytestmark = pytest.mark.host(reason="parts of batches are computed on the CPU")
 
 
 #: All architectures; those whose batches differ most are among the usual tests.
-ALL = [
-    pytest.param(name, marks=() if name in ("table", "images") else pytest.mark.slow)
-    for name in TRAININGS
-]
+ALL = [pytest.param(name, marks=() if name == "table" else pytest.mark.slow) for name in TRAININGS]
 
 
 def fitted(name, **how):
