@@ -18,6 +18,7 @@ def run(*arguments: object) -> int:
     return int(caught.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_module_runs_from_the_root_of_the_repository():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],

@@ -148,6 +148,7 @@ def test_wrong_input_gets_an_answer_and_leaves_nothing(arguments, message, here,
     assert {name: (here / name).read_bytes() for name in files_below(here)} == before
 
 
+@pytest.mark.slow
 def test_the_installed_command_has_no_traceback(here):
     command = [*program(), "inspect", "homes.csv"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=here, env=environment())

@@ -184,6 +184,7 @@ def test_ctrl_c_leaves_what_was_there_and_nothing_half_written(here, monkeypatch
     assert "|" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_program_finds_a_rank_of_a_table(here):
     command = [*program(), "rank", "t.csv", "--target", "y", "--eps", "5", "--ranks", "1", *ONCE]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=here)

@@ -41,6 +41,7 @@ def here(made, tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_the_program_writes_the_page_into_the_folder(here, made):
     done = subprocess.run(
         [*program(), "report", "ranks"],

@@ -93,6 +93,7 @@ def test_numbers_as_features_and_no_features_of_edges():
     assert two.predict(graphs[:3]).shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_searches_folds_and_pickles():
     model = GINClassifier(**QUICK)
     cv = StratifiedKFold(2, shuffle=True, random_state=0)
