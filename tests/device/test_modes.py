@@ -51,7 +51,7 @@ def test_gpu_tests_are_skipped_with_a_word_where_there_is_no_gpu():
 
 def collected(*arguments):
     """Return the lines of the tests that a pytest of its own would run."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"]
     out = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=TESTS.parent)
     return [line for line in out.stdout.splitlines() if "::" in line]
 
