@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,26 +26,13 @@ from .base import (
     count_rows,
     like_rows,
 )
-from .combined import NORM_EPS, Combined, combine, combined_backward
+from .combined import NORM_EPS, Narrow, narrow, narrow_backward, narrow_forward
 from .dropout import dropout_mask
 from .equal_parts import outputs_of_equal_parts
 from .multiply_adds import MultiplyAdds, trained_product
 
 #: Norms of the rows of beta W + s B A, (d_out,), W A^T and B (A A^T), both (d_out, rank).
 RowNorms = tuple[Array, Array, Array]
-
-#: On the CPU, a training step uses the combined weight of a layer where its shorter side is at most
-#: this, and where it has so many rows of inputs, and so many times that side: the products with A
-#: and B take longer there than the one product more that the gradient of the weight needs.
-#: Measured at 1.1 to 1.9 times the speed, for ranks 1 to 16; at 256 there is no gain.
-NARROW, LEAST_ROWS, LEAST_ROWS_PER_COLUMN = 128, 512, 8
-
-
-class _Narrow(NamedTuple):
-    """The cache of a pass with the combined weight."""
-
-    x: Array  # (n, d_in)
-    combined: Combined
 
 
 class AdaptedDense(Layer):
@@ -154,29 +141,9 @@ class AdaptedDense(Layer):
         if x.ndim != 2:
             y, cache = self.forward(as_rows(x), on)
             return like_rows(y, x), cache
-        if self._combines(x, on):
-            combined = combine(self, x)
-            # Of narrow matrices, the faster order.
-            y = kernels.product(x, np.ascontiguousarray(combined.weight.T))
-            if self.has_bias:
-                y += self.bias
-            return y, _Narrow(x, combined)
+        if on.training and self.path not in on.products and narrow(self, x):
+            return narrow_forward(self, x)
         return self.forward_rows(x, on, self.row_norms())
-
-    def _combines(self, x: Array, on: Pass) -> bool:
-        """Return whether a pass uses the combined weight."""
-        side, adapter = min(self.d_in, self.d_out), self.adapter
-        return (
-            type(x) is np.ndarray
-            and on.training
-            and adapter.low_rank
-            and not adapter.dropout
-            and self.needs_dx
-            and side <= NARROW
-            and len(x) >= max(LEAST_ROWS, LEAST_ROWS_PER_COLUMN * side)
-            and self.scaffold.storage == "dense"
-            and self.path not in on.products
-        )
 
     def row_norms(self) -> RowNorms | None:
         """Return what DoRA needs once per call, however many blocks of rows it has; else None."""
@@ -260,9 +227,8 @@ class AdaptedDense(Layer):
             return None if dx is None else like_rows(dx, dy)
         if self.has_bias:  # dy: (n, d_out)
             self.dbias += dy.sum(axis=0)
-        if isinstance(cache, _Narrow):
-            combined_backward(self, cache.combined, kernels.product(dy.T, cache.x))
-            return kernels.product(dy, cache.combined.weight)
+        if isinstance(cache, Narrow):
+            return narrow_backward(self, dy, cache)
         if self.adapter.mode == "dora":
             *_, norms, v = cache
             self.norms_backward((dy * v).sum(axis=0), norms)

@@ -5,7 +5,7 @@ import pytest
 from gradcheck import TRAINING, bind, check_gradients, normal
 from target import assert_allclose
 
-from deepreservoir.layers import AdaptedDense, Adapter, Pass, dense
+from deepreservoir.layers import AdaptedDense, Adapter, Pass, combined
 
 pytestmark = pytest.mark.host(reason="a device has kernels for the low-rank path")
 
@@ -14,8 +14,8 @@ ROWS = 12
 
 @pytest.fixture(autouse=True)
 def few_rows_suffice(monkeypatch):
-    monkeypatch.setattr(dense, "LEAST_ROWS", ROWS)
-    monkeypatch.setattr(dense, "LEAST_ROWS_PER_COLUMN", 2)
+    monkeypatch.setattr(combined, "LEAST_ROWS", ROWS)
+    monkeypatch.setattr(combined, "LEAST_ROWS_PER_COLUMN", 2)
 
 
 def layer(mode="lora", d_in=5, d_out=4, storage="auto", needs_dx=True, **adapter):
@@ -25,7 +25,7 @@ def layer(mode="lora", d_in=5, d_out=4, storage="auto", needs_dx=True, **adapter
 
 def combines(bound, n=ROWS, on=TRAINING):
     x = normal(n, bound.layer.d_in)
-    return isinstance(bound.layer.forward(x, on)[1], dense._Narrow)
+    return isinstance(bound.layer.forward(x, on)[1], combined.Narrow)
 
 
 @pytest.mark.parametrize("mode", ["lora", "dora"])
@@ -42,22 +42,22 @@ def test_it_is_what_the_products_apart_are(mode, monkeypatch):
     x, dy = normal(ROWS, 5), normal(ROWS, 4, seed=1)
     found = []
     for least in (ROWS, ROWS + 1):
-        monkeypatch.setattr(dense, "LEAST_ROWS", least)
+        monkeypatch.setattr(combined, "LEAST_ROWS", least)
         bound = layer(mode)
         bound.grad[:] = 0
         y, cache = bound.layer.forward(x, TRAINING)
         found.append((y, bound.layer.backward(dy, cache), bound.grad))
-    for combined, apart in zip(*found, strict=True):
-        assert_allclose(combined, apart, rtol=1e-10, atol=1e-12)
+    for together, apart in zip(*found, strict=True):
+        assert_allclose(together, apart, rtol=1e-10, atol=1e-12)
 
 
 def test_where_it_would_not_be_faster_the_products_are_apart():
     assert combines(layer())
     assert not combines(layer(), n=ROWS - 1)
     assert not combines(layer(), on=Pass())
-    assert combines(layer(d_in=dense.NARROW + 1), n=ROWS)
-    wide = layer(d_in=dense.NARROW + 1, d_out=dense.NARROW + 1)
-    assert not combines(wide, n=4 * dense.NARROW)
+    assert combines(layer(d_in=combined.NARROW + 1), n=ROWS)
+    wide = layer(d_in=combined.NARROW + 1, d_out=combined.NARROW + 1)
+    assert not combines(wide, n=4 * combined.NARROW)
     assert not combines(layer(d_in=8, d_out=7), n=13)  # fewer than twice the shorter side
     assert not combines(layer("full"))
     assert not combines(layer("none"))
@@ -79,7 +79,7 @@ def test_a_batch_of_many_rows_trains_to_the_same_losses(monkeypatch):
     y = np.arange(64) % 3
     losses = []
     for least in (16, 1000):
-        monkeypatch.setattr(dense, "LEAST_ROWS", least)
+        monkeypatch.setattr(combined, "LEAST_ROWS", least)
         model = DeepReservoirClassifier(
             hidden_layer_sizes=(8, 8),
             batch_size=32,

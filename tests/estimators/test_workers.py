@@ -15,7 +15,7 @@ from deepreservoir.training import part_cluster, part_processes
 pytestmark = pytest.mark.host(reason="parts of batches are computed on the CPU")
 
 
-#: All architectures; those whose batches differ most are among the usual tests.
+#: All architectures; one of them is among the usual tests.
 ALL = [pytest.param(name, marks=() if name == "table" else pytest.mark.slow) for name in TRAININGS]
 
 
