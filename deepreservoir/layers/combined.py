@@ -18,10 +18,11 @@ from ..backend import Array, array_module
 if TYPE_CHECKING:
     from .dense import AdaptedDense
 
-#: On the CPU, a training step uses the combined weight of a dense layer whose shorter side is at most
-#: this, if it has at least so many rows of inputs, and so many times that side: the products with A
-#: and B take longer there than the one product more that the gradient of the weight needs. Measured
-#: at 1.1 to 1.9 times the speed, at ranks from 1 to 16; at a side of 256 nothing is gained.
+#: On the CPU, a training step uses the combined weight of a dense layer if its shorter side is at
+#: most the first of these, and if its input has at least as many rows as the second says, and as
+#: the third times that side. The products with A and B take longer there than the additional
+#: product that the gradient of the weight needs. Measured: 1.1 to 1.9 times as fast at ranks from 1
+#: to 16; nothing is gained at a side of 256.
 NARROW, LEAST_ROWS, LEAST_ROWS_PER_COLUMN = 128, 512, 8
 
 #: Keeps DoRA's norm away from zero where both scaffold and injection vanish.
