@@ -184,20 +184,22 @@ class Network(Passes):
 
         Gradient and buffers are its own: both networks can compute gradients at the same time.
         """
-        other = self._sharing(self.config, self.seed, self.scaffolds)
-        other._bind(self.theta, array_module(self.grad).zeros_like(self.grad))
-        other.buffers[:] = self.buffers
-        return other
+        own = array_module(self.grad).zeros_like(self.grad)
+        return self._sharing(self.config, self.seed, self.scaffolds, own)
 
     def _sharing(
-        self, config: NetworkConfig, seed: int, scaffolds: Mapping[str, Scaffold]
+        self,
+        config: NetworkConfig,
+        seed: int,
+        scaffolds: Mapping[str, Scaffold],
+        grad: Array | None = None,
     ) -> Network:
         other = object.__new__(Network)
         other.config, other.device, other.dtype = config, self.device, self.dtype
         other.precision = self.precision
         other.seed = check_seed(seed, "scaffold_seed")
         other._build(scaffolds)
-        other._bind(self.theta, self.grad)
+        other._bind(self.theta, self.grad if grad is None else grad)
         other.buffers[:] = self.buffers
         return other
 
