@@ -130,7 +130,7 @@ def _runs_on_devices(item: pytest.Item) -> bool:
 
 @cache  # many tests are in one file
 def _within_tests(path: Path) -> str:
-    """Return the path of a file within the folder of tests, or "" for other files."""
+    """Return the path of a file within the folder of tests; an empty one for any other file."""
     return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
 
 

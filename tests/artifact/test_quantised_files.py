@@ -287,7 +287,7 @@ def test_the_files_that_are_changed_below_are_read():
 
 
 def scales_of(scales):
-    """Return the tensor of scales of a file, which may be of a wrong type."""
+    """Return the entry of scales for a file, also of a type that is refused."""
     kinds = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8"}
     return {"quantised.scales": (kinds[scales.dtype.name], scales.reshape(-1))}
 
