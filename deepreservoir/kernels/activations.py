@@ -10,9 +10,10 @@ import numpy as np
 import scipy.special
 
 from ..backend import Array, array_module
+from . import compiled
 from .cuda import RealKernel, contiguous
-from .draw import PHILOX
-from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers
+from .draw import PHILOX, key_words
+from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers, dropout_mask
 from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
 
 
@@ -172,10 +173,19 @@ _FORWARD = {name: _kernel(name, backward=False) for name in ACTIVATIONS}
 _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 
 
+def draws_within(x: Array, name: str, training: bool = True) -> bool:
+    """Return whether the pass of an activation draws the dropout mask of x (n, d) itself."""
+    if array_module(x) is not np:
+        return True
+    return name == "relu" and x.ndim == 2 and compiled.suits_exactly(x, alone=training)
+
+
 def bias_activation_dropout(
     x: Array, bias: Array | None, name: str, mask: Mask | None, training: bool = True
 ) -> tuple[Array, Any]:
-    """Return ``activation(x + bias) * mask``, and what backward needs; one pass on a device.
+    """Return ``activation(x + bias) * mask``, and what backward needs.
+
+    It is one pass on a device, and one pass for ReLU if a compiled loop suits x.
 
     Parameters
     ----------
@@ -184,7 +194,7 @@ def bias_activation_dropout(
     name : str
         A key of :data:`ACTIVATIONS`.
     mask : Mask, optional
-        From :func:`dropout_mask`.
+        Its parameters, or its entries from :func:`dropout_mask`.
     training : bool, default=True
         Whether a backward pass follows, which needs the cache.
 
@@ -196,6 +206,11 @@ def bias_activation_dropout(
     """
     if array_module(x) is not np:
         return _pass_on_device(name, None, x, bias, mask), (x, bias, mask)
+    if not isinstance(mask, np.ndarray) and draws_within(x, name, training):
+        y = _relu_dropout(x, bias, mask)
+        return y, (y, 1.0 if mask is None else mask.scale)
+    if isinstance(mask, Drop):
+        mask = dropout_mask(x, mask)
     function = ACTIVATIONS[name]
     if bias is not None:
         x = x + bias
@@ -216,9 +231,32 @@ def bias_activation_dropout_backward(dy: Array, name: str, cache: Any) -> Array:
     if array_module(dy) is not np:
         return _pass_on_device(name, dy, *cache)
     saved, mask = cache
+    if isinstance(mask, float):
+        return _relu_dropout_backward(dy, saved, mask)
     function = ACTIVATIONS[name]
     dy = dy if mask is None else dy * mask
     return function.backward(dy, saved) if function.with_slope is None else dy * saved
+
+
+def _relu_dropout(x: np.ndarray, bias: np.ndarray | None, drop: Drop | None) -> np.ndarray:
+    """Return ``relu(x + bias)`` times a mask that is drawn meanwhile, with the bits of NumPy."""
+    out, dtype = np.empty_like(x), x.dtype
+    added = np.zeros(x.shape[-1], dtype) if bias is None else bias
+    threshold, scale, counter, key = 0, 1.0, 0, 0
+    if drop is not None:
+        threshold, scale, key = drop.threshold, drop.scale, drop.key
+        counter = drop.first_counter
+    numbers = np.uint16(threshold), dtype.type(scale), *key_words(counter), *key_words(key)
+    compiled.dense_loops().relu_dropout(x, added, *numbers, out)
+    return out
+
+
+def _relu_dropout_backward(dy: np.ndarray, y: np.ndarray, scale: float) -> np.ndarray:
+    """Return the gradient below ReLU and dropout, whose output y is zero where it was dropped."""
+    out = np.empty_like(y)
+    flat = np.ascontiguousarray(dy).reshape(-1), y.reshape(-1), y.dtype.type(scale)
+    compiled.dense_loops().relu_dropout_backward(*flat, out.reshape(-1))
+    return out
 
 
 def masked(x: Array, mask: Mask) -> Array:

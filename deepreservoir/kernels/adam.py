@@ -84,7 +84,7 @@ def adam_(
         return
     numbers = (*scalars, decay, beta1, 1 - beta1, beta2, 1 - beta2)
     of_type = tuple(map(theta.dtype.type, numbers))
-    update = compiled.loops().adam if compiled.suits(theta) else _in_chunks
+    update = compiled.loops().adam if compiled.suits_exactly(theta) else _in_chunks
 
     def share(some: slice) -> None:
         update(theta[some], grad[some], m[some], v[some], decay_mask[some], of_type)

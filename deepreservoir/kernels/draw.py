@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..backend import Array, array_module
+from . import compiled
 from .cuda import THREADS, Kernel, RealKernel, contiguous, device_limits
 
 LANES_PER_BLOCK = 16
@@ -22,6 +23,9 @@ _LANES = 65_536
 
 # From this number of weights on, it pays to copy half a table into shared memory first.
 _MANY_WEIGHTS = 1 << 20
+
+# From this number of words on, a compiled loop draws them, if numba has been imported anyway.
+_MANY_WORDS = 1 << 9
 
 # Number of threads that share such a copy: as many as a block can have.
 _MOST_THREADS = 1024
@@ -196,6 +200,10 @@ def random_words(key: int, counter: int, n: int) -> np.ndarray:
         Of 256 bits: the number of blocks, of four words each, that are skipped.
     n : int
     """
+    if n >= _MANY_WORDS and counter < 1 << 128 and compiled.ready():
+        out = np.empty(n, np.uint64)
+        compiled.dense_loops().random_words(*key_words(counter), *key_words(key), out)
+        return out
     generator = getattr(_OF_THREAD, "generator", None)
     if generator is None:
         generator = _OF_THREAD.generator = np.random.Philox(0)

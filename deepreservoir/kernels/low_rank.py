@@ -7,17 +7,22 @@ columns take cuBLAS longer than reading their factors does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from ..backend import Array, array_module, is_on_device
+from . import compiled
 from .cuda import REDUCTIONS, THREADS, RealKernel, contiguous
 from .products import add_product_, divides, dot, over_rows, product
 
 #: Largest number of rows and largest rank for which these kernels are faster than cuBLAS: each
 #: block reads all rows, or all of the low-rank factor.
 MAX_ROWS, MAX_RANK = 1024, 32
+
+# Largest rank for which a compiled loop is faster than the BLAS.
+_MAX_COMPILED_RANK = 16
 
 # Columns that a block sums over the rows; its other threads take other rows.
 _COLUMNS = 32
@@ -273,8 +278,10 @@ def combine(
     (n, width), rank = base.shape, len(m)
     xp = array_module(base)
     if xp is np or rank > MAX_RANK:
-        dots = None if dotted is None else dot(dotted, base)
         out = base if overwrite else xp.empty_like(base)
+        if xp is np and rank <= _MAX_COMPILED_RANK and compiled.suits(base):
+            return out, _combine_compiled(base, beta, z, m, bias, dotted, out)
+        dots = None if dotted is None else dot(dotted, base)
 
         def share(rows: slice) -> None:
             y = xp.multiply(base[rows], beta, out=out[rows])
@@ -282,10 +289,7 @@ def combine(
             if bias is not None:
                 y += bias
 
-        if xp is np and divides(n, base.size * rank):
-            over_rows(share, n)
-        else:
-            share(slice(0, n))
+        _by_rows(share, base, rank)
         return out, dots
     base, z, factor = contiguous(base), contiguous(z, base.dtype), stored(m, base.dtype)
     out = base if overwrite else xp.empty_like(base)
@@ -306,6 +310,40 @@ def combine(
         np.int64(chunks),
     )
     return out, dots
+
+
+def _by_rows(share: Callable[[slice], None], base: Array, rank: int) -> None:
+    """Do the work on the rows of base (n, width), over threads if it is divided."""
+    n = len(base)
+    if array_module(base) is np and divides(n, base.size * rank):
+        over_rows(share, n)
+    else:
+        share(slice(0, n))
+
+
+def _combine_compiled(
+    base: np.ndarray,
+    beta: np.ndarray | float,
+    z: np.ndarray,
+    m: np.ndarray,
+    bias: np.ndarray | None,
+    dotted: np.ndarray | None,
+    out: np.ndarray,
+) -> np.ndarray | None:
+    """Do what `combine` does in a compiled loop; return the sums of base times `dotted` by row."""
+    (n, width), dtype = base.shape, base.dtype
+    scale = dtype.type(beta if isinstance(beta, float) else beta[0])
+    m = np.ascontiguousarray(m)
+    added = np.zeros(width, dtype) if bias is None else bias
+    other = np.empty((0, width), dtype) if dotted is None else dotted
+    sums = np.empty(0 if dotted is None else n, dtype)
+
+    def share(rows: slice) -> None:
+        parts = base[rows], scale, z[rows], m, added, other[rows], sums[rows], out[rows]
+        compiled.dense_loops().combine(*parts)
+
+    _by_rows(share, base, len(m))
+    return None if dotted is None else sums
 
 
 def add_low_rank_gradients_(

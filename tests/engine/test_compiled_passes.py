@@ -1,4 +1,4 @@
-"""Compiled loops of networks on images: equal to NumPy's passes up to rounding."""
+"""Compiled loops: equal to the passes of NumPy, bit by bit or up to rounding."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ numba = pytest.importorskip("numba")
 
 from deepreservoir import Network, kernels  # noqa: E402
 from deepreservoir.kernels import compiled  # noqa: E402
-from deepreservoir.kernels.compiled import numba_loops  # noqa: E402
+from deepreservoir.kernels.compiled import options  # noqa: E402
+from deepreservoir.kernels.draw import random_words  # noqa: E402
 from deepreservoir.layers import Pass, Step  # noqa: E402
 from deepreservoir.models import PlainCNNConfig, ViTConfig  # noqa: E402
 
@@ -195,8 +196,8 @@ def test_without_a_folder_for_machine_code_loops_are_compiled_in_memory(monkeypa
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(numba_loops.numba, "njit", njit)
-    assert numba_loops._compiled(len) is len
+    monkeypatch.setattr(options.numba, "njit", njit)
+    assert options.compiled(len) is len
     assert [options.get("cache", False) for options in given] == [True, False]
     assert given[1]["nogil"]
 
@@ -216,3 +217,93 @@ def test_what_is_left_out_of_attention_is_exactly_zero():
     compiled.loops().probabilities(q, np.log(sums[:, 0]))
     assert (q[:, 20:] == 0).all()
     assert ((q == 0) | (q >= tiny)).all()
+
+
+# Dense layers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counter", [0, 5, 2**64 - 2, 2**64 - 1, (9 << 64) + 2**64 - 3])
+@pytest.mark.parametrize("n", [1, 3, 4, 8, 9, 100, 4096])
+def test_random_words_are_those_of_numpy(n, counter):
+    key, out = 123456789123456789123456789123, np.empty(n, np.uint64)
+    words = [np.uint64(value >> shift & 2**64 - 1) for value in (counter, key) for shift in (0, 64)]
+    compiled.dense_loops().random_words(*words, out)
+    expected = np.random.Philox(key=key, counter=counter).random_raw(n)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("counter", [3 << 64, 3 << 128])  # the loop's counters have 128 bits
+def test_a_stream_is_the_same_with_and_without_the_loop(counter):
+    for fast, reference in both(random_words, 77, counter, 5000):
+        np.testing.assert_array_equal(fast, reference)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("threshold", [None, 0, 20_000, 65_000])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 16), (40, 17), (700, 30), (2, 9000)])
+def test_relu_and_dropout_have_the_bits_of_numpy(shape, threshold, with_bias):
+    x = normal(*shape)
+    x.flat[: 3 * (x.size > 8)] = np.nan, np.inf, -np.inf
+    drop = None if threshold is None else kernels.Drop(threshold, 2**100 + 7, 2**63 + 5)
+    bias = normal(shape[1], seed=1) if with_bias else None
+
+    def passes(x, dy):
+        with np.errstate(invalid="ignore"):  # infinity times zero, in NumPy
+            y, cache = kernels.bias_activation_dropout(x, bias, "relu", drop)
+            return y, kernels.bias_activation_dropout_backward(dy, "relu", cache)
+
+    for fast, reference in both(passes, x, normal(*shape, seed=2)):
+        assert fast.dtype == reference.dtype == np.float32
+        np.testing.assert_array_equal(fast, reference)
+
+
+def test_a_mask_that_was_drawn_before_is_applied():
+    x, drop = normal(30, 20), kernels.Drop(30_000, 5, 1)
+    mask = kernels.dropout_mask(x, drop)
+    y, cache = kernels.bias_activation_dropout(x, None, "relu", mask)
+    within, cache_within = kernels.bias_activation_dropout(x, None, "relu", drop)
+    np.testing.assert_array_equal(y, within)
+    gradients = [
+        kernels.bias_activation_dropout_backward(x, "relu", kept) for kept in (cache, cache_within)
+    ]
+    np.testing.assert_array_equal(*gradients)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 4, 8, 11, 16, 17])
+@pytest.mark.parametrize("beta", [0.5, np.array([1.5], np.float32)], ids=["fixed", "learned"])
+@pytest.mark.parametrize("full", [False, True], ids=["plain", "bias, dots and overwritten"])
+def test_the_two_paths_of_a_layer(full, beta, rank):
+    base, z, B = normal(9, 33), normal(9, rank, seed=1), normal(33, rank, seed=2)
+    bias, dotted = normal(33, seed=3), normal(9, 33, seed=4)
+
+    def passes(base):
+        y, dots = kernels.combine(base, beta, z, B.T)
+        return (y, base) if dots is None else None
+
+    def with_all(base):
+        y, dots = kernels.combine(base, beta, z, B.T, bias, dotted, overwrite=True)
+        assert y is base
+        return y, np.asarray(dots.sum())
+
+    assert_close(both(with_all if full else passes, base), atol=1e-4)
+
+
+def test_the_two_paths_of_a_layer_over_threads():
+    base, z, m = normal(300, 1024), normal(300, 8, seed=1), normal(8, 1024, seed=2)
+    dotted = normal(300, 1024, seed=3)
+    whole = kernels.combine(base, 1.5, z, m, dotted=dotted)
+    with kernels.work_in_shares():
+        shared = kernels.combine(base, 1.5, z, m, dotted=dotted)
+    for one, other in zip(whole, shared, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_loops_with_the_bits_of_numpy_do_not_import_numba_for_small_arrays(monkeypatch):
+    small, large = np.zeros(2000, np.float32), np.zeros(40_000, np.float32)
+    monkeypatch.setattr(compiled, "SMALLEST", 1 << 15)
+    assert compiled.suits_exactly(small)
+    monkeypatch.setattr(compiled, "ready", lambda: False)
+    assert not compiled.suits_exactly(small)
+    assert compiled.suits_exactly(large)
+    assert not compiled.suits_exactly(large, alone=False)
+    assert not compiled.suits_exactly(large.astype(float))

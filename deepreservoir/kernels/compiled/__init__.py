@@ -1,13 +1,17 @@
-"""Element-wise passes in compiled loops, if numba (the extra ``numba``) is installed.
+"""Passes over arrays in compiled loops, if numba (the extra ``numba``) is installed.
 
 The NumPy code that calls a loop is its reference. Results differ by rounding only: a product and a
 sum may be fused, sums along a row are taken in another order, and exponentials are polynomials.
 Arrays that are not of float32, and small ones, for which compilation would take longer than the
 work, stay with NumPy.
+
+Some loops give the bits of NumPy. Which of the two computes can therefore not be seen in a result,
+and these loops also work on small arrays once another loop has made numba available in the process.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
@@ -17,6 +21,9 @@ import numpy as np
 #: Entries from which on an array is left to a compiled loop.
 SMALLEST = 1 << 15
 
+#: The same for a loop that gives the bits of NumPy, once numba has been imported.
+SMALLEST_EXACT = 1 << 10
+
 
 @cache
 def available() -> bool:
@@ -24,14 +31,38 @@ def available() -> bool:
     return find_spec("numba") is not None
 
 
+def ready() -> bool:
+    """Return whether numba has been imported, so that its loops cost no import."""
+    return "numba" in sys.modules and available()
+
+
 def suits(x: np.ndarray) -> bool:
     """Return whether a compiled loop should work on x: it is large, of float32, and in C order."""
     return x.size >= SMALLEST and x.dtype == np.float32 and x.flags.c_contiguous and available()
 
 
+def suits_exactly(x: np.ndarray, alone: bool = True) -> bool:
+    """Return whether a compiled loop that gives the bits of NumPy should work on x.
+
+    Importing numba takes half a second. For a pass that is not worth that, `alone` is False.
+    """
+    if not ready():
+        return alone and suits(x)
+    smallest = min(SMALLEST, SMALLEST_EXACT)
+    return x.size >= smallest and x.dtype == np.float32 and x.flags.c_contiguous
+
+
 @cache
 def loops() -> ModuleType:
-    """Return the module of the loops, which imports numba."""
+    """Return the module of the loops of images and sequences, which imports numba."""
     from . import numba_loops
 
     return numba_loops
+
+
+@cache
+def dense_loops() -> ModuleType:
+    """Return the module of the loops of dense layers, which imports numba."""
+    from . import numba_dense_loops
+
+    return numba_dense_loops

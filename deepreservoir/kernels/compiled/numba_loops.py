@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-# contract: a product and a sum may be fused. reassoc: sums may be taken in another order.
-_OPTIONS = {"nogil": True, "fastmath": {"contract", "reassoc"}, "error_model": "numpy"}
-
-
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a function, and keep the machine code on disk where numba finds a place for it."""
-    try:
-        return numba.njit(cache=True, **(_OPTIONS | options))(function)
-    except RuntimeError:  # numba found no folder that can be written to
-        return numba.njit(**(_OPTIONS | options))(function)
-
-
-def _compiled_exactly(function: Callable[..., Any]) -> Any:
-    """Compile a function whose results have the bits of NumPy: no operation is rearranged."""
-    return _compiled(function, fastmath=False)
-
+from .options import compiled, compiled_exactly
 
 # Patches of images ----------------------------------------------------------------------
 
 # Slicing out a row and counting from zero avoids a check for negative indices.
 
 
-@_compiled
+@compiled
 def take_patches(x, out, stride, padding):  # type: ignore[no-untyped-def]
     """Write the patches of x (n, h, w c) into out (n, rows, columns, kernel, kernel c)."""
     n, h, breadth = x.shape
@@ -55,7 +36,7 @@ def take_patches(x, out, stride, padding):  # type: ignore[no-untyped-def]
                         inside[j] = pixels[j]
 
 
-@_compiled
+@compiled
 def add_patches(p, out, stride, padding):  # type: ignore[no-untyped-def]
     """Write the sums of patches p (n, rows, columns, kernel, kernel c) into out (n, h, w c)."""
     n, h, breadth = out.shape
@@ -80,7 +61,7 @@ def add_patches(p, out, stride, padding):  # type: ignore[no-untyped-def]
 # Batch normalisation and ReLU of rows (n, width), each of which holds several pixels ------------
 
 
-@_compiled
+@compiled
 def column_moments(x, mean, squares):  # type: ignore[no-untyped-def]
     """Write the means (c,) of pixels in x (n, width), and sums of squares around them."""
     n, width = x.shape
@@ -109,7 +90,7 @@ def column_moments(x, mean, squares):  # type: ignore[no-untyped-def]
         squares[j % c] += total[j]
 
 
-@_compiled
+@compiled
 def affine_relu(x, slope, shift, out):  # type: ignore[no-untyped-def]
     """Write ``max(x slope + shift, 0)`` into out (n, width)."""
     n, width = x.shape
@@ -120,7 +101,7 @@ def affine_relu(x, slope, shift, out):  # type: ignore[no-untyped-def]
             to[j] = np.float32(0) if y < 0 else y
 
 
-@_compiled
+@compiled
 def relu_sums(x, dy, mean, slope, shift, total, along):  # type: ignore[no-untyped-def]
     """Add the sums of d, and of d (x - mean), for the gradient d below the ReLU, (width,) each."""
     n, width = x.shape
@@ -132,7 +113,7 @@ def relu_sums(x, dy, mean, slope, shift, total, along):  # type: ignore[no-untyp
             along[j] += d * (row[j] - mean[j])
 
 
-@_compiled
+@compiled
 def relu_norm_gradient(x, dy, slope, shift, by_x, constant, out):  # type: ignore[no-untyped-def]
     """Write ``d slope + x by_x + constant``, for the gradient d below the ReLU, into out."""
     n, width = x.shape
@@ -146,7 +127,7 @@ def relu_norm_gradient(x, dy, slope, shift, by_x, constant, out):  # type: ignor
 # Exponentials ----------------------------------------------------------------------------
 
 
-@_compiled
+@compiled
 def _exp(x):  # type: ignore[no-untyped-def]
     """Return exp of a float32 to 2e-7, for x < 88: Cephes' expf, which vectorises.
 
@@ -167,7 +148,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@_compiled
+@compiled
 def exponentials(scores, largest, sums):  # type: ignore[no-untyped-def]
     """Replace scores (rows, keys) by ``exp(scores - largest)``, and write the sums of rows."""
     for i in range(len(scores)):
@@ -179,7 +160,7 @@ def exponentials(scores, largest, sums):  # type: ignore[no-untyped-def]
         sums[i] = total
 
 
-@_compiled
+@compiled
 def probabilities(scores, log_sums):  # type: ignore[no-untyped-def]
     """Replace scores (rows, keys) by ``exp(scores - log_sums)``."""
     for i in range(len(scores)):
@@ -188,7 +169,7 @@ def probabilities(scores, log_sums):  # type: ignore[no-untyped-def]
             row[j] = _exp(row[j] - log_sum)
 
 
-@_compiled
+@compiled
 def score_gradient(grad, p, along):  # type: ignore[no-untyped-def]
     """Replace grad (rows, keys) by ``p (grad - along)``."""
     for i in range(len(grad)):
@@ -197,7 +178,7 @@ def score_gradient(grad, p, along):  # type: ignore[no-untyped-def]
             row[j] = (row[j] - mean) * weights[j]
 
 
-@_compiled
+@compiled
 def _phi(x, constants):  # type: ignore[no-untyped-def]
     """Return Phi(x) and exp(-x^2 / 2), by the formulas of the module `gelu`."""
     f = np.float32
@@ -212,7 +193,7 @@ def _phi(x, constants):  # type: ignore[no-untyped-def]
     return (f(1) - tail if x > 0 else tail), bell
 
 
-@_compiled
+@compiled
 def gelu(x, y, constants):  # type: ignore[no-untyped-def]
     """Write the GELU of x (n,) into y."""
     for i in range(len(x)):
@@ -220,7 +201,7 @@ def gelu(x, y, constants):  # type: ignore[no-untyped-def]
         y[i] = x[i] * cdf
 
 
-@_compiled
+@compiled
 def gelu_with_slope(x, y, slope, constants):  # type: ignore[no-untyped-def]
     """Write the GELU of x (n,) into y, and its derivative into slope."""
     density = constants[6]
@@ -233,7 +214,7 @@ def gelu_with_slope(x, y, slope, constants):  # type: ignore[no-untyped-def]
 # Layer normalisation -----------------------------------------------------------------------
 
 
-@_compiled
+@compiled
 def layer_norm(x, weight, bias, eps, y, xhat, inverse):  # type: ignore[no-untyped-def]
     """Write output, normalised rows (n, width) and 1 / std (n, 1)."""
     n, width = x.shape
@@ -253,7 +234,7 @@ def layer_norm(x, weight, bias, eps, y, xhat, inverse):  # type: ignore[no-untyp
         inverse[i, 0] = scale
 
 
-@_compiled
+@compiled
 def layer_norm_backward(dy, xhat, inverse, weight, dx, along, total):  # type: ignore[no-untyped-def]
     """Write dx (n, width), and add the sums of dy xhat and of dy over rows, (width,) each."""
     n, width = dy.shape
@@ -274,7 +255,7 @@ def layer_norm_backward(dy, xhat, inverse, weight, dx, along, total):  # type: i
 # Adam --------------------------------------------------------------------------------------
 
 
-@_compiled_exactly
+@compiled_exactly
 def adam(theta, grad, m, v, mask, scalars):  # type: ignore[no-untyped-def]
     """Do one step of Adam over vectors (n,), with the scalars in the order of the NumPy code."""
     size, eps, shrink, decay, beta1, rest1, beta2, rest2 = scalars
