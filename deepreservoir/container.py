@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -42,15 +42,14 @@ from .stored_values import (
     values_of,
     values_of_codes,
 )
+from .strict_json import object_of
 
 __all__ = [
     "FORMAT",
     "MAX_BYTES",
-    "MAX_DEPTH",
     "MAX_HEADER",
     "ArtifactError",
     "Contents",
-    "check_depth",
     "from_bytes",
     "read",
     "to_bytes",
@@ -61,8 +60,6 @@ __all__ = [
 FORMAT = 1
 #: Maximum size of a file in bytes, unless the caller sets another.
 MAX_BYTES = 2 << 30
-#: Maximum number of nested lists and objects in a document.
-MAX_DEPTH = 32
 #: Maximum size in bytes of the header: names, shapes and the document.
 MAX_HEADER = 8 << 20
 
@@ -227,7 +224,7 @@ def from_bytes(data: bytes, max_bytes: int = MAX_BYTES) -> Contents:
             f"the header should take {n:,} bytes of a file of {size:,}; the file is truncated, or "
             "not a safetensors file"
         )
-    header = _json(data[8 : 8 + n], "the header")
+    header = object_of(data[8 : 8 + n], "the header")
     document = _document(header.pop("__metadata__", None))
     _check_hash(data, 8 + n, document.pop("sha256", None))
     packed = _packed_shapes(document.pop(_PACKED, {}))
@@ -302,52 +299,13 @@ def _other_kind(data: bytes) -> str | None:
     return None
 
 
-def _json(text: bytes | str, label: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        entries = dict(pairs)
-        if len(entries) != len(pairs):
-            raise ArtifactError(f"{label} has a duplicate entry")
-        return entries
-
-    def no_constant(name: str) -> NoReturn:
-        raise ArtifactError(f"{label} contains {name}; all numbers in a file must be finite")
-
-    def finite(digits: str) -> float:
-        number = float(digits)
-        return number if math.isfinite(number) else no_constant(digits)
-
-    try:
-        value = json.loads(
-            text, object_pairs_hook=unique, parse_constant=no_constant, parse_float=finite
-        )
-    except ArtifactError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{label} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise ArtifactError(f"{label} must be a JSON object; got {type(value).__name__}")
-    check_depth(value, label)
-    return value
-
-
-def check_depth(value: dict[str, Any], label: str) -> None:
-    """Raise an ArtifactError for data nested so deeply that walking through it could fail."""
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH):
-        parts = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
-        if not level:
-            return
-    raise ArtifactError(f"{label} is nested more than {MAX_DEPTH} levels deep")
-
-
 def _document(metadata: object) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str):
         raise ArtifactError(
             f"the file has no document under {_KEY!r} in its metadata; it was not saved by "
             "deepreservoir"
         )
-    document = _json(metadata[_KEY], "the document")
+    document = object_of(metadata[_KEY], "the document")
     version = document.pop("format", None)
     if version != FORMAT or isinstance(version, bool):
         raise ArtifactError(

@@ -270,6 +270,9 @@ def outputs_side_by_side(
     """
     first, *others = networks
     hidden = first.body.side_by_side([other.body for other in others], x, parts)
+    if len({network.config.n_outputs for network in networks}) == 1:
+        outputs = first.head.side_by_side([other.head for other in others], hidden, parts)
+        return [outputs[part] for part in parts]
     return [
         network.head.forward(hidden[part])[0] for network, part in zip(networks, parts, strict=True)
     ]

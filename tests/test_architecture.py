@@ -26,6 +26,7 @@ LEVELS = [
     ),
     ("clusters",),
     ("stored_values",),
+    ("strict_json",),
     ("backend", "container", "frames"),
     ("device_scope", "document", "kernels"),
     ("scaffold", "params"),
@@ -108,10 +109,10 @@ INSIDE = {
             "pooling",
         },
         "adapter": set(),
-        "equal_parts": {"dense"},  # for type checkers alone
+        "equal_parts": {"dense", "plain_dense"},  # for type checkers alone
         "combined": {"dense"},  # for type checkers alone
         "dense": {"adapter", "base", "combined", "dropout", "equal_parts", "multiply_adds"},
-        "plain_dense": {"base", "init", "multiply_adds"},
+        "plain_dense": {"base", "equal_parts", "init", "multiply_adds"},
         "activated_dense": {"activation", "base", "composite", "dense", "dropout"},
         "convolution": {"adapter", "base", "combined", "dense", "multiply_adds"},
         "norm_relu": {"base", "batch_norm"},

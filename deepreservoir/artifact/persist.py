@@ -20,6 +20,7 @@ from ..document import entry
 from ..estimators import ESTIMATORS, SeedGated
 from ..quantised import is_quantised
 from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, rounded
+from ..strict_json import check_depth
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
 
@@ -128,7 +129,7 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         for name in kind.adapter_names(contents):
             contents.dtypes[name] = _dtype_of(contents.tensors[name].shape, dtype)
         contents.document["precision"] = _precision(model, contents, dtype, X, y)
-    container.check_depth(contents.document, "the description of the model")
+    check_depth(contents.document, "the description of the model")
     return contents
 
 

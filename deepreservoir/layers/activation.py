@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import kernels
-from ..backend import Array
+from ..backend import Array, array_module
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, like_rows
 from .dropout import dropout_mask
@@ -65,10 +65,17 @@ class Activation(Layer):
         return dx
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
-        alike = all(isinstance(o, Activation) and o.name == self.name for o in others)
-        if alike and not any(layer.own_slots() for layer in (self, *others)):
-            return self.forward(x)[0]  # the same function for all rows
-        return super().side_by_side(others, x, parts)
+        alike = [o for o in others if isinstance(o, Activation) and o.name == self.name]
+        if len(alike) < len(others) or len({layer.bias_width for layer in (self, *alike)}) > 1:
+            return super().side_by_side(others, x, parts)
+        if self.bias is not None:
+            xp, lengths = array_module(x), [part.stop - part.start for part in parts]
+            biases = xp.stack([layer.bias for layer in (self, *alike)]).astype(x.dtype, copy=False)
+            rows = xp.repeat(biases, lengths, axis=0)  # (n, d)
+            x = x + rows.reshape(len(x), *(1,) * (x.ndim - 2), -1)
+        # What remains is the same function for all rows.
+        y = kernels.bias_activation_dropout(as_rows(x), None, self.name, None, training=False)[0]
+        return like_rows(y, x)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         return MultiplyAdds()

@@ -1,4 +1,4 @@
-"""The adapters of many layers on one scaffold, each on as many rows, in batched products."""
+"""Layers of many networks, each on as many rows, in batched products."""
 
 from __future__ import annotations
 
@@ -11,6 +11,32 @@ from ..backend import Array
 
 if TYPE_CHECKING:
     from .dense import AdaptedDense
+    from .plain_dense import Dense
+
+
+def _rows_of_each(x: Array, parts: Sequence[slice]) -> int | None:
+    """Return the number of rows of every part of x (n, d) on the host, or None if they differ."""
+    if type(x) is not np.ndarray or x.ndim != 2 or len(x) % len(parts):
+        return None
+    n = len(x) // len(parts)
+    equal = all(part == slice(i * n, (i + 1) * n) for i, part in enumerate(parts))
+    return n if equal else None
+
+
+def trained_outputs_of_equal_parts(
+    layers: Sequence[Dense], x: Array, parts: Sequence[slice]
+) -> Array | None:
+    """Return the outputs of layers with weights of their own; see `outputs_of_equal_parts`."""
+    n, k = _rows_of_each(x, parts), len(layers)
+    first = layers[0]
+    if n is None or any(layer.has_bias != first.has_bias for layer in layers):
+        return None
+    weights = np.array([layer.weight for layer in layers], x.dtype)  # (k, d_out, d_in)
+    y = np.matmul(x.reshape(k, n, -1), weights.transpose(0, 2, 1))
+    if first.has_bias:
+        y += np.array([layer.bias for layer in layers], x.dtype)[:, None]
+    outputs: Array = y.reshape(len(x), -1)
+    return outputs
 
 
 def outputs_of_equal_parts(
@@ -26,7 +52,7 @@ def outputs_of_equal_parts(
     layers : sequence of AdaptedDense
     x : array, shape (n, d_in)
     product : array, shape (n, d_out)
-        x W^T.
+        x W^T, which is overwritten.
     parts : sequence of slice
         The rows of each layer; together they cover `x`.
 
@@ -34,11 +60,8 @@ def outputs_of_equal_parts(
     -------
     array, shape (n, d_out), or None
     """
-    k = len(layers)
-    if type(x) is not np.ndarray or x.ndim != 2 or len(x) % k:
-        return None
-    n = len(x) // k
-    if any(part != slice(i * n, (i + 1) * n) for i, part in enumerate(parts)):
+    n, k = _rows_of_each(x, parts), len(layers)
+    if n is None:
         return None
     first = layers[0]
     for layer in layers:
@@ -54,7 +77,8 @@ def outputs_of_equal_parts(
     B = np.array([layer.B for layer in layers], x.dtype)  # (k, d_out, rank)
     z = np.matmul(x.reshape(k, n, -1), A.transpose(0, 2, 1))  # (k, n, rank)
     z *= each([layer.adapter.scaling for layer in layers])
-    y = product.reshape(k, n, -1) * each([layer.beta for layer in layers])
+    y = product.reshape(k, n, -1)
+    y *= each([layer.beta for layer in layers])
     y += np.matmul(z, B.transpose(0, 2, 1))
     if first.has_bias:
         y += np.array([layer.bias for layer in layers], x.dtype)[:, None]

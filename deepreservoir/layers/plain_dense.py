@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import kernels
 from ..backend import Array
 from ..params import Slot
 from .base import INFERENCE, Cache, Layer, Pass, as_rows, count_rows, like_rows
+from .equal_parts import trained_outputs_of_equal_parts
 from .init import assign, init_stream, kaiming_uniform
 from .multiply_adds import MultiplyAdds, trained_product
 
@@ -60,6 +63,14 @@ class Dense(Layer):
             if self.has_bias:
                 self.dbias += rows.sum(axis=0)
         return like_rows(kernels.product(rows, self.weight), dy) if self.needs_dx else None
+
+    def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
+        alike = [o for o in others if isinstance(o, Dense) and o.d_out == self.d_out]
+        if len(alike) == len(others):
+            outputs = trained_outputs_of_equal_parts((self, *alike), x, parts)
+            if outputs is not None:
+                return outputs
+        return super().side_by_side(others, x, parts)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-1], self.d_out)

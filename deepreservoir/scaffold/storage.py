@@ -129,13 +129,17 @@ class Scaffold:
     def _matmul(self, x: Array) -> Array:
         out = array_module(x).empty((x.shape[0], self.shape[0]), x.dtype)
         for rows, weights in self.product_tiles(x.dtype):
-            out[:, rows.start : rows.stop] = product(x, weights.T)
+            product(x, weights.T, out=out[:, rows.start : rows.stop])
         return out
 
     def _rmatmul(self, g: Array) -> Array:
-        out = array_module(g).zeros((g.shape[0], self.shape[1]), g.dtype)
+        out: Array = None
         for rows, weights in self.product_tiles(g.dtype):
-            out += product(g[:, rows.start : rows.stop], weights)
+            part = product(g[:, rows.start : rows.stop], weights)
+            if out is None:
+                out = part
+            else:
+                out += part
         return out
 
     def rows_at(self, index: Array, check: bool = True) -> Array:

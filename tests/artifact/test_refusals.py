@@ -7,7 +7,7 @@ import pytest
 import test_echo_files as echo
 from artifact_tools import X, classifier, forged, gated, regressor, set_at
 
-from deepreservoir import ArtifactError, attach, container, load, save
+from deepreservoir import ArtifactError, attach, load, save, strict_json
 from deepreservoir.artifact import persist
 from deepreservoir.artifact.summary import describe
 
@@ -184,5 +184,5 @@ def test_files_of_what_is_allowed_are_loaded_as_before(tmp_path):
     for make in (classifier, regressor, gated):
         model = make()
         assert load(save(model, tmp_path / "m")).get_params() == model.get_params()
-    assert container.MAX_DEPTH > 16
+    assert strict_json.MAX_DEPTH > 16
     assert len(load(save(classifier(), tmp_path / "m")).predict(X)) == len(X)

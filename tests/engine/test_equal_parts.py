@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deepreservoir import MLPConfig
+from deepreservoir.layers import Activation
 from deepreservoir.layers.equal_parts import outputs_of_equal_parts
 from deepreservoir.network import Network
 from deepreservoir.passes import outputs_side_by_side
@@ -36,7 +37,9 @@ def batched(made, parts, x=X):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shared", [{}, {"bias": True, "layer_norm": True}, {"beta": "fixed"}])
+@pytest.mark.parametrize(
+    "shared", [{}, {"bias": True, "layer_norm": True}, {"beta": "fixed"}, {"activation": "silu"}]
+)
 def test_each_row_gets_the_output_of_its_own_network(dtype, shared):
     made = networks(shared, {**shared, "lora_alpha": 5.0}, {**shared, "scaling": "rslora"})
     parts, x = slices(8, 16), X.astype(dtype)
@@ -65,3 +68,27 @@ def test_other_layers_and_parts_are_left_to_the_general_way(params, bounds):
         return  # not alike: such networks are never side by side
     for network, part, found in zip(made, parts, outputs_side_by_side(made, X, parts), strict=True):
         np.testing.assert_allclose(found, network.forward(X[part])[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("bounds", [(8, 16), (5, 6)], ids=["equal parts", "other parts"])
+def test_heads_of_different_widths(bounds):
+    made = [
+        Network(MLPConfig(10, width, (12, 8), rank=3), seed=1, init_seed=width)
+        for width in (2, 2, 5)
+    ]
+    for network, part, found in zip(
+        made, slices(*bounds), outputs_side_by_side(made, X, slices(*bounds)), strict=True
+    ):
+        np.testing.assert_allclose(found, network.forward(X[part])[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(24, 6), (24, 3, 6)], ids=str)
+@pytest.mark.parametrize("widths", [(0, 0), (6, 6), (6, 0)], ids=["none", "all", "some"])
+def test_biases_of_several_activations(widths, shape):
+    x, parts = np.random.default_rng(0).standard_normal(shape), [slice(0, 10), slice(10, 24)]
+    layers = [Activation("silu", "layers.0", bias_width=width) for width in widths]
+    for i, layer in enumerate(layers):
+        layer.bias = np.full(6, i + 0.5, np.float32) if layer.bias_width else None
+    found = layers[0].side_by_side(layers[1:], x, parts)
+    expected = [layer.forward(x[part])[0] for layer, part in zip(layers, parts, strict=True)]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-12)

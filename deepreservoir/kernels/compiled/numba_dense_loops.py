@@ -94,14 +94,16 @@ def relu_dropout(x, bias, threshold, scale, c0, c1, key0, key1, out):  # type: i
             used = words[: 4 * blocks * (stop - start)]
             random_words(first, c1 + np.uint64(first < c0), key0, key1, used)
         lanes = words.view(np.uint16)
+        # Slicing out a row and counting from zero avoids a check for negative indices.
         for i in range(start, stop):
-            row = (i - start) * blocks * 16
+            row, to = x[i], out[i]
             for j in range(width):
-                value = x[i, j] + bias[j]
-                value = np.float32(0) if value <= 0 else value  # NaN stays NaN
-                if threshold:
-                    value *= scale if lanes[row + j] >= threshold else np.float32(0)
-                out[i, j] = value
+                value = row[j] + bias[j]
+                to[j] = np.float32(0) if value <= 0 else value  # NaN stays NaN
+            if threshold:
+                own = lanes[16 * blocks * (i - start) :]
+                for j in range(width):
+                    to[j] *= scale if own[j] >= threshold else np.float32(0)
 
 
 @compiled_exactly
