@@ -1,4 +1,4 @@
-"""Our networks in a race against full training in PyTorch: with numba and without, and in parts."""
+"""Our networks in a race against others: with numba and without, and in parts."""
 
 from __future__ import annotations
 

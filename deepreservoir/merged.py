@@ -69,7 +69,8 @@ class Merged(Passes):
             return named[slot.path].astype(self.dtype)
         owner = adapted.get(slot.path.rpartition(".")[0])
         if owner is not None and slot.name == "weight":
-            return _merged_weight(owner).astype(self.dtype, copy=False)
+            # By columns, since a product with the transpose is faster then.
+            return _merged_weight(owner).astype(self.dtype, order="F", copy=False)
         if owner is not None and slot.name == "bias":
             return np.zeros(slot.shape, self.dtype)  # the layer has no bias
         raise ValueError(

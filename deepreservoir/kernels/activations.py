@@ -173,6 +173,10 @@ _FORWARD = {name: _kernel(name, backward=False) for name in ACTIVATIONS}
 _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 
 
+# Threshold, scale, counter and key of the compiled loop without dropout.
+_NOTHING_DROPPED = np.uint16(0), np.float32(1), *4 * (np.uint64(0),)
+
+
 def draws_within(x: Array, name: str, training: bool = True) -> bool:
     """Return whether the pass of an activation draws the dropout mask of x (n, d) itself."""
     if array_module(x) is not np:
@@ -240,13 +244,12 @@ def bias_activation_dropout_backward(dy: Array, name: str, cache: Any) -> Array:
 
 def _relu_dropout(x: np.ndarray, bias: np.ndarray | None, drop: Drop | None) -> np.ndarray:
     """Return ``relu(x + bias)`` times a mask that is drawn meanwhile, with the bits of NumPy."""
-    out, dtype = np.empty_like(x), x.dtype
-    added = np.zeros(x.shape[-1], dtype) if bias is None else bias
-    threshold, scale, counter, key = 0, 1.0, 0, 0
+    out = np.empty_like(x)
+    added = np.zeros(x.shape[-1], x.dtype) if bias is None else bias
+    numbers = _NOTHING_DROPPED
     if drop is not None:
-        threshold, scale, key = drop.threshold, drop.scale, drop.key
-        counter = drop.first_counter
-    numbers = np.uint16(threshold), dtype.type(scale), *key_words(counter), *key_words(key)
+        words = *key_words(drop.first_counter), *key_words(drop.key)
+        numbers = np.uint16(drop.threshold), x.dtype.type(drop.scale), *words
     compiled.dense_loops().relu_dropout(x, added, *numbers, out)
     return out
 
