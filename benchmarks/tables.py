@@ -78,8 +78,10 @@ def speed(folder: Path) -> str:
     for name, race in document["races"].items():
         for pair in race["ratios"]:
             target = "" if pair["target"] is None else f"≥ {pair['target']:g}"
+            if target and pair["times"] < pair["target"]:
+                target += " **missed**"
             ratios.append(
-                [f"{name}: {pair['faster']}", pair["than"], f"{pair['times']:.1f}", target]
+                [f"{name}: {pair['faster']}", pair["than"], f"{pair['times']:.2f}", target]
             )
         for contender, seconds in race["median_seconds"].items():
             times.append([f"{name}: {contender}", f"{1e3 * seconds:.2f}"])
