@@ -31,7 +31,7 @@ def test_figures_of_the_speed_table_are_those_of_the_results_file():
     races = json.loads((ROOT / "benchmarks/results/speed.json").read_text())["races"]
     for name, race in races.items():
         for ratio in race["ratios"]:
-            row = f"| {name}: {ratio['faster']} | {ratio['than']} | {ratio['times']:.1f} |"
+            row = f"| {name}: {ratio['faster']} | {ratio['than']} | {ratio['times']:.2f} |"
             assert row in BENCHMARKS
 
 

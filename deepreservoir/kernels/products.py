@@ -166,8 +166,13 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
         given = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
         over_rows(lambda rows: np.matmul(a[rows], b, out=given[rows]), len(a))
         return given
-    if type(a) is np.ndarray or not _by_cublas(a, b):
-        return a @ b if out is None else array_module(a).matmul(a, b, out=out)
+    if type(a) is np.ndarray:
+        return a @ b if out is None else np.matmul(a, b, out=out)
+    if not _by_cublas(a, b):
+        if out is None:
+            return a @ b
+        out[...] = a @ b
+        return out
     if out is not None:
         if out.flags.c_contiguous and min(a.ndim, b.ndim) > 1:
             _into(out, a, b, 0.0)
