@@ -7,6 +7,7 @@ import pytest
 from target import host
 
 from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, predict_many
+from deepreservoir.estimators import predicting_many
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6))
@@ -49,6 +50,16 @@ def assert_own(models, rows=X):
         found = predict_many(models, rows, asked)
         for name, model in models.items():
             np.testing.assert_array_equal(found[asked == name], model.predict(rows[asked == name]))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_rows_are_predicted_in_chunks(models, rows, monkeypatch):
+    monkeypatch.setattr(predicting_many, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(predicting_many, "_LEAST_CHUNK_ROWS", rows)
+    chosen = {name: models[name] for name in ("lora, bias", "dora", "none, half")}
+    assert_own(chosen)
+    one = models["lora"]  # more of its rows than fit into a chunk
+    np.testing.assert_array_equal(predict_many({0: one}, X, [0] * len(X)), one.predict(X))
 
 
 def test_models_of_all_kinds(models):
