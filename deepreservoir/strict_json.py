@@ -1,4 +1,4 @@
-"""JSON from a file that may come from anywhere: nothing ambiguous, infinite or too deep."""
+"""Strict JSON, for files that may come from anywhere: unique names, finite numbers, little depth."""
 
 from __future__ import annotations
 

@@ -94,11 +94,7 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         rows_of.setdefault(key, []).append(i)
     order: list[np.ndarray] = []
     predictions: list[np.ndarray] = []
-    most = CHUNK_ROWS
-    if model.network_.device == "cpu":
-        fitting = _CHUNK_BYTES // model.network_.config.sample_bytes
-        most = min(most, max(fitting, _LEAST_CHUNK_ROWS))
-    for chunk in _chunks(rows_of, most):
+    for chunk in _chunks(rows_of, _rows_at_once(model.network_)):
         outputs = _outputs(networks, inputs, chunk)
         for (key, rows), out in zip(chunk, outputs, strict=True):
             host = to_host(out).astype(np.float64, copy=False)
@@ -125,6 +121,14 @@ def _outputs(
     if inputs.takes_device_index:
         index = to_device(index, inputs.device)
     return outputs_side_by_side([networks[key] for key, _ in chunk], inputs.take(index).x, parts)
+
+
+def _rows_at_once(network: Network) -> int:
+    """Return the largest number of rows in a chunk."""
+    if network.device != "cpu":
+        return CHUNK_ROWS
+    fitting = max(_LEAST_CHUNK_ROWS, _CHUNK_BYTES // network.config.sample_bytes)
+    return min(CHUNK_ROWS, fitting)
 
 
 def _chunks(rows_of: dict[Any, list[int]], most: int) -> list[list[tuple[Any, np.ndarray]]]:

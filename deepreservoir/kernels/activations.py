@@ -173,15 +173,8 @@ _FORWARD = {name: _kernel(name, backward=False) for name in ACTIVATIONS}
 _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 
 
-# Threshold, scale, counter and key of the compiled loop without dropout.
-_NOTHING_DROPPED = np.uint16(0), np.float32(1), *4 * (np.uint64(0),)
-
-
-def draws_within(x: Array, name: str, training: bool = True) -> bool:
-    """Return whether the pass of an activation draws the dropout mask of x (n, d) itself."""
-    if array_module(x) is not np:
-        return True
-    return name == "relu" and x.ndim == 2 and compiled.suits_exactly(x, alone=training)
+# Threshold, scale, substream and key of the compiled loop without dropout.
+_NOTHING_DROPPED = np.uint16(0), np.float32(1), *3 * (np.uint64(0),)
 
 
 def bias_activation_dropout(
@@ -210,7 +203,8 @@ def bias_activation_dropout(
     """
     if array_module(x) is not np:
         return _pass_on_device(name, None, x, bias, mask), (x, bias, mask)
-    if not isinstance(mask, np.ndarray) and draws_within(x, name, training):
+    compiles = name == "relu" and x.ndim == 2 and not isinstance(mask, np.ndarray)
+    if compiles and compiled.suits_exactly(x, alone=training):
         y = _relu_dropout(x, bias, mask)
         return y, (y, 1.0 if mask is None else mask.scale)
     if isinstance(mask, Drop):
@@ -248,7 +242,7 @@ def _relu_dropout(x: np.ndarray, bias: np.ndarray | None, drop: Drop | None) -> 
     added = np.zeros(x.shape[-1], x.dtype) if bias is None else bias
     numbers = _NOTHING_DROPPED
     if drop is not None:
-        words = *key_words(drop.first_counter), *key_words(drop.key)
+        words = np.uint64(drop.substream), *key_words(drop.key)
         numbers = np.uint16(drop.threshold), x.dtype.type(drop.scale), *words
     compiled.dense_loops().relu_dropout(x, added, *numbers, out)
     return out

@@ -32,11 +32,6 @@ class Drop(NamedTuple):
         """Factor of the entries that are kept: the reciprocal of their share."""
         return 65_536 / (65_536 - self.threshold)
 
-    @property
-    def first_counter(self) -> int:
-        """Counter of the stream at which a mask on the host begins."""
-        return int(self.substream) << 64
-
     def arguments(self, like: Array) -> tuple[Any, ...]:
         """Return the arguments that :data:`DROP` declares, for the mask of a device array."""
         fixed = isinstance(self.substream, int)

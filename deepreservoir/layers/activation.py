@@ -51,8 +51,7 @@ class Activation(Layer):
             return like_rows(y, x), cache
         training, mask = on.step is not None, None  # x: (n, d)
         if training and self.dropout:
-            within = kernels.draws_within(x, self.name)
-            mask = dropout_mask(x, self.dropout, self.path, on, within)
+            mask = dropout_mask(x, self.dropout, self.path, on, drawn=False)
         y, kept = kernels.bias_activation_dropout(x, self.bias, self.name, mask, training)
         return y, kept if training else None
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.host(reason="numba's loops are the host's")
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     monkeypatch.setattr(compiled, "SMALLEST", 0)
+    monkeypatch.setattr(compiled, "SMALLEST_EXACT", 0)
 
 
 def normal(*shape, seed=0, dtype=np.float32):
@@ -302,6 +303,8 @@ def test_loops_with_the_bits_of_numpy_do_not_import_numba_for_small_arrays(monke
     small, large = np.zeros(2000, np.float32), np.zeros(40_000, np.float32)
     monkeypatch.setattr(compiled, "SMALLEST", 1 << 15)
     assert compiled.suits_exactly(small)
+    monkeypatch.setattr(compiled, "SMALLEST_EXACT", 1 << 11)
+    assert not compiled.suits_exactly(small)
     monkeypatch.setattr(compiled, "ready", lambda: False)
     assert not compiled.suits_exactly(small)
     assert compiled.suits_exactly(large)

@@ -21,7 +21,8 @@ import numpy as np
 #: Entries from which on an array is left to a compiled loop.
 SMALLEST = 1 << 15
 
-#: The same for a loop that gives the bits of NumPy, once numba has been imported.
+#: Entries from which on a loop that gives the bits of NumPy takes an array, once numba has been
+#: imported.
 SMALLEST_EXACT = 1 << 10
 
 
@@ -44,12 +45,11 @@ def suits(x: np.ndarray) -> bool:
 def suits_exactly(x: np.ndarray, alone: bool = True) -> bool:
     """Return whether a compiled loop that gives the bits of NumPy should work on x.
 
-    Importing numba takes half a second. For a pass that is not worth that, `alone` is False.
+    Importing numba takes half a second: `alone` is whether the pass is worth that.
     """
     if not ready():
         return alone and suits(x)
-    smallest = min(SMALLEST, SMALLEST_EXACT)
-    return x.size >= smallest and x.dtype == np.float32 and x.flags.c_contiguous
+    return x.size >= SMALLEST_EXACT and x.dtype == np.float32 and x.flags.c_contiguous
 
 
 @cache

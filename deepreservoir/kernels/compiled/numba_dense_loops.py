@@ -77,11 +77,11 @@ _BLOCKS = 512
 
 
 @compiled_exactly
-def relu_dropout(x, bias, threshold, scale, c0, c1, key0, key1, out):  # type: ignore[no-untyped-def]
+def relu_dropout(x, bias, threshold, scale, substream, key0, key1, out):  # type: ignore[no-untyped-def]
     """Write ``max(x + bias, 0)`` times a dropout mask into out (n, width).
 
     Nothing is drawn if the threshold is zero. A row of the mask takes a whole number of blocks of
-    16 lanes from the stream of a key, from a 128-bit counter on.
+    16 lanes from a substream of a key.
     """
     n, width = x.shape
     blocks = (width + 15) // 16
@@ -90,9 +90,8 @@ def relu_dropout(x, bias, threshold, scale, c0, c1, key0, key1, out):  # type: i
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
         if threshold:
-            first = c0 + np.uint64(start * blocks)
             used = words[: 4 * blocks * (stop - start)]
-            random_words(first, c1 + np.uint64(first < c0), key0, key1, used)
+            random_words(np.uint64(start * blocks), substream, key0, key1, used)
         lanes = words.view(np.uint16)
         # Slicing out a row and counting from zero avoids a check for negative indices.
         for i in range(start, stop):
