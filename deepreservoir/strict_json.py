@@ -1,4 +1,4 @@
-"""Strict JSON, for files that may come from anywhere: unique names, finite numbers, little depth."""
+"""Strict JSON, for files that may come from anywhere: unique names, finite numbers, few levels."""
 
 from __future__ import annotations
 
