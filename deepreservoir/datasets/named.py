@@ -105,7 +105,7 @@ def load_dataset(name: str) -> Dataset:
     name : {"digits", "friedman1", "mnist", "fashion_mnist", "physionet2012", \
 "physionet2012_minutes", "cora", "cora_60_20_20", "citeseer", "pubmed", \
 "arxiv", "molhiv", "molhiv_8000", "cifar10", "cifar10_5000", "flowers12", "flowers12_64", \
-"flowers102", "imdb", "imdb_5000", "imdb_text", "halfcheetah", "halfcheetah_expert", "wikitext2",
+"flowers102", "imdb", "imdb_5000", "imdb_text", "halfcheetah", "halfcheetah_expert", "wikitext2", \
 "wikitext103", "wikitext_validation"}
         ``digits`` (1,797 images of 8 x 8) comes with scikit-learn, and ``friedman1`` (2,000 rows
         of the regression of Friedman [1]_ with 10 features, 5 of which matter, and noise of

@@ -12,7 +12,7 @@ from ..checks import check_choice
 from ..inputs import IrregularSeriesReader, Reader
 from ..models import CfCConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
@@ -46,7 +46,7 @@ units : int, default=256
         What elapsed times are divided by. ``"auto"`` is their mean over the training series.
     """
 
-_PARAMETERS = _CELL + without(PARAMETERS, *OF_PERCEPTRONS)
+_PARAMETERS = _CELL + ARCHITECTURE_PARAMETERS
 _ATTRIBUTES = ATTRIBUTES.replace("Number of features seen", "Number of channels seen").replace(
     "if X has string column names", "if X has DataFrames"
 )

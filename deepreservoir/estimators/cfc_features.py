@@ -38,10 +38,22 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         A gain g: the weights have standard deviation g / sqrt(d_in).
     scaffold_seed : int, default=None
         Seed of the weights. None draws one from `random_state`.
-    standardize, clip, forward_fill, masks, time_scale
-        As for :class:`CfCClassifier`.
+    standardize : bool, default=True
+        Whether each channel is centred and divided by its standard deviation, both over the
+        observed values of the series of `fit`.
+    clip : float, default=None
+        Limit on the absolute value of standardized values.
+    forward_fill : bool, default=True
+        Whether a value is carried forward until its channel is observed again. Otherwise, and
+        before the first observation, it is 0: the mean, after standardization.
+    masks : bool, default=True
+        Whether the network also reads, for each channel, whether it was observed.
+    time_scale : float or "auto", default="auto"
+        What elapsed times are divided by. ``"auto"`` is their mean over the series of `fit`.
     random_state : int, RandomState instance or None, default=None
+        Source of the seed of the weights.
     device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
+        Where to compute.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ from ..models import DecisionTransformerConfig
 from ..network import Network
 from ..scaffold import Scaffold
 from ..training import Checkpoint
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.parameters import AdaptationParameters, ScaffoldParameters
 from .base.prepared_fit import Fit
 from .base.registry import register_estimator
@@ -61,8 +61,7 @@ batch_size : int or "auto", default=64
         Fraction of the trajectories held out under `early_stopping`."""
 _PARAMETERS = _DECISIONS + "{}\n    {}".format(
     without(
-        PARAMETERS,
-        *OF_PERCEPTRONS,
+        ARCHITECTURE_PARAMETERS,
         "batch_size",
         "max_iter",
         "early_stopping",
@@ -71,7 +70,7 @@ _PARAMETERS = _DECISIONS + "{}\n    {}".format(
     _BATCHES,
 )
 _ATTRIBUTES = (
-    without(ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_")
+    without(ATTRIBUTES, "n_features_in_", "feature_names_in_")
     .replace("accuracy or R^2", "minus the mean squared error of the actions of windows")
     .replace('{"softmax", "logistic", "identity"}', '"tanh"')
 )

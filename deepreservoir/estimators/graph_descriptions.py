@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 
 _OF_GRAPHS = """\
 bias : bool or "paper", default="paper"
@@ -15,7 +15,7 @@ _GIN = """\
 width : int, default=64
         Width of embeddings and layers.
     depth : int, default=3
-        Number of layers: how many steps far in a graph each node sees.
+        Number of layers: how many edges away the nodes are that each node sees.
     pooling : {"mean", "sum", "max"}, default="mean"
         How the nodes of a graph become one row.
     node_categories, edge_categories : "auto" or tuple of int, default="auto"
@@ -28,8 +28,10 @@ def graph_documented(cls: type) -> type:
     gin = "{gin}" in (cls.__doc__ or "")
     cls.__doc__ = (cls.__doc__ or "").replace("{gin}", _GIN)
     attributes = without(ATTRIBUTES, "n_features_in_", "feature_names_in_") if gin else ATTRIBUTES
-    shared = without(PARAMETERS, *OF_PERCEPTRONS).replace(
-        "A rank above min(d_in, d_out) of\n        a layer is an error.",
-        "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",
-    )
+    shared = ARCHITECTURE_PARAMETERS
+    if not gin:
+        shared = shared.replace(
+            "A rank above min(d_in, d_out) of\n        a layer is an error.",
+            "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",
+        )
     return fill(cls, f"{_OF_GRAPHS}\n    {shared}", attributes)

@@ -18,7 +18,7 @@ from ..inputs import Inputs, Reader, TokenReader, check_text, documents_of
 from ..models import PRESETS, DecoderConfig
 from ..network import Network
 from ..user_warnings import warn_user
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.fitting import DeepEstimator
 from .base.next_tokens import NextTokens, nats_per_token
 from .base.parameters import AdaptationParameters, ScaffoldParameters
@@ -66,10 +66,10 @@ preset : {"3M", "30M", "300M", "600M", "900M"}, default=None
 _BATCHES = """\
 batch_size : int or "auto", default=8
         Windows per training step; ``"auto"`` is 128."""
-_PARAMETERS = _LANGUAGE + f"{without(PARAMETERS, *OF_PERCEPTRONS, 'batch_size')}\n    {_BATCHES}"
-_ATTRIBUTES = without(
-    ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
-).replace("accuracy or R^2", "minus nats per token")
+_PARAMETERS = _LANGUAGE + f"{without(ARCHITECTURE_PARAMETERS, 'batch_size')}\n    {_BATCHES}"
+_ATTRIBUTES = without(ATTRIBUTES, "n_features_in_", "feature_names_in_").replace(
+    "accuracy or R^2", "minus nats per token"
+)
 
 
 @dataclass(eq=False, repr=False)

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from ..models import PlainCNNConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.image_input import IMAGE_PARAMETERS, ImageInput
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
@@ -21,11 +21,11 @@ depth : int, default=20
         skip around the frozen weights, before batch normalisation.
     """
 
-_PARAMETERS = (_CNN + IMAGE_PARAMETERS + without(PARAMETERS, *OF_PERCEPTRONS)).replace(
+_PARAMETERS = (_CNN + IMAGE_PARAMETERS + ARCHITECTURE_PARAMETERS).replace(
     "A rank above min(d_in, d_out) of\n        a layer is an error.",
     "A rank above min(d_in, d_out) of\n        a layer is allowed, with a warning.",
 )
-_ATTRIBUTES = without(ATTRIBUTES, "feature_names_in_", "coefs_,").replace(
+_ATTRIBUTES = without(ATTRIBUTES, "feature_names_in_").replace(
     "Number of features seen in fit.", "Number of values of an image: height x width x channels."
 )
 

@@ -14,7 +14,7 @@ from ..inputs import Reader, TextReader
 from ..inputs.texts import PADDING
 from ..models import TextTransformerConfig
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.fitting import DeepEstimator
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
@@ -56,10 +56,8 @@ width : int, default=256
         them: the same gradients, in less memory and more time.
     """
 
-_PARAMETERS = _TEXTS + without(PARAMETERS, *OF_PERCEPTRONS)
-_ATTRIBUTES = without(
-    ATTRIBUTES, "coefs_, intercepts_", "coefs_", "n_features_in_", "feature_names_in_"
-)
+_PARAMETERS = _TEXTS + ARCHITECTURE_PARAMETERS
+_ATTRIBUTES = without(ATTRIBUTES, "n_features_in_", "feature_names_in_")
 
 
 @dataclass(eq=False, repr=False)

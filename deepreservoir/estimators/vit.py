@@ -14,7 +14,7 @@ from ..network import Network
 from ..scaffold import Scaffold
 from .backbone import check_backbone, take_backbone
 from .base.classifier import DeepClassifier
-from .base.descriptions import ATTRIBUTES, OF_PERCEPTRONS, PARAMETERS, fill, without
+from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.fitting import DeepEstimator
 from .base.image_input import IMAGE_PARAMETERS, ImageInput
 from .base.parameters import AdaptationParameters
@@ -56,7 +56,7 @@ patch_size : int, default=4
         that less memory is needed.
     """
 
-_PARAMETERS = _VIT + IMAGE_PARAMETERS + without(PARAMETERS, *OF_PERCEPTRONS)
+_PARAMETERS = _VIT + IMAGE_PARAMETERS + ARCHITECTURE_PARAMETERS
 _ATTRIBUTES = without(ATTRIBUTES, "feature_names_in_").replace(
     "Number of features seen in fit.", "Number of values of an image: height x width x channels."
 )

@@ -6,8 +6,8 @@ import re
 from dataclasses import MISSING, fields
 from typing import Any
 
-#: Parameters of the perceptron's layers, which other architectures lack or describe themselves.
-OF_PERCEPTRONS = (
+# Parameters of the perceptron's layers, which other architectures lack or describe themselves.
+_OF_PERCEPTRONS = (
     "hidden_layer_sizes",
     "activation",
     "head",
@@ -18,6 +18,7 @@ OF_PERCEPTRONS = (
     "predict_dtype",
 )
 
+#: Parameters of perceptrons.
 PARAMETERS = """\
 hidden_layer_sizes : tuple of int or int, default=(256, 128)
         Widths of the hidden layers, or the width of a single one.
@@ -149,6 +150,7 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
         (``"tf32"``) or 7 (``"bfloat16"``), for its fast matrix units. Weights, sums and all other
         operations stay in `dtype`. It has no effect on the CPU, or in float64."""
 
+#: Attributes of the estimators of all architectures.
 ATTRIBUTES = """\
 network_ : Network
         The trained network: config, seed and adapter.
@@ -183,12 +185,8 @@ network_ : Network
         The largest of them.
     out_activation_ : {"softmax", "logistic", "identity"}
         Function of the outputs.
-    n_outputs_, n_layers_ : int
-        Number of outputs, and of layers including the input and the output.
-    coefs_, intercepts_ : list of ndarray
-        Weights (d_in, d_out) and biases (d_out,) of each layer, with scaffold and adapter in one
-        matrix, in the type of the X of `fit`. They are computed on access; with ``layer_norm``
-        or ``residual`` they are only a part of each layer.
+    n_outputs_ : int
+        Number of outputs.
     n_trained_params_ : int
         Number of all trained parameters: adapters, betas, biases, norms and head.
     n_scaffold_params_ : int
@@ -200,11 +198,38 @@ network_ : Network
     feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, if X has string column names."""
 
+_OF_DENSE_LAYERS = """\
+n_layers_ : int
+        Number of layers, including the input and the output.
+    coefs_, intercepts_ : list of ndarray
+        Weights (d_in, d_out) and biases (d_out,) of each layer, with scaffold and adapter in one
+        matrix, in the type of the X of `fit`. They are computed on access; with ``layer_norm``
+        or ``residual`` they are only a part of each layer."""
+
+#: Attributes of perceptrons.
+PERCEPTRON_ATTRIBUTES = f"{ATTRIBUTES}\n    {_OF_DENSE_LAYERS}"
+
 
 def without(text: str, *names: str) -> str:
-    """Return descriptions of parameters or attributes without those of `names`."""
-    entries = re.split(r"\n    (?=\S)", text)
-    return "\n    ".join(entry for entry in entries if entry.split(" ", 1)[0] not in names)
+    """Return descriptions of parameters or attributes without those of `names`.
+
+    Raises
+    ------
+    ValueError
+        If one of the names is not described.
+    """
+    entries = {entry.split(" : ", 1)[0]: entry for entry in re.split(r"\n    (?=\S)", text)}
+    missing = set(names) - set(entries)
+    if missing:
+        raise ValueError(f"no description of {', '.join(sorted(missing))}, only of {[*entries]}")
+    return "\n    ".join(entry for name, entry in entries.items() if name not in names)
+
+
+#: Parameters of the estimators of the other architectures, which do not decay their adapters.
+ARCHITECTURE_PARAMETERS = without(PARAMETERS, *_OF_PERCEPTRONS).replace(
+    "Decay of matrices; betas, biases and norms do not decay.",
+    "Decay of trained matrices; adapters, betas, biases and norms do not decay.",
+)
 
 
 def fill(cls: type, parameters: str, attributes: str) -> type:
@@ -236,5 +261,5 @@ def _with_defaults(cls: Any, text: str) -> str:
 
 
 def documented(cls: type) -> type:
-    """Fill the shared parameters and attributes into a deep estimator's docstring."""
-    return fill(cls, PARAMETERS, ATTRIBUTES)
+    """Fill the parameters and attributes of perceptrons into the docstring of an estimator."""
+    return fill(cls, PARAMETERS, PERCEPTRON_ATTRIBUTES)

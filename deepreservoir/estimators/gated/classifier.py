@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..base.descriptions import ATTRIBUTES, PARAMETERS, fill, without
+from ..base.descriptions import PARAMETERS, PERCEPTRON_ATTRIBUTES, fill, without
 from ..base.registry import register_estimator
 from ..perceptron import Perceptron
 from .base import SeedGated
@@ -16,7 +16,7 @@ def _documented(cls: type) -> type:
     return fill(
         cls,
         without(PARAMETERS, *others),
-        without(ATTRIBUTES, "network_", "scaffold_seed_", "n_scaffold_params_"),
+        without(PERCEPTRON_ATTRIBUTES, "network_", "scaffold_seed_", "n_scaffold_params_"),
     )
 
 
