@@ -1,4 +1,4 @@
-"""Deep networks as reservoirs: weights from a seed, a few kilobytes trained.
+"""Deep networks as reservoirs: weights from a seed, kilobytes trained.
 
 Public names are imported when first used, so that ``import deepreservoir`` is quick.
 """

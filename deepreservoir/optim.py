@@ -44,6 +44,12 @@ class Optimiser(Protocol):
 class TabulatedOptimiser(Optimiser, Protocol):
     """An optimiser whose steps differ only in a few numbers, which are known in advance."""
 
+    def update(
+        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
+    ) -> None:
+        state.step += 1
+        self.apply(theta, grad, state.moments, self.scalars(state.step, rate), decay_mask)
+
     def scalars(self, step: int, rate: float) -> tuple[float, ...]:
         """Return the numbers of a step, counted from 1."""
         ...
@@ -64,7 +70,7 @@ class TabulatedOptimiser(Optimiser, Protocol):
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(TabulatedOptimiser):
     """Stochastic gradient descent with momentum (Sutskever et al., 2013, in PyTorch's form).
 
     Parameters
@@ -81,12 +87,6 @@ class SGD:
 
     def init(self, theta: Array) -> OptimiserState:
         return OptimiserState(moments=[array_module(theta).zeros_like(theta)])
-
-    def update(
-        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
-    ) -> None:
-        state.step += 1
-        self.apply(theta, grad, state.moments, self.scalars(state.step, rate), decay_mask)
 
     def scalars(self, step: int, rate: float) -> tuple[float, ...]:
         return (rate,)
@@ -108,7 +108,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(TabulatedOptimiser):
     """Adam (Kingma and Ba, 2015); weight decay, if any, is added to the gradient."""
 
     beta1: float = 0.9
@@ -120,12 +120,6 @@ class Adam:
     def init(self, theta: Array) -> OptimiserState:
         xp = array_module(theta)
         return OptimiserState(moments=[xp.zeros_like(theta), xp.zeros_like(theta)])
-
-    def update(
-        self, theta: Array, grad: Array, state: OptimiserState, rate: float, decay_mask: Array
-    ) -> None:
-        state.step += 1
-        self.apply(theta, grad, state.moments, self.scalars(state.step, rate), decay_mask)
 
     def scalars(self, step: int, rate: float) -> tuple[float, ...]:
         root_correction = (1 - self.beta2**step) ** 0.5

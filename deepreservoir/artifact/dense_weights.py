@@ -25,8 +25,8 @@ def check_deep(model: Any) -> None:
     config = model.network_.config
     if not isinstance(config, MLPConfig):
         raise ArtifactError(
-            f"this is for multilayer perceptrons; got the architecture {config.name!r}, whose "
-            "layers are not all dense. Use deepreservoir.save"
+            "this needs the ordinary weights of a multilayer perceptron; got the architecture "
+            f"{config.name!r}, whose layers are not all dense. Use deepreservoir.save"
         )
 
 

@@ -52,7 +52,7 @@ def save(
     X: Any = None,
     y: Any = None,
 ) -> Path:
-    """Save a fitted model as a seed and its trained parameters: a few kilobytes, and no pickle.
+    """Save a fitted model as a seed and its trained parameters, without pickle.
 
     The file has the safetensors layout. It is written completely or not at all.
 
@@ -61,7 +61,7 @@ def save(
     model : estimator or Pipeline
         A fitted estimator of deepreservoir, or a pipeline that ends in one. The steps before it
         can be scalers, encoders, imputers and vectorizers of scikit-learn, nested pipelines and
-        ColumnTransformers of them, and classes that :func:`register_transformer` has been told.
+        ColumnTransformers of them, and registered classes (:func:`register_transformer`).
     path : str or path
     dtype : {"float16", "bfloat16", "int8", "int6"} or None, default=None
         Store the trained parameters in 16 bits, or their matrices as integers of eight or six bits

@@ -30,8 +30,8 @@ _NORM_EPS = 1e-5
 def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     """Write a model as an ONNX graph, with scaffold and adapter combined into one matrix per layer.
 
-    The file is as large as the dense network; for a file of a few kilobytes use
-    :func:`deepreservoir.save`. This needs the extra ``onnx``.
+    The file is as large as the dense network; :func:`deepreservoir.save` writes a small one. This
+    needs the extra ``onnx``.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArtifactError
-        If the model is not a deep estimator, a step before it is not a StandardScaler, its targets
-        exceed the range of float32, or onnx is not installed.
+        If the model is not a perceptron or a network of images or texts, a step before it is not a
+        StandardScaler, its targets exceed the range of float32, or onnx is not installed.
     """
     if find_spec("onnx") is None:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")

@@ -152,4 +152,4 @@ def check_installed(module: str, need: str, extra: str) -> None:
 )
 @click.version_option(__version__)
 def main() -> None:
-    """Deep networks as reservoirs: frozen weights from a seed, a few kilobytes of parameters."""
+    """Deep networks as reservoirs: frozen weights from a seed, kilobytes of trained parameters."""

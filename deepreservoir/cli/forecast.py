@@ -47,7 +47,7 @@ class Names(click.ParamType):
 )
 @click.option("--drop", type=Names(), default=(), help="Columns to ignore.")
 @click.option(
-    "--time", metavar="COLUMN", help="Column of times.  [default: the first one that holds dates]"
+    "--time", metavar="COLUMN", help="Column of times.  [default: the first one that holds times]"
 )
 @click.option("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, ...")
 @click.option("--delimiter", default=",", help="Character between cells.  [default: a comma]")
@@ -77,7 +77,9 @@ class Names(click.ParamType):
 @click.option("--leak-rate", default=DEFAULTS["leak_rate"], show_default=True)
 @click.option("--input-scaling", default=DEFAULTS["input_scaling"], show_default=True)
 @click.option(
-    "--washout", type=click.IntRange(min=0), help="Initial rows not trained on.  [default: 100]"
+    "--washout",
+    type=click.IntRange(min=0),
+    help="Initial rows not trained on.  [default: the smaller of 100 and a tenth of the rows]",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @device_option

@@ -38,7 +38,7 @@ from .base import checked_device, device_option, main
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**32 - 1),
-    help="Seed of the draws.  [default: another one each time]",
+    help="Seed of the draws.  [default: random]",
 )
 @device_option
 def generate_command(

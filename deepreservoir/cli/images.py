@@ -31,12 +31,14 @@ _OPTIONS = (
     click.option(
         "--image-size",
         type=Numbers(),
+        metavar="H,W",
         help="Height,width to which images are resized, or one number for both; 0 keeps their "
         f"size.  [default: {_SIZE[0]}]",
     ),
     click.option(
         "--augmentation",
         type=Names(),
+        metavar="NAME,NAME,...",
         default=(),
         help="Random changes of training images, such as crop,flip.",
     ),

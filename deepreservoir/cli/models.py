@@ -12,7 +12,7 @@ from ..artifact.persist import SAVED_DTYPES, load
 from ..artifact.summary import describe
 from ..datasets.columns import MISSING
 from ..datasets.learning_table import TableOptions
-from ..estimators import DeepReservoirClassifier, DeepReservoirRegressor
+from ..estimators import DeepReservoirClassifier, GINClassifier, TextTransformerClassifier
 from ..experiments.tables.predictions import predict_table
 from ..experiments.tables.sample_column import SampleKind, predict_samples
 from ..experiments.tables.user_molecules import MOLECULES
@@ -39,12 +39,19 @@ _file_or_folder = click.Path(exists=True, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
 
 
+#: Estimators by what they read; those that are not listed have the defaults of the last one.
+DEFAULTS_OF = {
+    "tables": DeepReservoirClassifier,
+    "texts": TextTransformerClassifier,
+    "others": GINClassifier,
+}
+
+
 def _default(name: str) -> str:
     """Return the default of an estimator's parameter, for the help of an option."""
-    kinds = {"classes": DeepReservoirClassifier(), "numbers": DeepReservoirRegressor()}
-    words = {kind: _shown(getattr(model, name)) for kind, model in kinds.items()}
+    words = {kind: _shown(getattr(cls, name)) for kind, cls in DEFAULTS_OF.items()}
     if len(set(words.values())) == 1:
-        return f"[default: {words['classes']}]"
+        return f"[default: {words['tables']}]"
     return f"[default: {', '.join(f'{value} for {kind}' for kind, value in words.items())}]"
 
 
@@ -70,13 +77,15 @@ def _shown(value: Any) -> str:
     "--layers",
     "hidden_layer_sizes",
     type=Numbers(),
-    help=f"Widths of the hidden layers.  {_default('hidden_layer_sizes')}",
+    help="Widths of the hidden layers.  "
+    f"[default: {_shown(DeepReservoirClassifier.hidden_layer_sizes)}]",
 )
 @click.option(
     "--epochs",
     "max_iter",
     type=click.IntRange(min=1),
-    help=f"Maximum number of epochs.  {_default('max_iter')}",
+    help="Number of epochs; with --early-stopping, training may end earlier.  "
+    f"{_default('max_iter')}",
 )
 @click.option(
     "--batch-size",
@@ -103,7 +112,7 @@ def _shown(value: Any) -> str:
 @click.option(
     "--bias/--no-bias",
     default=None,
-    help=f"Train a bias in each hidden layer, or none.  {_default('bias')}",
+    help=f"Train a bias in each hidden layer, or none.  [default: {DeepReservoirClassifier.bias}]",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option(

@@ -58,7 +58,7 @@ def rank_command(
 ) -> None:
     """Find the smallest sufficient rank of a task.
 
-    DATASET is a CSV file with a header, or digits, mnist or fashion_mnist. A rank is sufficient if
+    DATASET is a CSV file, or digits, friedman1, mnist or fashion_mnist. A rank is sufficient if
     its loss on held-out rows exceeds that of the fully trained network by at most eps:
 
     \b

@@ -31,7 +31,7 @@ _OPTIONS = (
     click.option(
         "--max-length",
         type=click.IntRange(min=1),
-        help="Most tokens of a text that are read.  [default: 512]",
+        help="Maximum number of tokens read of a text.  [default: 512]",
     ),
 )
 

@@ -74,8 +74,8 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(64,)
-        Widths of the hidden layers, at least one; the network sees as many steps far in the
-        graph as it has layers, hidden ones and the last one.
+        Widths of the hidden layers, at least one; a node sees nodes that are
+        as many edges away as there are layers, hidden ones and the last one.
     batch_norm : bool, default=True
         Whether to normalise the outputs of hidden layers over the nodes. For a few labelled nodes,
         features of unit size without normalisation are often better.

@@ -151,7 +151,7 @@ class DeepReservoirClassifier(TablePerceptron, DeepClassifier):
 
     Only low-rank adapters, one scale per layer and the output layer are trained:
     ``h_out = beta W_seed h_in + s B A h_in`` (LottaLoRA, arXiv 2604.08749, section 3). A
-    fitted model is a configuration, a seed and a few kilobytes. Scale the features first,
+    fitted model is a configuration, a seed and the trained parameters. Scale the features first,
     for example with :class:`sklearn.preprocessing.StandardScaler`.
 
     Parameters

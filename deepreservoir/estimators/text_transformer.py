@@ -29,7 +29,7 @@ width : int, default=256
     heads : int, default=4
         Number of heads of attention.
     max_length : int, default=512
-        Most tokens of a text that are read.
+        Maximum number of tokens read of a text.
     vocabulary : str, path or list of str, default=None
         Word pieces: the path of a file with one on each line, such as vocab.txt of
         bert-base-uncased, or the word pieces themselves. None trains a byte-level byte-pair

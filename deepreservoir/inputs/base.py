@@ -94,7 +94,6 @@ class Inputs(ABC):
     def subset(self, index: np.ndarray) -> Self:
         """Return inputs with only the samples at `index`."""
 
-    @abstractmethod
     def chunks(self, nbytes: int, sample_bytes: int) -> Iterator[tuple[Index, Batch]]:
         """Yield (index, batch) over all samples, each of at most about `nbytes`.
 
@@ -104,6 +103,10 @@ class Inputs(ABC):
         sample_bytes : int
             Bytes of one sample, including its outputs.
         """
+        size = max(1, nbytes // max(1, sample_bytes))
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield slice(start, stop), self.take(np.arange(start, stop))
 
     @abstractmethod
     def keys(self) -> list[bytes] | None:

@@ -15,7 +15,7 @@ _DATES = "mM"
 
 @dataclass(frozen=True)
 class IrregularSeries:
-    """Several series, checked, one below the other.
+    """Several series, checked and concatenated.
 
     It can be indexed like an array of series, and estimators accept it as X: so series carry
     their times through splits, folds and sweeps. :func:`irregular_series` makes one.

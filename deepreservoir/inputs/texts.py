@@ -36,7 +36,7 @@ class TextReader(Reader):
     Parameters
     ----------
     max_length : int, default=512
-        Most tokens of a text.
+        Maximum number of tokens of a text.
     vocabulary_size : int, default=4096
         Number of tokens: of codes, exactly; of an encoding trained in fit, at most. A given
         vocabulary has its own size.

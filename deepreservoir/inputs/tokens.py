@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import Array, Device, to_device
 from ..checks import check_integer
-from .base import Batch, Index, Inputs, Reader
+from .base import Batch, Inputs, Reader
 from .byte_pairs import END_CODE, SMALLEST, BytePairs
 from .documents import Codes, Texts, documents_of
 
@@ -222,12 +222,6 @@ class TokenWindows(Inputs):
     def subset(self, index: np.ndarray) -> Self:
         starts = self.starts[index]
         return type(self)(self.stream, self.context, self.dtype, self.device, starts)
-
-    def chunks(self, nbytes: int, sample_bytes: int) -> Iterator[tuple[Index, Batch]]:
-        size = max(1, nbytes // max(1, sample_bytes))
-        for start in range(0, len(self), size):
-            stop = min(start + size, len(self))
-            yield slice(start, stop), self.take(np.arange(start, stop))
 
     def keys(self) -> None:
         return None

@@ -18,7 +18,7 @@ _PARTS = ("observations", "actions", "rewards")
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Several trajectories, checked, one below the other.
+    """Several trajectories, checked and concatenated.
 
     It can be indexed like an array of trajectories, and estimators accept it as X.
     :func:`trajectories` makes one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -13,7 +13,7 @@ from ..backend import Array, Device, to_device, to_host
 from ..checks import check_integer, is_finite_number
 from ..moments import moments, scale_of
 from ..scaffold import Stream
-from .base import Batch, Index, Inputs, Reader
+from .base import Batch, Inputs, Reader
 from .trajectories import Trajectories, trajectories
 
 _SIZES = ("n_observations", "n_actions", "max_steps", "context")
@@ -273,12 +273,6 @@ class TrajectoryWindows(Inputs):
 
     def subset(self, index: np.ndarray) -> TrajectoryWindows:
         return self._with(self.windows[index], self.seed)
-
-    def chunks(self, nbytes: int, sample_bytes: int) -> Iterator[tuple[Index, Batch]]:
-        size = max(1, nbytes // max(1, sample_bytes))
-        for start in range(0, len(self), size):
-            stop = min(start + size, len(self))
-            yield slice(start, stop), self.take(np.arange(start, stop))
 
     def keys(self) -> None:
         return None

@@ -91,7 +91,12 @@ class _Around(Layer):
 
 
 class Residual(_Around):
-    """``y = x + layer(x)``, for a layer that preserves the shape."""
+    """``y = x + layer(x)``, for a layer that preserves the shape.
+
+    Parameters
+    ----------
+    layer : Layer
+    """
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         y, cache = self.layer.forward(x, on)
@@ -114,6 +119,10 @@ class Recompute(_Around):
     Only the input is kept in memory, at the cost of one more forward pass; the gradients are
     identical, bit for bit. The second forward pass is marked as a replay, in which buffers are not
     updated.
+
+    Parameters
+    ----------
+    layer : Layer
     """
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:

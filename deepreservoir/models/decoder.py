@@ -53,9 +53,9 @@ class DecoderConfig(AdapterPattern):
     Each block has causal attention with rotary positions and a gated MLP, both after a
     normalisation by the root of the mean square, without biases. The outputs are the logits of the
     next token. The embeddings are trained, and the matrices Q, K, V and O are adapted, with a scale
-    each; the matrices of the MLP stay at their draw, and the gains of the normalisations at one
-    (paper, arXiv 2604.08749, section on language models). With ``adapter="full"`` all of them are
-    trained.
+    each; the matrices of the MLP keep their initial values, and the gains of the normalisations are
+    one (paper, arXiv 2604.08749, section on language models). With ``adapter="full"`` all of them
+    are trained.
 
     Parameters
     ----------

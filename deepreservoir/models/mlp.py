@@ -35,8 +35,26 @@ _WIDE = 64
 class MLPConfig(NetworkConfig):
     """A multilayer perceptron on scaffolds (paper, arXiv 2604.08749, section 3).
 
-    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`; `n_features`
-    and `n_outputs` are the widths of the input and the output.
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Widths of the input and the output.
+    hidden_layer_sizes : tuple of int or int, default=(256, 128)
+        Widths of the hidden layers, or the width of a single one.
+    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, default="relu"
+        Nonlinearity after each hidden layer.
+    head : {"full", "lora", "lora+bias"}, default="full"
+        Output layer: fully trained, with a bias; or a scaffold with an adapter.
+    bias : bool, default=False
+        Whether hidden layers have a trained bias.
+    layer_norm : bool, default=False
+        Whether to normalise each hidden layer's output before the nonlinearity.
+    residual : bool, default=False
+        Whether to add a hidden layer's input to its output if the widths are equal.
+    dropout : float, default=0.0
+        Fraction of hidden activations that is dropped during training.
+    **others
+        Those of :class:`~deepreservoir.models.NetworkConfig`.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class TextTransformerConfig(AdapterPattern):
     Embeddings of tokens and positions are added, and blocks of attention and MLP, with layer
     normalisation before each, transform them; the head reads the mean over the tokens of a text.
     The matrices Q, K, V and O are adapted, with a scale each, and the head is trained. The matrices
-    of the MLP stay at their draw, and layer normalisations at one and zero; matrices have no
+    of the MLP keep their initial values, and layer normalisations at one and zero; matrices have no
     biases (paper, arXiv 2604.08749, section on IMDB). With ``adapter="full"`` all of them are
     trained, with biases, and so are the embeddings.
 
@@ -60,7 +60,7 @@ class TextTransformerConfig(AdapterPattern):
         Number of blocks.
     heads : int, default=4
     max_length : int, default=512
-        Most tokens of a text.
+        Maximum number of tokens of a text.
     mlp_ratio : int, default=4
         Width of the hidden layer of the MLP, in units of `width`.
     adapt : {"attention", "all"}, default="attention"

@@ -66,8 +66,8 @@ class Sweep:
         Published figures to compare the results with.
     estimator : str or None
         Class of the estimators: a registered name, or ``"package.module:Class"`` of an installed
-        package, which must also be installed on the workers. None for DeepReservoirClassifier or
-        DeepReservoirRegressor, depending on the data set.
+        package, which must also be installed on the workers. None for that which reads the
+        samples of the data set.
     arms : tuple of str
         Arms that are run; empty for all.
     controls : tuple of (str, tuple)

@@ -9,7 +9,18 @@ import pandas as pd
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
-from deepreservoir import DeepReservoirClassifier, EchoStateRegressor, container, load, save
+from deepreservoir import (
+    CfCClassifier,
+    DeepReservoirClassifier,
+    EchoStateRegressor,
+    GINRegressor,
+    PlainCNNClassifier,
+    ViTClassifier,
+    container,
+    load,
+    save,
+)
+from deepreservoir.cli.models import DEFAULTS_OF
 
 
 @pytest.fixture
@@ -155,3 +166,14 @@ def test_the_installed_command_has_no_traceback(here):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: homes.csv: ")
     assert "Traceback" not in done.stderr
+
+
+def test_the_defaults_in_the_help_are_those_of_the_estimators(capsys):
+    for cls in (CfCClassifier, GINRegressor, PlainCNNClassifier, ViTClassifier):
+        for name in ("max_iter", "batch_size", "learning_rate_init", "weight_decay"):
+            assert getattr(cls, name) == getattr(DEFAULTS_OF["others"], name)
+    assert run("fit", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "[default: 150 for tables, 10 for texts, 200 for others]" in text
+    assert "[default: 0.005 for tables, 0.001 for texts, 0.003 for others]" in text
+    assert "[default: 128,64]" in text

@@ -65,6 +65,9 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
     An architecture's classifier derives from it as a dataclass, adds the architecture's
     parameters, and defines :meth:`~DeepEstimator.network_config`. See "Add an architecture" in the
     documentation.
+
+    Its own parameters, of training, of the frozen weights and of adapters, are described at
+    :class:`~deepreservoir.DeepReservoirClassifier`.
     """
 
     _one_scaffold = True
@@ -107,6 +110,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         Parameters
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
+            Or what the class reads instead of a table, such as images, graphs or texts: see its
+            description.
         y : array-like, shape (n_samples,) or (n_samples, n_labels)
             Class labels: numbers or strings. Or an indicator matrix of zeros and ones, if a sample
             may have any number of labels; `classes_` are then the numbers of its columns.
@@ -137,6 +142,16 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an argument is invalid; raised before training.
+        TrainingDiverged
+            If the loss or a weight is no longer finite.
+        MemoryError
+            If the training would need more memory than is free, with what would help: raised
+            before training on the host, and by the allocation that fails on a device.
 
         Warns
         -----

@@ -38,6 +38,9 @@ class DeepRegressor(
     An architecture's regressor derives from it as a dataclass, adds the architecture's
     parameters, and defines :meth:`~DeepEstimator.network_config`. See "Add an architecture" in the
     documentation.
+
+    Its own parameters, of training, of the frozen weights and of adapters, are described at
+    :class:`~deepreservoir.DeepReservoirRegressor`.
     """
 
     _targets: Numbers
@@ -69,6 +72,8 @@ class DeepRegressor(
         Parameters
         ----------
         X : array-like or CSR matrix, shape (n_samples, n_features)
+            Or what the class reads instead of a table, such as images, graphs or texts: see its
+            description.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like, shape (n_samples,), optional
             Weight of each sample in the loss; a sample of weight zero has no effect.
@@ -97,6 +102,16 @@ class DeepRegressor(
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an argument is invalid; raised before training.
+        TrainingDiverged
+            If the loss or a weight is no longer finite.
+        MemoryError
+            If the training would need more memory than is free, with what would help: raised
+            before training on the host, and by the allocation that fails on a device.
 
         Warns
         -----

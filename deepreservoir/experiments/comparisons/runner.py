@@ -224,7 +224,8 @@ def compare(
         Class of the networks' estimators: a registered name, ``"package.module:Class"``, or the
         class itself. By default that which reads the samples: a perceptron for tables,
         CfCClassifier or CfCRegressor for series, GCNClassifier for nodes, GINClassifier or
-        GINRegressor for graphs.
+        GINRegressor for graphs, PlainCNNClassifier for images, TextTransformerClassifier or
+        CausalLanguageModel for texts, DecisionTransformer for trajectories.
     device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     verbose : bool, default=False
         Show a progress bar.
