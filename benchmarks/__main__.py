@@ -33,6 +33,7 @@ from . import (
     series,
     sklearn_mlp,
     speed,
+    step_parts,
     tables,
     text_speed,
     torch_peers,
@@ -139,6 +140,15 @@ def _raced(races: Mapping[str, Callable[[int], Any]], rounds: int, threads: int)
             target = "" if pair["target"] is None else f"  (target {pair['target']:g})"
             click.echo(f"  {pair['faster']} is {pair['times']:.2f} times {pair['than']}{target}")
     return figures
+
+
+@main.command("step")
+@click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True)
+@out_option
+def step_command(rounds: int, out: Path) -> None:
+    """Time the parts of a step of the MNIST network, and the products of a wide layer."""
+    figures = _raced(step_parts.RACES, rounds, THREADS)
+    click.echo(f"Wrote {store('step', figures, out, ('torch', 'numba'))}")
 
 
 @main.command("texts")

@@ -30,6 +30,13 @@ def normal(n: int) -> Callable[[], object]:
     return lambda: buffer.normal_()
 
 
+def products(x: np.ndarray, W: np.ndarray) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return functions that multiply x (n, d) by W^T and by W, both (d, d)."""
+    torch = _torch()
+    rows, weight = torch.from_numpy(x), torch.from_numpy(W)
+    return lambda: rows @ weight.T, lambda: rows @ weight
+
+
 def _module(d_in: int, d_out: int, rank: int | None, bias: bool) -> Any:
     """Return a fully trained layer (rank None), or a frozen one with a low-rank adapter."""
     torch = _torch()

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 _OTHER_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _ATTEMPTS = 100
 _PROBE = 1 << 16  # bytes
+_DEV = ("/", "dev")
 
 T = TypeVar("T")
 
@@ -22,8 +24,9 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path`, completely or not at all.
 
     The bytes are written to a temporary file in the same folder, which is then renamed: a full
-    disk or a kill leaves the previous file as it was. The file gets the permissions of any new
-    file of this process.
+    disk or a kill leaves the previous file as it was. A file that exists keeps its permissions, and
+    a new one gets those of any new file of this process. A symbolic link stays, and the file that
+    it names is written. Devices and pipes, such as /dev/stdout, are written to directly.
 
     Parameters
     ----------
@@ -33,7 +36,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     OSError
-        If the folder does not exist or the file cannot be written. The temporary file is removed.
+        If the folder does not exist, or the file is read-only or cannot be written. The temporary
+        file is removed.
 
     Examples
     --------
@@ -43,10 +47,17 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    path = Path(path)
-    temporary, descriptor = _new_file(path)
+    given = path = Path(path)
+    mode = _mode_of(path)
+    if is_stream(path):
+        path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))
+    temporary, descriptor = _new_file(path, given)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            if mode is not None:
+                os.chmod(temporary, mode)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -55,8 +66,44 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise _about(path, error) from error
+            raise _about(given, error) from error
         raise
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Return whether `path` names a device, a pipe or a socket, which is never replaced.
+
+    Examples
+    --------
+    >>> is_stream(os.devnull), is_stream("a.txt")
+    (True, False)
+    """
+    path = Path(path)
+    if not path.exists():
+        return False
+    # These are links, perhaps to a file that is open already and must not be replaced.
+    open_ones = path.parts[:3] in ((*_DEV, "stdout"), (*_DEV, "stderr"), (*_DEV, "fd"))
+    return open_ones or path.parts[:2] == ("/", "proc") or not (path.is_file() or path.is_dir())
+
+
+def _mode_of(path: Path) -> int | None:
+    """Return the permissions of a file that may be overwritten; None if there is none.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, or read-only.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.exists():
+        return None
+    mode = stat.S_IMODE(path.stat().st_mode)
+    # The mode is asked too: an administrator may write to every file, and replacing a file only
+    # needs a writable folder, but a file that was made read-only is meant to stay as it is.
+    if not (os.access(path, os.W_OK) and mode & 0o222):
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+    return mode
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
@@ -81,21 +128,19 @@ def check_target(path: str | os.PathLike[str]) -> None:
     ...
     FileNotFoundError: [Errno 2] No such file or directory: 'no/such/folder/a.txt'
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # The mode is asked too: an administrator may write to every file, and replacing a file only
-    # needs a writable folder, but a file that was made read-only is meant to stay as it is.
-    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
-        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
-    temporary, descriptor = _new_file(path)
+    given = path = Path(path)
+    _mode_of(path)
+    if is_stream(path):
+        return
+    path = Path(os.path.realpath(path))
+    temporary, descriptor = _new_file(path, given)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(bytes(_PROBE))
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise _about(path, error) from error
+        raise _about(given, error) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -121,18 +166,20 @@ def temporary_folder(path: str | os.PathLike[str]) -> Path:
     OSError
         If the folder cannot be created.
     """
-    folder, _ = _created(Path(path), os.mkdir)
+    folder, _ = _created(Path(path), os.mkdir, Path(path))
     return folder
 
 
-def _new_file(path: Path) -> tuple[Path, int]:
+def _new_file(path: Path, given: Path) -> tuple[Path, int]:
     """Create a temporary file next to `path`; return its path and its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OTHER_FLAGS
-    return _created(path, lambda name: os.open(name, flags, 0o666))
+    return _created(path, lambda name: os.open(name, flags, 0o666), given)
 
 
-def _created(path: Path, create: Callable[[Path], T]) -> tuple[Path, T]:
+def _created(path: Path, create: Callable[[Path], T], given: Path) -> tuple[Path, T]:
     """Create something under a temporary name; return the name and what `create` returned.
+
+    Errors are about the path that the user gave.
 
     The kernel applies the umask to the mode. The umask cannot be read without setting it, which
     would change the permissions of files that other threads create at the same time.
@@ -145,5 +192,5 @@ def _created(path: Path, create: Callable[[Path], T]) -> tuple[Path, T]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise _about(path, error) from error
+            raise _about(given, error) from error
     raise FileExistsError(errno.EEXIST, "cannot find a free name for a temporary file", str(folder))

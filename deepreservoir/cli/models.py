@@ -18,7 +18,7 @@ from ..experiments.tables.sample_column import SampleKind, predict_samples
 from ..experiments.tables.user_molecules import MOLECULES
 from ..experiments.tables.user_table import fit_table, save_fitted
 from ..experiments.tables.user_texts import TEXTS
-from ..files import write_whole
+from ..files import is_stream, write_whole
 from .base import Numbers, checked_device, device_option, main
 from .images import (
     check_image_options,
@@ -327,7 +327,8 @@ def predict_command(
     failure = save(lambda place: write_whole(place, text.encode()), out, "the predictions")
     if failure is not None:
         raise failure
-    click.echo(f"Wrote {out}")
+    if not is_stream(out):
+        click.echo(f"Wrote {out}")
 
 
 def _sample_kind(model: Path) -> SampleKind | None:

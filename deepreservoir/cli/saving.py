@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..files import check_target
+from ..files import check_target, is_stream
 
 
 def check_writable(path: Path, source: Path) -> None:
@@ -20,6 +20,8 @@ def check_writable(path: Path, source: Path) -> None:
     if path.resolve() == source.resolve():
         raise click.UsageError(f"{path} is an input and would be overwritten; name another file")
     folder = path.absolute().parent
+    if is_stream(path):
+        return
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise click.UsageError(
             f"{path.name} cannot be written: {folder} is not a writable folder; name another file"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cells import Table, is_missing
-from .columns import Column
-from .dates import date_format
-from .notation import is_code, notation_of, odd_ones
+from .columns import Column, example_date
+from .dates import date_format, odd_date
+from .notation import ambiguous, is_code, notation_of, odd_ones
 
 #: A category with more values than this is reported with a warning.
 MANY_VALUES = 50
@@ -20,6 +20,7 @@ MANY_VALUES = 50
 _SHOWN = 6  # categories that a summary lists
 _FEW_NUMBERS = 20  # a column of words may have so many numbers among them
 _MOSTLY = 0.9  # share of cells, or of different values
+_NUMBER_AND_UNIT = re.compile(r"[+-]?\d[\d.,]* ?(?P<unit>[^\W\d_]{1,5}|%|°[CF]?)")
 _ID_NAME = re.compile(
     r"(?i:id|uuid|guid|index|row|row ?names?|row[ _]?(nr|no|number)|unnamed: \d+|)"
     r"|(?i:.*[ _.-](id|uuid|guid))|.*[a-z]I[dD]"
@@ -60,7 +61,8 @@ def taken_for(table: Table, name: str, chosen: bool = False) -> Taken:
     Raises
     ------
     ValueError
-        If almost all cells are numbers, but not all: the message names the first that is not.
+        If almost all cells are numbers or dates, but not all: the message names the first that is
+        not.
     """
     counts = Counter(table.columns[name])
     values = {cell: n for cell, n in counts.items() if not is_missing(cell)}
@@ -75,8 +77,8 @@ def taken_for(table: Table, name: str, chosen: bool = False) -> Taken:
     if len(values) == 1:  # a mark: what counts is whether it is there
         column = Column(name, tuple(values))
         return Taken(name, f"category of 1 value: {_shown(values)}{gaps}", column)
-    kind = _numbers(table, name, values, present, chosen)
-    kind = kind or _dates(name, values) or _categories(table, name, values, present, chosen)
+    kind = _dates(name, values) or _numbers(table, name, values, present, chosen)
+    kind = kind or _categories(table, name, values, present, chosen)
     return Taken(name, kind.words + gaps * (kind.column is not None), kind.column, kind.warning)
 
 
@@ -93,9 +95,15 @@ def _numbers(
     if whole and present == len(values) and _ID_NAME.fullmatch(name) and not chosen:
         return Taken(name, "left out: an identifier, different in every row")
     also = f" {notation.words()}" if notation.words() else ""
-    return Taken(
-        name, f"number{also}, {_figure(numbers.min())} to {_figure(numbers.max())}", column
-    )
+    unclear, warning = ambiguous(values, notation), None
+    if unclear is not None:
+        warning = (
+            f"column {name!r}: numbers such as {unclear} are read with "
+            f"{'commas' if notation.thousands == ',' else 'points'} between thousands; write them "
+            "without, or with a decimal point, if a fraction is meant"
+        )
+    words = f"number{also}, {_figure(numbers.min())} to {_figure(numbers.max())}"
+    return Taken(name, words, column, warning)
 
 
 def _dates(name: str, values: Collection[str]) -> Taken | None:
@@ -118,27 +126,67 @@ def _dates(name: str, values: Collection[str]) -> Taken | None:
 def _categories(
     table: Table, name: str, values: dict[str, int], present: int, chosen: bool
 ) -> Taken:
-    numbers, odd = odd_ones(values)
-    if odd is not None and numbers > _FEW_NUMBERS and numbers >= _MOSTLY * len(values):
-        row = table.lines[table.columns[name].index(odd)]
+    odd = odd_cell(values)
+    if odd is not None:
         raise ValueError(
-            f"{table.path}, row {row}, column {name!r}: expected a number, as in other rows; got "
-            f"{odd!r}. Correct the cell, or leave the column out: --drop {name!r} (drop, in Python)"
+            f"{place_of(table, name, odd[0])}: expected {odd[1]}, as in other rows; got "
+            f"{odd[0]!r}. Correct the cell, or leave the column out: --drop {name!r} (drop, in "
+            "Python)"
+        )
+    warning = None
+    with_unit = _with_unit(values)
+    if with_unit is not None:
+        warning = (
+            f"column {name!r}: cells such as {with_unit!r} seem to be a number and its unit; "
+            "remove the unit for them to be read as numbers"
         )
     if len(values) >= _MOSTLY * present and not chosen:
         many = "in every row" if len(values) == present else "in nearly every row"
-        return Taken(name, f"left out: an identifier or free text, different {many}")
+        words = f"left out: an identifier or free text, different {many}"
+        return Taken(name, words, warning=warning)
     column = Column(name, tuple(sorted(values)))
     code = "codes with leading zeros" if is_code(values) else "values"
     words = f"category of {len(values):,} {code}: {_shown(values)}"
-    warning = None
-    if len(values) > MANY_VALUES:
+    if len(values) > MANY_VALUES and warning is None:
         warning = (
             f"column {name!r} is taken for a category of {len(values):,} {code}, each of which "
             "becomes a feature; if it is an identifier or free text, leave it out: --drop "
             f"{name!r} (drop, in Python)"
         )
     return Taken(name, words, column, warning)
+
+
+def odd_cell(values: Collection[str]) -> tuple[str, str] | None:
+    """Return the first cell that is no number or date though nearly all are, and what they are.
+
+    Parameters
+    ----------
+    values : collection of str
+        Distinct cells, without missing ones.
+    """
+    enough = max(_FEW_NUMBERS + 1, _MOSTLY * len(values))
+    numbers, odd = odd_ones(values)
+    if odd is not None and numbers >= enough:
+        return odd, "a number"
+    dates, odd, form = odd_date(values)
+    if odd is not None and form is not None and dates >= enough:
+        return odd, f"a date such as {example_date(form)}"
+    return None
+
+
+def place_of(table: Table, name: str, cell: str) -> str:
+    """Return where a cell of a column first occurs, for a message."""
+    row = table.lines[table.columns[name].index(cell)]
+    return f"{table.path}, row {row}, column {name!r}"
+
+
+def _with_unit(values: Collection[str]) -> str | None:
+    """Return a cell of a column of numbers that end in one unit, such as ``5.0 km``."""
+    found = [match for match in map(_NUMBER_AND_UNIT.fullmatch, values) if match]
+    units = {match["unit"] for match in found}
+    if len(found) < _MOSTLY * len(values) or len(values) < _FEW_NUMBERS or len(units) != 1:
+        return None
+    return found[0][0]
 
 
 def _shown(values: Collection[str]) -> str:

@@ -80,7 +80,7 @@ class Column:
         except (ValueError, OverflowError):
             expected = f"a number {self.notation.words()}".strip()
             if self.dates is not None:
-                expected = f"a date such as {_example(self.dates)}"
+                expected = f"a date such as {example_date(self.dates)}"
             row = table.lines[table.columns[self.name].index(cell)]
             raise ValueError(
                 f"{table.path}, row {row}, column {self.name!r}: expected {expected}, got {cell!r}"
@@ -113,7 +113,8 @@ class Column:
         return [i for i, c in enumerate(cells) if is_missing(c) and c not in known]
 
 
-def _example(dates: DateFormat) -> str:
+def example_date(dates: DateFormat) -> str:
+    """Return a date in a format, for a message."""
     from datetime import datetime
 
     return datetime(2026, 1, 31, 12, 30).strftime(dates.text.replace("%z", "Z"))

@@ -20,6 +20,10 @@ _DAYS = (
     "%d-%b-%Y",
     "%d %b %Y",
     "%b %d, %Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%y",
+    "%d-%b-%y",
 )
 _TIMES = (
     "%H:%M",
@@ -36,9 +40,12 @@ FORMATS = (
     *_DAYS,
     "%Y-%m",
     "%Y/%m",
+    "%Y%m%d",
     *(f"{day}{between}{time}" for day in _DAYS for between in (" ", "T") for time in _TIMES),
 )
 _LIKE_A_DATE = re.compile(r"(?=.*\d\D.*\d).{6,40}")
+_EIGHT_DIGITS = re.compile(r"(19|20)\d{6}")  # a date of this or the last century
+_TRIED = 50  # cells whose formats are tried on the others
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = 86400.0
 _YEAR = 365.2425
@@ -128,13 +135,37 @@ def date_format(cells: Collection[str]) -> tuple[DateFormat | None, bool]:
     >>> date_format(["02/01/2020", "01/02/2020"])
     (DateFormat(text='%m/%d/%Y'), True)
     """
-    if not cells or not all(map(_LIKE_A_DATE.fullmatch, cells)):
+    if not cells:
+        return None, False
+    if all(map(_EIGHT_DIGITS.fullmatch, cells)):
+        form = DateFormat("%Y%m%d")
+        return (form if all(_is_date(cell, form) for cell in cells) else None), False
+    if not all(map(_LIKE_A_DATE.fullmatch, cells)):
         return None, False
     first = next(iter(cells))
     found = [f for f in map(DateFormat, FORMATS) if _is_date(first, f)]
     found = [f for f in found if all(_is_date(cell, f) for cell in cells)]
     exchanged = [f for f in found if f.text.startswith(("%m", "%d"))]
     return (found[0] if found else None), len(exchanged) > 1
+
+
+def odd_date(cells: Collection[str]) -> tuple[int, str | None, DateFormat | None]:
+    """Return how many cells are dates, the first that is not in their usual format, and that.
+
+    Examples
+    --------
+    >>> odd_date(["2023-01-31", "2023-02-30", "2023-02-01"])
+    (2, '2023-02-30', DateFormat(text='%Y-%m-%d'))
+    """
+    alike = [cell for cell in cells if _LIKE_A_DATE.fullmatch(cell)]
+    tried = alike[:_TRIED]
+    formats = [f for f in map(DateFormat, FORMATS) if any(_is_date(cell, f) for cell in tried)]
+    fitting = {f: {cell for cell in alike if _is_date(cell, f)} for f in formats}
+    if not fitting:
+        return 0, None, None
+    usual = max(formats, key=lambda form: len(fitting[form]))
+    odd = next((cell for cell in cells if cell not in fitting[usual]), None)
+    return len(set().union(*fitting.values())), odd, usual
 
 
 def _is_date(cell: str, form: DateFormat) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 
 from .base import Dataset, check_rows, split_dataset
 from .cells import Table, is_missing, is_number
-from .column_kinds import Taken, summary_lines, taken_for
+from .column_kinds import Taken, odd_cell, place_of, summary_lines, taken_for
 from .columns import MISSING, Column, Columns, missing_cell
+from .dates import date_format
 from .notation import Notation, is_code, notation_of
 from .text_file import stem_of
 
@@ -170,7 +171,12 @@ def _target(
     values = dict.fromkeys(cells)
     notation = None if is_code(values) else notation_of(values, comma=table.delimiter == ";")
     few = notation is not None and _are_classes(list(values), notation)
+    if options.task is None and notation is None:
+        _check_words(table, name, values)
     if options.task == "classification" or (options.task is None and (notation is None or few)):
+        if notation is not None:
+            cells = _one_spelling(cells, notation)
+            values = dict.fromkeys(cells)
         words = f"target: {len(values):,} classes: {_some(values)}"
         if few and options.task is None:
             words += "; to predict numbers instead: --task regression"
@@ -192,6 +198,31 @@ def _target(
     also = f" {notation.words()}" if notation.words() else ""
     words = f"target: number{also}, {numbers.min():,.6g} to {numbers.max():,.6g}"
     return numbers, "regression", words
+
+
+def _check_words(table: Table, name: str, values: dict[str, None]) -> None:
+    """Raise a ValueError if a target that is not of numbers does not seem to be of classes."""
+    odd = None if is_code(values) else odd_cell(values)
+    as_classes = "if the values are classes: --task classification (task, in Python)"
+    if odd is not None:
+        raise ValueError(
+            f"{place_of(table, name, odd[0])}: expected {odd[1]} as the target, as in other rows; "
+            f"got {odd[0]!r}. Correct the cell or leave it empty; {as_classes}"
+        )
+    if date_format(values)[0] is not None:
+        raise ValueError(
+            f"{table.path}: the target {name!r} is a column of dates. Write numbers, such as days, "
+            f"in their place; to predict the next rows of a series, use deepreservoir forecast; "
+            f"{as_classes}"
+        )
+
+
+def _one_spelling(cells: list[str], notation: Notation) -> list[str]:
+    """Return cells in which equal numbers are written alike: 1.0 as 1, if both occur."""
+    spelling: dict[float, str] = {}
+    for cell in sorted(set(cells), key=lambda cell: (len(cell), cell)):
+        spelling.setdefault(notation.number(cell), cell)
+    return [spelling[notation.number(cell)] for cell in cells]
 
 
 def _are_classes(values: list[str], notation: Notation) -> bool:

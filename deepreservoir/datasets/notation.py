@@ -48,7 +48,9 @@ class Notation:
 
     @cached_property
     def _groups(self) -> re.Pattern[str]:
-        groups = rf"\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+" if self.thousands else r"\d+"
+        # A number with a zero before the separator, 0,313, is a fraction.
+        separated = rf"[1-9]\d{{0,2}}(?:{re.escape(self.thousands)}\d{{3}})+"
+        groups = separated if self.thousands else r"\d+"
         return re.compile(rf"[+-]?(?:{groups}|\d+)(?:{re.escape(self.decimal)}\d*)?")
 
     def number(self, cell: str) -> float:
@@ -59,9 +61,9 @@ class Notation:
         ValueError
             If it is not a number in this notation.
         """
+        text = cell if cell.isascii() else cell.translate(_SPACES | _SIGNS)
         if self.plain:
-            return number_of(cell)
-        text = cell.translate(_SPACES | _SIGNS)
+            return number_of(text)
         if self.unit:
             text = _without(text, self.unit)
         if self.thousands or self.decimal != ".":
@@ -129,6 +131,24 @@ def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
         if all(_fits(notation, cell) for cell in cells):
             return notation
     return None
+
+
+def ambiguous(cells: Collection[str], notation: Notation) -> str | None:
+    """Return a cell whose thousands separator could be a decimal one, if no cell decides.
+
+    A cell without the separator decides, since fractions that all have three digits all have one.
+
+    Examples
+    --------
+    >>> ambiguous(["1,313", "980"], notation_of(["1,313", "980"])) is None
+    True
+    >>> ambiguous(["1,313", "2,250"], notation_of(["1,313", "2,250"]))
+    '1,313'
+    """
+    if notation.thousands not in (",", ".") or notation.unit not in ("", "%"):
+        return None
+    alike = all(c.count(notation.thousands) == 1 and notation.decimal not in c for c in cells)
+    return next(iter(cells)) if alike else None
 
 
 def _fits(notation: Notation, cell: str) -> bool:

@@ -3,6 +3,9 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -105,3 +108,70 @@ def test_the_first_error_is_raised_where_the_temporary_file_cannot_be_removed_ei
     monkeypatch.setattr(os, "unlink", refuse)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         write_whole(tmp_path / "file", b"new")
+
+
+# What is there already ----------------------------------------------------------------------------
+
+
+def test_a_symbolic_link_stays_and_its_file_is_written(tmp_path):
+    (tmp_path / "store").mkdir()
+    link = tmp_path / "latest"
+    link.symlink_to(Path("store", "file"))
+    write_whole(link, b"first")  # the file is new
+    assert (tmp_path / "store" / "file").read_bytes() == b"first"
+    write_whole(link, b"second")
+    assert link.is_symlink()
+    assert (tmp_path / "store" / "file").read_bytes() == b"second"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "store"] == ["latest"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as on POSIX")
+def test_a_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o640)
+    write_whole(path, b"new")
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as on POSIX")
+@pytest.mark.parametrize("write", [partial(write_whole, data=b"new"), files.check_target])
+def test_a_read_only_file_and_a_folder_are_refused(tmp_path, write):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="the file is read-only"):
+        write(path)
+    assert path.read_text() == "old"
+    for folder in (tmp_path, Path(".")):
+        with pytest.raises(IsADirectoryError):
+            write(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(path.read_bytes)
+        files.check_target(path)
+        write_whole(path, b"new")
+        assert read.result(10) == b"new"
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no /dev/stdout")
+@pytest.mark.parametrize("to_file", [False, True])
+def test_standard_output_is_written_to_and_stays(tmp_path, to_file):
+    code = "from deepreservoir.files import *; check_target('/dev/stdout'); "
+    code += "write_whole('/dev/stdout', b'new')"
+    before = os.readlink("/dev/stdout")
+    target = tmp_path / "out"
+    with target.open("wb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=stream if to_file else subprocess.PIPE, check=True
+        )
+    assert (target.read_bytes() if to_file else done.stdout) == b"new"
+    assert os.readlink("/dev/stdout") == before

@@ -1,0 +1,145 @@
+"""Columns that could be taken for something else: refused or noted, and never changed silently."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from deepreservoir.datasets.cells import Table
+from deepreservoir.datasets.column_kinds import taken_for
+from deepreservoir.datasets.learning_table import TableOptions, learning_table
+
+pytestmark = pytest.mark.host(reason="tables are read on the host")
+
+DAYS = [date(2023, 1, 1) + timedelta(7 * i) for i in range(60)]
+
+
+def written(tmp_path, **columns):
+    path = tmp_path / "t.csv"
+    lines = [
+        ",".join(columns),
+        *(",".join(f'"{c}"' for c in row) for row in zip(*columns.values(), strict=True)),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def taken(tmp_path, cells):
+    path = written(tmp_path, x=cells, other=range(len(cells)))
+    return taken_for(Table(path, empty=True), "x")
+
+
+def learnt(path, target="y", **options):
+    return learning_table(path, target, TableOptions(**options))
+
+
+# Dates ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%y", "%d.%m.%y", "%Y%m%d", "%d-%b-%y", "%Y-%m-%d"])
+def test_dates_are_dates_in_every_usual_form(tmp_path, form):
+    found = taken(tmp_path, [day.strftime(form) for day in DAYS])
+    assert found.column.kind == "date"
+    assert found.column.dates.text == form
+    assert found.column.dates.days(DAYS[1].strftime(form)) == (DAYS[1] - date(1970, 1, 1)).days
+
+
+def test_whole_numbers_of_eight_digits_are_numbers_unless_all_are_dates(tmp_path):
+    cells = [day.strftime("%Y%m%d") for day in DAYS]
+    assert taken(tmp_path, [*cells, "20231301"]).column.kind == "number"
+    assert taken(tmp_path, ["19991231"] * 3 + ["30000101"] * 3).column.kind == "number"
+
+
+@pytest.mark.parametrize("repeated", [1, 3])
+def test_a_date_that_does_not_exist_is_refused_as_a_word_among_numbers_is(tmp_path, repeated):
+    cells = [str(day) for day in DAYS] * repeated
+    cells[30] = "2023-02-30"
+    with pytest.raises(
+        ValueError,
+        match=r"row 32, column 'x': expected a date such as 2026-01-31, "
+        r"as in other rows; got '2023-02-30'. Correct the cell, or leave",
+    ):
+        taken(tmp_path, cells)
+
+
+def test_dates_that_are_written_in_two_ways_are_refused(tmp_path):
+    cells = [str(d) if i % 3 else d.strftime("%d/%m/%Y") for i, d in enumerate(DAYS)]
+    with pytest.raises(ValueError, match=r"expected a date such as 2026-01-31.*got '01/01/2023'"):
+        taken(tmp_path, cells)
+
+
+# Numbers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [(["0,313", "0,250"], [0.313, 0.25]), (["0,5", "1,313"], [0.5, 1.313])],
+)
+def test_a_zero_before_the_comma_makes_a_fraction(tmp_path, cells, numbers):
+    found = taken(tmp_path, cells)
+    assert [found.column.notation.number(cell) for cell in cells] == numbers
+    assert found.warning is None
+
+
+def test_commas_that_could_be_decimal_are_noted(tmp_path):
+    found = taken(tmp_path, ["1,313", "2,250", "3,125"])
+    assert "numbers such as 1,313 are read with commas between thousands" in found.warning
+    for decided in (
+        ["1,313", "980"],
+        ["1,313", "1,000,000"],
+        ["1,313.5", "2,250"],
+        ["$1,313", "$2,250"],
+    ):
+        assert taken(tmp_path, decided).warning is None
+
+
+def test_the_minus_sign_of_typography_is_a_minus(tmp_path):
+    found = taken(tmp_path, ["\N{MINUS SIGN}5", "3", "4.5"])
+    assert found.words == "number, -5 to 4.5"
+
+
+def test_a_unit_behind_numbers_is_noted(tmp_path):
+    cells = [f"{i / 2} km" for i in range(60)]
+    assert (
+        "cells such as '0.0 km' seem to be a number and its unit" in taken(tmp_path, cells).warning
+    )
+    assert "seem to be" in taken(tmp_path, cells * 3).warning  # a category otherwise
+    assert taken(tmp_path, [f"{i} {'ab'[i % 2]}" for i in range(60)]).warning is None
+
+
+# Targets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [np.arange(600) % 50, np.arange(600) / 7])
+def test_a_word_in_a_target_of_numbers_does_not_make_classes(tmp_path, cells):
+    words = [str(cell) for cell in cells]
+    words[10] = words[500] = "unknown"
+    path = written(tmp_path, a=range(600), y=words)
+    with pytest.raises(
+        ValueError,
+        match=r"row 12, column 'y': expected a number as the target, as in "
+        r"other rows; got 'unknown'. Correct the cell or leave it empty; if the values "
+        r"are classes: --task classification",
+    ):
+        learnt(path)
+    if len(set(words)) < 100:
+        assert learnt(path, task="classification").data.task == "classification"
+
+
+def test_a_target_of_dates_is_refused(tmp_path):
+    cells = [str(DAYS[i % 28]) for i in range(120)]
+    path = written(tmp_path, a=range(120), y=cells)
+    with pytest.raises(ValueError, match=r"the target 'y' is a column of dates.*--task classif"):
+        learnt(path)
+    assert learnt(path, task="classification").data.task == "classification"
+
+
+def test_equal_numbers_are_one_class_however_they_are_written(tmp_path):
+    path = written(tmp_path, a=range(60), y=["1", "1.0", "2"] * 20)
+    table = learnt(path)
+    assert "2 classes: 1, 2" in table.lines()[0]
+    assert set(table.data.y_train) == {"1", "2"}
+    codes = written(tmp_path, a=range(60), y=["01", "1", "2"] * 20)
+    assert "3 classes: 01, 1, 2" in learnt(codes).lines()[0]
