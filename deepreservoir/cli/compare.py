@@ -12,6 +12,7 @@ import click
 
 from ..datasets.learning_table import TableOptions
 from ..experiments import (
+    DEFAULT_RANKS,
     SERIES,
     Comparison,
     ForecastComparison,
@@ -43,7 +44,9 @@ _FIRST = ("digits", "friedman1")
 @click.option("--target", metavar="COLUMN", help="Column to predict, for a CSV file.")
 @table_options
 @click.option(
-    "--ranks", type=Numbers(), default="1,2,4,8", show_default=True, help="Ranks of the adapters."
+    "--ranks",
+    type=Numbers(),
+    help="Ranks of the adapters.  [default: 1,2,4,8, as far as the layers allow them]",
 )
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds."
@@ -59,7 +62,7 @@ def compare_command(
     dataset: str | None,
     target: str | None,
     options: TableOptions,
-    ranks: tuple[int, ...],
+    ranks: tuple[int, ...] | None,
     seeds: int,
     arms: str | None,
     device: str,
@@ -90,10 +93,11 @@ def compare_command(
     if dataset in SERIES:
         refuse_table_options(dataset, target, options)
         check_forecast_arms(arm_names)
-        check_forecast_ranks(ranks, dataset)
+        forecast_ranks = ranks or DEFAULT_RANKS
+        check_forecast_ranks(forecast_ranks, dataset)
         folder = _folder(out, dataset)
         _run(
-            partial(compare_forecasts, dataset, ranks, seeds, arm_names, device=chosen),
+            partial(compare_forecasts, dataset, forecast_ranks, seeds, arm_names, device=chosen),
             partial(_report_forecasts, folder=folder),
         )
         return

@@ -162,9 +162,10 @@ def is_of_images(model: Path) -> bool:
     return found
 
 
-def image_predictions(model: Path, data: Path, device: str, proba: bool) -> str:
+def image_predictions(model: Path, data: Path, device: str, proba: bool, skip_broken: bool) -> str:
     """Return the predictions for an image or a folder as the text of a CSV file."""
-    return predict_image_folder(model, data, device, proba=proba).to_csv()
+    found = predict_image_folder(model, data, device, proba=proba, skip_broken=skip_broken)
+    return found.to_csv()
 
 
 def _check_pillow() -> None:

@@ -257,6 +257,7 @@ def _estimator_for(source: Path, smiles: str | None, text: str | None) -> str:
     default=None,
     help="Whether the first row has the names of the columns.  [default: as in fit]",
 )
+@click.option("--skip-broken", is_flag=True, help="Leave out image files that cannot be decoded.")
 @format_options
 @click.option("--out", type=_new_file, help="CSV file for the predictions.  [default: print them]")
 @device_option
@@ -267,6 +268,7 @@ def predict_command(
     keep: tuple[str, ...],
     missing: str | None,
     header: bool | None,
+    skip_broken: bool,
     delimiter: str,
     encoding: str | None,
     out: Path | None,
@@ -290,12 +292,17 @@ def predict_command(
     of_images = is_of_images(model)
     if table.is_dir() and not of_images:
         raise click.UsageError(f"{table} is a folder; {model} reads a CSV file")
+    of_series = not of_images and is_of_series(model)
+    if skip_broken and not of_images:
+        raise click.UsageError(f"--skip-broken is for models of images; {model} reads a CSV file")
+    if of_images or of_series:
+        _refuse_reading_options(
+            "images" if of_images else "series", keep, missing, header, delimiter, encoding
+        )
     if of_images:
-        if keep:
-            raise click.UsageError("--keep names columns of a table, which images do not have")
-        text = image_predictions(model, table, chosen, proba)
-    elif is_of_series(model):
-        text = series_predictions(model, table, chosen)
+        text = image_predictions(model, table, chosen, proba, skip_broken)
+    elif of_series:
+        text = series_predictions(model, table, chosen, proba)
     elif (kind := _sample_kind(model)) is not None:
         predictions = predict_samples(
             kind,
@@ -329,6 +336,27 @@ def predict_command(
         raise failure
     if not is_stream(out):
         click.echo(f"Wrote {out}")
+
+
+def _refuse_reading_options(
+    kind: str,
+    keep: tuple[str, ...],
+    missing: str | None,
+    header: bool | None,
+    delimiter: str,
+    encoding: str | None,
+) -> None:
+    """Raise an error if an option is given that is for models with one row per prediction."""
+    given = {
+        "--keep": bool(keep),
+        "--missing": missing is not None,
+        "--header and --no-header": header is not None,
+        "--delimiter": delimiter != ",",
+        "--encoding": encoding is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"{name}: for tables with one row per prediction, not {kind}")
 
 
 def _sample_kind(model: Path) -> SampleKind | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -108,11 +105,6 @@ def is_of_series(model: Path) -> bool:
     return reads_long_tables(container.read(model))
 
 
-def series_predictions(model: Path, table: Path, device: str) -> str:
+def series_predictions(model: Path, table: Path, device: str, proba: bool) -> str:
     """Return the predictions for the series of a long table as the text of a CSV file."""
-    columns, names, values = predict_long_table(model, table, device)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=os.linesep)
-    writer.writerow([columns["id"], columns["target"]])
-    writer.writerows(zip(names, values.tolist(), strict=True))
-    return text.getvalue()
+    return predict_long_table(model, table, device, proba=proba).to_csv()

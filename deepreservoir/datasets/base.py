@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..moments import moments, scale_of
+from .cells import is_number
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,17 @@ def split_dataset(
 ) -> Dataset:
     """Hold out a fifth of the rows, always the same ones, stratified by class if possible."""
     check_rows(name, len(y))
+    check_regression_rows(name, len(y), task)
     stratify = None
     if task == "classification":
         labels, counts = np.unique(y, return_counts=True)
         rare = labels[counts < 2]
         if rare.size:
+            numeric = all(is_number(str(label)) for label in labels)
+            remedy = "; for a target of numbers: --task regression (task, in Python)"
             raise ValueError(
                 f"every class of {name} needs at least 2 rows, one to train on and one to hold "
-                f"out; classes with a single row: {rare.tolist()[:5]}"
+                f"out; classes with a single row: {rare.tolist()[:5]}{remedy if numeric else ''}"
             )
         held_out = -(-len(y) // 5)
         stratify = y if held_out >= len(labels) else None
@@ -93,6 +97,15 @@ def split_dataset(
         X, y, test_size=0.2, random_state=0, stratify=stratify
     )
     return Dataset(name, X_train, y_train, X_test, y_test, task)
+
+
+def check_regression_rows(name: str, n: int, task: str) -> None:
+    """Raise a ValueError if a regression has not enough rows for a score of those held out."""
+    if task == "regression" and n < 6:
+        raise ValueError(
+            f"{name} needs at least 6 rows for a regression: a fifth of them is held out, and R^2 "
+            f"is defined for 2 and more; got {n}"
+        )
 
 
 def check_rows(name: str, n: int) -> None:

@@ -10,7 +10,7 @@ from .comparisons.protocol import (
 )
 from .comparisons.report import save_picture, save_table, table
 from .comparisons.results import Comparison, Summary
-from .comparisons.runner import check_arms, checked_ranks, compare
+from .comparisons.runner import DEFAULT_RANKS, check_arms, checked_ranks, compare
 from .comparisons.task import Record
 from .episodes import episode_returns
 from .forecasts.comparison import (
@@ -30,6 +30,7 @@ from .forecasts.report import forecast_table, save_comparison_picture, save_fore
 __all__ = [
     "ALL_ARMS",
     "ARMS",
+    "DEFAULT_RANKS",
     "FORECAST_ARMS",
     "MNIST_MEDIUM",
     "MNIST_MEDIUM_PAPER",

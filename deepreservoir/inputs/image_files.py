@@ -27,7 +27,7 @@ _GREY = ("1", "L", "LA", "I", "I;16", "F")
 
 _REMEDY = (
     "Remove the file, or leave such files of a folder out: image_folder(..., skip_broken=True), or "
-    "--skip-broken of `deepreservoir fit`"
+    "--skip-broken on the command line"
 )
 
 
@@ -219,18 +219,30 @@ def image_folder(
             f"ends in {', '.join(ENDINGS)}"
         )
     if skip_broken:
-        whole = [pair for pair in found if _is_whole(pair[0])]
-        broken = [path for path, _ in found if path not in {kept for kept, _ in whole}]
-        if not whole:
-            raise ValueError(f"none of the {len(found)} files in {root} can be decoded")
-        if broken:
-            warn_user(
-                f"left out {len(broken)} of {len(found)} files that cannot be decoded, "
-                f"such as {broken[0]}"
-            )
-        found = whole
+        whole = set(without_broken([path for path, _ in found], root))
+        found = [pair for pair in found if pair[0] in whole]
     files = ImageFiles([path for path, _ in found], image_size, cache_bytes)
     return files, np.array([name for _, name in found])
+
+
+def without_broken(paths: Sequence[Path], root: Path) -> list[Path]:
+    """Return the files of a folder that can be decoded; warn if there are others.
+
+    Raises
+    ------
+    ValueError
+        If none can be decoded.
+    """
+    whole = [path for path in paths if _is_whole(path)]
+    if not whole:
+        raise ValueError(f"none of the {len(paths)} files in {root} can be decoded")
+    if len(whole) < len(paths):
+        first = next(path for path in paths if path not in set(whole))
+        warn_user(
+            f"left out {len(paths) - len(whole)} of {len(paths)} files that cannot be decoded, "
+            f"such as {first}"
+        )
+    return whole
 
 
 def checked_size(image_size: Any) -> tuple[int, int] | None:

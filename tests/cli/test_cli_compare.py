@@ -67,6 +67,16 @@ def results(folder):
     return json.loads((folder / "results.json").read_text())
 
 
+def test_results_stay_where_no_arm_applies(table_file, here, capsys):
+    args = ("compare", table_file, "--target", "kind", "--seeds", 1, "--out", "o")
+    assert run(*args, "--ranks", "1", "--arms", "linear") == 0
+    before = {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")}
+    capsys.readouterr()
+    assert run(*args, "--arms", "trigram") == 1
+    assert "none of the arms trigram applies" in capsys.readouterr().err
+    assert {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")} == before
+
+
 def test_a_table_with_classes(table_file, here):
     args = ("--ranks", "1,2", "--seeds", 1, "--arms", "adapter,linear", "--out", "o")
     assert run("compare", table_file, "--target", "kind", *args) == 0

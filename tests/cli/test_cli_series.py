@@ -53,6 +53,9 @@ def test_a_model_of_series_is_fitted_and_predicts(here, capsys):
     assert lines[0] == "who,kind"
     assert [line.split(",")[0] for line in lines[1:]] == [f"p{i}" for i in range(20)]
     assert {line.split(",")[1] for line in lines[1:]} <= {"a", "b"}
+    for options in (("--keep", "t"), ("--no-header",), ("--delimiter", ";"), ("--skip-broken",)):
+        assert run("predict", "m", "long.csv", *options) == 2
+        assert options[0] in capsys.readouterr().err
     assert run("predict", "m", "long.csv", "--out", "out.csv") == 0
     assert (here / "out.csv").read_text().splitlines() == lines
     assert run("inspect", "m", "--check") == 0

@@ -65,6 +65,12 @@ def test_broken_files_are_named_or_skipped(folder, tmp_path):
     assert not (tmp_path / "m").exists()
     with pytest.warns(UserWarning, match="left out 1 of 41"):
         fit(folder, tmp_path / "m", "--skip-broken")
+    output = run("predict", tmp_path / "m", folder, ok=False)
+    assert "broken.png is not an image" in output
+    assert "--skip-broken on the command line" in output
+    with pytest.warns(UserWarning, match="left out 1 of 41"):
+        found = rows(run("predict", tmp_path / "m", folder, "--skip-broken"))
+    assert len(found) == 41  # with the header
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,7 @@ def test_files_and_folders_are_not_taken_for_each_other(folder, tmp_path):
     fit(folder, model)
     assert "has no files that end in" in run("predict", model, empty, ok=False)
     assert "--keep" in run("predict", model, folder, "--keep", "x", ok=False)
+    assert "--missing" in run("predict", model, folder, "--missing", "impute", ok=False)
 
 
 def test_a_model_of_a_table_refuses_a_folder(folder, tmp_path):

@@ -143,3 +143,19 @@ def test_equal_numbers_are_one_class_however_they_are_written(tmp_path):
     assert set(table.data.y_train) == {"1", "2"}
     codes = written(tmp_path, a=range(60), y=["01", "1", "2"] * 20)
     assert "3 classes: 01, 1, 2" in learnt(codes).lines()[0]
+
+
+# Few rows --------------------------------------------------------------------------------------
+
+
+def test_a_regression_needs_two_rows_to_be_scored_on(tmp_path):
+    cells = [i / 7 for i in range(6)]
+    assert len(learnt(written(tmp_path, a=range(6), y=cells)).data.y_test) == 2
+    with pytest.raises(ValueError, match=r"at least 6 rows for a regression.*got 5"):
+        learnt(written(tmp_path, a=range(5), y=cells[:5]))
+
+
+def test_counts_that_are_taken_for_classes_have_a_hint(tmp_path):
+    path = written(tmp_path, a=range(41), y=[*(i % 4 for i in range(40)), 17])
+    with pytest.raises(ValueError, match=r"single row: \['17'\]; for a target of numbers: --task"):
+        learnt(path)

@@ -1,5 +1,7 @@
 """compare(): what it refuses before any training, Ctrl-C, and the same scores twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from experiment_tools import QUICK, classes, scores, without_collections
@@ -53,6 +55,26 @@ def test_bad_values_are_refused_before_any_training(given, words):
     with pytest.raises(ValueError, match=words[0]) as caught:
         compare(**({"dataset": classes(), "protocol": QUICK} | given))
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("given", [np.zeros((3, 2)), (np.zeros((3, 2)), np.zeros(3)), None])
+def test_what_is_not_a_data_set_is_refused_with_the_way_to_make_one(given):
+    with pytest.raises(TypeError, match=r"a name or a Dataset.*read_table.*; got "):
+        compare(given)
+    with pytest.raises(ValueError, match=r"read_table\('table.csv', target=...\)"):
+        compare("table.csv")
+
+
+def test_arms_that_do_not_apply_are_an_error():
+    with pytest.raises(ValueError, match="none of the arms trigram applies to made: trigram"):
+        compare(classes(), (1,), 1, ("trigram",), protocol=QUICK)
+
+
+def test_the_default_ranks_are_those_that_the_layers_allow():
+    narrow = replace(QUICK, hidden_layer_sizes=(5,))
+    assert compare(classes(), seeds=1, arms=("adapter",), protocol=narrow).ranks == (1, 2, 4)
+    assert compare(classes(), seeds=1, arms=("adapter",), protocol=QUICK).ranks == (1, 2, 4, 8)
 
 
 @pytest.mark.usefixtures("untrained")

@@ -42,10 +42,12 @@ def test_fit_save_predict(tmp_path):
     assert fitted.score == 1.0
     assert len(fitted.held_out[1]) == 8
     save_fitted_series(fitted, tmp_path / "model")
-    columns, names, labels = predict_long_table(tmp_path / "model", path)
-    assert columns["target"] == "outcome"
-    assert names[:2] == ("p0", "p1")
-    assert (labels == np.array(["0.0", "1.0"])[np.arange(40) % 2]).mean() > 0.9
+    found = predict_long_table(tmp_path / "model", path, proba=True)
+    assert found.target == "outcome"
+    assert found.kept["patient"][:2] == ["p0", "p1"]
+    assert (found.values == np.array(["0.0", "1.0"])[np.arange(40) % 2]).mean() > 0.9
+    assert found.to_csv().splitlines()[0] == "patient,outcome,outcome=0.0,outcome=1.0"
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-6)
     # The file is an ordinary model too.
     model = load(tmp_path / "model")
     assert model.feature_names_in_.tolist() == ["pulse", "drug"]
@@ -58,8 +60,9 @@ def test_numbers_are_a_regression(tmp_path):
     fitted = fit_long_table(path, "patient", "t", "outcome", **QUICK)
     assert fitted.task == "regression"
     save_fitted_series(fitted, tmp_path / "model", "float16")
-    _, _, numbers = predict_long_table(tmp_path / "model", path)
-    assert numbers.dtype == np.float64
+    assert predict_long_table(tmp_path / "model", path).values.dtype == np.float64
+    with pytest.raises(ValueError, match="predicts numbers, which have no probabilities"):
+        predict_long_table(tmp_path / "model", path, proba=True)
 
 
 def test_refusals(tmp_path):

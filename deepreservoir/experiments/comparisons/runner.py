@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
@@ -12,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ...backend import resolve_device
 from ...choices import DeviceName
-from ...datasets import Dataset, load_dataset
+from ...datasets import DATASETS, Dataset, load_dataset
 from ...estimators import CausalLanguageModel, DecisionTransformer, estimator_named
 from ...scaffold import check_seed
 from ..budget import given_epochs
@@ -31,6 +32,9 @@ from .natural_estimator import natural_estimator
 from .protocol import Protocol, protocol_for, references_for
 from .results import Comparison, merge_notes, now
 from .task import Record, Task
+
+#: Ranks that are compared if none are given.
+DEFAULT_RANKS = (1, 2, 4, 8)
 
 _AFTER_ADAPTER = frozenset({"adapter", "scaffold_removed", "wrong_seed"})
 
@@ -58,13 +62,18 @@ def whole_numbers(name: str, values: object, example: str) -> list[int]:
 
 
 def checked_ranks(
-    ranks: Sequence[int], data: Dataset, protocol: Protocol, kind: Any = None
+    ranks: Sequence[int] | None, data: Dataset, protocol: Protocol, kind: Any = None
 ) -> tuple[int, ...]:
-    """Return the ranks without duplicates, or raise a ValueError if one is out of range."""
-    chosen = whole_numbers("ranks", ranks, "(1, 2, 4, 8)")
+    """Return the ranks without duplicates, or raise a ValueError if one is out of range.
+
+    None stands for those of :data:`DEFAULT_RANKS` that the layers allow.
+    """
+    chosen = whole_numbers("ranks", DEFAULT_RANKS if ranks is None else ranks, "(1, 2, 4, 8)")
     config = Task(data, protocol, kind=kind).config(rank="auto")
     limit = config.rank_limit() if config.large_ranks == "refuse" else None
     largest, why = limit or (float("inf"), "")
+    if ranks is None:
+        return tuple(rank for rank in chosen if rank <= largest)
     wrong = [rank for rank in chosen if not 1 <= rank <= largest]
     if wrong:
         expected = f"between 1 and {largest}, {why}" if limit else "at least 1"
@@ -190,7 +199,7 @@ class _Runs:
 
 def compare(
     dataset: str | Dataset = "digits",
-    ranks: Sequence[int] = (1, 2, 4, 8),
+    ranks: Sequence[int] | None = None,
     seeds: int | Sequence[int] = 3,
     arms: Sequence[str] | None = None,
     *,
@@ -210,8 +219,8 @@ def compare(
     ----------
     dataset : str or Dataset, default="digits"
         A name accepted by :func:`deepreservoir.load_dataset`, or a data set.
-    ranks : sequence of int, default=(1, 2, 4, 8)
-        Ranks of the adapters.
+    ranks : sequence of int, optional
+        Ranks of the adapters. By default those of 1, 2, 4 and 8 that the layers allow.
     seeds : int or sequence of int, default=3
         The number of seeds, counted from 0, or the seeds themselves.
     arms : sequence of str, optional
@@ -239,7 +248,10 @@ def compare(
     Raises
     ------
     ValueError
-        If a rank, seed, arm or device is invalid. It is raised before any training.
+        If a rank, seed, arm or device is invalid, which is raised before any training; or if no
+        arm applies to the data set.
+    TypeError
+        If `dataset` is neither a name nor a data set.
 
     Examples
     --------
@@ -253,7 +265,7 @@ def compare(
     check_arms(arms)
     chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
-    data = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    data = _dataset(dataset)
     chosen_arms = frozenset(check_arms(arms, data.name))
     kind = checked_estimator(estimator, data) or natural_estimator(data)
     chosen_protocol = protocol or protocol_for(data.name, kind)
@@ -290,4 +302,28 @@ def compare(
         if on_interrupt is not None:
             on_interrupt(result(complete=False))
         raise
-    return result(complete=True)
+    found = result(complete=True)
+    if not records:
+        raise ValueError(
+            f"none of the arms {', '.join(sorted(chosen_arms))} applies to {data.name}"
+            + (f": {'; '.join(found.notes)}" if found.notes else "")
+        )
+    return found
+
+
+def _dataset(dataset: Any) -> Dataset:
+    """Return a data set, given itself or by its name."""
+    if isinstance(dataset, Dataset):
+        return dataset
+    if not isinstance(dataset, str):
+        raise TypeError(
+            "dataset must be a name or a Dataset; for a table in a file, use "
+            "deepreservoir.datasets.read_table, and for arrays deepreservoir.datasets.Dataset; "
+            f"got {type(dataset).__name__}"
+        )
+    if dataset not in DATASETS and Path(dataset).suffix in (".csv", ".gz", ".tsv", ".txt"):
+        raise ValueError(
+            f"{dataset!r} is not the name of a data set; for a table in a file: "
+            f"compare(deepreservoir.datasets.read_table({dataset!r}, target=...))"
+        )
+    return load_dataset(dataset)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from ...datasets.base import check_regression_rows
+
 # A target of whole numbers with at most this many distinct values is treated as class labels.
 _MAX_CLASSES = 20
 
@@ -51,12 +53,13 @@ def split(path: Path, y: np.ndarray, task: str, what: str) -> tuple[np.ndarray, 
     Raises
     ------
     ValueError
-        If there are fewer than 5 samples.
+        If there are fewer than 5 samples, or 6 of a regression.
     """
     if len(y) < 5:
         raise ValueError(
             f"{path} needs at least 5 {what}, of which a fifth is held out; got {len(y)}"
         )
+    check_regression_rows(str(path), len(y), task)
     strata = None
     if task == "classification":
         _, counts = np.unique(y, return_counts=True)

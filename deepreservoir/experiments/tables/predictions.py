@@ -46,17 +46,23 @@ class Predictions:
     probabilities: np.ndarray | None = None
 
     def to_csv(self) -> str:
-        """Return the text of a CSV file, one row per prediction."""
+        """Return the text of a CSV file, one row per prediction.
+
+        If the target's column is kept, that of the predictions has another name.
+        """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator=os.linesep)
         values = self.values.reshape(len(self.values), -1)
         several = values.shape[1] > 1
-        names = [f"{self.target}.{i}" for i in range(values.shape[1])] if several else [self.target]
+        target = self.target
+        while target in self.kept:
+            target += "_predicted"
+        names = [f"{target}.{i}" for i in range(values.shape[1])] if several else [target]
         parts: list[Iterable[Sequence[Any]]] = [zip(*self.kept.values(), strict=True)]
         parts = parts if self.kept else []
         parts.append(values)
         if self.classes is not None and self.probabilities is not None:
-            names += [f"{self.target}={label}" for label in self.classes]
+            names += [f"{target}={label}" for label in self.classes]
             parts.append(self.probabilities)
         writer.writerow([*self.kept, *names])
         for row in zip(*parts, strict=True):

@@ -12,7 +12,7 @@ from ...artifact.persist import load_contents
 from ...container import MAX_BYTES, Contents
 from ...estimators import PlainCNNClassifier, ViTClassifier
 from ...inputs import ImageFiles, image_folder
-from ...inputs.image_files import ENDINGS
+from ...inputs.image_files import ENDINGS, without_broken
 from .held_out import split
 from .model_files import read_with_entry, save_with_entry
 from .predictions import Predictions, predicted
@@ -94,8 +94,11 @@ def predict_image_folder(
     max_bytes: int = MAX_BYTES,
     *,
     proba: bool = False,
+    skip_broken: bool = False,
 ) -> Predictions:
     """Return a saved model's predictions for one image, or for all images in a folder.
+
+    With `skip_broken`, files of a folder that cannot be decoded are left out, with a warning.
 
     Raises
     ------
@@ -113,6 +116,8 @@ def predict_image_folder(
         paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in ENDINGS)
     if not paths:
         raise ValueError(f"{data} has no files that end in {', '.join(ENDINGS)}")
+    if skip_broken:
+        paths = without_broken(paths, data)
     files = ImageFiles(paths, model.image_size)
     names = [str(path.relative_to(data)) if data.is_dir() else str(path) for path in paths]
     return predicted("class", model, files, {"file": names}, proba)

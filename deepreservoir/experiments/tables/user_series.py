@@ -17,6 +17,7 @@ from ...estimators import CfCClassifier, CfCRegressor
 from ...inputs import IrregularSeries
 from .held_out import split, targets_of
 from .model_files import read_with_entry, save_with_entry
+from .predictions import Predictions, check_probabilities, predicted
 
 #: The columns, as an entry of the file.
 _ENTRY = "long_table"
@@ -87,16 +88,22 @@ def save_fitted_series(fitted: FittedSeries, path: Path, dtype: str | None = Non
 
 
 def predict_long_table(
-    model_path: Path, data: Path, device: str = "cpu", max_bytes: int = MAX_BYTES
-) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray]:
-    """Return the columns of a saved model, the names of the series of a file and predictions.
+    model_path: Path,
+    data: Path,
+    device: str = "cpu",
+    max_bytes: int = MAX_BYTES,
+    *,
+    proba: bool = False,
+) -> Predictions:
+    """Return a saved model's predictions for the series of a file, with their names.
 
     Raises
     ------
     ArtifactError
         If the model's file is refused, or the model was not fitted on a long table.
     ValueError
-        If the table does not have the columns that the model reads.
+        If the table does not have the columns that the model reads, or `proba` is given for a
+        model that predicts numbers.
     """
     contents = read_with_entry(model_path, max_bytes, _ENTRY, "series from a long table")
     columns = entries(contents.document[_ENTRY], _ENTRY, _COLUMNS)
@@ -104,8 +111,10 @@ def predict_long_table(
         if not all(isinstance(name, str) for name in columns["channels"]):
             raise ValueError("channels must be names of columns")
     model = load_contents(contents, model_path, device, max_bytes)
+    check_probabilities(model, model_path, proba)
     table = read_long_table(data, columns["id"], columns["time"], channels=columns["channels"])
-    return columns, table.names, np.asarray(model.predict(table.series))
+    names = {columns["id"]: list(table.names)}
+    return predicted(columns["target"], model, table.series, names, proba)
 
 
 def reads_long_tables(contents: Contents) -> bool:
