@@ -10,10 +10,14 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Array, Device, array_module, to_device, to_host
+from ..user_warnings import warn_user
 from .base import Batch, Index, Inputs, Reader
 
 #: Maximum number of rows of the chunks that are processed outside training.
 CHUNK_ROWS = 1024
+
+# A column with a larger root mean square is warned about.
+_LARGEST_SIZE = 100.0
 
 
 class Table(Inputs):
@@ -76,6 +80,13 @@ class Table(Inputs):
         parts = [slice(*X.indptr[i : i + 2]) for i in range(len(self))]
         return [X.indices[part].tobytes() + X.data[part].tobytes() for part in parts]
 
+    def root_mean_squares(self) -> np.ndarray:
+        """Return the root of the mean square of each column, (n_features,), on the host."""
+        if self.sparse:
+            return np.sqrt(np.asarray(self._X.multiply(self._X).mean(axis=0)).ravel())
+        squares = array_module(self._X).einsum("ij,ij->j", self._X, self._X)
+        return np.sqrt(to_host(squares) / max(len(self), 1))
+
     def digest(self) -> str:
         X = self._X
         arrays = (X.indptr, X.indices, X.data) if self.sparse else (to_host(X),)
@@ -88,6 +99,8 @@ class Table(Inputs):
 
 class TableReader(Reader):
     """The reader of design matrices; only the number of features is fitted.
+
+    A training set with a column that is far from unit scale causes a warning.
 
     Parameters
     ----------
@@ -106,6 +119,21 @@ class TableReader(Reader):
     def fit(self, X: Any) -> Self:
         self.n_features = int(X.shape[1])
         return self
+
+    def fit_training(self, inputs: Inputs) -> None:
+        """Warn about columns of such a size that training on them hardly works."""
+        if not isinstance(inputs, Table):
+            return
+        with np.errstate(over="ignore"):
+            sizes = inputs.root_mean_squares()
+        if sizes.size and not sizes.max() <= _LARGEST_SIZE:
+            j = int(np.argmax(sizes))
+            size = f"about {sizes[j]:.2g}" if np.isfinite(sizes[j]) else "more than 1e19"
+            warn_user(
+                f"column {j} of X has values of {size} (the root of their mean square), and "
+                "networks learn well from values of about 1: scale the features, for example with "
+                "a StandardScaler before the estimator in a pipeline"
+            )
 
     def read(self, X: Any, dtype: np.dtype[Any] | type, device: Device) -> Table:
         return Table(X, dtype, device)

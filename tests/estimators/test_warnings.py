@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -158,3 +159,28 @@ def test_every_warning_of_the_package_goes_by_one_function():
         ]
         warned = [call for call in calls if ast.unparse(call.func) == "warnings.warn"]
         assert len(warned) == (path.name == "user_warnings.py"), path
+
+
+# Features that are not scaled ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix], ids=["dense", "sparse"])
+def test_a_column_of_large_numbers_is_named(form):
+    wide = X.copy()
+    wide[:, 2] += 1e6
+    words = "column 2 of X has values of about 1e+06"
+    assert_here(lambda: fit(small(), form(wide), Y), words, FIT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small().fit(form(X), Y)
+        make_pipeline(StandardScaler(), small()).fit(wide, Y)
+        small().fit(np.zeros_like(X), Y)
+
+
+def test_only_the_first_fit_of_a_model_that_continues_warns():
+    model, wide = small(warm_start=True), X * [1e30, 1, 1, 1]
+    with pytest.warns(UserWarning, match="column 0 of X has values of more than 1e19"):
+        model.fit(wide, Y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "column 0")
+        model.fit(wide, Y)
