@@ -171,7 +171,7 @@ def test_a_column_of_large_numbers_is_named(form):
     words = "column 2 of X has values of about 1e+06"
     assert_here(lambda: fit(small(), form(wide), Y), words, FIT)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", "column")
         small().fit(form(X), Y)
         make_pipeline(StandardScaler(), small()).fit(wide, Y)
         small().fit(np.zeros_like(X), Y)
