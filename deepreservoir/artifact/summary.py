@@ -35,6 +35,15 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
         raise ArtifactError(f"{path}: {error}") from None
 
 
+def _rank(contents: Contents) -> str:
+    """Return the rank of the adapters; the ranks in use if it was chosen by the widths."""
+    rank = contents.document["config"].get("rank")
+    used = {x.shape[0] for name, x in contents.tensors.items() if name.endswith(".A")}
+    if rank != "auto" or not used:
+        return str(rank)
+    return "auto: " + (f"{max(used)}" if len(used) == 1 else f"{min(used)} to {max(used)}")
+
+
 def _what(contents: Contents) -> Iterator[tuple[str, str]]:
     document = contents.document
     config, params = (entry(document, "the document", name, dict) for name in ("config", "params"))
@@ -45,8 +54,7 @@ def _what(contents: Contents) -> Iterator[tuple[str, str]]:
         yield "after", ", ".join(entry(step, "a step", "class", str) for step in steps)
     if "adapter" in config:
         yield from _architecture(config)
-        adapter, rank = entry(config, "config", "adapter", str), config.get("rank")
-        yield "adapter", f"{adapter}, rank {rank}"
+        yield "adapter", f"{entry(config, 'config', 'adapter', str)}, rank {_rank(contents)}"
     else:
         layers = _layers(entry(document, "the document", "scaffold", dict))
         names = [(entry(la, _LAYER, "units", int), _kind_of(la)) for la in layers]

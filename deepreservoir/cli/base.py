@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from importlib.util import find_spec
 from typing import Any
@@ -40,24 +41,43 @@ _COMMANDS = {
 }
 
 
-def _in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
-    """Return the text of a warning, without the place in the code that it points at."""
-    return f"Warning: {message}\n"
+def _with_options(message: str, command: click.Command | None) -> str:
+    """Return a message with a command's options in place of the parameters that they set.
+
+    Words that are parameters but may also be plain words, such as rank, are left as they are.
+    """
+    for param in [] if command is None else command.params:
+        if isinstance(param, click.Option) and "_" in (param.name or ""):
+            message = re.sub(rf"\b{param.name}\b", param.opts[0], message)
+    return message
 
 
 class Group(LazyGroup):
     """A group whose commands report invalid input in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        usual, warnings.formatwarning = warnings.formatwarning, _in_one_line
+
+        def worded(message: Any) -> str:
+            name = ctx.invoked_subcommand
+            return _with_options(
+                str(message), None if name is None else self.get_command(ctx, name)
+            )
+
+        def in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+            # Without the place in the code that the warning points at.
+            return f"Warning: {worded(message)}\n"
+
+        usual, warnings.formatwarning = warnings.formatwarning, in_one_line
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:  # after --help
             raise
         except (ValueError, ArithmeticError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(worded(error)) from error
         except MemoryError as error:
-            raise click.ClickException(f"not enough memory: {error}") from error
+            raise click.ClickException(f"not enough memory: {worded(error)}") from error
+        except BrokenPipeError:  # of the output: click ends the program without words
+            raise
         except OSError as error:
             reason = error.strerror or str(error)
             place = f"{error.filename}: " if error.filename else ""

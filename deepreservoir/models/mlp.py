@@ -29,6 +29,9 @@ HEADS = ("full", "lora", "lora+bias")
 #: Width from which a hidden layer is regularised in full by default.
 _WIDE = 64
 
+# Arrays of a layer's outputs that exist at a time beside those that are kept; measured with ReLU.
+_IN_PASSING = 4
+
 
 @architecture("mlp")
 @dataclass(frozen=True)
@@ -140,6 +143,15 @@ class MLPConfig(NetworkConfig):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return (self.n_features,)
+
+    @property
+    def training_sample_bytes(self) -> int:
+        """Bytes of what the layers keep of one row, and of what one layer makes of it in a pass."""
+        widths = self.hidden_layer_sizes
+        kept = 1 if ACTIVATIONS[self.activation].keeps_output else 2
+        values = self.n_features + (kept + bool(self.dropout)) * sum(widths)
+        values += _IN_PASSING * max(widths, default=0)
+        return values * np.dtype(self.dtype).itemsize
 
     def fully_trained(self) -> Self:
         return replace(self, adapter="full", head="full", bias=True)

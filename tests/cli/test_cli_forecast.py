@@ -107,7 +107,7 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
         (("wave.csv", "--test", "290"), ["at least 20 rows", "got 300", "290 are held out"]),
         (("wave.csv", "--test", "1"), ["at least 2"]),
         (("wave.csv", "--units", "0"), ["--units"]),
-        (("wave.csv", "--leak-rate", "2"), ["leak_rate", "2"]),
+        (("wave.csv", "--leak-rate", "2"), ["--leak-rate", "2"]),
         (("wave.csv", "--spectral-radius", "x"), ["--spectral-radius", "'x'"]),
         (("wave.csv", "--washout", "400"), ["washout", "400"]),
         (("wave.csv", "--plot", "a.xyz"), [".png", "'a.xyz'"]),

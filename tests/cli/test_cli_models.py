@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import subprocess
 
 import numpy as np
@@ -125,7 +126,7 @@ REFUSED = [
     ((*FIT, "--target", "price", "--save", "homes.csv"), "homes.csv is an input"),
     ((*FIT, "--target", "price", "--save", "no/m.st"), "is not a writable folder"),
     ((*FIT, "--target", "price", "--save", "m.st", "--rank", "33"), "rank must be between 1 and"),
-    ((*FIT, "--target", "price", "--save", "m.st", "--layers", "0"), "hidden_layer_sizes[0] must"),
+    ((*FIT, "--target", "price", "--save", "m.st", "--layers", "0"), "--layers[0] must"),
     ((*FIT, "--target", "price", "--save", "m.st", "--layers", "a"), "expected whole numbers"),
     (("fit", "none.csv", "--target", "x", "--save", "m.st"), "does not exist"),
     (
@@ -177,3 +178,43 @@ def test_the_defaults_in_the_help_are_those_of_the_estimators(capsys):
     assert "[default: 150 for tables, 10 for texts, 200 for others]" in text
     assert "[default: 0.005 for tables, 0.001 for texts, 0.003 for others]" in text
     assert "[default: 128,64]" in text
+
+
+def test_messages_name_options_and_not_parameters(here, capsys):
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        assert run(*FIT[:2], "--epochs", "2", "--target", "price", "--save", "m") == 0
+    args = ("--target", "price", "--save", "m", "--learning-rate", "1e9")
+    assert run("fit", "homes.csv", *args) == 1
+    assert "lower --learning-rate (now 1e+09" in capsys.readouterr().err
+    done = subprocess.run(
+        [*program(), *FIT[:2], "--epochs", "2", "--target", "price", "--save", "m"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    assert "Increase --epochs, or --learning-rate" in done.stderr
+
+
+def test_the_ranks_in_use_are_described(here, capsys):
+    assert run(*FIT, "--target", "price", "--save", "m") == 0
+    assert run("inspect", "m") == 0
+    assert "lora, rank auto: 5" in capsys.readouterr().out  # 5 features
+    assert run(*FIT, "--target", "price", "--save", "m", "--rank", "2") == 0
+    assert run("inspect", "m") == 0
+    assert "lora, rank 2\n" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_ends_the_program_without_words(here):
+    assert run(*FIT, "--target", "price", "--save", "m") == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*program(), "predict", "m", "homes.csv"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    os.close(writer)
+    assert done.stderr == ""

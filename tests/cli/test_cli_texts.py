@@ -85,7 +85,7 @@ def test_a_model_of_texts_is_fitted_compared_and_predicts(here, capsys):
         ([*FIT[:5], "review", *FIT[6:]], "text and target must be different columns"),
         ([*FIT[:5], "stars", *FIT[6:]], "column 'stars': texts are classified"),
         ([*FIT, "--vocabulary", "r.csv"], "a vocabulary has one token on each line"),
-        ([*FIT, "--max-length", "2"], "max_length must be at least 3"),
+        ([*FIT, "--max-length", "2"], "--max-length must be at least 3"),
     ],
 )
 def test_refusals(here, capsys, arguments, words):

@@ -1,6 +1,7 @@
 """A fit that needs more memory than is free is refused by part, before anything is allocated."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,3 +84,20 @@ def test_activations_of_a_decoder_are_fewer_if_they_are_recomputed():
         for r in (False, True)
     )
     assert 9 * recomputed < kept
+
+
+def test_layers_of_a_perceptron_that_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1 << 30)
+    X, y = np.eye(6), np.arange(6) % 2
+    with pytest.raises(MemoryError, match=r"GiB for activations.*narrower hidden_layer_sizes"):
+        DeepReservoirClassifier((10_000_000,), rank=1, max_iter=1).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [({"activation": "relu"}, 4 + 1 * 30 + 4 * 20), ({"activation": "silu"}, 4 + 2 * 30 + 4 * 20)],
+)
+def test_what_a_step_of_a_perceptron_keeps(given, values):
+    config = MLPConfig(4, 2, (10, 20), rank=1, **given)
+    assert config.training_sample_bytes == 4 * values
+    assert replace(config, dropout=0.5).training_sample_bytes == 4 * (values + 30)

@@ -59,6 +59,8 @@ def smaller(estimator: Any) -> list[str]:
     found = []
     if "batch_size" in params:
         found.append(f"a smaller batch_size (now {params['batch_size']!r})")
+    if "hidden_layer_sizes" in params:
+        found.append(f"narrower hidden_layer_sizes (now {params['hidden_layer_sizes']!r})")
     if params.get("storage") in ("auto", "dense"):
         found.append(
             "storage='packed' or storage='streamed', which do not hold the frozen weights in "
