@@ -96,7 +96,9 @@ def restore_common(
         params[name] = renamed.get(value, value) if isinstance(value, str) else value
     model = cls(**params, device=device)
     check_params(model)
-    types = {"n_features": (int, type(None)), "feature_names": (list, type(None)), **class_types}
+    # Estimators of other samples than tables and series have no number of features.
+    counted = int if isinstance(model, BaseEchoState) else (int, type(None))
+    types = {"n_features": counted, "feature_names": (list, type(None)), **class_types}
     fitted = entries(document["fitted"], "fitted", types)
     names = names_of(fitted["feature_names"], "feature_names")
     if fitted["n_features"] is not None:

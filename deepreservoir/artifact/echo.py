@@ -209,6 +209,8 @@ def rebuild(
     check_tensors(contents, shapes, dtypes)
     model.reservoir_ = _stack(layers, document["scaffold"]["seed"], config, contents, device)
     model.reservoir_seed_ = document["scaffold"]["seed"]
+    with checked("fitted"):
+        check_integer("noisy_runs", fitted["noisy_runs"], 0)
     model._noisy_runs, model._online = fitted["noisy_runs"], False
     _take_tensors(model, contents.tensors, fitted, device)
     return model
@@ -258,7 +260,7 @@ def _take_classes(
     read = units
     components = contents.tensors.get(_PROJECTION[1])
     if components is not None and isinstance(kind, str) and kind.endswith("_model"):
-        read = len(components)
+        read = components.shape[0] if components.ndim == 2 else 0  # its shape is checked later
         shapes |= {_PROJECTION[0]: (units,), _PROJECTION[1]: (read, units)}
     width = {
         "output_model": (read + 1) * variables,

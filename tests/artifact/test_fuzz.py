@@ -164,3 +164,26 @@ def test_a_forged_document_is_refused_or_is_a_model(paths, n):
                         else:
                             assert len(model.predict(rows, **of)) == len(rows)
     assert models < n / 5  # most changes contradict something else in the file
+
+
+def test_every_entry_of_what_was_fitted_is_checked(paths, tmp_path):
+    """Each value is replaced by each odd one, and each tensor by a scalar."""
+    for path in paths:
+        contents = container.read(path)
+        fitted = contents.document["fitted"]
+        for name, value in fitted.items():
+            for odd in (None, "x", -1, [], {}):
+                if odd != value:
+                    document = contents.document | {"fitted": fitted | {name: odd}}
+                    changed = container.Contents(document, contents.tensors, contents.dtypes)
+                    _load_or_refuse(tmp_path / "m", changed)
+        for name, tensor in contents.tensors.items():
+            tensors = contents.tensors | {name: tensor.reshape(-1)[0].reshape(())}
+            changed = container.Contents(contents.document, tensors, contents.dtypes)
+            _load_or_refuse(tmp_path / "m", changed)
+
+
+def _load_or_refuse(path, contents):
+    with contextlib.suppress(ArtifactError):
+        container.write(path, contents)
+        load(path)

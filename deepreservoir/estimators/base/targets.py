@@ -357,9 +357,9 @@ class Numbers(Targets):
             if tensors[name].dtype != np.float64:
                 raise ValueError(f"tensor {name!r} must be float64; got {tensors[name].dtype}")
         self.mean, self.scale = tensors["target.mean"], tensors["target.scale"]
-        self.ndim, self._width = plain["target_ndim"], len(self.mean)
         if self.mean.shape != self.scale.shape or self.mean.ndim != 1:
             raise ValueError("target.mean and target.scale must be vectors of the same length")
+        self.ndim, self._width = plain["target_ndim"], len(self.mean)
         if not (self.scale > 0).all():
             raise ValueError("tensor 'target.scale' must be positive")
         if self.ndim not in (1, 2) or (self.ndim == 1 and self._width > 1):
