@@ -36,6 +36,7 @@ PYTHON_PAGES = (
     "series",
     "models",
     "graphs",
+    "images",
     "language",
     "large_models",
     "workers",
@@ -49,7 +50,16 @@ PYTHON_PAGES = (
 WITH_PYTHON = [README, *(DOCS / f"{name}.md" for name in PYTHON_PAGES)]
 
 # Left to the longer checks: what takes some seconds.
-LONG_PAGES = {"add_architecture", "sweeps", "ranks", "quickstart", "models", "analysis", "workers"}
+LONG_PAGES = {
+    "add_architecture",
+    "images",
+    "sweeps",
+    "ranks",
+    "quickstart",
+    "models",
+    "analysis",
+    "workers",
+}
 LONG_COMMANDS = (
     "compare diabetes.csv",
     "compare mackey_glass",

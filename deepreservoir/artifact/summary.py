@@ -100,7 +100,7 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
         for layer in _layers(scaffold):
             d_out, d_in = _shape_of(layer)
             frozen += d_out * d_in
-    others = ("target.", "preprocessing.")
+    others = ("target.", "preprocessing.", "reader.")
     names = [name for name in contents.tensors if not name.startswith(others)]
     trained = sum(contents.tensors[name].size for name in names)
     yield "trained", f"{trained:,} parameters in the file, {frozen:,} frozen weights from the seed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,10 @@ _MISSING = frozenset(
     {"", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan"}
     | {"<na>", "n/a", "na", "null", "nan", "none", "?"}
 )
+
+
+# What Excel writes into the first line of some files.
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 
 
 class Table:
@@ -78,6 +83,7 @@ class Table:
 
     def _read(self, stream: Iterable[str]) -> None:
         lines: list[str] = []  # of the current row
+        stream = self._without_separator(stream)
         separator = self.delimiter
         columns: list[list[str]] = []
         # A blank line is no row, unless a quote is still open before it.
@@ -100,13 +106,27 @@ class Table:
                 first = "the header" if self.header else "the first row"
                 raise ValueError(
                     f"{self.path}, row {reader.line_num}: expected {len(columns)} cells as in "
-                    f"{first}, got {len(cells)}"
+                    f"{first}, got {len(cells)}{self._notes_above(cells)}"
                 )
             self.lines.append(reader.line_num)
             for column, cell in zip(columns, cells, strict=True):
                 column.append(cell)
             if "" in cells and not self._empty:
                 self._refuse_empty(cells)
+
+    def _without_separator(self, stream: Iterable[str]) -> Iterator[str]:
+        """Return the lines, with the separator that Excel writes above the header taken from them.
+
+        The line is left blank, so that the others keep their numbers.
+        """
+        lines = iter(stream)
+        first = next(lines, "")
+        named = _SEPARATOR.fullmatch(first.rstrip("\r\n"))
+        if named is None:
+            return chain([first], lines)
+        if self.delimiter == ",":  # the default; another one was named by the user
+            self.delimiter = checked_delimiter(named[1])
+        return chain(["\n"], lines)
 
     def _refuse_empty(self, cells: Sequence[str]) -> None:
         name = list(self.columns)[list(cells).index("")]
@@ -132,6 +152,13 @@ class Table:
                 ". The first row seems to be data; if there is no header: --no-header (header, in "
                 "Python)"
             )
+        return ""
+
+    def _notes_above(self, cells: list[str]) -> str:
+        """Return a remedy if the first row seems to be a note above the header."""
+        first = next(iter(self.columns), "")
+        if first.startswith("#") or (len(self.columns) == 1 < len(cells) and not self.lines):
+            return f". If the first row, {first!r:.40}, is a note above the header, remove it"
         return ""
 
     def _check_delimiter(self, cells: list[str]) -> None:

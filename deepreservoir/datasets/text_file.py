@@ -32,7 +32,7 @@ _OTHERS = {
 
 @contextmanager
 def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
-    """Open a text file, decompressing it if it is a gzip file, whatever its name.
+    """Open a text file or a pipe, decompressing it if it is a gzip file, whatever its name.
 
     Parameters
     ----------
@@ -85,6 +85,10 @@ def stem_of(path: Path) -> str:
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
+    if not path.is_file():  # a pipe, which can be read only once, or an error
+        data = io.BytesIO(path.read_bytes())
+        is_gzip = data.getvalue().startswith(_GZIP)
+        return io.BufferedReader(gzip.open(data) if is_gzip else data)
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP
     return io.BufferedReader(gzip.open(path)) if compressed else path.open("rb")
@@ -112,6 +116,8 @@ def _not_decoded(path: Path, encoding: str | None) -> str:
             f"{path} is not a text file in {encoding}, which --encoding names (encoding, in "
             "Python); name another, or leave it out for UTF-8"
         )
+    if not path.is_file():
+        return f"{path} must be text in UTF-8; name its encoding: --encoding (encoding, in Python)"
     with _open_bytes(path) as raw:
         for row, line in enumerate(raw, start=1):
             try:

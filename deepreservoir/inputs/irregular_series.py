@@ -123,8 +123,8 @@ def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
     Parameters
     ----------
     X : list of array-like or DataFrame, array, or IrregularSeries
-        A list of (n_steps, n_channels) arrays or DataFrames of any lengths; an array of shape
-        (n_series, n_steps, n_channels); or one of shape (n_series, n_steps), whose rows are series
+        A list, or an array of objects, of (n_steps, n_channels) arrays or DataFrames of any
+        lengths; an array of shape (n_series, n_steps, n_channels); or one of shape (n_series, n_steps), whose rows are series
         of one channel. NaN stands for a value that was not observed.
     times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), optional
         Times of the steps, increasing within each series: numbers in any unit, or dates, which are
@@ -193,6 +193,8 @@ def _items(X: Any) -> Sequence[Any]:
             "X is one DataFrame; expected a list with a DataFrame per series. Split a long table: "
             "[group for _, group in frame.groupby(column)]"
         )
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        X = list(X)  # series of any lengths, as NumPy holds them
     if isinstance(X, list | tuple):
         if any(getattr(item, "ndim", 0) == 1 for item in X):
             raise ValueError(

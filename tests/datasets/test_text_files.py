@@ -1,6 +1,8 @@
 """Text files: encodings, compression, and files that are no text, each with its remedy."""
 
 import gzip
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -30,6 +32,9 @@ def table(tmp_path, content, name="t.csv", **options):
         ),
         pytest.param(TEXT.replace(",", ";").encode(), {"delimiter": ";"}, id="semicolons"),
         pytest.param(TEXT.replace(",", "\t").encode(), {"delimiter": "tab"}, id="tabs"),
+        pytest.param(("sep=,\n" + TEXT).encode("utf-8-sig"), {}, id="Excel's separator"),
+        pytest.param(("sep=;\r\n" + TEXT.replace(",", ";")).encode(), {}, id="sep=;"),
+        pytest.param(("sep=\t\n" + TEXT.replace(",", "\t")).encode(), {}, id="sep=tab"),
     ],
 )
 def test_a_table_is_read_from_any_text(tmp_path, content, options):
@@ -79,3 +84,39 @@ def test_what_is_no_table_is_named_with_a_remedy(tmp_path, content, options, wor
     message = str(caught.value)
     assert [word for word in words if word not in message] == []
     assert len(message) < 300 + len(str(tmp_path))
+
+
+def test_a_separator_above_the_header_leaves_the_numbers_of_rows(tmp_path):
+    found = table(tmp_path, ("sep=;\n" + TEXT.replace(",", ";")).encode())
+    assert (found.lines, found.delimiter) == ([3, 4], ";")
+    with pytest.raises(ValueError, match="row 5: expected 2 cells"):
+        table(tmp_path, ("sep=;\n" + TEXT.replace(",", ";") + "3\n").encode())
+
+
+@pytest.mark.parametrize("note", ["# made on Monday\n", "Prices of homes\n"])
+def test_a_note_above_the_header_is_named(tmp_path, note):
+    with pytest.raises(ValueError, match=r"If the first row, .* is a note above"):
+        table(tmp_path, (note + TEXT).encode())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_pipe_is_read(tmp_path, compressed):
+    data = gzip.compress(TEXT.encode(), mtime=0) if compressed else TEXT.encode()
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(path.write_bytes, data)
+        assert Table(path).columns == {"größe": ["1", "2"], "y": ["a", "b"]}
+        writing.result(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(path.write_bytes, TEXT.encode("latin-1"))
+        with pytest.raises(ValueError, match="must be text in UTF-8; name its encoding"):
+            Table(path)
+        writing.result(10)

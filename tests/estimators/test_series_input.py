@@ -203,3 +203,13 @@ def test_labels_that_are_no_classes(data):
     words = r"y must hold class labels, integers or strings; y\[3\] is .*0\.5"
     refused(words, X, np.where(np.arange(12) == 3, 0.5, y), times=times)
     assert classifier(max_iter=1).fit(X, y * 1.0, times=times).classes_.tolist() == [0.0, 1.0]
+
+
+def test_an_array_of_series_is_read_as_a_list_of_them():
+    rng = np.random.default_rng(0)
+    series = [rng.standard_normal((n, 2)) for n in (3, 5, 4)]
+    array = np.empty(3, object)
+    array[:] = series
+    found, expected = irregular_series(array), irregular_series(series)
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert found.lengths.tolist() == [3, 5, 4]
