@@ -124,8 +124,9 @@ def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
     ----------
     X : list of array-like or DataFrame, array, or IrregularSeries
         A list, or an array of objects, of (n_steps, n_channels) arrays or DataFrames of any
-        lengths; an array of shape (n_series, n_steps, n_channels); or one of shape (n_series, n_steps),
-        whose rows are series of one channel. NaN stands for a value that was not observed.
+        lengths; an array of shape (n_series, n_steps, n_channels); or one of shape (n_series,
+        n_steps), whose rows are series of one channel. NaN stands for a value that was not
+        observed.
     times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), optional
         Times of the steps, increasing within each series: numbers in any unit, or dates, which are
         converted to seconds. By default those of the DataFrames' indices if X has DataFrames, and
