@@ -35,6 +35,11 @@ class Slot:
     init : float, optional
         Initial value. By default the array is drawn from the network's `init_seed`, Kaiming
         uniform over its last axis.
+
+    Examples
+    --------
+    >>> Slot("layers.0.A", (8, 64), "adapter").size
+    512
     """
 
     path: str

@@ -43,7 +43,22 @@ DTYPES = {kind: dtype for dtype, kind in _TYPES.items()}
 
 
 class ArtifactError(ValueError):
-    """A file that cannot be trusted, read or written; the message says where and why."""
+    """A file that cannot be trusted, read or written; the message says where and why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from deepreservoir import load
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.safetensors")
+    ...     _ = path.write_bytes(b"not a model")
+    ...     try:
+    ...         load(path)
+    ...     except ArtifactError as error:
+    ...         print(str(error).removeprefix(f"{folder}/").split(",")[0])
+    model.safetensors: not a safetensors file
+    """
 
 
 class Stored(NamedTuple):

@@ -185,6 +185,18 @@ def load(
         model.
     OSError
         If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from deepreservoir import DeepReservoirClassifier, load, save
+    >>> X, y = np.eye(6), [0, 1, 2] * 2
+    >>> model = DeepReservoirClassifier((8,), rank=2, max_iter=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loaded = load(save(model, f"{folder}/model.safetensors"))
+    >>> loaded.scaffold_seed_ == model.scaffold_seed_, loaded.score(X, y) == model.score(X, y)
+    (True, True)
     """
     return load_contents(container.read(path, max_bytes), path, device, max_bytes)
 
@@ -222,6 +234,21 @@ def attach(model: Any, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYT
     ------
     ArtifactError
         As in :func:`load`, and if the scaffold of the file is not that of `model`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from deepreservoir import DeepReservoirClassifier, attach, save
+    >>> X = np.eye(6)
+    >>> model = DeepReservoirClassifier((8,), rank=2, max_iter=3, scaffold_seed=1, random_state=0)
+    >>> other = DeepReservoirClassifier((8,), rank=1, max_iter=3, scaffold_seed=1, random_state=0)
+    >>> model.fit(X, [0, 1, 2] * 2), other.fit(X, [0, 1] * 3)  # doctest: +ELLIPSIS
+    (...)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     attached = attach(model, save(other, f"{folder}/other.safetensors"))
+    >>> attached.network_.scaffolds["layers.0"] is model.network_.scaffolds["layers.0"]
+    True
     """
     estimator = model.steps[-1][1] if isinstance(model, Pipeline) else model
     network = getattr(estimator, "network_", None)

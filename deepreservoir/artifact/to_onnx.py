@@ -60,6 +60,21 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     ArtifactError
         If the model is not a perceptron or a network of images or texts, a step before it is not a
         StandardScaler, its targets exceed the range of float32, or onnx is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> from deepreservoir import DeepReservoirClassifier, export_onnx
+    >>> X, y = np.eye(6), [0, 1, 2] * 2
+    >>> model = DeepReservoirClassifier((8,), rank=2, max_iter=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_onnx(model, f"{folder}/model.onnx")
+    ...     session = onnxruntime.InferenceSession(path.read_bytes())
+    >>> labels, _ = session.run(None, {"X": X.astype(np.float32)})
+    >>> bool((labels == model.predict(X)).all())
+    True
     """
     if find_spec("onnx") is None:
         raise ArtifactError("export_onnx needs onnx: pip install 'deepreservoir[onnx]'")

@@ -52,6 +52,18 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         range of float32, or the folder is not empty.
     NotFittedError
         If it is not fitted.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from deepreservoir import DeepReservoirClassifier, export_peft
+    >>> X, y = np.eye(6), [0, 1, 2] * 2
+    >>> model = DeepReservoirClassifier((8,), rank=2, max_iter=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = export_peft(model, f"{folder}/adapter")
+    ...     sorted(path.name for path in written.iterdir())
+    ['adapter_config.json', 'adapter_model.safetensors', 'base']
     """
     network = getattr(model, "network_", None)
     export = PEFT_EXPORTS.get("" if network is None else network.config.name)

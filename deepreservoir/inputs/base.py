@@ -33,6 +33,11 @@ class Batch:
         The differentiated array, with the features on its last axis; or integer codes.
     side : mapping of str to array
         Side arrays by name. Their lengths may differ, so a batch cannot be sliced.
+
+    Examples
+    --------
+    >>> Batch(np.zeros((2, 5, 3)), {"kept": np.ones((2, 5), bool)}).x.shape
+    (2, 5, 3)
     """
 
     x: Array
@@ -51,6 +56,11 @@ class Target:
         Divisor of the loss, usually the number of rows; a number on the host.
     weights : array, optional
         Weight of each row, with mean one over the training set.
+
+    Examples
+    --------
+    >>> Target(np.array([0, 2, 1]), n=3).weights is None
+    True
     """
 
     y: Array

@@ -31,6 +31,13 @@ class IrregularSeries:
         Series i has the steps from ``bounds[i]`` to ``bounds[i + 1]``.
     names : tuple of str, optional
         Names of the channels.
+
+    Examples
+    --------
+    >>> from deepreservoir import irregular_series
+    >>> series = irregular_series([[[1.0], [2.0]], [[3.0], [4.0], [5.0]]], [[0, 2], [0, 1, 5]])
+    >>> len(series), series.lengths.tolist(), series[1:].times.tolist()
+    (2, [2, 3], [0.0, 1.0, 5.0])
     """
 
     values: np.ndarray

@@ -32,6 +32,14 @@ class Trajectories:
         What each action was rewarded with.
     bounds : ndarray of int, shape (n_trajectories + 1,)
         Trajectory i has the steps from ``bounds[i]`` to ``bounds[i + 1]``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import trajectories
+    >>> two = trajectories([(np.zeros((n, 3)), np.zeros((n, 2)), np.ones(n)) for n in (4, 6)])
+    >>> len(two), two.lengths.tolist(), two[0].observations.shape
+    (2, [4, 6], (4, 3))
     """
 
     observations: np.ndarray

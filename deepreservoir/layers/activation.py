@@ -28,6 +28,12 @@ class Activation(Layer):
         Width of the bias, or 0 for no bias.
     dropout : float, default=0
         Fraction of the outputs that is dropped during training, in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))[0].tolist()
+    [[0.0, 2.0]]
     """
 
     def __init__(

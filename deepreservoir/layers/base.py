@@ -86,6 +86,11 @@ class Pass:
     replay : bool
         Whether the forward pass is run a second time (:class:`Recompute`), in which case buffers
         are not updated.
+
+    Examples
+    --------
+    >>> Pass().training, Pass(Step(seed=0, index=3)).training
+    (False, True)
     """
 
     step: Step | None = None
@@ -126,6 +131,11 @@ class ScaffoldRequest(NamedTuple):
         Factor applied to the configuration's scale.
     frozen : bool
         False if the weights are only the initial values of trained ones.
+
+    Examples
+    --------
+    >>> ScaffoldRequest("layers.0", (64, 8))
+    ScaffoldRequest(path='layers.0', shape=(64, 8), gain=1.0, frozen=True)
     """
 
     path: str

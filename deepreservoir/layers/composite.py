@@ -16,6 +16,14 @@ class Sequential(Layer):
     Parameters
     ----------
     layers : sequence of Layer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import Activation
+    >>> both = Sequential([Activation("tanh"), Activation("relu")])
+    >>> both.forward(np.array([[-1.0, 0.0]]))[0].tolist()
+    [[0.0, 0.0]]
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -96,6 +104,13 @@ class Residual(_Around):
     Parameters
     ----------
     layer : Layer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import Activation
+    >>> Residual(Activation("relu")).forward(np.array([[-1.0, 2.0]]))[0].tolist()
+    [[-1.0, 4.0]]
     """
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
@@ -123,6 +138,13 @@ class Recompute(_Around):
     Parameters
     ----------
     layer : Layer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import Activation
+    >>> Recompute(Activation("relu")).forward(np.array([[-1.0, 2.0]]))[0].tolist()
+    [[0.0, 2.0]]
     """
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:

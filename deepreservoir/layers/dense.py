@@ -51,6 +51,14 @@ class AdaptedDense(Layer):
         False for the first layer of a network, whose input gradient is not computed.
     gain : float, default=1.0
         Factor applied to the scale that the configuration gives the scaffold.
+
+    Examples
+    --------
+    >>> layer = AdaptedDense("layers.0", 64, 32, Adapter(rank=4))
+    >>> [(slot.path, slot.shape) for slot in layer.slots()]
+    [('layers.0.A', (4, 64)), ('layers.0.B', (32, 4)), ('layers.0.beta', (1,))]
+    >>> layer.scaffold_requests()[0].shape
+    (32, 64)
     """
 
     weight: Array  # (d_out, d_in)

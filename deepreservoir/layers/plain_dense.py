@@ -22,6 +22,12 @@ class Dense(Layer):
     d_in, d_out : int
     bias : bool, default=True
     needs_dx : bool, default=True
+        Whether the gradient of the input is computed.
+
+    Examples
+    --------
+    >>> [(slot.path, slot.shape) for slot in Dense("head", 64, 10).slots()]
+    [('head.weight', (10, 64)), ('head.bias', (10,))]
     """
 
     weight: Array  # (d_out, d_in)

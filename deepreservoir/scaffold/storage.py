@@ -70,6 +70,14 @@ class Scaffold:
         Type in which products are mostly computed; dense weights are stored in it. The weights
         are always float32 values.
     device : {"cpu", "cuda", "cuda:N"}
+
+    Examples
+    --------
+    >>> from deepreservoir import ScaffoldSpec, make_scaffold
+    >>> scaffold = make_scaffold(ScaffoldSpec("normal", (4, 3), seed=0, path="layers.0"))
+    >>> x = np.ones((2, 3), np.float32)
+    >>> scaffold.shape, scaffold.matmul(x).shape, bool((scaffold.dense() @ x[0]).any())
+    ((4, 3), (2, 4), True)
     """
 
     storage = "abstract"

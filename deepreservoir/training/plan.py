@@ -21,6 +21,18 @@ class TrainingDiverged(ArithmeticError, ValueError):
     """The loss stopped being finite; the message names epoch, step and remedy.
 
     It is a ValueError too, as scikit-learn raises for weights that are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import DeepReservoirRegressor
+    >>> X = np.random.default_rng(0).standard_normal((300, 3))
+    >>> model = DeepReservoirRegressor((8,), rank=2, learning_rate_init=1e9, random_state=0)
+    >>> try:
+    ...     model.fit(X, X[:, 0])
+    ... except TrainingDiverged as error:
+    ...     print("lower learning_rate_init" in str(error))
+    True
     """
 
 

@@ -28,6 +28,17 @@ def register_estimator(cls: Estimator) -> Estimator:
     ------
     ValueError
         If another class is registered under the name.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from deepreservoir import DeepReservoirClassifier, register_estimator
+    >>> @register_estimator
+    ... @dataclass(eq=False, repr=False)
+    ... class NarrowClassifier(DeepReservoirClassifier):
+    ...     hidden_layer_sizes: tuple[int, ...] = (16,)
+    >>> ESTIMATORS.pop("NarrowClassifier") is NarrowClassifier  # and no longer registered
+    True
     """
     known = ESTIMATORS.get(cls.__name__)
     # A module that is run again, as in a notebook, defines its class again.
