@@ -202,32 +202,27 @@ def fit_command(
     check_text_options(estimator, text, options, given, of_texts)
     params = {name: value for name, value in given.items() if value is not None}
     params |= {"rank": "auto" if rank is None else rank, "random_state": seed, "device": chosen}
+    params["checkpoint"] = checkpoint
     if of_images:
-        fit_images(table, path, estimator, precision, images, checkpoint=checkpoint, **params)
+        fit_images(table, path, estimator, precision, images, **params)
         return
-    assert target is not None, "checked above"
+    params["target"] = target
     if columns is not None:
-        fit_series(table, path, columns, precision, target=target, checkpoint=checkpoint, **params)
-        return
-    if smiles is not None:
-        fit_molecules(
-            table,
-            path,
-            smiles,
-            options,
-            precision,
-            target=target,
-            checkpoint=checkpoint,
-            **params,
-        )
-        return
-    if text is not None:
+        fit_series(table, path, columns, precision, **params)
+    elif smiles is not None:
+        fit_molecules(table, path, smiles, options, precision, **params)
+    elif text is not None:
         params |= {name: value for name, value in of_texts.items() if value is not None}
-        fit_texts(
-            table, path, text, options, precision, target=target, checkpoint=checkpoint, **params
-        )
-        return
-    fitted = fit_table(table, target, checkpoint, options=options, on_read=echo_columns, **params)
+        fit_texts(table, path, text, options, precision, **params)
+    else:
+        _fit_rows(table, path, options, precision, **params)
+
+
+def _fit_rows(
+    table: Path, path: Path, options: TableOptions, precision: str | None, **params: Any
+) -> None:
+    """Fit a perceptron on the rows of a table, save it, and print the scores."""
+    fitted = fit_table(table, options=options, on_read=echo_columns, **params)
     score, n = scored(fitted.task, fitted.score), len(fitted.held_out[1])
     lines = compared(score, "rows", n, fitted.references)
     save_model(fitted.model[-1], lambda place: save_fitted(fitted, place, precision), path, lines)
