@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import sqrt
 from typing import Any
 
@@ -74,9 +74,9 @@ class ReservoirStack(Driven):
     def _join(self, parts: list[Reservoir]) -> None:
         self.parts = parts
         self.n_inputs, self.n_feedback = parts[0].n_inputs, parts[0].n_feedback
-        bounds = np.cumsum([0, *(part.units for part in parts)])
+        bounds = [0, *accumulate(int(part.units) for part in parts)]
         self._slices = [slice(*pair) for pair in pairwise(bounds)]
-        self.units = int(bounds[-1])
+        self.units = bounds[-1]
         self.dtype = parts[0].dtype
 
     @classmethod

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite
 
 from ..checks import check_choice, is_integer
@@ -86,6 +87,10 @@ class GraphIsomorphism(AdaptationParameters):
     def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
         """Return the list of graphs, and y as an array with one row per graph."""
         graphs = check_graphs(X)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
         y = np.asarray(y)
         if y.ndim == 0 or len(y) != len(graphs):
             raise ValueError(
@@ -100,6 +105,11 @@ class GraphIsomorphism(AdaptationParameters):
 
     def validated_features(self, X: Any, on_device: bool) -> Any:
         return check_graphs(X)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = tags.input_tags.two_d_array = False  # X is a list of graphs
+        return tags
 
 
 @register_estimator

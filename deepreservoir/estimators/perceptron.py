@@ -158,7 +158,8 @@ class DeepReservoirClassifier(TablePerceptron, DeepClassifier):
     ----------
     {parameters:
     label_smoothing : float, default=0.0
-        Share of the target that is spread evenly over the classes.
+        Share of the target that is spread evenly over the classes. The predicted probabilities are
+        drawn towards equal ones by up to this share; set 0 where they matter themselves.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" weights every class inversely to the sum of
         its sample weights.

@@ -201,8 +201,8 @@ def _items(X: Any) -> Sequence[Any]:
             "X is one DataFrame; expected a list with a DataFrame per series. Split a long table: "
             "[group for _, group in frame.groupby(column)]"
         )
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
-        X = list(X)  # series of any lengths, as NumPy holds them
+    if getattr(X, "dtype", None) == np.dtype(object) and getattr(X, "ndim", 0) == 1:
+        X = list(X)  # series of any lengths, in an array or a pandas Series
     if isinstance(X, list | tuple):
         if any(getattr(item, "ndim", 0) == 1 for item in X):
             raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
+from sklearn.metrics import check_scoring
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -175,13 +176,15 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.subspace = subspace
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Search for the rank, and fit the estimator with it on all rows.
 
         Parameters
         ----------
         X : array-like or sparse matrix, shape (n_samples, n_features)
         y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
+        groups : array-like, shape (n_samples,), optional
+            The group of each row, for a splitter that keeps groups together, such as GroupKFold.
 
         Returns
         -------
@@ -191,7 +194,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self._check_params()
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
-        X, y = indexable(X, y)
+        X, y, groups = indexable(X, y, groups)
         if is_classifier(self.estimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
@@ -211,7 +214,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
         shuffling = int(random.randint(2**31 - 1))
-        splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling)
+        splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling, groups)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:
             trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar)
@@ -307,10 +310,24 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_.decision_function(X)
 
     @_best_has("score")
-    def score(self, X: Any, y: Any) -> float:
-        """Return the score of `best_estimator_`: accuracy or R^2, regardless of `scoring`."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score of `best_estimator_`: by `scoring`, or accuracy or R^2 without it.
+
+        Parameters
+        ----------
+        X, y : as in fit
+        sample_weight : array-like, shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
         check_is_fitted(self)
-        return float(self.best_estimator_.score(X, y))
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if self.scoring is None:
+            return float(self.best_estimator_.score(X, y, **weights))
+        scorer = check_scoring(self.best_estimator_, self.scoring)
+        return float(scorer(self.best_estimator_, X, y, **weights))
 
     @property
     def classes_(self) -> np.ndarray:

@@ -79,7 +79,7 @@ def validation_loss(estimator: Any, scoring: Any, X: Any, y: Any) -> ValidationL
 
 
 def folds(
-    cv: Any, X: Any, y: Any, classifier: bool, seed: int
+    cv: Any, X: Any, y: Any, classifier: bool, seed: int, groups: Any = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (training rows, held-out rows) of each fold.
 
@@ -91,6 +91,8 @@ def folds(
     classifier : bool
     seed : int
         Seed of the shuffling.
+    groups : array-like, shape (n_samples,), optional
+        For a splitter that keeps groups of rows together.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def folds(
         kind = StratifiedKFold if classifier else KFold
         cv = kind(cv, shuffle=True, random_state=seed)
     try:
-        splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y)]
+        splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y, groups)]
     except TypeError as error:
         raise ValueError(
             f"cv must be a number of folds, a splitter such as KFold(5), or a list of (training "

@@ -123,6 +123,7 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
             Held-out samples whose loss and score are recorded after every epoch, in `history_`.
             With `early_stopping`, they take the place of the part of X that is held out otherwise.
+            In a pipeline, the steps before do not transform them: pass them as this step reads X.
         callback : callable, optional
             Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`: the number
             of the epoch, its losses and scores, and the network. Training ends if it returns True
@@ -174,7 +175,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
             required on the first call. No call needs samples of every class.
         sample_weight : array-like, shape (n_samples,), optional
             Weights of samples and of classes are relative within a call: they have no effect if
-            all of its samples have the same weight.
+            all of its samples have the same weight. ``class_weight="balanced"`` balances the
+            classes that occur in a call.
 
         Returns
         -------

@@ -226,9 +226,17 @@ def without(text: str, *names: str) -> str:
 
 
 #: Parameters of the estimators of the other architectures, which do not decay their adapters.
-ARCHITECTURE_PARAMETERS = without(PARAMETERS, *_OF_PERCEPTRONS).replace(
-    "Decay of matrices; betas, biases and norms do not decay.",
-    "Decay of trained matrices; adapters, betas, biases and norms do not decay.",
+ARCHITECTURE_PARAMETERS = (
+    without(PARAMETERS, *_OF_PERCEPTRONS)
+    .replace(
+        "Decay of matrices; betas, biases and norms do not decay.",
+        "Decay of trained matrices; adapters, betas, biases and norms do not decay.",
+    )
+    .replace(
+        """used as a whole: then neither the order of rows matters nor whether a row is repeated
+        or weighted.""",
+        "used as a whole.",
+    )
 )
 
 

@@ -29,6 +29,7 @@ from .parameters import AdaptationParameters
 from .predicting import type_of
 from .prepared_fit import Fit, TrainsFits
 from .spreading import spread_of
+from .table_validation import parameters_of
 from .targets import Targets
 from .training_plan import (
     batch_size_of,
@@ -106,7 +107,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
     def check_params(self) -> None:
         """Raise a ValueError that names the first training parameter that is out of range."""
         defaults = {each.name: each.default for each in fields(type(self))}
-        check_training_params(self.get_params(deep=False), defaults)
+        check_training_params(parameters_of(self), defaults)
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}; got {self.dtype!r}")
 

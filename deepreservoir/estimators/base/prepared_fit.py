@@ -30,6 +30,7 @@ from .data import Data, normalised_weights
 from .fitted_attributes import FittedAttributes
 from .parameters import TrainingParameters
 from .predicting import Predicting
+from .table_validation import parameters_of
 from .targets import Targets
 from .training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 
@@ -144,7 +145,7 @@ class TrainsFits(TrainingParameters, FittedAttributes, Predicting):
         """Return the frozen products of the held-out samples, which every epoch needs."""
         if fit.held_out is None:
             return None
-        return FrozenProducts(fit.held_out.inputs, projection_limit(self.get_params(deep=False)))
+        return FrozenProducts(fit.held_out.inputs, projection_limit(parameters_of(self)))
 
     def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
         return validator(

@@ -83,6 +83,7 @@ class DeepRegressor(
         eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
             Held-out samples whose loss and score are recorded after every epoch, in `history_`.
             With `early_stopping`, they take the place of the part of X that is held out otherwise.
+            In a pipeline, the steps before do not transform them: pass them as this step reads X.
         callback : callable, optional
             Called after every epoch with an :class:`~deepreservoir.training.EpochEnd`: the number
             of the epoch, its losses and scores, and the network. Training ends if it returns True

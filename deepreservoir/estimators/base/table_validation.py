@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,14 @@ from .device_input import checked_features, checked_pair
 from .on_device import OnDevice
 
 
+def parameters_of(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of a deep estimator, by name.
+
+    A subclass may set some of them itself, so that they are not among its ``get_params()``.
+    """
+    return {each.name: getattr(estimator, each.name) for each in fields(type(estimator))}
+
+
 class TableValidation(OnDevice, BaseEstimator):
     """Checks of X and y; an estimator for inputs other than tables overrides them."""
 
@@ -27,7 +36,7 @@ class TableValidation(OnDevice, BaseEstimator):
 
     def _training_parameters(self) -> dict[str, Any]:
         """Return the parameters as training takes them, with this class's values for "auto"."""
-        return self.get_params(deep=False)
+        return parameters_of(self)
 
     def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
         """Return X and y for `fit`, checked against each other and against earlier fits.

@@ -218,6 +218,11 @@ class Labels(Targets):
         by_class = compute_class_weight(
             self._weights_by_label(), classes=self.classes, y=self.classes[encoded]
         )
+        if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
+            raise ValueError(
+                f"the weights in class_weight must be finite and not negative; got "
+                f"{self.class_weight!r}"
+            )
         return by_class[encoded]
 
     def _weights_by_label(self) -> Any:

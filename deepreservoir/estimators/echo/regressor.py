@@ -22,7 +22,16 @@ from .base import check_real
 from .descriptions import documented
 from .forecast import End, Forecasting
 from .frame_end import FrameEnd
-from .series import Series, check_rows, is_many, many_series, many_targets, pooled, stacked
+from .series import (
+    Series,
+    check_numeric,
+    check_rows,
+    is_many,
+    many_series,
+    many_targets,
+    pooled,
+    stacked,
+)
 
 Rows = tuple[Array, Array, bool]
 
@@ -108,6 +117,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 X, y = validate_data(
                     self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
                 )
+            check_numeric(y)
             flat = y.ndim == 1
             series = Series([X], "one", place)
             targets = [y.reshape(len(y), -1).astype(np.float64, copy=False)]

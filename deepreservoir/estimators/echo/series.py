@@ -153,6 +153,13 @@ def many_series(X: Any, name: str = "X", width: int | None = None, place: Device
     return Series(arrays, kind, place)
 
 
+def check_numeric(y: Any, name: str = "y") -> None:
+    """Raise a ValueError if targets are text, even if NumPy could read numbers in it."""
+    dtype = getattr(y, "dtype", None) if hasattr(y, "dtype") else np.asarray(y).dtype
+    if getattr(dtype, "kind", "") in ("U", "S"):
+        raise ValueError(f"{name} must be numbers; got text, {dtype}")
+
+
 def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
     """Return the targets (time, n_outputs) of each series, and whether all of them are 1-D.
 
@@ -167,6 +174,7 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
         raise ValueError(f"y must have one entry per series of X, {len(X.arrays)}; got {len(y)}")
     arrays, flat = [], True
     for i, (target, series) in enumerate(zip(y, X.arrays, strict=True)):
+        check_numeric(target, f"y[{i}]")
         array = target if X.place == "cuda" else np.asarray(target, np.float64)
         flat = flat and array.ndim == 1
         if array.ndim not in (1, 2) or len(array) != len(series):

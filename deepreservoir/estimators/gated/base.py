@@ -18,6 +18,7 @@ from ..base.classifier import LabelledEstimator
 from ..base.device_input import on_host
 from ..base.predicting import host_outputs, type_of
 from ..base.prepared_fit import Fit
+from ..base.table_validation import parameters_of
 from ..base.targets import Labels, Targets
 from ..base.training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 from ..base.unchanged import unchanged_on_failure
@@ -174,7 +175,7 @@ class SeedGated(GatingParameters, LabelledEstimator):
         held_out: TaskSamples | None,
         checkpoint: Checkpoint | None,
     ) -> Self:
-        params, targets, seed = self.get_params(deep=False), fit.targets, fit.seeds[2]
+        params, targets, seed = parameters_of(self), fit.targets, fit.seeds[2]
         reject = targets.reject if isinstance(targets, LabelsWithRejection) else None
         gates = gates_of(networks, samples.data, samples.codes, reject, targets)
         size = batch_size_of(params)
