@@ -279,6 +279,15 @@ def _digests(document: dict[str, Any]) -> dict[str, str]:
     return {entry(la, label, "path", str): entry(la, label, "digest", str) for la in layers}
 
 
+def check_is_model(contents: Contents) -> None:
+    """Raise an ArtifactError if the contents are a checkpoint of a training run."""
+    if contents.document.get("kind") == "checkpoint":
+        raise ArtifactError(
+            "this is a checkpoint of a training run and not a model; the same call of fit "
+            "continues from it: fit(..., checkpoint=path), or --checkpoint on the command line"
+        )
+
+
 def unpack(
     contents: Contents,
     device: Device = "cpu",
@@ -286,6 +295,7 @@ def unpack(
     ready: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return the model that the contents describe; see :func:`load`."""
+    check_is_model(contents)
     name = contents.document.get("estimator")
     known = _kind_of(name)
     if known is None:

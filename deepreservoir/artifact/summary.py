@@ -10,6 +10,7 @@ from typing import Any
 from ..container import MAX_BYTES, ArtifactError, Contents, read
 from ..document import entry
 from ..models.base import FIRST_ARCHITECTURE, NetworkConfig
+from .persist import check_is_model
 
 # Name of an entry of a scaffold's layers in error messages.
 _LAYER = "a layer of the scaffold"
@@ -30,6 +31,7 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     """
     contents = read(path, max_bytes)
     try:
+        check_is_model(contents)
         return [*_what(contents), *_numbers(contents, path.stat().st_size), *_scaffold(contents)]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from None

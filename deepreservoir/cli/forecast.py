@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..datasets.series import TimeSeries, read_time_series
+from ..datasets.time_axis import is_time_name
 from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast_series
 from ..experiments.forecasts.frames import gaps
 from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
@@ -199,6 +200,13 @@ def _print_series(read: TimeSeries) -> None:
     if read.left_out:
         each = (f"{name or '(no name)'} ({why})" for name, why in read.left_out.items())
         click.echo(f"left out     {', '.join(each)}")
+    unread = [n for n, why in read.left_out.items() if why in ("text", "dates") and is_time_name(n)]
+    if read.times is None and unread:
+        click.echo(
+            f"warning: column {unread[0]!r} could not be read as times, so that the rows are taken "
+            "in the order of the file, the oldest first",
+            err=True,
+        )
 
 
 def _print_summary(forecast: Forecast) -> None:
@@ -225,12 +233,6 @@ def _print_summary(forecast: Forecast) -> None:
     _print_forecast(forecast)
     for sentence in conclusions(forecast):
         click.echo(sentence)
-    if forecast.diverged:
-        click.echo(
-            "warning: the forecast leaves the range of the series; try a lower "
-            "--spectral-radius or --input-scaling, or a shorter --horizon",
-            err=True,
-        )
 
 
 def _each(scores: dict[str, Score], name: str) -> str:

@@ -218,15 +218,15 @@ class CfCClassifier(CfCNetwork, Timed, SeriesValidation, DeepClassifier):
         -------
         ndarray of float64, shape (n_series,) for two classes, else (n_series, n_classes)
         """
-        return super().decision_function(timed(X, times))
+        return super().decision_function(self._timed(X, times))
 
     def predict_log_proba(self, X: Any, times: Any = None) -> Array:
         """Return log probabilities, float64, shape (n_series, n_classes)."""
-        return super().predict_log_proba(timed(X, times))
+        return super().predict_log_proba(self._timed(X, times))
 
     def predict_proba(self, X: Any, times: Any = None) -> Array:
         """Return probabilities, float64, shape (n_series, n_classes), in order of `classes_`."""
-        return super().predict_proba(timed(X, times))
+        return super().predict_proba(self._timed(X, times))
 
 
 @register_estimator

@@ -310,7 +310,9 @@ def _pixels(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
             # A palette or 16-bit grey cannot be converted to 8 bits directly.
             if turned.mode in ("I", "I;16", "F"):
                 values = np.asarray(turned, np.float64)
-                turned = Image.fromarray((values / (256 if values.max() > 255 else 1)).astype("u1"))
+                shares = turned.mode == "F" and values.max() <= 1  # from 0 to 1, as in scikit-image
+                factor = 255 if shares else 1 / (256 if values.max() > 255 else 1)
+                turned = Image.fromarray((values * factor).astype("u1"))
             turned = turned.convert("L" if channels == 1 else "RGB")
             if (turned.height, turned.width) != size:
                 turned = turned.resize(size[::-1], Image.Resampling.BILINEAR)

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,10 +90,31 @@ def test_a_forecast_that_runs_away_is_said_to(capsys):
     options = ("--spectral-radius", 8, "--input-scaling", 0.001, "--horizon", 20000)
     walk = np.cumsum(np.random.default_rng(0).normal(size=(60, 1)), axis=0)
     np.savetxt("walk.csv", walk, header="w", comments="")
-    assert run("forecast", "walk.csv", "--units", 30, *options) == 0
-    shown = capsys.readouterr()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert run("forecast", "walk.csv", "--units", 30, *options) == 0
     ran_away = np.abs((read("walk-forecast.csv")[1][:, 1] - walk.mean()) / walk.std()).max() > 10
-    assert ("warning: the forecast leaves the range" in shown.err) is bool(ran_away)
+    told = any("the forecast leaves the range" in str(one.message) for one in caught)
+    assert told is bool(ran_away)
+
+
+@pytest.mark.parametrize("last", [100.0, -1e6])
+def test_an_unusual_last_value_is_named(last, capsys):
+    values = [*(7 + i % 7 for i in range(200)), last]
+    np.savetxt("week.csv", values, header="v", comments="")
+    with pytest.warns(UserWarning, match=r"the last value of 'v', .* is far outside"):
+        assert run("forecast", "week.csv", "--units", 30, "--horizon", 3) == 0
+    np.savetxt("week.csv", values[:-1], header="v", comments="")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run("forecast", "week.csv", "--units", 30, "--horizon", 3) == 0
+
+
+def test_a_column_of_times_that_cannot_be_read_is_named(capsys):
+    rows = "\n".join(f"Monday the {i}th,{np.sin(i)}" for i in range(60))
+    Path("odd.csv").write_text(f"date,v\n{rows}\n")
+    assert run("forecast", "odd.csv", "--units", 30) == 0
+    assert "warning: column 'date' could not be read as times" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

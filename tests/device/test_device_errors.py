@@ -48,8 +48,9 @@ def test_out_of_memory_says_what_was_needed_and_what_takes_less(full):
     assert str(error.value) == (
         "DeepReservoirClassifier.fit ran out of memory on device 'cuda': it needed another 2.0 "
         "GiB, and 3.0 MiB of 80.0 GiB were free. Try a smaller batch_size (now 32); or "
-        "narrower hidden_layer_sizes (now (16,)); or storage='packed' or "
-        "storage='streamed', which do not hold the frozen weights in float32 (now 'auto'); or dtype='float32' (now 'float64'); or device='cpu'"
+        "narrower hidden_layer_sizes (now (16,)); or storage='packed' or storage='streamed', "
+        "which do not hold the frozen weights in float32 (now 'auto'); or dtype='float32' (now "
+        "'float64'); or device='cpu'"
     )
     assert not hasattr(model, "network_")
 

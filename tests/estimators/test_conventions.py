@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import skops.io
@@ -10,6 +12,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.utils import get_tags
 
 from deepreservoir import (
+    ArtifactError,
     CfCClassifier,
     DeepReservoirClassifier,
     DeepReservoirRegressor,
@@ -18,7 +21,12 @@ from deepreservoir import (
     GINClassifier,
     Graph,
     RankSearch,
+    container,
+    irregular_series,
+    load,
 )
+from deepreservoir.artifact.summary import describe
+from deepreservoir.experiments import forecast_series
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))
@@ -112,3 +120,49 @@ def test_a_pandas_series_of_series_is_read():
 def test_one_column_of_targets_stays_one_column():
     model = DeepReservoirRegressor((8,), max_iter=2, random_state=0).fit(X, X[:, :1])
     assert model.predict(X).shape == (60, 1)
+
+
+# Series ------------------------------------------------------------------------------------------
+
+
+def test_times_that_are_left_out_after_a_fit_with_times_are_warned_of():
+    series = [RNG.standard_normal((n, 2)) for n in (4, 5, 6, 7)]
+    times = [np.arange(len(x)) * 3.0 for x in series]
+    model = CfCClassifier(4, rank=1, max_iter=1, random_state=0).fit(
+        series, [0, 1] * 2, times=times
+    )
+    for predict in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.warns(UserWarning, match=r"fitted with the times of the steps, and none"):
+            predict(series)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            predict(series, times)
+            predict(irregular_series(series, times))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "the model was fitted")
+        model.fit(series, [0, 1] * 2).predict(series)
+
+
+def test_columns_that_are_fed_back_in_another_order_are_refused():
+    pandas = pytest.importorskip("pandas")
+    t = np.arange(200) / 5
+    frame = pandas.DataFrame({"a": np.sin(t), "b": np.cos(t)})
+    model = EchoStateRegressor(30, random_state=0).fit(frame[:-1], frame[["b", "a"]][1:])
+    with pytest.raises(ValueError, match=r"columns of y, \['b', 'a'\], are those of X in another"):
+        model.forecast(3)
+    assert list(model.fit(frame[:-1], frame[1:]).forecast(3).columns) == ["a", "b"]
+
+
+def test_a_value_that_is_missing_in_a_series_is_located():
+    values = np.sin(np.arange(100.0))[:, None]
+    values[7] = np.nan
+    with pytest.raises(ValueError, match="row 7 of column 'v' is nan"):
+        forecast_series(values, 3, ["v"], units=20)
+
+
+def test_a_checkpoint_is_not_taken_for_a_model(tmp_path):
+    path = tmp_path / "c"
+    container.write(path, container.Contents({"kind": "checkpoint"}, {}, {}))
+    for read in (load, describe):
+        with pytest.raises(ArtifactError, match="a checkpoint of a training run and not a model"):
+            read(path)

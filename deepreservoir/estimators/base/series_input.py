@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length
 
 from ...backend import Array, is_on_device
 from ...inputs import IrregularSeries, irregular_series
+from ...user_warnings import warn_user
 from .fitting import DeepEstimator
 from .targets import check_class_labels
 
@@ -80,6 +81,8 @@ class SeriesValidation(DeepEstimator):
 class Timed(BaseEstimator):
     """The methods of a predictor of series, each with `times`."""
 
+    _times_given = False  # not kept in files
+
     def fit(
         self,
         X: Any,
@@ -141,7 +144,7 @@ optional
         UserWarning
             If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        return super().fit(
+        super().fit(
             timed(X, times),
             y,
             sample_weight,
@@ -152,6 +155,18 @@ optional
             workers=workers,
             cluster=cluster,
         )
+        self._times_given = times is not None
+        return self
+
+    def _timed(self, X: Any, times: Any) -> Any:
+        """Return series with their times; warn where those of the fit were given and these not."""
+        no_times = times is None and not isinstance(X, IrregularSeries)
+        if no_times and self._times_given and not _have_times(X):
+            warn_user(
+                "the model was fitted with the times of the steps, and none are given for this X: "
+                "0, 1, 2, ... are taken. Pass times=, or an X from irregular_series(X, times)"
+            )
+        return timed(X, times)
 
     def predict(self, X: Any, times: Any = None) -> Array:
         """Return the prediction for each series.
@@ -164,7 +179,7 @@ optional
         -------
         ndarray, shape (n_series,), or (n_series, n_outputs) for a regressor
         """
-        return super().predict(timed(X, times))
+        return super().predict(self._timed(X, times))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, times: Any = None) -> float:
         """Return the accuracy, or R^2, as scikit-learn computes it.
@@ -177,7 +192,12 @@ optional
         -------
         float
         """
-        return super().score(timed(X, times), y, sample_weight)
+        return super().score(self._timed(X, times), y, sample_weight)
+
+
+def _have_times(X: Any) -> bool:
+    """Return whether X holds DataFrames, whose indices are times."""
+    return isinstance(X, list | tuple) and any(hasattr(x, "columns") for x in X)
 
 
 def timed(X: Any, times: Any) -> Any:

@@ -251,7 +251,9 @@ default="mean"
     def _start(self, series: Series, classes: np.ndarray) -> None:
         self.classes_ = classes
         if len(classes) < 2:
-            raise ValueError(f"y must contain at least two classes; got one class, {classes[0]!r}")
+            raise ValueError(
+                f"y must contain at least two classes; got one class, {classes.tolist()[0]!r}"
+            )
         shortest = min(len(array) for array in series.arrays)
         SequenceFeatures(self.features, self.washout).check_steps(shortest)
         self.reservoir_ = self._build(self.n_variables_)

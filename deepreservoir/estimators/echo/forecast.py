@@ -90,8 +90,23 @@ class Forecasting(BaseEchoState):
         2024-07-19   0.75
         2024-07-20   0.60
         """
+        if inputs is None:
+            self._check_order()
         forecast = self._forecast_array(n_steps, X, inputs)
         return labelled(forecast, X, inputs, self._frame_end)
+
+    def _check_order(self) -> None:
+        """Raise a ValueError if outputs have the names of the inputs in another order."""
+        names = getattr(self, "feature_names_in_", None)
+        outputs = None if self._frame_end is None else self._frame_end.columns
+        if names is None or outputs is None:
+            return
+        read, given = [*map(str, names)], [*map(str, outputs)]
+        if read != given and sorted(read) == sorted(given):
+            raise ValueError(
+                f"outputs are fed back as inputs, but the columns of y, {given}, are those of X in "
+                f"another order, {read}. Fit on y[X.columns], or give inputs"
+            )
 
     def _forecast_array(self, n_steps: int, X: Any, inputs: Any) -> Array:
         """Return the forecast as an array; the arguments are those of `forecast`."""

@@ -14,6 +14,7 @@ from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
 from ...frames import RowLabels, framed
 from ...moments import moments, scale_of
+from ...user_warnings import warn_user
 from .backtest import Backtest, backtest, first_start
 from .forecasters import Persistence, SeasonalNaive
 from .frames import series_of
@@ -237,11 +238,17 @@ def forecast_series(
         values, given, times, index = series_of(values)
         names = names or given
     values = np.asarray(values, np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
+    if values.ndim != 2:
         raise ValueError(
             f"series must be an array of finite numbers (time, n_columns); got shape {values.shape}"
         )
     columns = tuple(names) if names is not None else tuple(f"x{i}" for i in range(values.shape[1]))
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"series must have finite numbers; row {row} of column {columns[column]!r} is "
+            f"{values[row, column]}. Fill missing values in, for example with interpolate()"
+        )
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1; got {horizon}")
     if test == 1 or test < 0:
@@ -260,8 +267,14 @@ def forecast_series(
     tested = None
     if interval is not None:
         tested = backtest(values, horizon, interval, network.train, season)
+    _warn_of_ends(values, columns)
+    if diverged:
+        warn_user(
+            "the forecast leaves the range of the series, and has no intervals; try a lower "
+            "spectral_radius or input_scaling, or a shorter horizon"
+        )
     half = np.full_like(future, np.nan)
-    if tested is not None:
+    if tested is not None and not diverged:
         half[: tested.horizon] = tested.half_widths
     lower, upper = future - half, future + half
     if index is not None:
@@ -287,6 +300,20 @@ def forecast_series(
         None if interval is None else upper,
         tested,
     )
+
+
+def _warn_of_ends(values: np.ndarray, columns: Sequence[str]) -> None:
+    """Warn if the last row, from which a forecast starts, is far outside all rows before it."""
+    lowest, highest = values[:-1].min(axis=0), values[:-1].max(axis=0)
+    beyond = np.maximum(lowest - values[-1], values[-1] - highest)
+    far = np.flatnonzero(beyond > highest - lowest)
+    if far.size:
+        j = int(far[0])
+        warn_user(
+            f"the last value of {columns[j]!r}, {values[-1, j]:g}, is far outside those before it, "
+            f"which are from {lowest[j]:g} to {highest[j]:g}: the forecast starts from it, and its "
+            "intervals come from starts within the range. If it is an outlier, leave the row out"
+        )
 
 
 class _Network:
