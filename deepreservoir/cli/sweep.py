@@ -92,3 +92,8 @@ def _report(folder: Folder) -> None:
     if folder.sweep.published is not None:
         click.echo(f"\n{beside_table(folder)}")
     click.echo(f"Wrote {folder.path}")
+    adapters = [record for record in folder.records() if record["arm"] == "adapter"]
+    if adapters and all("error" in record for record in adapters):
+        raise click.ClickException(
+            f"all {len(adapters)} runs of adapters failed, the first with: {adapters[0]['error']}"
+        )

@@ -109,6 +109,18 @@ def test_runs_that_failed_are_told_and_do_not_end_the_sweep(here, capsys):
     assert "note: adapter at rank 1, optimizer sgd, learning_rate_init 1e+30: Training" in out
 
 
+def test_a_sweep_whose_adapters_all_failed_ends_with_an_error(here, capsys):
+    text = (here / "ranks.toml").read_text()
+    grid = 'rank = [1, 2]\noptimizer = ["sgd"]\nlearning_rate_init = [1e30]'
+    (here / "ranks.toml").write_text(
+        text.replace("rank = [1, 2]", grid).replace("r = 1\n", "r = 5\n")
+    )
+    assert run("sweep", "ranks.toml", "--out", "o") == 1
+    shown = capsys.readouterr()
+    assert "Wrote o" in shown.out
+    assert "runs of adapters failed, the first with: TrainingDiverged" in shown.err
+
+
 # What it refuses -----------------------------------------------------------------------
 
 

@@ -60,6 +60,15 @@ def test_grey_files_have_one_channel_and_mixed_ones_three(tmp_path):
     assert (first == first[:, :, :1]).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0.0, 0.5, 1.0], [0, 127, 255]), ([0.0, 7.0, 200.0], [0, 7, 200])]
+)
+def test_shares_of_white_are_scaled_and_other_numbers_are_not(tmp_path, values, expected):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.array([values], np.float32)).save(path)
+    assert np.asarray(ImageFiles([path])).reshape(-1).tolist() == expected
+
+
 def test_16_bit_grey_is_scaled_to_bytes(tmp_path):
     values = np.array([[0, 256, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "x.png")
