@@ -12,6 +12,8 @@ import deepreservoir
 from deepreservoir import GCNClassifier, GINClassifier
 from deepreservoir.estimators.base.descriptions import without
 
+pytestmark = pytest.mark.host(reason="docstrings are the same on every device")
+
 
 def listed(cls: type, section: str) -> list[str]:
     """Return the names in a section of a docstring."""
