@@ -21,6 +21,7 @@ from ..estimators import ESTIMATORS, SeedGated
 from ..quantised import is_quantised
 from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, rounded
 from ..strict_json import check_depth
+from ..training.checkpoint import KIND
 from . import deep, echo, gated
 from .pipelines import pipeline_of, steps_of
 
@@ -281,7 +282,7 @@ def _digests(document: dict[str, Any]) -> dict[str, str]:
 
 def check_is_model(contents: Contents) -> None:
     """Raise an ArtifactError if the contents are a checkpoint of a training run."""
-    if contents.document.get("kind") == "checkpoint":
+    if contents.document.get("kind") == KIND:
         raise ArtifactError(
             "this is a checkpoint of a training run and not a model; the same call of fit "
             "continues from it: fit(..., checkpoint=path), or --checkpoint on the command line"

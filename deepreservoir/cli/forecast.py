@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ..datasets.series import TimeSeries, read_time_series
-from ..datasets.time_axis import is_time_name
 from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast_series
 from ..experiments.forecasts.frames import gaps
 from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
@@ -200,11 +199,10 @@ def _print_series(read: TimeSeries) -> None:
     if read.left_out:
         each = (f"{name or '(no name)'} ({why})" for name, why in read.left_out.items())
         click.echo(f"left out     {', '.join(each)}")
-    unread = [n for n, why in read.left_out.items() if why in ("text", "dates") and is_time_name(n)]
-    if read.times is None and unread:
+    if read.unread_times is not None:
         click.echo(
-            f"warning: column {unread[0]!r} could not be read as times, so that the rows are taken "
-            "in the order of the file, the oldest first",
+            f"warning: column {read.unread_times!r} could not be read as times, so that the rows "
+            "are taken in the order of the file, the oldest first",
             err=True,
         )
 

@@ -43,6 +43,14 @@ class TimeSeries:
     sorted_from: str
     left_out: dict[str, str]
 
+    @property
+    def unread_times(self) -> str | None:
+        """A column that seems to hold the times, in a form that cannot be read; None without."""
+        if self.times is not None:
+            return None
+        texts = (name for name, why in self.left_out.items() if why in ("text", "dates"))
+        return next((name for name in texts if is_time_name(name)), None)
+
 
 def read_series(
     path: str | Path, columns: Sequence[str] | None = None

@@ -22,7 +22,8 @@ from ..user_warnings import warn_user
 #: Minimum number of seconds between two writes of the file.
 SECONDS = 10.0
 
-_KIND = "checkpoint"
+#: Entry "kind" of the document of a checkpoint.
+KIND = "checkpoint"
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Checkpoint:
         self._existing: Contents | None = None
         if self.path.exists():
             self._existing = read(self.path, max_bytes=1 << 62)  # the user's own file
-            if self._existing.document.get("kind") != _KIND:
+            if self._existing.document.get("kind") != KIND:
                 raise ArtifactError(
                     f"{self.path} is not a checkpoint and would be overwritten; choose another path"
                 )
@@ -151,7 +152,7 @@ class Checkpoint:
         """
         self._last = time.monotonic()
         document = {
-            "kind": _KIND,
+            "kind": KIND,
             **self._training,
             "epoch": progress.epoch,
             "step": progress.step,

@@ -9,7 +9,7 @@ import pytest
 from parts_tools import TRAININGS
 
 import deepreservoir
-from deepreservoir import GCNClassifier, GINClassifier
+from deepreservoir import DeepReservoirClassifier, GCNClassifier, GINClassifier
 from deepreservoir.estimators.base.descriptions import without
 
 pytestmark = pytest.mark.host(reason="docstrings are the same on every device")
@@ -62,3 +62,11 @@ def test_a_name_without_a_description_is_refused():
 def test_what_a_large_rank_does_is_described():
     assert "allowed, with a warning" in GCNClassifier.__doc__
     assert "allowed, with a warning" not in GINClassifier.__doc__
+
+
+def test_what_decays_and_what_a_single_batch_does_are_described_for_each_architecture():
+    perceptron, graphs = DeepReservoirClassifier.__doc__, GINClassifier.__doc__
+    assert "Decay of matrices; betas" in perceptron
+    assert "Decay of trained matrices; adapters, betas" in graphs
+    assert "then neither the order of rows" in perceptron
+    assert "then neither the order of rows" not in graphs

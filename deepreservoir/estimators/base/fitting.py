@@ -25,11 +25,10 @@ from ...training import (
 from .data import Data, merged, split, without_zero_weights
 from .device_input import place_of
 from .own_network import OwnNetwork
-from .parameters import AdaptationParameters
+from .parameters import AdaptationParameters, parameters_of
 from .predicting import type_of
 from .prepared_fit import Fit, TrainsFits
 from .spreading import spread_of
-from .table_validation import parameters_of
 from .targets import Targets
 from .training_plan import (
     batch_size_of,

@@ -24,6 +24,14 @@ from ...choices import (
 from ...layers.adapter import Mode
 
 
+def parameters_of(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of a deep estimator, by name.
+
+    A subclass may set some of them itself, so that they are not among its ``get_params()``.
+    """
+    return {each.name: getattr(estimator, each.name) for each in fields(type(estimator))}
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class AdaptationParameters:
     """How frozen matrices are drawn and adapted: fields of every NetworkConfig."""

@@ -28,9 +28,8 @@ from ...user_warnings import warn_user
 from .convergence import warn_if_still_improving, warn_of_lbfgs, warn_of_no_criterion
 from .data import Data, normalised_weights
 from .fitted_attributes import FittedAttributes
-from .parameters import TrainingParameters
+from .parameters import TrainingParameters, parameters_of
 from .predicting import Predicting
-from .table_validation import parameters_of
 from .targets import Targets
 from .training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 

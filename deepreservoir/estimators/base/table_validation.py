@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,7 @@ from ...choices import DtypeName
 from ...network import Network
 from .device_input import checked_features, checked_pair
 from .on_device import OnDevice
-
-
-def parameters_of(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of a deep estimator, by name.
-
-    A subclass may set some of them itself, so that they are not among its ``get_params()``.
-    """
-    return {each.name: getattr(estimator, each.name) for each in fields(type(estimator))}
+from .parameters import parameters_of
 
 
 class TableValidation(OnDevice, BaseEstimator):

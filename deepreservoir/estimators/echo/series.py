@@ -155,8 +155,8 @@ def many_series(X: Any, name: str = "X", width: int | None = None, place: Device
 
 def check_numeric(y: Any, name: str = "y") -> None:
     """Raise a ValueError if targets are text, even if NumPy could read numbers in it."""
-    dtype = getattr(y, "dtype", None) if hasattr(y, "dtype") else np.asarray(y).dtype
-    if getattr(dtype, "kind", "") in ("U", "S"):
+    dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
+    if getattr(dtype, "kind", "") in ("U", "S"):  # some types of pandas have no kind
         raise ValueError(f"{name} must be numbers; got text, {dtype}")
 
 

@@ -16,9 +16,9 @@ from ...scaffold import get_family
 from ...training import Checkpoint, fingerprint, train_gated
 from ..base.classifier import LabelledEstimator
 from ..base.device_input import on_host
+from ..base.parameters import parameters_of
 from ..base.predicting import host_outputs, type_of
 from ..base.prepared_fit import Fit
-from ..base.table_validation import parameters_of
 from ..base.targets import Labels, Targets
 from ..base.training_plan import batch_size_of, make_plan, projection_limit, weight_decay_of
 from ..base.unchanged import unchanged_on_failure

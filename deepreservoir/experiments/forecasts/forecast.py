@@ -219,6 +219,12 @@ def forecast_series(
         a DataFrame whose times are missing, repeated or unequally spaced; or if a parameter is
         out of range.
 
+    Warns
+    -----
+    UserWarning
+        If the last row is far outside those before it, or the forecast leaves the range of the
+        series, in which case it has no intervals.
+
     Examples
     --------
     >>> import pandas as pd
