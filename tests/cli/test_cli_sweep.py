@@ -97,12 +97,15 @@ def test_what_is_done_is_not_done_again(here, capsys):
     assert (here / "a" / "b" / "records.jsonl").read_bytes() == kept
 
 
+def try_rates(path, rates):
+    """Change a declaration so that SGD is run at these learning rates."""
+    grid = f'rank = [1, 2]\noptimizer = ["sgd"]\nlearning_rate_init = {rates}'
+    text = path.read_text().replace("rank = [1, 2]", grid)
+    path.write_text(text.replace("r = 1\n", "r = 5\n"))
+
+
 def test_runs_that_failed_are_told_and_do_not_end_the_sweep(here, capsys):
-    text = (here / "ranks.toml").read_text()
-    grid = 'rank = [1, 2]\noptimizer = ["sgd"]\nlearning_rate_init = [1e-3, 1e30]'
-    (here / "ranks.toml").write_text(
-        text.replace("rank = [1, 2]", grid).replace("r = 1\n", "r = 5\n")
-    )
+    try_rates(here / "ranks.toml", "[1e-3, 1e30]")
     assert run("sweep", "ranks.toml", "--out", "o") == 0
     out = capsys.readouterr().out
     assert "0 (1 failed)" in out
@@ -110,11 +113,7 @@ def test_runs_that_failed_are_told_and_do_not_end_the_sweep(here, capsys):
 
 
 def test_a_sweep_whose_adapters_all_failed_ends_with_an_error(here, capsys):
-    text = (here / "ranks.toml").read_text()
-    grid = 'rank = [1, 2]\noptimizer = ["sgd"]\nlearning_rate_init = [1e30]'
-    (here / "ranks.toml").write_text(
-        text.replace("rank = [1, 2]", grid).replace("r = 1\n", "r = 5\n")
-    )
+    try_rates(here / "ranks.toml", "[1e30]")
     assert run("sweep", "ranks.toml", "--out", "o") == 1
     shown = capsys.readouterr()
     assert "Wrote o" in shown.out
