@@ -53,25 +53,23 @@ def _multiply(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
 
 
 def _pass_through() -> None:
-    """Run the loops of a step: sums of two paths, ReLU with dropout, and its gradient."""
+    """Run the loops of a step: the two paths with ReLU and dropout, and the gradients of both."""
     loops, words = compiled.dense_loops(), [np.uint64(k) for k in range(3)]
-    drop = np.uint16(6554), np.float32(1.1), *words
-    no_sums = np.empty(0, np.float32)
+    one, drop = np.float32(1), (np.uint16(6554), np.float32(1.1), *words)
     shapes = list(pairwise(MEDIUM[:-1]))
     arrays = {width: _matrix(BATCH, width) for width in MEDIUM}
-    z, factors = _matrix(BATCH, RANK), {width: _matrix(RANK, width) for width in MEDIUM}
-    sums, bias = np.empty(BATCH, np.float32), {width: _matrix(width) for width in MEDIUM}
+    z, bias = _matrix(BATCH, RANK), np.empty(0, np.float32)
+    A = {width: _matrix(RANK, width) for width in MEDIUM}
+    B = {width: _matrix(width, RANK) for width in MEDIUM}
     for _ in range(REPEATS):
         for i, (d_in, d_out) in enumerate(shapes):
-            y, m = arrays[d_out], factors[d_out]
-            own = bias[d_out]
-            loops.combine(y, np.float32(1), z, m, own, y[:0], no_sums, np.empty_like(y))
-            loops.relu_dropout(y, own, *drop, np.empty_like(y))
+            y = arrays[d_out]
+            loops.adapted_relu(y, one, z, one, B[d_out], bias, *drop, np.empty_like(y))
             flat = y.reshape(-1)
             loops.relu_dropout_backward(flat, flat, np.float32(1.1), np.empty_like(flat))
             if i:
-                x, A = arrays[d_in], factors[d_in]
-                loops.combine(x, np.float32(1), z, A, bias[d_in], x, sums, np.empty_like(x))
+                g = arrays[d_in]
+                loops.adapted_input_gradient_(g.copy(), one, z, one, A[d_in], g)
 
 
 def mnist_step(rounds: int) -> dict[str, Any]:

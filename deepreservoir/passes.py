@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -51,12 +51,11 @@ class Passes:
     device: Device
     precision: Precision
 
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        """Compute products at the network's precision, and divided as its layers' work is."""
-        divided = self.config.works_in_shares and self.device == "cpu"
-        with product_precision(self.precision), work_in_shares() if divided else nullcontext():
-            yield
+    def _computing(self) -> AbstractContextManager[None]:
+        """Compute products at the network's precision, or divided as its layers' work is."""
+        if self.device != "cpu":
+            return product_precision(self.precision)
+        return work_in_shares() if self.config.works_in_shares else nullcontext()
 
     def forward(self, x: Array, on: Pass = INFERENCE) -> tuple[Array, Cache]:
         """Return outputs (..., n_outputs) and, during training, the cache for `backward`."""

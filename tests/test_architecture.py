@@ -52,6 +52,7 @@ INSIDE = {
         "cuda": set(),
         "activations": {"compiled", "cuda", "draw", "dropout", "gelu"},
         "adam": {"compiled", "cuda"},
+        "adapted_relu": {"compiled", "dropout", "low_rank"},
         "attention": {"compiled", "products"},
         "branches": set(),
         "compiled": {"compiled"},

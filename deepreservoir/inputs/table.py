@@ -159,5 +159,5 @@ def take_rows(array: Array, index: Array) -> Array:
     """Return ``array[index]`` for an index whose entries are in range."""
     xp = array_module(array)
     if xp is np:
-        return np.take(array, index, axis=0, mode="clip")  # skips the check of each index
+        return array.take(index, axis=0, mode="clip")  # skips the check of each index
     return xp.take(array, to_device(index, "cuda"), axis=0)

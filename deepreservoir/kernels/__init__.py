@@ -22,6 +22,7 @@ from .activations import (
     tanh_backward,
 )
 from .adam import adam_
+from .adapted_relu import adapted_input_gradient_, adapted_relu, suits_adapted_relu
 from .attention import (
     attention_probabilities,
     softmax_attention,
@@ -71,6 +72,8 @@ __all__ = [
     "Drop",
     "Precision",
     "adam_",
+    "adapted_input_gradient_",
+    "adapted_relu",
     "add_low_rank_gradients_",
     "add_product_",
     "add_rows_",
@@ -132,6 +135,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "squared_norms",
+    "suits_adapted_relu",
     "tanh",
     "tanh_backward",
     "unpack",

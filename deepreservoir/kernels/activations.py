@@ -12,8 +12,8 @@ import scipy.special
 from ..backend import Array, array_module
 from . import compiled
 from .cuda import RealKernel, contiguous
-from .draw import PHILOX, key_words
-from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers, dropout_mask
+from .draw import PHILOX
+from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers, dropout_mask, loop_arguments
 from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
 
 
@@ -173,10 +173,6 @@ _FORWARD = {name: _kernel(name, backward=False) for name in ACTIVATIONS}
 _BACKWARD = {name: _kernel(name, backward=True) for name in ACTIVATIONS}
 
 
-# Threshold, scale, substream and key of the compiled loop without dropout.
-_NOTHING_DROPPED = np.uint16(0), np.float32(1), *3 * (np.uint64(0),)
-
-
 def bias_activation_dropout(
     x: Array, bias: Array | None, name: str, mask: Mask | None, training: bool = True
 ) -> tuple[Array, Any]:
@@ -240,11 +236,7 @@ def _relu_dropout(x: np.ndarray, bias: np.ndarray | None, drop: Drop | None) -> 
     """Return ``relu(x + bias)`` times a mask that is drawn meanwhile, with the bits of NumPy."""
     out = np.empty_like(x)
     added = np.zeros(x.shape[-1], x.dtype) if bias is None else bias
-    numbers = _NOTHING_DROPPED
-    if drop is not None:
-        words = np.uint64(drop.substream), *key_words(drop.key)
-        numbers = np.uint16(drop.threshold), x.dtype.type(drop.scale), *words
-    compiled.dense_loops().relu_dropout(x, added, *numbers, out)
+    compiled.dense_loops().relu_dropout(x, added, *loop_arguments(drop), out)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,23 @@ SUBSTREAM = "(has_clock ? *(const unsigned long long*)clock : fixed_substream)"
 
 #: A mask to store for the backward pass: its entries or, on a device, how to redraw them.
 Mask = Array | Drop
+
+
+# Threshold, scale, substream and key of a compiled loop without dropout.
+_NOTHING_DROPPED = np.uint16(0), np.float32(1), *3 * (np.uint64(0),)
+
+
+def loop_arguments(drop: Drop | None) -> tuple[Any, ...]:
+    """Return the arguments of a compiled loop on the host for a mask that it draws, or for none."""
+    if drop is None:
+        return _NOTHING_DROPPED
+    threshold, scale, *key = _constants(drop.threshold, drop.key)
+    return threshold, scale, np.uint64(drop.substream), *key
+
+
+@lru_cache(maxsize=65_536)  # one per layer and call; only the substream differs between steps
+def _constants(threshold: int, key: int) -> tuple[Any, ...]:
+    return np.uint16(threshold), np.float32(Drop(threshold, key, 0).scale), *key_words(key)
 
 
 def as_numbers(chosen: Array, dtype: np.dtype[Any]) -> Array:

@@ -21,8 +21,8 @@ from .products import add_product_, divides, dot, over_rows, product
 #: block reads all rows, or all of the low-rank factor.
 MAX_ROWS, MAX_RANK = 1024, 32
 
-# Largest rank for which a compiled loop is faster than the BLAS.
-_MAX_COMPILED_RANK = 16
+#: Largest rank for which a compiled loop is faster than the BLAS.
+MAX_COMPILED_RANK = 16
 
 # Columns that a block sums over the rows; its other threads take other rows.
 _COLUMNS = 32
@@ -209,6 +209,11 @@ def factor_of(beta: Array | float, other: Array) -> tuple[Array, np.int32, np.fl
     return *optional(None if fixed else beta, other), other.dtype.type(beta if fixed else 0)
 
 
+def number_of(beta: Array | float, other: Array) -> np.floating:
+    """Return a scale as a number of the type of an array, for a compiled loop on the host."""
+    return other.dtype.type(beta if isinstance(beta, float) else beta[0])
+
+
 def in_kernels(x: Array, rank: int) -> bool:
     """Return whether rows x (n, width) go through these kernels at a rank."""
     return is_on_device(x) and x.shape[0] <= MAX_ROWS and rank <= MAX_RANK
@@ -279,7 +284,7 @@ def combine(
     xp = array_module(base)
     if xp is np or rank > MAX_RANK:
         out = base if overwrite else xp.empty_like(base)
-        if xp is np and rank <= _MAX_COMPILED_RANK and compiled.suits(base):
+        if xp is np and rank <= MAX_COMPILED_RANK and compiled.suits(base):
             return out, _combine_compiled(base, beta, z, m, bias, dotted, out)
         dots = None if dotted is None else dot(dotted, base)
 
@@ -332,7 +337,7 @@ def _combine_compiled(
 ) -> np.ndarray | None:
     """Do what `combine` does in a compiled loop; return the sums of base times `dotted` by row."""
     (n, width), dtype = base.shape, base.dtype
-    scale = dtype.type(beta if isinstance(beta, float) else beta[0])
+    scale = number_of(beta, base)
     m = np.ascontiguousarray(m)
     added = np.zeros(width, dtype) if bias is None else bias
     other = np.empty((0, width), dtype) if dotted is None else dotted

@@ -161,12 +161,11 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     -------
     array, shape (..., n, m)
     """
-    matrices = type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2
-    if matrices and divides(len(a), a.size * b.shape[1]):
-        given = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
-        over_rows(lambda rows: np.matmul(a[rows], b, out=given[rows]), len(a))
-        return given
     if type(a) is np.ndarray:
+        if _divided.get() and a.ndim == b.ndim == 2 and divides(len(a), a.size * b.shape[1]):
+            given = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
+            over_rows(lambda rows: np.matmul(a[rows], b, out=given[rows]), len(a))
+            return given
         return a @ b if out is None else np.matmul(a, b, out=out)
     if not _by_cublas(a, b):
         if out is None:

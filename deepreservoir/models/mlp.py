@@ -177,6 +177,7 @@ class MLPConfig(NetworkConfig):
 
     def build(self) -> tuple[Layer, Layer]:
         layers: list[Layer] = []
+        widest = max(self.hidden_layer_sizes, default=0)
         for i, (d_in, d_out) in enumerate(self.hidden_shapes):
             path = f"layers.{i}"
             residual = self.residual and d_in == d_out
@@ -193,7 +194,7 @@ class MLPConfig(NetworkConfig):
             bias_width = d_out if fused_bias else 0
             activation = Activation(self.activation, path, bias_width, self.dropout)
             if not self.layer_norm and not residual:
-                layers.append(ActivatedDense(dense, activation))
+                layers.append(ActivatedDense(dense, activation, widest))
                 continue
             layers.append(Residual(dense) if residual else dense)
             if self.layer_norm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from ..backend import Array, array_module, is_on_device, to_host
 
@@ -39,6 +39,8 @@ class EpochLoss:
 
         A value of None is in `stored`.
         """
+        if self.every == 1 and value is not None and not is_on_device(value):
+            return self._count(float(value), step, n)
         self._pending.append((value, step, n))
         return self.fetch() if len(self._pending) >= self.every else None
 
@@ -49,10 +51,16 @@ class EpochLoss:
         on_host = self._values()
         pending, self._pending = self._pending, []
         for value, (_, step, n) in zip(on_host, pending, strict=True):
-            if not np.isfinite(value):
-                return value, step
-            self.total += value * n
-            self.n += n
+            bad = self._count(value, step, n)
+            if bad is not None:
+                return bad
+        return None
+
+    def _count(self, value: float, step: int, n: float) -> tuple[float, int] | None:
+        if not math.isfinite(value):
+            return value, step
+        self.total += value * n
+        self.n += n
         return None
 
     def _values(self) -> list[float]:

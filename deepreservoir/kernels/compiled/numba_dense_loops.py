@@ -115,6 +115,23 @@ def relu_dropout_backward(dy, y, scale, out):  # type: ignore[no-untyped-def]
 # Low-rank path --------------------------------------------------------------------------------
 
 
+def _add_low_rank(row, z, i, m):  # type: ignore[no-untyped-def]
+    """Add row i of ``z m`` to a row (width,)."""
+    rank, width = m.shape
+    for r in range(0, rank - 3, 4):
+        z0, z1, z2, z3 = z[i, r], z[i, r + 1], z[i, r + 2], z[i, r + 3]
+        for j in range(width):
+            row[j] += z0 * m[r, j] + z1 * m[r + 1, j] + z2 * m[r + 2, j] + z3 * m[r + 3, j]
+    for r in range(rank // 4 * 4, rank):
+        z0 = z[i, r]
+        for j in range(width):
+            row[j] += z0 * m[r, j]
+
+
+# A call for each row would take as long as the work on a narrow one.
+_add_low_rank = compiled(_add_low_rank, inline="always")
+
+
 @compiled
 def combine(base, beta, z, m, bias, dotted, sums, out):  # type: ignore[no-untyped-def]
     """Write ``beta base + z m + bias`` into out (n, width), which may be base.
@@ -122,7 +139,6 @@ def combine(base, beta, z, m, bias, dotted, sums, out):  # type: ignore[no-untyp
     The sums (n,) of the rows of base times dotted are written too, unless they have no entries.
     """
     n, width = base.shape
-    rank = len(m)
     row = np.empty(width, np.float32)
     for i in range(n):
         if len(sums):
@@ -132,13 +148,63 @@ def combine(base, beta, z, m, bias, dotted, sums, out):  # type: ignore[no-untyp
             sums[i] = total
         for j in range(width):
             row[j] = base[i, j] * beta + bias[j]
-        for r in range(0, rank - 3, 4):
-            z0, z1, z2, z3 = z[i, r], z[i, r + 1], z[i, r + 2], z[i, r + 3]
-            for j in range(width):
-                row[j] += z0 * m[r, j] + z1 * m[r + 1, j] + z2 * m[r + 2, j] + z3 * m[r + 3, j]
-        for r in range(rank // 4 * 4, rank):
-            z0 = z[i, r]
-            for j in range(width):
-                row[j] += z0 * m[r, j]
+        _add_low_rank(row, z, i, m)
         for j in range(width):
             out[i, j] = row[j]
+
+
+# An adapted layer with ReLU and dropout ----------------------------------------------------------
+
+
+@compiled
+def adapted_relu(base, beta, z, scaling, B, bias, threshold, scale, substream, key0, key1, out):  # type: ignore[no-untyped-def]
+    """Write ``max(beta base + s z B^T + bias, 0)`` times a dropout mask into out (n, width).
+
+    The mask is that of `relu_dropout`. out may be base (n, width), z (n, rank) becomes s z, and a
+    bias without entries is zero.
+    """
+    (n, width), rank = base.shape, B.shape[1]
+    m, row = np.ascontiguousarray(B.T), np.empty(width, np.float32)
+    added = bias if len(bias) else np.zeros(width, np.float32)
+    blocks = (width + 15) // 16
+    chunk = max(1, _BLOCKS // blocks) if threshold else n
+    words = np.empty(4 * blocks * min(chunk, n) if threshold else 0, np.uint64)
+    for start in range(0, n, chunk):
+        stop = min(start + chunk, n)
+        if threshold:
+            used = words[: 4 * blocks * (stop - start)]
+            random_words(np.uint64(start * blocks), substream, key0, key1, used)
+        lanes = words.view(np.uint16)
+        for i in range(start, stop):
+            given, to = base[i], out[i]
+            for r in range(rank):
+                z[i, r] *= scaling
+            for j in range(width):
+                row[j] = given[j] * beta + added[j]
+            _add_low_rank(row, z, i, m)
+            for j in range(width):
+                to[j] = np.float32(0) if row[j] <= 0 else row[j]  # NaN stays NaN
+            if threshold:
+                own = lanes[16 * blocks * (i - start) :]
+                for j in range(width):
+                    to[j] *= scale if own[j] >= threshold else np.float32(0)
+
+
+@compiled
+def adapted_input_gradient_(g, beta, u, scaling, A, x):  # type: ignore[no-untyped-def]
+    """Replace g (n, width) by ``beta g + s u A`` and u (n, rank) by s u; return the sum of g x."""
+    n, width = g.shape
+    row, total = np.empty(width, np.float32), np.float32(0)
+    for i in range(n):
+        grad, along = g[i], x[i]
+        for r in range(len(A)):
+            u[i, r] *= scaling
+        own = np.float32(0)
+        for j in range(width):
+            own += grad[j] * along[j]
+            row[j] = grad[j] * beta
+        total += own
+        _add_low_rank(row, u, i, A)
+        for j in range(width):
+            grad[j] = row[j]
+    return total
