@@ -50,7 +50,7 @@ RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
 INSIDE = {
     "kernels": {
         "cuda": set(),
-        "activations": {"compiled", "cuda", "draw", "dropout", "gelu"},
+        "activations": {"compiled", "cuda", "draw", "dropout", "gelu", "sigmoid"},
         "adam": {"compiled", "cuda"},
         "adapted_relu": {"compiled", "dropout", "low_rank"},
         "attention": {"compiled", "products"},
@@ -60,7 +60,7 @@ INSIDE = {
         "draw": {"compiled", "cuda"},
         "dropout": {"draw"},
         "gelu": {"compiled"},
-        "gated": {"cuda"},
+        "gated": {"cuda", "sigmoid"},
         "graphs": {"branches", "cuda", "products"},
         "hadamard": {"cuda"},
         "linalg": {"products"},
@@ -78,6 +78,7 @@ INSIDE = {
         "sparse_reservoir": {"cuda", "reservoir"},
         "sparse": set(),
         "scatter": {"cuda"},
+        "sigmoid": set(),
         "softmax": {"cuda"},
     },
     "layers": {

@@ -14,9 +14,6 @@ from .activations import (
     masked,
     relu,
     relu_backward,
-    sigmoid,
-    silu,
-    silu_backward,
     softplus,
     tanh,
     tanh_backward,
@@ -64,6 +61,7 @@ from .products import (
 from .rotary import rotate
 from .row_norms import squared_norms
 from .scatter import add_rows_
+from .sigmoid import sigmoid, silu, silu_backward
 from .softmax import average_rows, log_softmax, softmax_cross_entropy
 
 __all__ = [

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special
 
 from ..backend import Array, array_module
 from . import compiled
@@ -15,14 +13,7 @@ from .cuda import RealKernel, contiguous
 from .draw import PHILOX
 from .dropout import DROP, SUBSTREAM, Drop, Mask, as_numbers, dropout_mask, loop_arguments
 from .gelu import INV_SQRT_2PI, SQRT_HALF, gelu, gelu_with_slope
-
-
-def _special(xp: ModuleType) -> ModuleType:
-    if xp is np:
-        return scipy.special
-    from cupyx.scipy import special
-
-    return special
+from .sigmoid import sigmoid, silu, silu_backward, silu_with_slope
 
 
 def identity(x: Array) -> Array:
@@ -57,25 +48,14 @@ def gelu_backward(dy: Array, x: Array) -> Array:
     xp = array_module(x)
     if xp is np:
         return dy * gelu_with_slope(x)[1]
-    cdf = 0.5 * (1 + _special(xp).erf(x * SQRT_HALF))
+    from cupyx.scipy import special
+
+    cdf = 0.5 * (1 + special.erf(x * SQRT_HALF))
     return dy * (cdf + x * xp.exp(-0.5 * x * x) * INV_SQRT_2PI)
-
-
-def sigmoid(x: Array) -> Array:
-    return _special(array_module(x)).expit(x)
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     return dy * y * (1 - y)
-
-
-def silu(x: Array) -> Array:
-    return x * sigmoid(x)
-
-
-def silu_backward(dy: Array, x: Array) -> Array:
-    gate = sigmoid(x)
-    return dy * gate * (1 + x * (1 - gate))
 
 
 def softplus(x: Array) -> Array:
@@ -127,6 +107,7 @@ ACTIVATIONS: dict[str, ActivationFunction] = {
         False,
         "x / (1 + exp(-x))",
         "(1 + x * (1 - 1 / (1 + exp(-x)))) / (1 + exp(-x))",
+        silu_with_slope,
     ),
     "identity": ActivationFunction(identity, identity_backward, True, "x", "1"),
 }

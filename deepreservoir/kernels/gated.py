@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .cuda import RealKernel, contiguous
+from .sigmoid import inverse_sigmoid
 
 _FORWARD = RealKernel(
     "silu_product",
@@ -47,7 +48,7 @@ def silu_product(gate: Array, value: Array) -> Array:
         out = xp.empty_like(gate)
         _FORWARD.of(gate.dtype).launch(gate.size, gate, value, out, np.int64(gate.size))
         return out
-    out = _inverse_sigmoid(gate)
+    out = inverse_sigmoid(gate)
     np.divide(gate, out, out=out)
     out *= value
     return out
@@ -67,7 +68,7 @@ def silu_product_backward(dout: Array, gate: Array, value: Array) -> tuple[Array
         kernel = _BACKWARD.of(gate.dtype)
         kernel.launch(gate.size, dout, gate, value, dgate, dvalue, np.int64(gate.size))
         return dgate, dvalue
-    s = _inverse_sigmoid(gate)
+    s = inverse_sigmoid(gate)
     np.reciprocal(s, out=s)
     dvalue = gate * s
     # silu'(x) = s (1 + x (1 - s)) = s + silu(x) (1 - s)
@@ -78,12 +79,3 @@ def silu_product_backward(dout: Array, gate: Array, value: Array) -> tuple[Array
     dgate *= dout
     dvalue *= dout
     return dgate, dvalue
-
-
-def _inverse_sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return ``1 + exp(-x)`` in a new array; where it is infinite, the sigmoid is 0."""
-    out: np.ndarray = np.negative(x)
-    with np.errstate(over="ignore"):
-        np.exp(out, out=out)
-    out += 1
-    return out
