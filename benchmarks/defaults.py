@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn.datasets
@@ -20,6 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -185,14 +186,35 @@ def models(task: str, seed: int) -> dict[str, Any]:
     return dict(zip(MODELS, made, strict=True))
 
 
-def scores(table: Table) -> dict[str, list[float]]:
-    """Return the scores of the four models on all folds: accuracy, or R^2."""
+class Found(NamedTuple):
+    """What the four models reach on the folds of a table, by model.
+
+    Attributes
+    ----------
+    scores : dict of str to list of float
+        Accuracy, or R^2.
+    log_losses : dict of str to list of float
+        Of the class probabilities; empty lists for a regression.
+    """
+
+    scores: dict[str, list[float]]
+    log_losses: dict[str, list[float]]
+
+
+def log_loss_of(model: Any, X: np.ndarray, y: np.ndarray) -> float:
+    """Return the log loss of a fitted classifier on the samples of the classes that it knows."""
+    known = np.isin(y, model.classes_)
+    return float(log_loss(y[known], model.predict_proba(X[known]), labels=model.classes_))
+
+
+def scores(table: Table) -> Found:
+    """Return what the four models reach on all folds."""
     X, y = rows_of(table)
     labelled = table.task == "classification"
     kind: Any = RepeatedStratifiedKFold if labelled else RepeatedKFold
     folds = kind(n_splits=FOLDS, n_repeats=REPEATS, random_state=0)
     made, cells = encoder(X)
-    found: dict[str, list[float]] = {name: [] for name in MODELS}
+    found = Found({name: [] for name in MODELS}, {name: [] for name in MODELS})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # defaults are compared as they are
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer members than folds
@@ -201,7 +223,9 @@ def scores(table: Table) -> dict[str, list[float]]:
             held_out = made.transform(cells[test])
             for name, model in models(table.task, i).items():
                 model.fit(trained_on, y[train])
-                found[name].append(float(model.score(held_out, y[test])))
+                found.scores[name].append(float(model.score(held_out, y[test])))
+                if labelled:
+                    found.log_losses[name].append(log_loss_of(model, held_out, y[test]))
     return found
 
 
@@ -212,12 +236,19 @@ def ranks(by_model: dict[str, float]) -> dict[str, float]:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return mean ranks and the largest distance below the linear model over some tables."""
+    """Return mean ranks, log losses, and the largest distance below the linear model."""
     gaps = {row["name"]: row["means"]["deepreservoir"] - row["means"]["linear"] for row in rows}
     lowest = min(gaps, key=lambda name: gaps[name])
+    classified = [row for row in rows if row["log_losses"]]
     return {
         "tables": len(rows),
         "mean_ranks": {name: fmean(row["ranks"][name] for row in rows) for name in MODELS},
+        "classified": len(classified),
+        "mean_log_losses": {
+            name: fmean(row["log_losses"][name] for row in classified)
+            for name in MODELS
+            if classified
+        },
         "target_rank": _TARGET_RANK,
         "lowest_against_linear": {"table": lowest, "difference": gaps[lowest]},
         "target_difference": _TARGET_GAP,
@@ -241,9 +272,15 @@ def run(folder: Path, report: Callable[[str], None]) -> dict[str, Any]:
         row = done.get(table.name)
         if row is None:
             found = scores(table)
-            means = {name: fmean(values) for name, values in found.items()}
-            spreads = {name: stdev(values) for name, values in found.items()}
-            row = asdict(table) | {"means": means, "spreads": spreads, "ranks": ranks(means)}
+            means = {name: fmean(values) for name, values in found.scores.items()}
+            row = asdict(table) | {
+                "means": means,
+                "spreads": {name: stdev(values) for name, values in found.scores.items()},
+                "ranks": ranks(means),
+                "log_losses": {
+                    k: fmean(values) for k, values in found.log_losses.items() if values
+                },
+            }
             folder.mkdir(parents=True, exist_ok=True)
             with path.open("a") as file:
                 file.write(json.dumps({"params": params, "row": row}) + "\n")

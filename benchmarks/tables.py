@@ -285,11 +285,14 @@ _MODELS = {
 def defaults(folder: Path) -> str:
     """Return the tables of the default estimators: scores by table, and targets."""
     document = _load(folder, "defaults")
-    rows, target_rows = [], []
+    rows, target_rows, loss_rows = [], [], []
     for row in document["rows"]:
         cells = [f"{row['means'][m]:.3f} ± {row['spreads'][m]:.3f}" for m in _MODELS]
         rows.append([row["name"], row["role"], *cells, f"{row['ranks']['deepreservoir']:g}"])
     for role, found in document["summaries"].items():
+        if found["classified"]:
+            losses = [f"{found['mean_log_losses'][m]:.3f}" for m in _MODELS]
+            loss_rows.append([f"{found['classified']} tables {role}", *losses])
         mean_ranks, lowest = found["mean_ranks"], found["lowest_against_linear"]
         rank_met = mean_ranks["deepreservoir"] <= found["target_rank"]
         gap_met = lowest["difference"] >= found["target_difference"]
@@ -309,9 +312,14 @@ def defaults(folder: Path) -> str:
             ],
         ]
     head = ["table", "role", *_MODELS.values(), "rank of deepreservoir"]
+    parts = [
+        markdown(head, rows),
+        markdown(["measure", "result", "target", "met"], target_rows),
+        markdown(["mean log loss of class probabilities", *_MODELS.values()], loss_rows),
+    ]
     return (
-        f"{markdown(head, rows)}\n\n{markdown(['measure', 'result', 'target', 'met'], target_rows)}"
-        f"\n\n{document['folds']} folds, {document['repeats']} times; {provenance(document)}."
+        "\n\n".join(parts)
+        + f"\n\n{document['folds']} folds, {document['repeats']} times; {provenance(document)}."
     )
 
 

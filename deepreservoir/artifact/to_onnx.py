@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..container import ArtifactError
 from ..estimators import Indicators, Labels
+from ..estimators.base.label_smoothing import LEAST_SHARE
 from ..files import write_whole
 
 # These register how networks become graphs.
@@ -104,7 +105,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
     if isinstance(estimator._targets, Labels):
         outputs = _classes(graph, estimator, x)
     elif isinstance(estimator._targets, Indicators):
-        outputs = _labels(graph, x, estimator.n_outputs_)
+        outputs = _labels(graph, estimator, x)
     else:
         outputs = [graph.output(x, "prediction", [None, estimator.network_.config.n_outputs])]
     write_whole(path, graph.to_bytes(shape, dtype, outputs))
@@ -168,6 +169,10 @@ def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
         logits = graph.add("Concat", [zero, logits], axis=1)
     probabilities = graph.add("Softmax", [logits], axis=1)
+    if model.label_smoothing:
+        shares = _without_smoothing(graph, probabilities, model.label_smoothing / n)
+        total = graph.add("ReduceSum", [shares, graph.integers([1])], keepdims=1)
+        probabilities = graph.add("Div", [shares, total])
     code = graph.add("ArgMax", [logits], axis=1, keepdims=0)
     label = graph.add("Gather", [graph.labels(model.classes_), code], axis=0)
     return [
@@ -176,13 +181,26 @@ def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     ]
 
 
-def _labels(graph: OnnxGraph, logits: str, n: int) -> list[Any]:
+def _without_smoothing(graph: OnnxGraph, q: str, share: float) -> str:
+    """Add what probabilities q fitted to smoothed labels are proportional to without smoothing."""
+    least = graph.add("Mul", [q, graph.constant(np.array(LEAST_SHARE))])
+    return graph.add("Max", [graph.add("Sub", [q, graph.constant(np.array(share))]), least])
+
+
+def _labels(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add an indicator matrix and probabilities, computed from logits, and return the outputs."""
     from onnx import TensorProto
+
+    n = len(model.classes_)
 
     above = graph.add("Greater", [logits, graph.constant(np.array(0.0))])
     label = graph.add("Cast", [above], to=TensorProto.INT64)
     probabilities = graph.add("Sigmoid", [logits])
+    if model.label_smoothing:
+        others = graph.add("Sub", [graph.constant(np.array(1.0)), probabilities])
+        half = model.label_smoothing / 2
+        present, absent = (_without_smoothing(graph, q, half) for q in (probabilities, others))
+        probabilities = graph.add("Div", [present, graph.add("Add", [present, absent])])
     return [
         graph.output(label, "label", [None, n], np.arange(n)),
         graph.output(probabilities, "probabilities", [None, n]),

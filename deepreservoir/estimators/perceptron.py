@@ -158,8 +158,9 @@ class DeepReservoirClassifier(TablePerceptron, DeepClassifier):
     ----------
     {parameters:
     label_smoothing : float, default=0.0
-        Share of the target that is spread evenly over the classes. The predicted probabilities are
-        drawn towards equal ones by up to this share; set 0 where they matter themselves.
+        Share of the target that is spread evenly over the classes in training. The predicted
+        probabilities are those without it: with the softmax q of the logits of k classes, they are
+        proportional to ``q - label_smoothing / k``, but at least to ``q / 50``.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" weights every class inversely to the sum of
         its sample weights.

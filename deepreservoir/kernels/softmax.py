@@ -87,6 +87,9 @@ extern "C" __global__ void KERNEL(const real* outputs, const long long* targets,
 #: Bytes of the rows of a block of cross-entropy on the host, which should stay in the cache.
 BLOCK_BYTES = 1 << 20
 
+# Columns up to which the largest entry of each row is found faster in the transposed matrix.
+_FEW_COLUMNS = 32
+
 
 def log_softmax(x: Array) -> Array:
     """Return log softmax along the last axis."""
@@ -96,10 +99,17 @@ def log_softmax(x: Array) -> Array:
         out, rows = xp.empty_like(x), x.size // max(k, 1)
         _LOG_SOFTMAX.of(x.dtype).launch_rows(rows, k, x, out, np.int64(rows), np.int64(k))
         return out
-    # Reductions of ufuncs: the methods of arrays take longer than the work on small ones.
-    shifted = x - np.maximum.reduce(x, axis=-1, keepdims=True)
+    shifted = x - _largest(x)
+    # A reduction of the ufunc: the method of an array takes longer than the work on a small one.
     shifted -= np.log(np.add.reduce(np.exp(shifted), axis=-1, keepdims=True))
     return shifted
+
+
+def _largest(x: np.ndarray) -> np.ndarray:
+    """Return the largest entries along the last axis, which is kept."""
+    if x.ndim == 2 and x.shape[1] <= _FEW_COLUMNS:  # NumPy reduces short rows one by one
+        return np.maximum.reduce(x.T.copy(), axis=0)[:, None]
+    return np.maximum.reduce(x, axis=-1, keepdims=True)
 
 
 def average_rows(

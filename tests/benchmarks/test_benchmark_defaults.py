@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
 
 from benchmarks import __main__ as entry
 from benchmarks import defaults, tables
@@ -81,9 +82,23 @@ def test_a_run_is_stored_printed_and_resumed(quick, tmp_path, monkeypatch):
     assert [found["tables"] for found in document["summaries"].values()] == [1, 1]
     for row in document["rows"]:
         assert sum(row["ranks"].values()) == 1 + 2 + 3 + 4
+    losses = [row["log_losses"] for row in document["rows"]]
+    assert tuple(losses[0]) == defaults.MODELS
+    assert all(0 < value < 2 for value in losses[0].values())
+    assert losses[1] == {}  # a regression
+    assert document["summaries"]["chosen on"]["mean_log_losses"] == losses[0]
     text = tables.defaults(tmp_path)
     assert "| wine | chosen on |" in text
     assert "| sine | consulted |" in text
+    assert "| 1 tables chosen on |" in text
+
+
+def test_a_class_that_was_not_trained_has_no_log_loss():
+    model = LogisticRegression().fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+    X, y = np.array([[0.5], [1.5], [9.0]]), np.array([0, 1, 2])
+    p = model.predict_proba(X[:2])
+    expected = -np.log([p[0, 0], p[1, 1]]).mean()
+    assert defaults.log_loss_of(model, X, y) == pytest.approx(expected)
 
 
 def test_a_missing_table_is_named(monkeypatch, tmp_path):

@@ -37,7 +37,9 @@ def test_each_label_has_a_probability_and_a_prediction():
     assert labels.dtype == np.int64
     np.testing.assert_array_equal(labels, probabilities > 0.5)
     np.testing.assert_allclose(np.exp(fitted.predict_log_proba(X)), probabilities)
-    np.testing.assert_allclose(1 / (1 + np.exp(-fitted.decision_function(X))), probabilities)
+    unsmoothed = model(max_iter=5, label_smoothing=0.0).fit(X, Y)
+    sigmoids = 1 / (1 + np.exp(-unsmoothed.decision_function(X)))
+    np.testing.assert_allclose(sigmoids, unsmoothed.predict_proba(X))
     np.testing.assert_array_equal(fitted.classes_, np.arange(4))
     assert (fitted.n_outputs_, fitted.out_activation_) == (4, "logistic")
     always = (Y.mean(axis=0) > 0.5) == Y

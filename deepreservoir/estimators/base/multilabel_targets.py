@@ -10,8 +10,9 @@ import scipy.sparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import type_of_target
 
-from ...kernels import sigmoid
+from ...kernels import log_softmax, sigmoid
 from ...losses import BinaryCrossEntropy, Loss
+from .label_smoothing import without_smoothing
 from .targets import Targets
 
 
@@ -96,6 +97,9 @@ class Indicators(Targets):
         return outputs
 
     def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        if self.label_smoothing:  # each label is smoothed on its own
+            both = log_softmax(np.stack([np.zeros_like(outputs), outputs], axis=-1))
+            return without_smoothing(both, self.label_smoothing)[..., 1]
         # The logarithm of the probability as it is rounded, so that both results agree; that of a
         # small probability does not underflow.
         with np.errstate(divide="ignore"):

@@ -19,6 +19,7 @@ from ...kernels import log_softmax
 from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ...moments import moments, scale_of
 from ...training import take_target
+from .label_smoothing import without_smoothing
 
 # Larger targets leave no room for a prediction beyond them.
 _LARGEST = 1e300
@@ -262,7 +263,7 @@ class Labels(Targets):
         """Return log probabilities, (n, n_classes)."""
         if outputs.shape[1] == 1 and len(self.classes) == 2:
             outputs = np.hstack([np.zeros_like(outputs), outputs])
-        return log_softmax(outputs)
+        return without_smoothing(log_softmax(outputs), self.label_smoothing)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes[self.codes(outputs)]
