@@ -33,6 +33,9 @@ def test_figures_of_the_speed_table_are_those_of_the_results_file():
         for ratio in race["ratios"]:
             row = f"| {name}: {ratio['faster']} | {ratio['than']} | {ratio['times']:.2f} |"
             assert row in BENCHMARKS
+    seconds = races["mnist epoch"]["median_seconds"]
+    compiled, alone = seconds["rank 8, numba"], seconds["rank 8"]
+    assert f"took {compiled:.2f} s\n  with them and {alone:.2f} s without" in README
 
 
 def test_figures_of_reservoirs_and_files_are_those_of_the_results_files():

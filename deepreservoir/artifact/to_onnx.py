@@ -169,8 +169,9 @@ def _classes(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
         zero = graph.add("Mul", [logits, graph.constant(np.array(0.0))])
         logits = graph.add("Concat", [zero, logits], axis=1)
     probabilities = graph.add("Softmax", [logits], axis=1)
-    if model.label_smoothing:
-        shares = _without_smoothing(graph, probabilities, model.label_smoothing / n)
+    smoothing = model._targets.label_smoothing
+    if smoothing:
+        shares = _without_smoothing(graph, probabilities, smoothing / n)
         total = graph.add("ReduceSum", [shares, graph.integers([1])], keepdims=1)
         probabilities = graph.add("Div", [shares, total])
     code = graph.add("ArgMax", [logits], axis=1, keepdims=0)
@@ -191,15 +192,14 @@ def _labels(graph: OnnxGraph, model: Any, logits: str) -> list[Any]:
     """Add an indicator matrix and probabilities, computed from logits, and return the outputs."""
     from onnx import TensorProto
 
-    n = len(model.classes_)
-
+    n, smoothing = len(model.classes_), model._targets.label_smoothing
     above = graph.add("Greater", [logits, graph.constant(np.array(0.0))])
     label = graph.add("Cast", [above], to=TensorProto.INT64)
     probabilities = graph.add("Sigmoid", [logits])
-    if model.label_smoothing:
+    if smoothing:
         others = graph.add("Sub", [graph.constant(np.array(1.0)), probabilities])
-        half = model.label_smoothing / 2
-        present, absent = (_without_smoothing(graph, q, half) for q in (probabilities, others))
+        both = (probabilities, others)
+        present, absent = (_without_smoothing(graph, q, smoothing / 2) for q in both)
         probabilities = graph.add("Div", [present, graph.add("Add", [present, absent])])
     return [
         graph.output(label, "label", [None, n], np.arange(n)),

@@ -231,7 +231,8 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         """Return probabilities, shape (n_samples, n_classes), in order of `classes_`.
 
         They are float32 if X is, else float64. After a fit on an indicator matrix, there is one
-        probability per label, and those of a sample do not sum to one.
+        probability per label, and those of a sample do not sum to one. If the labels were
+        smoothed in training, the probabilities are those without smoothing.
         """
         log_p = self.predict_log_proba(X)
         return array_module(log_p).exp(log_p)
