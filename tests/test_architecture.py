@@ -56,7 +56,7 @@ INSIDE = {
         "attention": {"compiled", "products"},
         "branches": set(),
         "compiled": {"compiled"},
-        "closed_form": {"activations", "cuda", "dropout"},
+        "closed_form": {"activations", "cuda", "dropout", "sigmoid"},
         "draw": {"compiled", "cuda"},
         "dropout": {"draw"},
         "gelu": {"compiled"},

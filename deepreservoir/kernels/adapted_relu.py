@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import Array
 from . import compiled
 from .dropout import Drop, loop_arguments
-from .low_rank import MAX_COMPILED_RANK, number_of
+from .low_rank import MAX_COMPILED_RANK
 
 _NO_BIAS = np.empty(0, np.float32)
 
@@ -64,7 +64,7 @@ def adapted_relu(
     y = base if overwrite else np.empty_like(base)
     compiled.dense_loops().adapted_relu(
         base,
-        number_of(beta, base),
+        compiled.number_of(beta, base),
         z,
         base.dtype.type(scaling),
         B,
@@ -101,5 +101,5 @@ def adapted_input_gradient_(
         The gradient of beta.
     """
     loop = compiled.dense_loops().adapted_input_gradient_
-    dbeta: np.floating = loop(g, number_of(beta, g), u, g.dtype.type(scaling), A, x)
+    dbeta: np.floating = loop(g, compiled.number_of(beta, g), u, g.dtype.type(scaling), A, x)
     return dbeta

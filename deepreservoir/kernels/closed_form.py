@@ -10,6 +10,7 @@ from ..backend import Array, array_module
 from .activations import bias_activation_dropout, bias_activation_dropout_backward
 from .cuda import RealKernel, contiguous
 from .dropout import Mask
+from .sigmoid import silu_with_slope
 
 _FORWARD = RealKernel(
     "gated_state",
@@ -139,12 +140,7 @@ def silu_dropout(x: Array, mask: Mask | None) -> tuple[Array, Any]:
     """
     if array_module(x) is not np:
         return bias_activation_dropout(x, None, "silu", mask)
-    gate = np.tanh(0.5 * x)
-    gate *= 0.5
-    gate += 0.5
-    y = x * gate
-    slope = (1 - gate) * y
-    slope += gate
+    y, slope = silu_with_slope(x)
     if mask is not None:
         y *= mask
         slope *= mask

@@ -209,11 +209,6 @@ def factor_of(beta: Array | float, other: Array) -> tuple[Array, np.int32, np.fl
     return *optional(None if fixed else beta, other), other.dtype.type(beta if fixed else 0)
 
 
-def number_of(beta: Array | float, other: Array) -> np.floating:
-    """Return a scale as a number of the type of an array, for a compiled loop on the host."""
-    return other.dtype.type(beta if isinstance(beta, float) else beta[0])
-
-
 def in_kernels(x: Array, rank: int) -> bool:
     """Return whether rows x (n, width) go through these kernels at a rank."""
     return is_on_device(x) and x.shape[0] <= MAX_ROWS and rank <= MAX_RANK
@@ -337,7 +332,7 @@ def _combine_compiled(
 ) -> np.ndarray | None:
     """Do what `combine` does in a compiled loop; return the sums of base times `dotted` by row."""
     (n, width), dtype = base.shape, base.dtype
-    scale = number_of(beta, base)
+    scale = compiled.number_of(beta, base)
     m = np.ascontiguousarray(m)
     added = np.zeros(width, dtype) if bias is None else bias
     other = np.empty((0, width), dtype) if dotted is None else dotted

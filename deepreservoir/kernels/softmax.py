@@ -162,13 +162,13 @@ def softmax_cross_entropy(
     if plain and outputs.nbytes > BLOCK_BYTES:
         return _cross_entropy_in_blocks(outputs, targets, weights, count if n is None else n)
     log_p = log_softmax(outputs)  # (count, k)
-    chosen = np.arange(0, count * k, k) + targets  # of the entries in their order
+    rows = np.arange(count)
     if plain:
         gradient = np.exp(log_p)
-        gradient.reshape(-1)[chosen] -= 1
-        return average_rows(-log_p.reshape(-1)[chosen], gradient, weights, n)
+        gradient[rows, targets] -= 1
+        return average_rows(-log_p[rows, targets], gradient, weights, n)
     target_p = np.full((count, k), label_smoothing / k, outputs.dtype)
-    target_p.reshape(-1)[chosen] += 1 - label_smoothing
+    target_p[rows, targets] += 1 - label_smoothing
     if class_weight is not None:
         target_p *= class_weight
     losses = -(target_p * log_p).sum(axis=1)

@@ -132,7 +132,7 @@ class ActivatedDense(Sequential):
         scaling = dense.adapter.scaling
         if activation.dbias is not None:
             activation.dbias += d.sum(axis=0)
-        dense.dB += kernels.product(d.T, cache.z)
+        kernels.add_product_(dense.dB, d.T, cache.z)
         u = kernels.product(d, dense.B)
         dx = dbeta = None
         if dense.needs_dx:
@@ -144,5 +144,5 @@ class ActivatedDense(Sequential):
                 dbeta = kernels.dot(d, cache.base)
         if dense.learns_beta:
             dense.dbeta += dbeta
-        dense.dA += kernels.product(u.T, x)
+        kernels.add_product_(dense.dA, u.T, x)
         return dx

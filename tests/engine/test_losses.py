@@ -214,3 +214,9 @@ def test_wide_outputs_are_the_same_in_blocks_of_any_size(weights, n, monkeypatch
         assert_array_equal(gradient, found[0][1])
     assert_allclose(found[0][0], expected[0], rtol=1e-12)
     assert_allclose(found[0][1], expected[1], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_class_without_an_output_is_an_error(smoothing):
+    with pytest.raises(IndexError):
+        SoftmaxCrossEntropy(label_smoothing=smoothing)(np.zeros((2, 3)), np.array([3, 0]))

@@ -52,6 +52,12 @@ def suits_exactly(x: np.ndarray, alone: bool = True) -> bool:
     return x.size >= SMALLEST_EXACT and x.dtype == np.float32 and x.flags.c_contiguous
 
 
+def number_of(beta: np.ndarray | float, like: np.ndarray) -> np.floating:
+    """Return a scale, a number or an array of one entry, as a number of the type of an array."""
+    number: np.floating = like.dtype.type(beta if isinstance(beta, float) else beta[0])
+    return number
+
+
 @cache
 def loops() -> ModuleType:
     """Return the module of the loops of images and sequences, which imports numba."""

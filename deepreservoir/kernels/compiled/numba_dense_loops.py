@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .options import compiled, compiled_exactly
+from .options import compiled, compiled_exactly, inlined
 
 # Random words: Philox 4x64-10 (Salmon et al., 2011) with NumPy's counter ------------------
 
@@ -76,6 +76,30 @@ def random_words(c0, c1, key0, key1, out):  # type: ignore[no-untyped-def]
 _BLOCKS = 512
 
 
+def _lanes(words, start, stop, blocks, threshold, substream, key0, key1):  # type: ignore[no-untyped-def]
+    """Draw rows [start, stop) of a mask into words, and return their lanes."""
+    if threshold:
+        used = words[: 4 * blocks * (stop - start)]
+        random_words(np.uint64(start * blocks), substream, key0, key1, used)
+    return words.view(np.uint16)
+
+
+def _relu_dropout_row(row, bias, lanes, threshold, scale, to):  # type: ignore[no-untyped-def]
+    """Write ``max(row + bias, 0)`` times the mask of the lanes into a row."""
+    # Of rows that are sliced out, no index is checked for being negative.
+    for j in range(len(to)):
+        value = row[j] + bias[j]
+        to[j] = np.float32(0) if value <= 0 else value  # NaN stays NaN
+    if threshold:
+        for j in range(len(to)):
+            to[j] *= scale if lanes[j] >= threshold else np.float32(0)
+
+
+# A call for each row would take as long as the work on a narrow one.
+_lanes = inlined(_lanes)
+_relu_dropout_row = inlined(_relu_dropout_row)
+
+
 @compiled_exactly
 def relu_dropout(x, bias, threshold, scale, substream, key0, key1, out):  # type: ignore[no-untyped-def]
     """Write ``max(x + bias, 0)`` times a dropout mask into out (n, width).
@@ -89,20 +113,10 @@ def relu_dropout(x, bias, threshold, scale, substream, key0, key1, out):  # type
     words = np.empty(4 * blocks * min(chunk, n) if threshold else 0, np.uint64)
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
-        if threshold:
-            used = words[: 4 * blocks * (stop - start)]
-            random_words(np.uint64(start * blocks), substream, key0, key1, used)
-        lanes = words.view(np.uint16)
-        # Slicing out a row and counting from zero avoids a check for negative indices.
+        lanes = _lanes(words, start, stop, blocks, threshold, substream, key0, key1)
         for i in range(start, stop):
-            row, to = x[i], out[i]
-            for j in range(width):
-                value = row[j] + bias[j]
-                to[j] = np.float32(0) if value <= 0 else value  # NaN stays NaN
-            if threshold:
-                own = lanes[16 * blocks * (i - start) :]
-                for j in range(width):
-                    to[j] *= scale if own[j] >= threshold else np.float32(0)
+            own = lanes[16 * blocks * (i - start) :]
+            _relu_dropout_row(x[i], bias, own, threshold, scale, out[i])
 
 
 @compiled_exactly
@@ -128,8 +142,7 @@ def _add_low_rank(row, z, i, m):  # type: ignore[no-untyped-def]
             row[j] += z0 * m[r, j]
 
 
-# A call for each row would take as long as the work on a narrow one.
-_add_low_rank = compiled(_add_low_rank, inline="always")
+_add_low_rank = inlined(_add_low_rank)
 
 
 @compiled
@@ -171,23 +184,16 @@ def adapted_relu(base, beta, z, scaling, B, bias, threshold, scale, substream, k
     words = np.empty(4 * blocks * min(chunk, n) if threshold else 0, np.uint64)
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
-        if threshold:
-            used = words[: 4 * blocks * (stop - start)]
-            random_words(np.uint64(start * blocks), substream, key0, key1, used)
-        lanes = words.view(np.uint16)
+        lanes = _lanes(words, start, stop, blocks, threshold, substream, key0, key1)
         for i in range(start, stop):
-            given, to = base[i], out[i]
+            given = base[i]
             for r in range(rank):
                 z[i, r] *= scaling
             for j in range(width):
-                row[j] = given[j] * beta + added[j]
+                row[j] = given[j] * beta
             _add_low_rank(row, z, i, m)
-            for j in range(width):
-                to[j] = np.float32(0) if row[j] <= 0 else row[j]  # NaN stays NaN
-            if threshold:
-                own = lanes[16 * blocks * (i - start) :]
-                for j in range(width):
-                    to[j] *= scale if own[j] >= threshold else np.float32(0)
+            own = lanes[16 * blocks * (i - start) :]
+            _relu_dropout_row(row, added, own, threshold, scale, out[i])
 
 
 @compiled

@@ -22,3 +22,8 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
 def compiled_exactly(function: Callable[..., Any]) -> Any:
     """Compile a function whose results have the bits of NumPy: no operation is rearranged."""
     return compiled(function, fastmath=False)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function as a part of those that call it, with their options."""
+    return compiled(function, inline="always")
