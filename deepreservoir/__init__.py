@@ -45,6 +45,7 @@ _PUBLIC = {
     "predict_many": "estimators",
     "reservoir_search": "search",
     "subspace_dimension": "search",
+    "check_gradients": "gradient_check",
     "ARCHITECTURES": "models",
     "NetworkConfig": "models",
     "architecture": "models",
@@ -53,6 +54,7 @@ _PUBLIC = {
     "Activation": "layers",
     "Dense": "layers",
     "Layer": "layers",
+    "MultiplyAdds": "layers",
     "Pass": "layers",
     "Recompute": "layers",
     "Residual": "layers",
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
     from .estimators import register_estimator as register_estimator
     from .experiments import compare as compare
     from .experiments import episode_returns as episode_returns
+    from .gradient_check import check_gradients as check_gradients
     from .inputs import Batch as Batch
     from .inputs import Graph as Graph
     from .inputs import ImageFiles as ImageFiles
@@ -154,6 +157,7 @@ if TYPE_CHECKING:
     from .layers import AdaptedDense as AdaptedDense
     from .layers import Dense as Dense
     from .layers import Layer as Layer
+    from .layers import MultiplyAdds as MultiplyAdds
     from .layers import Pass as Pass
     from .layers import Recompute as Recompute
     from .layers import Residual as Residual

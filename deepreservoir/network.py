@@ -250,6 +250,10 @@ class Network(Passes):
         merged = self._merged = Merged(config, flat, named, adapted)
         return merged
 
+    def check_bound(self) -> None:
+        """Raise a ValueError if a layer has replaced a gradient or a buffer by another array."""
+        self.root.check_bound(self.grad, self.buffers)
+
     # Properties ------------------------------------------------------------------------
 
     @property

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from .backend import Array, array_module
+from .checks import check_choice, is_finite_number
 
 Group = Literal["weight", "adapter", "scale", "bias", "norm", "embedding", "buffer"]
 
@@ -36,6 +37,11 @@ class Slot:
         Initial value. By default the array is drawn from the network's `init_seed`, Kaiming
         uniform over its last axis.
 
+    Raises
+    ------
+    ValueError
+        If the group is not one of these, or the initial value is not a finite number.
+
     Examples
     --------
     >>> Slot("layers.0.A", (8, 64), "adapter").size
@@ -46,6 +52,14 @@ class Slot:
     shape: tuple[int, ...]
     group: Group = "weight"
     init: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice(f"the group of {self.path}", self.group, get_args(Group))
+        if self.init is not None and not is_finite_number(self.init):
+            raise ValueError(
+                f"the initial value of {self.path} must be a finite number, or None; got "
+                f"{self.init!r}. Write other values into the array in initialise_own"
+            )
 
     @property
     def size(self) -> int:

@@ -35,7 +35,7 @@ LEVELS = [
     ("passes",),
     ("merged",),
     ("network",),
-    ("training", "esn", "analysis"),
+    ("training", "esn", "analysis", "gradient_check"),
     ("estimators",),
     ("artifact", "search"),
     ("datasets", "displays"),

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..container import MAX_BYTES, ArtifactError, Contents, read
 from ..document import entry
-from ..models.base import FIRST_ARCHITECTURE, NetworkConfig
+from ..models import NetworkConfig
+from ..models.plain_config import FIRST_ARCHITECTURE
 from .persist import check_is_model
 
 # Name of an entry of a scaffold's layers in error messages.

@@ -163,10 +163,14 @@ class Layer:
         Names of the side arrays that the layer needs.
     gives : tuple of str
         Names of the side arrays that it passes to the layers inside it, by :meth:`Pass.within`.
+    reads_batch : bool
+        Whether a row's output depends on the other rows of the batch during training, as under
+        batch normalisation.
     """
 
     reads: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
+    reads_batch: bool = False
     scaffold: Scaffold
 
     def __init__(self, path: str = "") -> None:
@@ -207,14 +211,52 @@ class Layer:
         grads: Mapping[str, Array],
         scaffolds: Mapping[str, Scaffold],
     ) -> None:
-        """Bind arrays, gradients and scaffolds to the layers, by path."""
+        """Bind arrays, gradients and scaffolds to the layers, by path.
+
+        Raises
+        ------
+        ValueError
+            If a layer has an attribute that is a layer with arrays and is listed by no layer in
+            `children`, or an array is called like a layer or a method.
+        """
+        check_children(self)
         for layer in self.walk():
             for slot in layer.own_slots():
+                current = getattr(layer, slot.name, None)
+                if isinstance(current, Layer) or callable(current):
+                    raise ValueError(
+                        f"{type(layer).__name__} has an attribute {slot.name!r}, so that no array "
+                        f"can have this name; give the slot {slot.path} another one"
+                    )
                 setattr(layer, slot.name, values[slot.path])
                 if slot.trained:
                     setattr(layer, f"d{slot.name}", grads[slot.path])
             for request in layer.own_requests():
                 layer.scaffold = scaffolds[request.path]
+
+    def check_bound(self, grad: Array, buffers: Array) -> None:
+        """Raise if a pass has replaced an array that it should have changed in place.
+
+        Parameters
+        ----------
+        grad, buffers : array
+            The flat vectors that the layers' gradients and buffers are views of.
+
+        Raises
+        ------
+        ValueError
+            If a gradient or a buffer is another array; the message names it.
+        """
+        for layer in self.walk():
+            for slot in layer.own_slots():
+                name = f"d{slot.name}" if slot.trained else slot.name
+                flat = grad if slot.trained else buffers
+                if slot.size and not is_view(getattr(layer, name), flat):
+                    raise ValueError(
+                        f"{type(layer).__name__} has assigned another array to self.{name} "
+                        f"({slot.path}), which the network cannot see; change the array in place, "
+                        f"as by self.{name} += ..."
+                    )
 
     def initialise(self, seed: int) -> None:
         """Write the initial values, drawn from `seed`, into all bound arrays."""
@@ -291,6 +333,27 @@ class Layer:
             f"{type(self).__name__} does not define multiply_adds, which is needed to count its "
             "costs; define it in the class"
         )
+
+
+def is_view(array: Array, flat: Array) -> bool:
+    """Return whether an array is a view on a flat vector, or on what that is a view on."""
+    base = getattr(array, "base", None)
+    return base is not None and (base is flat or base is flat.base)
+
+
+def check_children(root: Layer) -> None:
+    """Raise if a layer with arrays is an attribute of a layer and no layer's child."""
+    listed = {id(layer) for layer in root.walk()}
+    for layer in root.walk():
+        for name, value in vars(layer).items():
+            inside = value if isinstance(value, list | tuple) else (value,)
+            for each in inside:
+                if isinstance(each, Layer) and id(each) not in listed and each.slots():
+                    raise ValueError(
+                        f"{type(layer).__name__} {layer.path!r} uses the layer {name} "
+                        f"({type(each).__name__} {each.path!r}), which no layer lists in its "
+                        "children, so that it would have no arrays; return it from children"
+                    )
 
 
 def as_rows(x: Array) -> Array:

@@ -25,6 +25,8 @@ class BatchNorm(Layer):
         Share of the batch in a running average.
     """
 
+    reads_batch = True
+
     weight: Array  # (width,)
     dweight: Array
     bias: Array

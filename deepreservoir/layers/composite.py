@@ -10,6 +10,17 @@ from .base import INFERENCE, Cache, Layer, Pass
 from .multiply_adds import MultiplyAdds
 
 
+def _check_nothing_is_trained(layers: Sequence[Layer]) -> None:
+    """Raise if one of the layers, whose outputs have no gradient, has arrays to train."""
+    trained = [slot.path for layer in layers for slot in layer.slots() if slot.trained]
+    if trained:
+        raise ValueError(
+            "the layers after them return no gradient of their input, so that these arrays "
+            f"cannot be trained: {', '.join(trained)}. Build only the first layer that has "
+            "trained arrays with needs_dx=False"
+        )
+
+
 class Sequential(Layer):
     """Layers applied one after another.
 
@@ -43,8 +54,11 @@ class Sequential(Layer):
 
     def backward(self, dy: Array, cache: Cache) -> Array | None:
         grad: Array | None = dy
-        for layer, layer_cache in zip(reversed(self.layers), reversed(cache), strict=True):
-            grad = layer.backward(grad, layer_cache)
+        for i in range(len(self.layers) - 1, -1, -1):
+            if grad is None:
+                _check_nothing_is_trained(self.layers[: i + 1])
+                return None
+            grad = self.layers[i].backward(grad, cache[i])
         return grad
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:

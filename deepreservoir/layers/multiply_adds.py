@@ -26,6 +26,11 @@ class MultiplyAdds:
     backward_call: int = 0
 
     def __add__(self, other: MultiplyAdds) -> MultiplyAdds:
+        if not isinstance(other, MultiplyAdds):
+            raise TypeError(
+                "the multiply_adds of a layer must be MultiplyAdds, which is MultiplyAdds() "
+                f"without matrix products; got {other!r}"
+            )
         return MultiplyAdds(
             self.forward + other.forward,
             self.backward + other.backward,

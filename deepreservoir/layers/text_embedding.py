@@ -58,7 +58,7 @@ class TextEmbedding(Layer):
         places = array_module(x).arange(x.shape[1], dtype=x.dtype)
         positions, cache = self.positions.forward(places, on)  # (t, width)
         y += positions
-        return y, (tokens, cache)
+        return y, (tokens, cache) if on.training else None
 
     def backward(self, dy: Array, cache: Cache) -> None:
         tokens, positions = cache

@@ -9,7 +9,6 @@ from .base import (
     SCALINGS,
     NetworkConfig,
     architecture,
-    from_plain,
 )
 from .cfc import CfCConfig
 from .decision_transformer import DecisionTransformerConfig
@@ -18,6 +17,7 @@ from .gcn import GCNConfig
 from .gin import GINConfig
 from .mlp import HEADS, MLPConfig
 from .plain_cnn import PlainCNNConfig
+from .plain_config import from_plain
 from .text_transformer import TextTransformerConfig
 from .vit import ViTConfig
 

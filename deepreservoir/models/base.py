@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
@@ -34,9 +34,6 @@ DEFAULT_RANK = 8
 
 #: Configuration classes by the name that files store.
 ARCHITECTURES: dict[str, type[NetworkConfig]] = {}
-
-#: The architecture of files that do not name one: they are older than any other.
-FIRST_ARCHITECTURE = "mlp"
 
 Config = TypeVar("Config", bound="type[NetworkConfig]")
 
@@ -82,8 +79,8 @@ class NetworkConfig(ABC):
     large_ranks : {"refuse", "warn"}
         What to do about a rank above min(d_in, d_out) of a layer.
     merges_samples : bool
-        Whether equal samples may be merged; False if a layer, such as batch normalisation,
-        depends on the whole batch.
+        Whether equal samples may be merged, unless a layer reads the whole batch
+        (`Layer.reads_batch`).
     works_in_shares : bool
         Whether the layers divide their work on the CPU over threads, so that products are divided
         in the same way instead of by the BLAS.
@@ -140,6 +137,11 @@ class NetworkConfig(ABC):
         None if even the smallest network is larger, or if the architecture defines no control.
         """
         return None
+
+    def may_merge_samples(self) -> bool:
+        """Return whether equal samples of a batch may be one sample of their summed weight."""
+        layers = (layer for part in self.build() for layer in part.walk())
+        return self.merges_samples and not any(layer.reads_batch for layer in layers)
 
     def fully_trained(self) -> Self:
         """Return the counterpart that trains every weight."""
@@ -222,7 +224,7 @@ class NetworkConfig(ABC):
         """Refuse a rank above min(d_in, d_out) of a layer that has one, if it is to be refused."""
         message = self._large_rank()
         if message is not None and self.large_ranks == "refuse":
-            raise ValueError(message)
+            raise ValueError(f"{message}. rank='auto' is 8, or the width of a narrower layer")
 
     def large_rank_warning(self) -> str | None:
         """Return what a fit warns of where a rank is large and not refused; else None."""
@@ -302,7 +304,19 @@ class NetworkConfig(ABC):
         return replace(self, scaffold="zero", scaffold_scale=1.0, storage="auto")
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the configuration as JSON data: its fields, and the name of the architecture."""
+        """Return the configuration as JSON data: its fields, and the name of the architecture.
+
+        Raises
+        ------
+        ValueError
+            If the class is not registered, since no file could then be loaded.
+        """
+        registered = ARCHITECTURES.get(self.name)
+        if registered is None or not is_same_class(registered, type(self)):
+            raise ValueError(
+                f"{type(self).__qualname__} is not registered as an architecture, so that its "
+                "files could not be loaded; decorate the class with @architecture and a name"
+            )
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         return {"architecture": self.name, **plain}
@@ -340,54 +354,3 @@ def architecture(name: str) -> Callable[[Config], Config]:
         return cls
 
     return register
-
-
-def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
-    """Return the configuration that :meth:`NetworkConfig.to_plain` converted to plain data.
-
-    A missing field gets the value that reproduces the versions before the field existed, whatever
-    its default is now.
-
-    Parameters
-    ----------
-    data : mapping
-
-    Raises
-    ------
-    ValueError
-        If the architecture is not registered, a field is unknown or missing, or a value is out of
-        range.
-
-    Examples
-    --------
-    >>> from deepreservoir import MLPConfig
-    >>> config = MLPConfig(4, 3, (16,), rank=2)
-    >>> from_plain(config.to_plain()) == config
-    True
-    """
-    values: dict[str, Any] = dict(data)
-    name = values.pop("architecture", FIRST_ARCHITECTURE)
-    cls = ARCHITECTURES.get(name) if isinstance(name, str) else None
-    if cls is None:
-        raise ValueError(
-            f"the architecture {name!r:.60} is not registered; the registered ones are "
-            f"{', '.join(sorted(ARCHITECTURES))}. Import the package that defines it, with "
-            f"@architecture({name!r:.60}) on its configuration, before loading the file"
-        )
-    known = {each.name: each for each in fields(cls) if each.init}
-    unknown = sorted(values.keys() - known.keys())
-    if unknown:
-        raise ValueError(
-            f"the architecture {name!r} has no field {unknown[0]!r:.60}; the file was written by "
-            "a later version, or not by deepreservoir"
-        )
-    for missing in known.keys() - values.keys():
-        if missing not in cls.absent:
-            raise ValueError(f"the field {missing!r} of the architecture {name!r} is missing")
-        values[missing] = cls.absent[missing]
-    for each in known.values():
-        is_tuple = each.default is not MISSING and isinstance(each.default, tuple)
-        if is_tuple and not isinstance(values[each.name], list | tuple):
-            raise ValueError(f"{each.name} must be a list; got {values[each.name]!r:.60}")
-    arguments: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return cls(**arguments)

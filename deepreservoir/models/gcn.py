@@ -47,7 +47,7 @@ class GCNConfig(NetworkConfig):
     (10563, 110120)
     """
 
-    merges_samples: ClassVar[bool] = False  # batch normalisation and neighbours
+    merges_samples: ClassVar[bool] = False  # a node depends on its neighbours
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     large_ranks = "warn"
 

@@ -53,7 +53,6 @@ class GINConfig(NetworkConfig):
     (131416, 1863906)
     """
 
-    merges_samples: ClassVar[bool] = False  # batch normalisation
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
 
     n_outputs: int

@@ -49,7 +49,6 @@ class PlainCNNConfig(NetworkConfig):
     (52693, 269722)
     """
 
-    merges_samples: ClassVar[bool] = False  # batch normalisation
     decayed: ClassVar[frozenset[str]] = DECAYED - {"adapter"}
     works_in_shares: ClassVar[bool] = True
     # Ranks above a layer's width are part of the paper's table: 32 on 16 channels.

@@ -91,6 +91,7 @@ class Run:
             self.history |= {"validation_loss": [], "validation_score": []}
         self.stopping = EarlyStopping(plan.tol)
         self.rate = 0.0  # of the last step
+        self.checked = False
         self.graphs: StepGraphs | None = None
 
     @contextmanager
@@ -215,6 +216,9 @@ class Run:
         self.network.grad.fill(0)
         value = self._gradient(batch, step)
         join("gradients")
+        if not self.checked:
+            self.network.check_bound()
+            self.checked = True
         self._clip()
         return value
 

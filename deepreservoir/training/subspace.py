@@ -136,6 +136,9 @@ class Subspace:
     def check_inputs(self, inputs: Inputs) -> None:
         self._network.check_inputs(inputs)
 
+    def check_bound(self) -> None:
+        self._network.check_bound()
+
     def gradient(self, batch: Batch, target: Target, loss: Loss, on: Pass) -> Array:
         """Add the gradient of z into `grad`, and return the loss."""
         network = self.moved()

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from gradcheck import bind, check_gradients, normal
-from target import xp
+from target import assert_array_equal, device, host, xp
 
+from deepreservoir import MLPConfig, Network
+from deepreservoir import check_gradients as check_gradients_of
 from deepreservoir.layers import INFERENCE, Dense
 
 
@@ -40,7 +42,7 @@ class _WritesToOutputGradient(Dense):
 class _ConsumesCache(Dense):
     def forward(self, x, on=INFERENCE):
         y, cache = super().forward(x, on)
-        return y, cache.copy()
+        return y, cache.copy() if on.training else None
 
     def backward(self, dy, cache):
         dx = super().backward(dy, cache)
@@ -65,6 +67,23 @@ class _ForgetsDx(Dense):
         super().backward(dy, cache)
 
 
+class _Assigns(Dense):
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.dbias = dy.sum(axis=0)
+        return dx
+
+
+class _ReturnsNoCache(Dense):
+    def forward(self, x, on=INFERENCE):
+        return super().forward(x, on)[0]
+
+
+class _AlwaysReturnsACache(Dense):
+    def forward(self, x, on=INFERENCE):
+        return super().forward(x, on)[0], x
+
+
 def test_a_right_layer_passes():
     check_gradients(bind(Dense("head", 4, 3)), normal(5, 4))
 
@@ -74,11 +93,13 @@ def test_a_right_layer_passes():
     [
         (_WrongFactor, "head.weight .*largest error"),
         (_WrongInputGradient, "gradient of x"),
-        (_Overwrites, "second use of the cache"),
-        (_ConsumesCache, "second use of the cache"),
+        (_Overwrites, "second backward pass"),
+        (_ConsumesCache, "second backward pass"),
         (_WritesToParameters, "wrote to the parameters"),
         (_NoGradient, "no parameter has a gradient"),
-        (_ForgetsDx, "dx is missing"),
+        (_ForgetsDx, "no gradient of x"),
+        (_ReturnsNoCache, "_ReturnsNoCache must return a pair, the output and the cache"),
+        (_AlwaysReturnsACache, "returns a cache outside training"),
     ],
 )
 def test_a_wrong_layer_fails(wrong, message):
@@ -95,7 +116,7 @@ def test_inputs_cannot_be_written_to(wrong):
 
 
 def test_a_dx_that_should_have_been_skipped_fails():
-    with pytest.raises(AssertionError, match="must skip dx"):
+    with pytest.raises(AssertionError, match="must skip the gradient of x"):
         check_gradients(bind(Dense("head", 4, 3)), normal(5, 4), needs_dx=False)
 
 
@@ -107,3 +128,21 @@ def test_failure_prints_both_gradients_entry_by_entry():
     assert text.count("backward:") == text.count("differences: ") == 2
     assert "head.bias (1,)" in text
     assert repr(np.zeros((1, 2)))[:7] in text
+
+
+def test_a_gradient_that_is_assigned_fails():
+    with pytest.raises(ValueError, match=r"_Assigns has assigned .* to self.dbias .*\+="):
+        check_gradients(bind(_Assigns("head", 4, 3)), normal(5, 4))
+
+
+def test_layers_and_networks_are_checked_as_they_are():
+    x = normal(5, 4)
+    check_gradients_of(Dense("head", 4, 3), x)
+    network = Network(MLPConfig(4, 3, (8,), rank=2, dtype="float64"), seed=0, device=device)
+    before = host(network.theta.copy())
+    check_gradients_of(network, x)
+    assert_array_equal(network.theta, before)
+    with pytest.raises(AssertionError, match=r"head.weight .*largest error"):
+        check_gradients_of(_WrongFactor("head", 4, 3), x)
+    with pytest.raises(ValueError, match="in float64, but the network is of float32"):
+        check_gradients_of(Network(MLPConfig(4, 3, (8,)), seed=0, device=device), x)

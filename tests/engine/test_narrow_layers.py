@@ -84,7 +84,8 @@ def test_a_batch_of_many_rows_trains_to_the_same_losses(monkeypatch):
             hidden_layer_sizes=(8, 8),
             batch_size=32,
             adapter_dropout=0.0,
-            max_iter=3,
+            b_init="kaiming",
+            max_iter=30,
             dtype="float64",
             random_state=0,
         )

@@ -28,7 +28,7 @@ class AsLayer:
         self.inside = inside
 
     def forward(self, x, on):
-        return self.inside.moved().forward(x, on)[0], (x, on)
+        return self.inside.moved().forward(x, on)[0], (x, on) if on.training else None
 
     def backward(self, dy, cache):
         def product(outputs, targets, weights, n):
@@ -36,6 +36,9 @@ class AsLayer:
 
         x, on = cache
         self.inside.gradient(Batch(x), Target(dy, 1), product, on)
+
+    def check_bound(self, grad, buffers):
+        self.inside.check_bound()
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 7, 32, 100, 275])
@@ -62,7 +65,7 @@ def test_the_gradient_is_that_of_finite_differences(dimension, given):
     jitter(net.theta)
     inside = Subspace(net, dimension, seed=1)
     jitter(inside.theta)
-    bound = Bound(AsLayer(inside), inside.params, inside.theta, inside.grad)
+    bound = Bound(AsLayer(inside), inside.params, inside.theta, inside.grad, inside.buffers)
     check_gradients(bound, normal(5, D), needs_dx=False)
 
 

@@ -85,10 +85,13 @@ def test_a_protocol_can_change_what_the_paper_sets():
 @pytest.mark.parametrize("estimator", [DeepReservoirClassifier, DeepReservoirRegressor])
 def test_the_decay_follows_the_number_of_steps(estimator):
     X = GENERATOR.standard_normal((260, 2))
-    model = estimator((80, 64), max_iter=3).fit(X, X[:, 0] > 0)
-    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(3 * 3))
+    model = estimator((80, 64), max_iter=150).fit(X, X[:, 0] > 0)
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(150 * 3))
+    model = estimator((80, 64), max_iter=600, tol=1e9).fit(X, X[:, 0] > 0)
+    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(600 * 3))
+    # A short training is regularised by being short.
     model = estimator((80, 16), max_iter=3).fit(X, X[:, 0] > 0)
-    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(3 * 3) / 4)
+    assert model.weight_decay_ == pytest.approx(3 / 150 * 70 / np.sqrt(150 * 3) / 4)
     model = estimator((4,), max_iter=3, optimizer="sgd").fit(X, X[:, 0] > 0)
     assert model.weight_decay_ == 1e-4
     model = estimator((4,), max_iter=3, weight_decay=0.25).fit(X, X[:, 0] > 0)
@@ -118,7 +121,7 @@ def test_what_auto_stands_for_is_there_after_fit(tmp_path):
     X = GENERATOR.standard_normal((40, 5))
     model = DeepReservoirClassifier((16, 4), max_iter=2).fit(X, X[:, 0] > 0)
     assert model.batch_size_ == len(X)  # fewer than 128
-    assert model.weight_decay_ == pytest.approx(70 / np.sqrt(2) / 16)
+    assert model.weight_decay_ == pytest.approx(2 / 150 * 70 / np.sqrt(150) / 16)
     assert model.ema_decay_ == 0.5
     assert model.network_.config.dropout == pytest.approx(0.3 / 16)
     assert model.ranks_ == {"layers.0": 5, "layers.1": 4}

@@ -84,10 +84,11 @@ hidden_layer_sizes : tuple of int or int, default=(256, 128)
         Fraction of all steps over which the learning rate first rises.
     weight_decay : float or "auto", default=1e-2
         Decay of matrices; betas, biases and norms do not decay. Decoupled under "adamw",
-        added to the gradient (L2) under the others. ``"auto"`` is 70 over the square root
-        of the number of training steps under "adamw" (the normalised weight decay of
-        Loshchilov and Hutter, 2019), so that larger tables get less, in proportion less if the
-        narrowest layer has less than 64 units, and 1e-4 under the others; the value is kept as
+        added to the gradient (L2) under the others. ``"auto"`` under "adamw" is 70 over the
+        square root of the number of training steps (the normalised weight decay of Loshchilov
+        and Hutter, 2019), so that larger tables get less; if `max_iter` is less than 150, the
+        value for 150 epochs times `max_iter` / 150; and in proportion less if the narrowest
+        layer has less than 64 units. Under the others it is 1e-4. The value is kept as
         `weight_decay_`.
     momentum : float, default=0.9
         Nesterov momentum under ``optimizer="sgd"``.

@@ -284,4 +284,4 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
 
     def _merged_if_one_batch(self, data: Data, config: NetworkConfig) -> Data:
         one_batch = len(data) <= batch_size_of(self._training_parameters())
-        return merged(data) if one_batch and config.merges_samples else data
+        return merged(data) if one_batch and config.may_merge_samples() else data

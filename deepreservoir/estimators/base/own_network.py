@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sklearn.utils import check_random_state
@@ -70,7 +71,7 @@ class OwnNetwork:
     def _same_network(self, config: NetworkConfig, device: Device) -> Network:
         """Return the fitted network, after checking that the parameters still describe it."""
         if config != self.network_.config:
-            old, new = self.network_.config.to_plain(), config.to_plain()
+            old, new = asdict(self.network_.config), asdict(config)
             changed = [f"{k}: {old[k]!r} -> {new[k]!r}" for k in old if old[k] != new[k]]
             raise ValueError(
                 "training can only continue with the same network; changed since it was fitted: "

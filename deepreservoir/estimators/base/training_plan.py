@@ -42,8 +42,9 @@ PATIENCE_STEPS = 100
 
 #: Normalised weight decay under weight_decay="auto" (Loshchilov and Hutter, 2019, appendix B): the
 #: decay is this over the square root of the number of steps, so that a larger table, which needs
-#: less regularisation, gets less.
-NORMALISED_DECAY = 70.0
+#: less regularisation, gets less. It was chosen for trainings of 150 epochs. A shorter training is
+#: regularised by being short, and gets in proportion less.
+NORMALISED_DECAY, CHOSEN_EPOCHS = 70.0, 150
 
 #: Under ema_decay="auto", weights are averaged over a tenth of the steps, at most 100: a longer
 #: average would lag behind in a short training.
@@ -240,7 +241,10 @@ def weight_decay_of(params: dict[str, Any], epoch_steps: int, width_factor: floa
         return float(value)
     if params["optimizer"] != "adamw":
         return L2_DECAY
-    return width_factor * NORMALISED_DECAY / sqrt(epoch_steps * params["max_iter"])
+    epochs = params["max_iter"]
+    share = min(1.0, epochs / CHOSEN_EPOCHS)
+    steps = epoch_steps * max(epochs, CHOSEN_EPOCHS)
+    return share * width_factor * NORMALISED_DECAY / sqrt(steps)
 
 
 def ema_decay_of(params: dict[str, Any], epoch_steps: int) -> float | None:
