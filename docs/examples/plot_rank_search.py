@@ -18,7 +18,7 @@ from deepreservoir import DeepReservoirClassifier, RankSearch
 
 X, y = load_digits(return_X_y=True)
 network = DeepReservoirClassifier((64,), max_iter=15, learning_rate_init=0.01)
-search = RankSearch(network, eps=0.05, cv=3, n_seeds=1, random_state=0).fit(X / 16, y)
+search = RankSearch(network, eps=0.06, cv=3, n_seeds=1, random_state=0).fit(X / 16, y)
 
 # %%
 # Ranks are doubled until one is sufficient, then the gap below it is halved repeatedly.
