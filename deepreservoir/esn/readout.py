@@ -34,8 +34,8 @@ class RidgeFit(Movable):
 class NormalEquations(Movable):
     """X^T X and X^T y in float64, accumulated over blocks in constant memory.
 
-    Targets are accumulated as differences from the mean of the first block, since sums of squares
-    about zero would lose the digits of targets far from zero.
+    Rows and targets are accumulated as differences from the means of the first block, since sums of
+    squares about zero would lose the digits of states and targets far from zero.
 
     Parameters
     ----------
@@ -61,16 +61,17 @@ class NormalEquations(Movable):
         self.yy = xp.zeros(n_outputs)
         self.x_sum = xp.zeros(n_features)
         self.y_sum = xp.zeros(n_outputs)
-        self.origin: Array | None = None  # of the targets
+        self.x_origin: Array | None = None  # known once there are rows, as y_origin is
+        self.y_origin: Array | None = None
 
     def add(self, X: Array, y: Array) -> None:
         """Add rows: X (n, n_features), y (n, n_outputs)."""
-        X = X.astype(np.float64, copy=False)
-        y = y.astype(np.float64, copy=False)
-        if self.origin is None and len(y):
-            self.origin = y.mean(axis=0)
-        if self.origin is not None:
-            y = y - self.origin
+        if not len(X):
+            return
+        if self.x_origin is None:
+            self.x_origin = X.mean(axis=0, dtype=np.float64)
+            self.y_origin = y.mean(axis=0, dtype=np.float64)
+        X, y = X - self.x_origin, y - self.y_origin  # float64
         self.rows += len(X)
         self.xx += X.T @ X  # NumPy detects the symmetry and does half the work
         self.xy += X.T @ y
@@ -80,26 +81,35 @@ class NormalEquations(Movable):
 
     def merged(self, other: NormalEquations) -> NormalEquations:
         """Return the normal equations of the rows of both objects."""
-        if self.origin is None or other.origin is None:
-            return other if self.origin is None else self
+        if self.x_origin is None or other.x_origin is None:
+            return other if self.x_origin is None else self
         both = object.__new__(NormalEquations)
-        both.origin = self.origin
-        shift = other.origin - self.origin
-        both.rows = self.rows + other.rows
-        both.xx, both.x_sum = self.xx + other.xx, self.x_sum + other.x_sum
-        both.xy = self.xy + other.xy + array_module(shift).outer(other.x_sum, shift)
-        both.yy = self.yy + other.yy + 2 * shift * other.y_sum + other.rows * shift**2
-        both.y_sum = self.y_sum + other.y_sum + other.rows * shift
+        both.x_origin, both.y_origin = self.x_origin, self.y_origin
+        both.rows, n = self.rows + other.rows, other.rows
+        # The rows of the other are x + dx and y + dy, as seen from the origins of this one.
+        dx, dy = other.x_origin - self.x_origin, other.y_origin - self.y_origin
+        outer = array_module(dx).outer
+        along = outer(other.x_sum, dx)
+        both.xx = self.xx + other.xx + along + along.T + n * outer(dx, dx)
+        both.xy = self.xy + other.xy + outer(other.x_sum, dy) + outer(dx, other.y_sum + n * dy)
+        both.yy = self.yy + other.yy + 2 * dy * other.y_sum + n * dy**2
+        both.x_sum = self.x_sum + other.x_sum + n * dx
+        both.y_sum = self.y_sum + other.y_sum + n * dy
         return both
 
+    def moments(self) -> tuple[Array, Array]:
+        """Return the mean of the rows, (n_features,), and their covariance times their number."""
+        x_mean = self.x_sum / self.rows
+        xx = self.xx - self.rows * array_module(x_mean).outer(x_mean, x_mean)
+        return x_mean + self.x_origin, xx
+
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
-        if self.origin is None:
+        if self.x_origin is None:
             raise ValueError(
                 "a readout needs at least one row of states after the washout; got none"
             )
         x_mean, y_mean = self.x_sum / self.rows, self.y_sum / self.rows
-        xp = array_module(x_mean)
-        xx = self.xx - self.rows * xp.outer(x_mean, x_mean)
+        xp, xx = array_module(x_mean), self.moments()[1]
         xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
         yy = self.yy - self.rows * y_mean**2
         # Solvers differ in what they make of infinities: some raise, and some return NaN.
@@ -109,7 +119,7 @@ class NormalEquations(Movable):
                 "grow without bound do this: lower spectral_radius and input_scaling, or use "
                 "activation='tanh'. So do targets beyond 1e150: scale them"
             )
-        return xx, xy, yy, x_mean, y_mean + self.origin
+        return xx, xy, yy, x_mean + self.x_origin, y_mean + self.y_origin
 
     def solve(self, penalty: float) -> RidgeFit:
         """Solve for one penalty; the intercept is not penalised."""
@@ -163,11 +173,12 @@ class NormalEquations(Movable):
 
     def squared_error(self, coef: Array, intercept: Array) -> float:
         """Return the mean squared error on these rows: coef (n_features, n_outputs)."""
-        intercept = intercept - self.origin
+        intercept = intercept + self.x_origin @ coef - self.y_origin
         error = self.yy - 2 * (coef * self.xy).sum(axis=0) + ((self.xx @ coef) * coef).sum(axis=0)
         error += 2 * intercept * (self.x_sum @ coef) - 2 * intercept * self.y_sum
         error += self.rows * intercept**2
-        return float(error.sum() / self.rows / len(error))
+        # A sum of squares that rounding leaves below zero is zero.
+        return max(0.0, float(error.sum() / self.rows / len(error)))
 
 
 def _fit(

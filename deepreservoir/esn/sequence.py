@@ -60,8 +60,7 @@ def principal_components(
             states = states[max(0, washout - steps.start) :]
             rows = states.reshape(-1, driven.units)
             moments.add(rows, rows[:, :0])
-    mean = moments.x_sum / moments.rows
-    covariance = moments.xx - moments.rows * array_module(mean).outer(mean, mean)
+    mean, covariance = moments.moments()
     return Projection(mean, leading_vectors(covariance, n_components))
 
 

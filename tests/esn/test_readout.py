@@ -127,10 +127,41 @@ def test_the_mean_of_the_targets_costs_no_digits(fitted, offset):
     assert found.scores == pytest.approx(wanted.scores, rel=1e-6)
 
 
+ROUNDED = np.round(X * 1024) / 1024
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(
+    "fitted",
+    [
+        lambda X: equations(X).solve(1e-6),
+        lambda X: equations(X).solve_path((1e-4, 0.1, 100.0)),
+        lambda X: equations(X[:200], Y[:200]).solve_path(
+            (1e-4, 0.1, 100.0), equations(X[200:], Y[200:])
+        ),
+        lambda X: equations(X[:90], Y[:90]).merged(equations(X[90:], Y[90:])).solve(1e-6),
+    ],
+)
+def test_the_mean_of_the_states_costs_no_digits(fitted, offset):
+    wanted, found = fitted(ROUNDED), fitted(ROUNDED + offset)
+    assert_allclose(found.coef, wanted.coef, rtol=1e-7, atol=1e-7)
+    assert found.penalty == wanted.penalty
+    assert found.scores == pytest.approx(wanted.scores, rel=1e-5)
+    shift = host(wanted.intercept) - offset * host(found.coef).sum(axis=1)
+    assert_allclose(found.intercept, shift, rtol=1e-12, atol=1e-6)
+
+
+def test_the_error_on_rows_that_are_fitted_exactly_is_not_negative():
+    exact = equations(X[:, :1] + 1e6, 3 * X[:, :1])
+    fit = exact.solve_path((0.0,), exact)
+    assert 0 <= fit.scores[0.0] < 1e-12
+
+
 def test_sums_of_two_sets_are_those_of_all_rows():
-    shifted = Y + np.linspace(0, 1e4, 300)[:, None]  # the parts have other means
+    drift = np.linspace(0, 1e4, 300)[:, None]  # the parts have other means
+    X, shifted = ROUNDED + drift * np.arange(12) / 100, Y + drift
     found = equations(X[:50], shifted[:50]).merged(equations(X[50:], shifted[50:])).solve(1e-3)
-    wanted = Ridge(1e-3).fit(X, shifted)
+    wanted = Ridge(1e-3, solver="svd").fit(X, shifted)
     assert_allclose(found.coef, wanted.coef_, rtol=1e-6)
     assert_allclose(found.intercept, wanted.intercept_, rtol=1e-6)
     empty = NormalEquations(12, 2)
