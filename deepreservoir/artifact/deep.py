@@ -64,13 +64,30 @@ def contents_of(model: DeepEstimator) -> Contents:
     }
     targets, target_tensors = model._targets.state()
     reader, reader_tensors = model._reader.state()
-    fitted |= targets
+    fitted |= targets | _earlier_smoothing(model)
     tensors |= target_tensors
     tensors |= {f"reader.{name}": array for name, array in reader_tensors.items()}
     document["config"] = network.config.to_plain()
     document["scaffold"] = plain_scaffold(network)
     document["reader"] = reader
     return Contents(document, tensors, {})
+
+
+def _earlier_smoothing(model: DeepEstimator) -> dict[str, float]:
+    """Return the label smoothing of the fit, if the parameter has been changed since.
+
+    Predicted probabilities depend on it.
+    """
+    smoothing = getattr(model._targets, "label_smoothing", None)
+    if smoothing is None or smoothing == model.label_smoothing:
+        return {}
+    return {"label_smoothing": float(smoothing)}
+
+
+def _checked_smoothing(value: float) -> float:
+    if not 0 <= value < 1:
+        raise ArtifactError(f"label_smoothing must be at least 0 and less than 1; got {value!r}")
+    return value
 
 
 def plain_scaffold(network: Network) -> dict[str, Any]:
@@ -172,6 +189,8 @@ def restore_estimator(
     saved = _mapping(document.get("fitted", {}), "fitted")
     probe = cls().saved_targets(saved)
     types = {**FITTED, **probe.state_types, **class_types}
+    if "label_smoothing" in saved and "label_smoothing" in probe.parameters:
+        types["label_smoothing"] = float
     model, fitted = restore_common(cls, document, types, device)
     with checked("config"):
         config = from_plain(_mapping(document["config"], "config"))
@@ -185,6 +204,8 @@ def restore_estimator(
         arrays = {f"target.{k}": v for k, v in _under(contents, "target.").items()}
         model._targets = targets.restore(fitted, arrays)
         _check_state("", targets.state()[1], arrays)
+        if "label_smoothing" in fitted:
+            targets.label_smoothing = _checked_smoothing(fitted["label_smoothing"])
     except ValueError as error:
         raise ArtifactError(str(error)) from None
     if targets.n_outputs != config.n_outputs:
@@ -194,7 +215,7 @@ def restore_estimator(
         )
     _check_config(model, config)
     n_features, read = fitted["n_features"], model._reader.sizes().get("n_features")
-    if None not in (n_features, read) and n_features != read:
+    if read is not None and n_features != read:
         raise ArtifactError(f"the network reads {read} features, but the model {n_features}")
     return model, fitted, config
 

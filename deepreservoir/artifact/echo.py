@@ -226,10 +226,8 @@ def _take_outputs(
     n = fitted["n_outputs"]
     if n < 1 or (fitted["flat"] and n > 1) or config["n_feedback"] not in (0, n):
         raise ArtifactError(f"{n} outputs do not match the rest of the model")
-    if config["n_inputs"] != model.n_features_in_ or bool(model.feedback) != bool(
-        config["n_feedback"]
-    ):
-        raise ArtifactError("the reservoir's inputs and feedback are not those of the model")
+    if config["n_inputs"] != model.n_features_in_:
+        raise ArtifactError("the reservoir's inputs are not those of the model")
     model.n_outputs_, model._flat = n, fitted["flat"]
     shapes |= {_READOUT[0]: (n, units), _READOUT[1]: (n,), _END[0]: (1, units), _END[1]: (1, n)}
 
@@ -305,14 +303,15 @@ def _checked_layers(data: Any, config: dict[str, Any], max_bytes: int) -> list[d
     if not layers:
         raise ArtifactError("a model has at least one reservoir")
     needed, width = 0, config["n_inputs"]
+    largest = float(np.finfo(config["dtype"]).max)  # of what weights are multiplied by
     for i, layer in enumerate(layers):
         with checked(f"reservoir {i}"):
             check_integer("units", layer["units"], 1)
             for name in ("spectral_radius", "input_scaling", "feedback_scaling", "bias_scaling"):
-                check_real(name, layer[name], 0, float("inf"))
+                check_real(name, layer[name], 0, largest)
             check_real("noise", layer["noise"], 0, float("inf"))
             check_real("leak_rate", layer["leak_rate"], 0, 1, open_low=True)
-            check_real("factor", layer["factor"], 0, float("inf"))
+            check_real("factor", layer["factor"], 0, largest)
         if layer["activation"] not in ("tanh", "relu", "identity"):
             raise ArtifactError(f"activation cannot be {layer['activation']!r:.40}")
         if layer["path"] != f"reservoir.{i}":

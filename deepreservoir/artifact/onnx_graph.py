@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import to_host
+from ..container import ArtifactError
 
 # The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
@@ -86,6 +87,11 @@ class OnnxGraph:
 
         name = self._name()
         if classes.dtype.kind in "iub":
+            if classes.max() > np.iinfo(np.int64).max:
+                raise ArtifactError(
+                    f"ONNX has class labels of at most 64 bits with a sign; got {classes.max()}. "
+                    "Fit with other labels"
+                )
             self.constants.append(numpy_helper.from_array(classes.astype(np.int64), name))
         elif classes.dtype.kind == "f":
             self.constants.append(numpy_helper.from_array(classes.astype(np.float64), name))

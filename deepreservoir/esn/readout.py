@@ -61,8 +61,8 @@ class NormalEquations(Movable):
         self.yy = xp.zeros(n_outputs)
         self.x_sum = xp.zeros(n_features)
         self.y_sum = xp.zeros(n_outputs)
-        self.x_origin: Array | None = None  # known once there are rows, as y_origin is
-        self.y_origin: Array | None = None
+        self.x_origin: Array = None  # known once there are rows, as y_origin is
+        self.y_origin: Array = None
 
     def add(self, X: Array, y: Array) -> None:
         """Add rows: X (n, n_features), y (n, n_outputs)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from ..checks import is_integer
 from ..device_scope import computing_on
 from ..inputs import Augmentation
 from ..scaffold import Scaffold
@@ -128,7 +129,7 @@ def _check(models: list[Any]) -> None:
                     f"models that are fitted side by side must share {name}; "
                     f"got {values[0]!r} and {value!r}"
                 )
-    if not isinstance(first.random_state, int):
+    if not is_integer(first.random_state):
         raise ValueError(
             "models that are fitted side by side need one random_state, an integer; "
             f"got {first.random_state!r}"

@@ -15,6 +15,8 @@ from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network
 from ..passes import outputs_side_by_side
 from .base.fitting import DeepEstimator
+from .base.multilabel_targets import Indicators
+from .base.targets import Numbers, Targets
 
 # Size of the samples that are predicted together on the host, in the type of the network, and their
 # least number. Larger arrays would be returned to the operating system after each layer and
@@ -82,6 +84,12 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
                 f"models must read X alike; {first_key!r} and {key!r} have learned different "
                 "statistics of X, such as a scaling. Predict with each model by itself"
             )
+        shapes = _shape_for_row(model._targets), _shape_for_row(other._targets)
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "models must predict values of the same shape for each row; the shapes are "
+                f"{shapes[0]} for {first_key!r} and {shapes[1]} for {key!r}"
+            )
     inputs, given = model._inputs_and_dtype(X)
     keys = list(names)
     if len(keys) != len(inputs):
@@ -103,6 +111,12 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]
     return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
+
+
+def _shape_for_row(targets: Targets) -> tuple[int, ...]:
+    """Return the shape of the prediction for one row: () for one label or number."""
+    several = isinstance(targets, Indicators) or (isinstance(targets, Numbers) and targets.ndim > 1)
+    return (targets.n_outputs,) if several else ()
 
 
 def _same_arrays(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:

@@ -140,7 +140,7 @@ REFUSED = {
     "seed": (at("scaffold", "seed", to=3), "frozen weights of reservoir 0 are not those"),
     "terabytes": (at(*LAYER, "units", to=10**6), "bytes for its reservoirs; max_bytes allows"),
     "units": (at(*LAYER, "units", to=10**30), "bytes for its reservoirs; max_bytes allows"),
-    "inputs": (at("config", "n_inputs", to=10**12), "max_bytes allows|not those of the model"),
+    "inputs": (at("config", "n_inputs", to=10**12), "max_bytes allows|are not those of the model"),
     "topology": (at(*LAYER, "topology", to="star"), "topology must be one of"),
     "density": (at(*LAYER, "density", to=7.5), "density must be a share"),
     "leak": (at(*LAYER, "leak_rate", to=2.0), "leak_rate must be"),
@@ -151,6 +151,8 @@ REFUSED = {
     "stream": (at("scaffold", "stream", to=9), "streams of version 9"),
     "outputs": (at("fitted", "n_outputs", to=3), "must have shape"),
     "dtype": (at("config", "dtype", to="float16"), "config cannot be"),
+    "factor": (at(*LAYER, "factor", to=1e308), r"factor must be a number in \[0, 3.4"),
+    "scaling": (at(*LAYER, "input_scaling", to=1e308), r"input_scaling must be a number in"),
     "tuned": (at(*LAYER, "tuned", to=True), "has no tensor 'reservoir.0.bias'"),
 }
 

@@ -127,6 +127,13 @@ def test_labels_of_all_kinds_and_two_classes(tmp_path):
         np.testing.assert_allclose(found["probabilities"], model.predict_proba(X), atol=1e-5)
 
 
+def test_labels_beyond_64_bits_with_a_sign_are_refused(tmp_path):
+    labels = np.arange(90, dtype=np.uint64) % 2 + 2**63
+    model = DeepReservoirClassifier((8,), max_iter=1, random_state=0).fit(X, labels)
+    with pytest.raises(ArtifactError, match="64 bits with a sign; got 9223372036854775809"):
+        export_onnx(model, tmp_path / "m.onnx")
+
+
 def test_scalers_are_part_of_the_graph(tmp_path):
     for wanted in ({}, {"with_mean": False}, {"with_std": False}):
         model = pipeline().set_params(**{f"standardscaler__{k}": v for k, v in wanted.items()})

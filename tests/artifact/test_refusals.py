@@ -103,6 +103,17 @@ CONTENTS = {
         "input_scaling must be",
     ),
     "features": (classifier, set_at("fitted", "n_features", to=0), "at least one feature; got 0"),
+    "no features": (classifier, set_at("fitted", "n_features", to=None), "but the model None"),
+    "smoothing": (
+        classifier,
+        set_at("fitted", "label_smoothing", to=1.0),
+        "label_smoothing must be at least 0 and less than 1",
+    ),
+    "smoothing of numbers": (
+        regressor,
+        set_at("fitted", "label_smoothing", to=0.1),
+        "label_smoothing",
+    ),
     "config": (classifier, set_at("config", "beta", to=10**400), "config: beta must be"),
     "dtype": (classifier, set_at("fitted", "classes", "dtype", to="U99999999999"), "be of dtype"),
     "dtype of two": (classifier, set_at("fitted", "classes", "dtype", to="i8,i8"), "be of dtype"),

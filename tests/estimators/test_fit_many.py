@@ -123,3 +123,11 @@ def test_what_is_no_schedule_is_refused(resample):
 def test_fully_trained_networks_have_no_scaffold_to_draw():
     with pytest.raises(ValueError, match="needs a frozen scaffold"):
         DeepReservoirClassifier(resample="epoch", adapter="full", **SMALL).fit(X, y)
+
+
+def test_a_seed_may_be_an_integer_of_numpy():
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    params = {"hidden_layer_sizes": (4,), "max_iter": 1}
+    given = [DeepReservoirClassifier(**params, random_state=seed) for seed in (np.int64(0), 0)]
+    one, two = fit_many(given, X, X[:, 0] > 0)
+    np.testing.assert_array_equal(one.network_.theta, two.network_.theta)

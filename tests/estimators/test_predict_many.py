@@ -114,3 +114,16 @@ def test_serving_changes_no_model(models):
     before = {name: host(model.network_.theta).tobytes() for name, model in models.items()}
     assert_own(models, X[:11])
     assert before == {name: host(m.network_.theta).tobytes() for name, m in models.items()}
+
+
+def test_models_of_other_shapes_are_refused_by_name():
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    params = {"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0}
+    one = DeepReservoirRegressor(**params).fit(X, X[:, 0])
+    two = DeepReservoirRegressor(**params).fit(X, X[:, :2])
+    with pytest.raises(ValueError, match=r"\(\) for 'a' and \(2,\) for 'b'"):
+        predict_many({"a": one, "b": two}, X[:2], ["a", "b"])
+    labels = DeepReservoirClassifier(**params).fit(X, X[:, 0] > 0)
+    matrix = DeepReservoirClassifier(**params).fit(X, (X[:, :2] > 0).astype(int))
+    with pytest.raises(ValueError, match="values of the same shape"):
+        predict_many({"a": labels, "b": matrix}, X[:2], ["a", "b"])

@@ -220,8 +220,14 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
 
     def _to_continue(self, y: np.ndarray) -> Targets:
         """Return the targets of the earlier fit, with which one on this y continues."""
-        self._targets.check_continued(y)
-        return self._targets
+        targets = self._current_targets()
+        targets.check_continued(y)
+        return targets
+
+    def _current_targets(self) -> Targets:
+        """Return the targets of the earlier fit, with the parameters that are set now."""
+        new = self.saved_targets(self._targets.state()[0])
+        return self._targets.with_parameters_of(new)
 
     def _stratified(self, targets: Targets) -> bool:
         return self._stratify
@@ -263,7 +269,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
                 y,
                 sample_weight,
                 None if first else self._reader,
-                (new_targets or self.targets_for) if first else self._targets,
+                (new_targets or self.targets_for) if first else self._current_targets(),
             )
             config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
             data = without_zero_weights(data)

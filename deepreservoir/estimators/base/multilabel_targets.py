@@ -34,6 +34,7 @@ class Indicators(Targets):
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"n_labels": int}
+    parameters: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weight")
 
     def __init__(
         self, label_smoothing: float = 0.0, class_weight: Any = None, n_labels: int | None = None

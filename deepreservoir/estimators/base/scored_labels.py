@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -24,6 +24,8 @@ class ScoredLabels(Labels):
         The validation score. ``"roc_auc"``, the area under the ROC curve, is for two classes; it is
         NaN, and such an epoch is not kept, if the validation samples have one class.
     """
+
+    parameters: ClassVar[tuple[str, ...]] = (*Labels.parameters, "scoring")
 
     def __init__(
         self,

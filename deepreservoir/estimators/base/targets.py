@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -35,9 +36,12 @@ class Targets(ABC):
     state_types : mapping of str to type
         Entries of the JSON data that :meth:`state` returns, and their types. The names of arrays
         begin with ``target.``.
+    parameters : tuple of str
+        Names of the attributes that the estimator's parameters set, and not `fit`.
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {}
+    parameters: ClassVar[tuple[str, ...]] = ()
 
     @property
     def out_activation(self) -> str:
@@ -65,6 +69,13 @@ class Targets(ABC):
     def check_continued(self, y: np.ndarray) -> None:
         """Raise if a `fit` with these targets could not continue from an earlier one."""
         return
+
+    def with_parameters_of(self, new: Targets) -> Self:
+        """Return these fitted targets with the parameters of new ones of the same class."""
+        targets = copy(self)
+        for name in self.parameters:
+            setattr(targets, name, getattr(new, name))
+        return targets
 
     def sample_weights(
         self, encoded: np.ndarray, weights: np.ndarray | None = None
@@ -151,6 +162,7 @@ class Labels(Targets):
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"classes": dict}
+    parameters: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weight")
 
     def __init__(
         self,
@@ -296,6 +308,7 @@ class Numbers(Targets):
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"target_ndim": int}
+    parameters: ClassVar[tuple[str, ...]] = ("_loss",)
 
     mean: np.ndarray
     scale: np.ndarray

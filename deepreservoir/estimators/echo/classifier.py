@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
 from ...checks import check_integer
 from ...choices import DtypeName
+from ...esn.readout import RidgeFit
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ..base.device_input import checked_array, checked_features, place_of
 from ..base.unchanged import unchanged_on_failure
@@ -38,7 +39,8 @@ def _is_share(value: Any) -> bool:
 
 
 def _gives_probabilities(model: EchoStateClassifier) -> bool:
-    return isinstance(model.readout, str) or hasattr(model.readout, "predict_proba")
+    readout = getattr(model, "readout_", model.readout)  # the parameter may have changed since
+    return isinstance(readout, str | RidgeFit) or hasattr(readout, "predict_proba")
 
 
 @documented
@@ -321,7 +323,7 @@ default="mean"
                 "pass X as a NumPy array, or fit with numeric classes"
             )
         features = self._features(series)
-        if isinstance(self.readout, str):
+        if isinstance(self.readout_, RidgeFit):
             predictions = self.classes_[to_host(self._output(features).argmax(axis=1))]
         else:
             predictions = np.asarray(self.readout_.predict(to_host(features)))
@@ -336,7 +338,7 @@ default="mean"
         """
         series = self._input_series(X)
         features = self._features(series)
-        if not isinstance(self.readout, str):
+        if not isinstance(self.readout_, RidgeFit):
             probabilities = np.asarray(self.readout_.predict_proba(to_host(features)))
             return to_device(probabilities, series.place)
         outputs = to_device(self._output(features), series.place)

@@ -233,7 +233,7 @@ class Forecasting(BaseEchoState):
         return out
 
     def _next_state(self, u: Array, h: Array, y: Array) -> Array:
-        back = y[:, None] if self.feedback else None
+        back = y[:, None] if self._has_feedback else None
         return self.reservoir_.block(u[:, None], h, back)[-1]
 
     def _run_to_end(self, u: Array, outputs_known: bool) -> tuple[Array, Array]:
@@ -242,7 +242,7 @@ class Forecasting(BaseEchoState):
         `outputs_known` says that outputs are the inputs of the next step, so the outputs during
         the series are known.
         """
-        if self.feedback and not outputs_known:
+        if self._has_feedback and not outputs_known:
             out, h = self._predict_free(u)
             return h, out[:, -1]
         for _, states in self.reservoir_.blocks(u, feedback=self._known_feedback(u)):
@@ -251,7 +251,7 @@ class Forecasting(BaseEchoState):
 
     def _known_feedback(self, u: Array) -> Array | None:
         """Return the feedback during series whose inputs are the outputs of the step before."""
-        if not self.feedback:
+        if not self._has_feedback:
             return None
         back = u.copy()
         back[:, 0] = 0

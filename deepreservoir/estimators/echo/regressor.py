@@ -174,15 +174,15 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         `partial_fit` has been called.
         """
         with unchanged_on_failure(self, in_place=True):
-            if not hasattr(self, "reservoir_"):
-                self.fit(X, y)
-                self._check_online()
-                return self
             if not isinstance(self.readout, str):
                 raise ValueError(
                     "partial_fit needs readout='ridge', 'rls' or 'lms'; a scikit-learn regressor "
                     "is fitted to all states at once"
                 )
+            if not hasattr(self, "reservoir_"):
+                self.fit(X, y)
+                self._check_online()
+                return self
             self._check_online()
             series, targets = self._read(X, y, reset=False, device=self._device())
             self._learn(series, targets)
@@ -254,7 +254,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         last, device = len(series.arrays) - 1, self.reservoir_.device
         for which, u in series.by_length(device):
             y = _targets_of(targets, which, device)
-            back = _shifted(y) if self.feedback else None
+            back = _shifted(y) if self._has_feedback else None
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
             noise = self._next_noise()
@@ -269,6 +269,11 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)
 
     # Predicting -------------------------------------------------------------------------
+
+    @property
+    def _has_feedback(self) -> bool:
+        """Whether the fitted reservoir reads the outputs; the parameter may have changed since."""
+        return bool(self.reservoir_.n_feedback)
 
     def _input_series(self, X: Any) -> Series:
         check_is_fitted(self, "readout_")
@@ -290,7 +295,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         """
         series = self._input_series(X)
         outputs = series.gather(
-            (which, self._predict_free(u)[0] if self.feedback else self._predict_driven(u))
+            (which, self._predict_free(u)[0] if self._has_feedback else self._predict_driven(u))
             for which, u in series.by_length(self.reservoir_.device)
         )
         return series.like([out[:, 0] if self._flat else out for out in outputs])
@@ -312,7 +317,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         )
 
     def _states_of(self, u: Array) -> Array:
-        back = _shifted(self._predict_free(u)[0]) if self.feedback else None
+        back = _shifted(self._predict_free(u)[0]) if self._has_feedback else None
         return self.reservoir_.states(u, feedback=back)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

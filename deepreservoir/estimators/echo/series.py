@@ -82,6 +82,8 @@ def is_many(X: Any) -> bool:
         If X contains series in another form.
     """
     if isinstance(X, list | tuple):
+        if not X:
+            raise ValueError("X must contain at least one series; got none")
         axes = [_axes(x) for x in X]
         if 2 in axes and set(axes) != {2}:
             i = next(i for i, n in enumerate(axes) if n != 2)

@@ -1,0 +1,106 @@
+"""Parameters that are changed after a fit: the next training takes them, predictions do not."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge as SklearnRidge
+
+from deepreservoir import (
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    EchoStateClassifier,
+    EchoStateRegressor,
+    SeedGatedClassifier,
+    load,
+    save,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((120, 4))
+Y = (X[:, 0] + RNG.standard_normal(120) > 0).astype(int)
+R = X[:, 0] + 0.1 * RNG.standard_t(1, 120)
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0, "warm_start": True}
+
+
+def copied(model, **params):
+    return pickle.loads(pickle.dumps(model)).set_params(**params)
+
+
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("kind", "y", "changed"),
+    [
+        (DeepReservoirClassifier, Y, {"class_weight": {0: 1, 1: 1000.0}}),
+        (DeepReservoirClassifier, Y, {"label_smoothing": 0.9}),
+        (DeepReservoirClassifier, np.c_[Y, 1 - Y], {"label_smoothing": 0.9}),
+        (DeepReservoirRegressor, R, {"loss": "huber", "huber_delta": 0.01}),
+    ],
+)
+def test_continued_training_takes_the_parameters_that_are_set_now(how, kind, y, changed, tmp_path):
+    base = kind(**SMALL).fit(X, y)
+    same, other = copied(base), copied(base, **changed)
+    loaded = load(save(copied(base, **changed), tmp_path / "model.safetensors"))
+    for model in (same, other, loaded):
+        getattr(model, how)(X, y)
+    outputs = [model.network_.outputs(X) for model in (same, other, loaded)]
+    assert np.abs(outputs[1] - outputs[0]).max() > 1e-4
+    np.testing.assert_array_equal(outputs[2], outputs[1])
+
+
+def test_a_class_weight_that_is_set_later_decides_the_predictions():
+    model = DeepReservoirClassifier(**SMALL).fit(X, Y)
+    model.set_params(class_weight={0: 1, 1: 1000.0}, max_iter=100).fit(X, Y)
+    assert model.predict(X).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", [DeepReservoirClassifier, SeedGatedClassifier])
+@pytest.mark.parametrize("y", [Y, Y + 2 * (X[:, 1] > 0)])
+def test_probabilities_of_a_file_are_those_of_the_fit(kind, y, tmp_path):
+    params = {"label_smoothing": 0.2} | {k: v for k, v in SMALL.items() if k != "warm_start"}
+    model = kind(**params).fit(X, y)
+    before = model.predict_proba(X)
+    model.set_params(label_smoothing=0.0)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    loaded = load(save(model, tmp_path / "changed.safetensors"))
+    np.testing.assert_array_equal(loaded.predict_proba(X), before)
+    assert loaded.label_smoothing == 0
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_feedback_is_that_of_the_fitted_reservoir(feedback, tmp_path):
+    series = np.sin(np.arange(300) / 8)[:, None]
+    model = EchoStateRegressor(30, washout=20, feedback=feedback, random_state=0)
+    model.partial_fit(series[:-1], series[1:])
+    changed = copied(model, feedback=not feedback)
+    expected = model.forecast(20), model.predict(series), model.states(series)
+    found = changed.forecast(20), changed.predict(series), changed.states(series)
+    loaded = load(save(changed, tmp_path / "model.safetensors"))
+    again = loaded.forecast(20), loaded.predict(series), loaded.states(series)
+    for one, two, three in zip(expected, found, again, strict=True):
+        np.testing.assert_array_equal(two, one)
+        np.testing.assert_array_equal(three, one)
+    model.partial_fit(series[:-1], series[1:])
+    changed.partial_fit(series[:-1], series[1:])
+    np.testing.assert_array_equal(changed.readout_.coef, model.readout_.coef)
+
+
+def test_predictions_are_those_of_the_fitted_readout():
+    series = [RNG.standard_normal((20, 2)) + label for label in Y[:30]]
+    fitted = [
+        EchoStateClassifier(20, random_state=0, readout=readout).fit(series, Y[:30])
+        for readout in ("ridge", LogisticRegression())
+    ]
+    for model, other in zip(fitted, (LogisticRegression(), "ridge"), strict=True):
+        changed = copied(model, readout=other)
+        np.testing.assert_array_equal(changed.predict(series), model.predict(series))
+        np.testing.assert_array_equal(changed.predict_proba(series), model.predict_proba(series))
+
+
+def test_partial_fit_refuses_a_foreign_readout_before_any_training():
+    model = EchoStateRegressor(10, readout=SklearnRidge())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="partial_fit needs readout='ridge'"):
+            model.partial_fit(X, R)
+        assert not hasattr(model, "reservoir_")
