@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .text_file import open_text
+from .text_file import cells_of_any_length, open_text
 
 #: Numbers beyond the range of float32 would become infinite in a network.
 LARGEST = 1e30
@@ -70,7 +70,7 @@ class Table:
         self.columns: dict[str, list[str]] = {}
         self._row = 1  # the line on which the current row begins
         try:
-            with open_text(path, encoding) as stream:
+            with open_text(path, encoding) as stream, cells_of_any_length():
                 self._read(stream)
         except csv.Error as error:
             raise ValueError(

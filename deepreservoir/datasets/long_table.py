@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..inputs import IrregularSeries, irregular_series
+from .text_file import cells_of_any_length
 
 # What stands for a value that was not observed.
 _MISSING = frozenset(("", "na", "nan", "n/a", "null", "none", "?"))
@@ -119,7 +120,7 @@ def read_long_table(
 def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
     """Return the cells of each column, and the line of each row."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream, cells_of_any_length():
             reader = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if len(set(header)) < len(header) or not all(header):

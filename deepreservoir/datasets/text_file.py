@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import io
 import zlib
@@ -28,6 +29,20 @@ _OTHERS = {
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard; decompress it first, or use gzip",
     b"%PDF": "a PDF document",
 }
+
+
+# Python's csv module refuses longer cells; by default those of more than 131,072 characters.
+_LONGEST_CELL = 2**31 - 1
+
+
+@contextmanager
+def cells_of_any_length() -> Iterator[None]:
+    """Let the csv module read long cells, such as texts, within a with block."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 @contextmanager

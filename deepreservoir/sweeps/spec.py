@@ -6,12 +6,13 @@ import hashlib
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..checks import check_choice
 from ..datasets import DATASETS
+from ..datasets.learning_table import TableOptions
 from ..estimators import DeepReservoirClassifier, estimator_named
 from ..experiments import Protocol, protocol_for
 from ..experiments.comparisons.arms import AFTERWARDS, ALL_ARMS
@@ -40,6 +41,7 @@ _KEYS = (
     "grid",
     "controls",
     "published",
+    "table",
 )
 
 
@@ -76,6 +78,8 @@ class Sweep:
     files : tuple of (str, str or None)
         Files that parameters name, such as a backbone, and the SHA-256 of each; None for a file
         that did not exist when the declaration was read.
+    table : tuple of (str, object)
+        How a CSV file is read: options of :func:`deepreservoir.datasets.read_table`.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Sweep:
     arms: tuple[str, ...] = ()
     controls: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     files: tuple[tuple[str, str | None], ...] = ()
+    table: tuple[tuple[str, Any], ...] = ()
 
     @property
     def estimator_class(self) -> Any:
@@ -108,7 +113,7 @@ class Sweep:
         """Return the sweep as plain data, which is sent to workers."""
         data = asdict(self) | {"protocol": self.protocol.to_plain()}
         # Leaving them out keeps the digests of sweeps without them.
-        for name in ("estimator", "arms", "controls", "files"):
+        for name in ("estimator", "arms", "controls", "files", "table"):
             if not data[name]:
                 del data[name]
         return plain(data)
@@ -130,6 +135,7 @@ class Sweep:
             tuple(data.get("arms", ())),
             _pairs(data.get("controls", ())),
             tuple((path, digest) for path, digest in data.get("files", ())),
+            tuple((name, frozen(value)) for name, value in data.get("table", ())),
         )
 
     def digest(self) -> str:
@@ -158,8 +164,10 @@ def read_sweep(path: str | Path) -> Sweep:
         ``[protocol]`` (parameters of the estimators, and ``validation``; see
         :class:`deepreservoir.experiments.Protocol`), ``[grid]`` (parameters of the estimators,
         each with a list of values; ``scaffold = "all"`` stands for all families), ``[controls]``
-        (values of the grid at which the controls of an adapter are run) and ``[published]``
-        (published figures).
+        (values of the grid at which the controls of an adapter are run), ``[published]``
+        (published figures) and ``[table]`` (how a CSV file is read: ``columns``, ``drop``,
+        ``task``, ``missing``, ``header``, ``delimiter`` and ``encoding``, as in
+        :func:`deepreservoir.datasets.read_table`).
 
     Raises
     ------
@@ -203,8 +211,9 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         if not isinstance(target, str):
             raise ValueError(f"a CSV file needs target = COLUMN; got {target!r}")
         dataset, digest = str(file), hashlib.sha256(file.read_bytes()).hexdigest()
-    elif target is not None:
-        raise ValueError(f"target is for CSV files; {dataset} has its own target")
+    elif target is not None or "table" in document:
+        given = "[table]" if target is None else "target"
+        raise ValueError(f"{given} is for CSV files; {dataset} has its own columns")
     seeds = document.get("seeds", 3)
     estimator = document.get("estimator")
     if estimator is not None and not isinstance(estimator, str):
@@ -226,7 +235,22 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         _arms(document.get("arms", [])),
         _controls(table(document, "controls"), dict(grid)),
         _files(protocol, dict(grid)),
+        _table_options(table(document, "table")),
     )
+
+
+def _table_options(values: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return how a CSV file is read: pairs of an option and its value."""
+    check_known("table", values, frozenset(each.name for each in fields(TableOptions)))
+    for name, value in values.items():
+        lists, kind = name in ("columns", "drop"), bool if name == "header" else str
+        parts = value if lists and isinstance(value, list) else [value]
+        if lists != isinstance(value, list) or not all(type(part) is kind for part in parts):
+            expected = "a list of names" if lists else {bool: "true or false", str: "text"}[kind]
+            raise ValueError(f"{name} in [table] must be {expected}; got {value!r}")
+    options = {name: frozen(value) for name, value in values.items()}
+    TableOptions(**options).check()
+    return tuple(options.items())
 
 
 def _files(

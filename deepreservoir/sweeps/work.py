@@ -104,7 +104,13 @@ def task_of(sweep: str) -> Task:
         return Task(data, spec.protocol, kind=checked_estimator(kind, data))
     if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
         raise ValueError(_differs(spec.dataset, spec.name))
-    data = read_table(spec.dataset, spec.target)
+    try:
+        data = read_table(spec.dataset, spec.target, **dict(spec.table))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. In the declaration of a sweep, the options of a table are keys of [table], "
+            f'such as missing = "impute"'
+        ) from None
     return Task(data, spec.protocol, kind=checked_estimator(kind, data))
 
 

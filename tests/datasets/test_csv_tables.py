@@ -1,10 +1,13 @@
 """Reading a CSV file as a task: encoding of columns, split and scaling."""
 
+import csv
+
 import numpy as np
 import pytest
 
 from deepreservoir.datasets import read_table
 from deepreservoir.datasets.base import split_dataset, standardised
+from deepreservoir.datasets.cells import Table
 
 
 @pytest.fixture
@@ -166,3 +169,16 @@ def test_a_constant_column_becomes_zero(value, n):
 def test_too_many_classes_for_stratification_are_still_split(write):
     data = read_table(write(column([f"c{i // 2}" for i in range(30)])), "y")
     assert len(data.y_test) == 6
+
+
+def test_cells_may_be_long_texts(tmp_path):
+    path = tmp_path / "texts.csv"
+    texts = ["word " * 60_000 + str(i) for i in range(6)]
+    path.write_text("t,y\n" + "".join(f'"{text}",{i % 2}\n' for i, text in enumerate(texts)))
+    limit = csv.field_size_limit()
+    assert list(Table(path).columns["t"]) == texts
+    assert csv.field_size_limit() == limit
+    path.write_text("t,y\n" + '"' + texts[0])
+    with pytest.raises(ValueError, match="row 2: not a row of a CSV file"):
+        Table(path)
+    assert csv.field_size_limit() == limit

@@ -326,3 +326,46 @@ def test_the_digest_of_a_declaration_stays_what_it_is(declared):
     """Or folders that were begun could not be gone on with."""
     sweep = declared('dataset = "mnist"\nseeds = 2\n[grid]\nresample = ["none", ["step", 2]]')
     assert sweep.digest().startswith("6754179f7116a281e3df7a88bbd30140")
+
+
+def rows(cell="1"):
+    return "".join(f"{i};{cell if i == 3 else i * i};{'ab'[i % 2]}\n" for i in range(20))
+
+
+def test_a_table_is_read_as_the_declaration_says(declared, tmp_path):
+    (tmp_path / "cells.csv").write_bytes(rows(cell="").replace("a", "\xe4").encode("latin-1"))
+    head = f'dataset = "cells.csv"\ntarget = "3"\n{GRID}'
+    options = 'delimiter = ";"\nencoding = "latin-1"\nheader = false\nmissing = "impute"\n'
+    sweep = declared(f"{head}[table]\n{options}drop = ['1']\n")
+    assert dict(sweep.table)["drop"] == ("1",)
+    assert Sweep.from_dict(json.loads(json.dumps(sweep.to_dict()))) == sweep
+    data = task_of(canonical(sweep.to_dict())).data
+    assert data.X_train.shape[1] == 1
+    assert sorted(map(str, set(data.y_train))) == ["b", "\xe4"]
+    plain = declared(head)
+    assert "table" not in plain.to_dict()
+    assert plain.digest() != sweep.digest()
+    with pytest.raises(ValueError, match=r"the options of a table are keys of \[table\]"):
+        task_of(canonical(plain.to_dict()))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("separator = ';'", r"unknown key 'separator' in \[table\]; expected columns, delimiter"),
+        ("missing = 'guess'", "missing must be one of .*'guess'"),
+        ("header = 'no'", r"header in \[table\] must be true or false; got 'no'"),
+        ("drop = 'a'", r"drop in \[table\] must be a list of names; got 'a'"),
+        ("columns = [1]", r"columns in \[table\] must be a list of names"),
+        ("delimiter = [';']", r"delimiter in \[table\] must be text"),
+    ],
+)
+def test_wrong_options_of_a_table_are_refused(declared, tmp_path, text, message):
+    (tmp_path / "cells.csv").write_text(rows())
+    with pytest.raises(ValueError, match=message):
+        declared(f'dataset = "cells.csv"\ntarget = "3"\n{GRID}[table]\n{text}\n')
+
+
+def test_options_of_a_table_are_for_tables(declared):
+    with pytest.raises(ValueError, match=r"\[table\] is for CSV files; digits has its own columns"):
+        declared(f"{GRID}[table]\nheader = false\n")
