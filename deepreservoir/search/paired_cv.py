@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params
 
 from .rank_parameter import RankParameter
 from .validation_loss import ValidationLoss
@@ -47,6 +48,8 @@ class Trials:
     seeds : list of int
     n_jobs : int or None
     bar : tqdm
+    fit_params : dict
+        Passed to every fit; arrays with one entry per row are divided as the rows are.
     """
 
     parameter: RankParameter
@@ -57,6 +60,7 @@ class Trials:
     seeds: list[int]
     n_jobs: int | None
     bar: Any
+    fit_params: dict[str, Any] = field(default_factory=dict)
 
     def of(self, model: Any, name: str) -> Trial:
         """Fit clones of a model on every fold with every seed; messages call it `name`.
@@ -67,7 +71,15 @@ class Trials:
             If a loss is not finite.
         """
         results = Parallel(n_jobs=self.n_jobs)(
-            delayed(_run)(seeded(model, seed), self.parameter, self.X, self.y, split, self.loss)
+            delayed(_run)(
+                seeded(model, seed),
+                self.parameter,
+                self.X,
+                self.y,
+                split,
+                self.loss,
+                self.fit_params,
+            )
             for split in self.splits
             for seed in self.seeds
         )
@@ -91,10 +103,12 @@ def _run(
     y: Any,
     split: tuple[np.ndarray, np.ndarray],
     loss: ValidationLoss,
+    fit_params: dict[str, Any],
 ) -> tuple[float, int | None]:
     """Fit on the training rows; return the loss on the others and the number of parameters."""
     train, test = split
-    model.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    params = _check_method_params(X, fit_params, train)
+    model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
     holder = parameter.fitted(model)
     check_not_interrupted(holder)
     value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))

@@ -11,10 +11,10 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
 from tqdm.auto import tqdm
 
-from ..checks import check_integer
+from ..checks import check_integer, is_finite_number
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
@@ -53,7 +53,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         A DeepReservoirClassifier, a DeepReservoirRegressor, or an estimator that contains one,
         such as a Pipeline; or any other estimator with parameters `rank` and `adapter`.
     eps : float, default=0.01
-        Accepted increase of the loss over that of the twin, in units of the loss.
+        Accepted increase of the loss over that of the twin, in units of the loss; at least 0.
     ranks : sequence of int, default=None
         Candidates; the search doubles the index into the sorted candidates. None for all ranks
         from 1 to the narrowest width of a layer with a rank.
@@ -65,6 +65,9 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         rows.
     scoring : str or callable, default=None
         The loss is minus this score. None for log loss, or mean squared error for a regressor.
+    threshold : float, default=None
+        A rank is good enough if its mean score is at least this, whatever that of the twin is, and
+        `eps` is not used; without `scoring`, if its mean loss is at most this.
     confidence : float, default=0.95
         Confidence level of the intervals.
     n_jobs : int, default=None
@@ -156,6 +159,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         cv: Any = 3,
         n_seeds: int = 3,
         scoring: Any = None,
+        threshold: float | None = None,
         confidence: float = 0.95,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -169,6 +173,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
         self.n_seeds = n_seeds
         self.scoring = scoring
+        self.threshold = threshold
         self.confidence = confidence
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -176,7 +181,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.subspace = subspace
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, **fit_params: Any) -> Self:
         """Search for the rank, and fit the estimator with it on all rows.
 
         Parameters
@@ -185,6 +190,10 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
         groups : array-like, shape (n_samples,), optional
             The group of each row, for a splitter that keeps groups together, such as GroupKFold.
+        **fit_params : dict
+            Passed to the estimator's `fit`, such as `sample_weight`, or in a pipeline
+            `step__sample_weight`. Of an array with one entry per row, a fit gets those of its rows.
+            As in scikit-learn's searches, losses are not weighted.
 
         Returns
         -------
@@ -207,6 +216,11 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         holder = parameter.unfitted(self.estimator)
         if self.subspace:
             check_deep(holder)
+            if fit_params:
+                raise ValueError(
+                    "the subspace dimension is found without parameters of fit; set subspace=False "
+                    f"or leave out {', '.join(fit_params)}"
+                )
         rows = parameter.rows(self.estimator, X, y)
         limit = largest_rank(holder, rows, y)
         ranks = candidate_ranks(self.ranks, limit)
@@ -217,7 +231,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling, groups)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:
-            trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar)
+            trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar, fit_params)
             self._search(trials, ranks)
         self.pca_components_ = components_for(rows, 0.95)
         if self.subspace:
@@ -225,14 +239,18 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
             self.subspace_dimension_ = result.dimension
         if self.refit:
             best = parameter.changed(self.estimator, rank=self.rank_)
-            self.best_estimator_ = seeded(best, seeds[0], only_where_none=True).fit(X, y)
+            self.best_estimator_ = seeded(best, seeds[0], only_where_none=True)
+            self.best_estimator_.fit(X, y, **_check_method_params(X, fit_params))
             check_not_interrupted(parameter.fitted(self.best_estimator_))
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
         return self
 
     def _check_params(self) -> None:
-        check_open("eps", self.eps, float("inf"))
+        if not is_finite_number(self.eps) or self.eps < 0:
+            raise ValueError(f"eps must be a finite number of at least 0; got {self.eps!r}")
+        if self.threshold is not None and not is_finite_number(self.threshold):
+            raise ValueError(f"threshold must be a finite number, or None; got {self.threshold!r}")
         check_open("confidence", self.confidence, 1.0)
         check_integer("n_seeds", self.n_seeds, 1)
         params = self.estimator.get_params(deep=True)
@@ -261,7 +279,10 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.rank_, self.n_trained_ = best, tried[best].n_trained
 
     def _is_enough(self, adapter: Trial, full: Trial) -> bool:
-        return bool((adapter.losses - full.losses).mean() <= self.eps)
+        if self.threshold is None:
+            return bool((adapter.losses - full.losses).mean() <= self.eps)
+        highest = self.threshold if self.scoring is None else -self.threshold
+        return bool(adapter.losses.mean() <= highest)
 
     def _curve(self, tried: dict[int, Trial], full: Trial) -> dict[str, np.ndarray]:
         rows = []
@@ -275,11 +296,16 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         """Return the rank with the smallest loss, and warn that it is not good enough."""
         best = min(sorted(tried), key=lambda rank: float(tried[rank].losses.mean()))
         at = int(np.flatnonzero(self.curve_["rank"] == best)[0])
+        loss, difference = float(self.curve_["loss"][at]), float(self.curve_["difference"][at])
+        if self.scoring is None:
+            result = f"has a loss of {loss:.4g}, {difference:.4g} over the fully trained twin's"
+        else:
+            result = f"has a score of {-loss:.4g}, {difference:.4g} below the fully trained twin's"
+        goal = f"eps={self.eps}" if self.threshold is None else f"threshold={self.threshold}"
         warn_user(
-            f"none of the ranks {', '.join(map(str, sorted(tried)))} reaches eps={self.eps}: the "
-            f"best, {best}, has a loss of {self.curve_['loss'][at]:.4g}, which is "
-            f"{self.curve_['difference'][at]:.4g} over the fully trained twin's. Try larger ranks "
-            "or wider layers, train for longer, or accept a larger eps"
+            f"none of the ranks {', '.join(map(str, sorted(tried)))} reaches {goal}: the best, "
+            f"{best}, {result}. Try larger ranks or wider layers, train for longer, or accept "
+            + ("a larger eps" if self.threshold is None else "another threshold")
         )
         return best
 

@@ -27,12 +27,13 @@ def deep(**given):
 
 
 REFUSED = [
-    ({"eps": 0}, "eps must be a number above 0 and finite; got 0"),
-    ({"eps": -0.1}, "eps must be a number above 0"),
-    ({"eps": np.nan}, "eps must be a number above 0"),
-    ({"eps": np.inf}, "eps must be a number above 0"),
-    ({"eps": "small"}, "eps must be a number above 0 and finite; got 'small'"),
-    ({"eps": True}, "eps must be a number above 0"),
+    ({"eps": -0.1}, "eps must be a finite number of at least 0"),
+    ({"eps": np.nan}, "eps must be a finite number of at least 0"),
+    ({"eps": np.inf}, "eps must be a finite number of at least 0"),
+    ({"eps": "small"}, "eps must be a finite number of at least 0; got 'small'"),
+    ({"threshold": np.nan}, "threshold must be a finite number, or None; got nan"),
+    ({"threshold": "high"}, "threshold must be a finite number, or None; got 'high'"),
+    ({"eps": True}, "eps must be a finite number of at least 0"),
     ({"ranks": []}, r"ranks must be integers, such as \(1, 2, 4, 8\); got \[\]"),
     ({"ranks": [1, 2.0]}, "ranks must be integers.*got 2.0"),
     ({"ranks": [True]}, "ranks must be integers.*got True"),
