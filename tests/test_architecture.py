@@ -43,6 +43,7 @@ LEVELS = [
     ("sweeps",),
     ("reports",),
     ("cli",),
+    ("__main__",),
 ]
 RANK = {name: i for i, names in enumerate(LEVELS) for name in names}
 

@@ -138,6 +138,14 @@ device_option = click.option(
     help="Where to compute; auto uses a GPU if CuPy finds one, and cuda:N the GPU number N.",
 )
 
+#: The option --estimator of commands that train networks of any architecture.
+estimator_option = click.option(
+    "--estimator",
+    metavar="NAME",
+    help="Class of the networks: a registered name, or package.module:Class, which is imported.  "
+    "[default: by the data]",
+)
+
 
 def checked_device(device: str) -> Device:
     """Return the device that `--device` names, or raise an error before any work."""

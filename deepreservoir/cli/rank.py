@@ -12,7 +12,7 @@ from ..experiments.comparisons.results import write_atomically
 from ..experiments.forecasts.picture import check_picture
 from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
 from ..experiments.tables.rank_table import rank_table
-from .base import Numbers, checked_device, device_option, main
+from .base import Numbers, checked_device, device_option, estimator_option, main
 from .saving import check_writable
 from .table_options import dataset_or_table, table_options
 
@@ -41,6 +41,7 @@ _new_file = click.Path(dir_okay=False, path_type=Path)
     flag_value="ranks.png",
     help="File for a picture: .png, .svg, .pdf or .jpg; ranks.png without a name.",
 )
+@estimator_option
 @device_option
 @click.option("--out", type=_new_file, help="JSON file for all results.")
 def rank_command(
@@ -53,6 +54,7 @@ def rank_command(
     folds: int,
     subspace: bool,
     plot: Path | None,
+    estimator: str | None,
     device: str,
     out: Path | None,
 ) -> None:
@@ -83,6 +85,7 @@ def rank_command(
         seeds=seeds,
         folds=folds,
         subspace=subspace,
+        estimator=estimator,
         device=chosen,
         verbose=sys.stderr.isatty(),
     )

@@ -10,7 +10,7 @@ from .comparisons.protocol import (
 )
 from .comparisons.report import save_picture, save_table, table
 from .comparisons.results import Comparison, Summary
-from .comparisons.runner import DEFAULT_RANKS, check_arms, checked_ranks, compare
+from .comparisons.runner import DEFAULT_RANKS, check_arms, checked_estimator, checked_ranks, compare
 from .comparisons.task import Record
 from .episodes import episode_returns
 from .forecasts.comparison import (
@@ -45,6 +45,7 @@ __all__ = [
     "check_arms",
     "check_forecast_arms",
     "check_forecast_ranks",
+    "checked_estimator",
     "checked_ranks",
     "compare",
     "compare_forecasts",

@@ -15,7 +15,7 @@ from deepreservoir.cli import main
 def program() -> list[str]:
     """Return the installed command, or the module where it is not installed."""
     script = shutil.which("deepreservoir", path=str(Path(sys.executable).parent))
-    return [script] if script else [sys.executable, "-m", "deepreservoir.cli"]
+    return [script] if script else [sys.executable, "-m", "deepreservoir"]
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -174,3 +174,48 @@ def test_help_does_not_wait_for_heavy_packages(arguments):
     imported = {name.partition(".")[0] for name in done.stdout.split()}
     assert "click" in imported
     assert not imported & {"sklearn", "scipy", "pandas", "matplotlib", "numba", "joblib"}
+
+
+MODULE = """
+from dataclasses import dataclass
+from deepreservoir import DeepReservoirClassifier, register_estimator
+
+@register_estimator
+@dataclass(eq=False, repr=False)
+class OwnClassifier(DeepReservoirClassifier):
+    pass
+"""
+
+
+@pytest.mark.parametrize("command", ["compare", "rank"])
+def test_networks_of_a_class_in_the_current_folder(here, command):
+    (here / "own_networks.py").write_text(MODULE)
+    options = {
+        "compare": ("--seeds", "1", "--arms", "adapter"),
+        "rank": ("--seeds", "1", "--folds", "2", "--eps", "9"),
+    }[command]
+    named = ("--ranks", "1", "--estimator", "own_networks:OwnClassifier")
+    done = subprocess.run(
+        [sys.executable, "-m", "deepreservoir", command, "digits", *named, *options],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(PYTHONIOENCODING="utf-8"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "adapter on a frozen scaffold" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("compare", "digits", "--estimator", "no_such:Thing"), "cannot be imported"),
+        (("compare", "digits", "--estimator", "Best"), "estimator must be one of"),
+        (("compare", "digits", "--estimator", "DeepReservoirRegressor"), "does not support"),
+        (("compare", "lorenz63", "--estimator", "ViTClassifier"), "does not apply to lorenz63"),
+        (("rank", "digits", "--estimator", "DeepReservoirRegressor"), "does not support"),
+    ],
+)
+def test_a_class_that_does_not_suit_is_refused_before_any_folder(here, capsys, arguments, message):
+    assert run(*arguments) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert files_below(here) == []

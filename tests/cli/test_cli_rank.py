@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(
-        "deepreservoir.experiments.tables.rank_table.protocol_for", lambda name: QUICK
+        "deepreservoir.experiments.tables.rank_table.protocol_for", lambda name, kind=None: QUICK
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
+from sklearn.neighbors import KNeighborsRegressor
 
 from deepreservoir import (
     DeepReservoirClassifier,
@@ -96,6 +97,16 @@ def test_predictions_are_those_of_the_fitted_readout():
         changed = copied(model, readout=other)
         np.testing.assert_array_equal(changed.predict(series), model.predict(series))
         np.testing.assert_array_equal(changed.predict_proba(series), model.predict_proba(series))
+
+
+@pytest.mark.parametrize("readout", ["ridge", SklearnRidge()])
+def test_trained_parameters_of_a_reservoir_are_those_of_its_readout(readout):
+    model = EchoStateRegressor(10, readout=readout, random_state=0)
+    assert not hasattr(model, "n_trained_params_")
+    assert model.fit(X, R).n_trained_params_ == 11
+    assert model.fit(X, np.c_[R, R, R]).n_trained_params_ == 33
+    other = model.set_params(readout=KNeighborsRegressor()).fit(X, R)
+    assert not hasattr(other, "n_trained_params_")
 
 
 def test_partial_fit_refuses_a_foreign_readout_before_any_training():

@@ -411,8 +411,8 @@ def test_fits_get_their_share_of_the_weights_and_the_rest_as_it_is():
     search = RankSearch(Weighted(), eps=9.0, ranks=[1], cv=3, n_seeds=1, random_state=0)
     search.fit(ROWS, ZEROS, sample_weight=weights, note="as it is")
     assert len(Weighted.given) == 3 + 3 + 1  # the twin, rank 1, and the best on all rows
-    for rows, given, note in Weighted.given:
-        np.testing.assert_array_equal(given, weights[list(rows)])
+    for rows, weight, note in Weighted.given:
+        np.testing.assert_array_equal(weight, weights[list(rows)])
         assert note == "as it is"
     deep_search = RankSearch(deep(), subspace=True, ranks=[1])
     with pytest.raises(ValueError, match="leave out sample_weight"):

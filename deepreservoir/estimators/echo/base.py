@@ -209,6 +209,13 @@ class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
             return LeastMeanSquares(n_features, n_outputs, device=device)
         return RidgeLearner(n_features, n_outputs, self._penalties(), device)
 
+    @property
+    def n_trained_params_(self) -> int:
+        """Number of trained parameters, those of the readout; for a linear readout only."""
+        readout = self.readout_
+        names = ("coef", "intercept") if isinstance(readout, RidgeFit) else ("coef_", "intercept_")
+        return sum(int(np.size(to_host(getattr(readout, name)))) for name in names)
+
     def _output(self, features: Array) -> Array:
         """Return the readout's outputs: (n, n_features) -> (n, n_outputs), float64."""
         if isinstance(self.readout_, RidgeFit):

@@ -56,6 +56,8 @@ reservoir_ : ReservoirStack
     readout_ : RidgeFit or fitted scikit-learn estimator
         A RidgeFit has the coefficients, the intercept, the selected penalty, and the score of each
         candidate penalty.
+    n_trained_params_ : int
+        Number of trained parameters, those of the readout; for a linear readout only.
     reservoir_seed_ : int
         Seed of the frozen weights.
     n_features_in_ : int"""

@@ -18,6 +18,7 @@ from ...search import RankSearch
 from ...versions import versions
 from ..comparisons.protocol import Protocol, protocol_for
 from ..comparisons.results import finite, machine, now
+from ..comparisons.runner import checked_estimator
 from ..threads import suitable_threads
 
 _SEED_BYTES = 8
@@ -126,6 +127,7 @@ def rank_table(
     folds: int = 3,
     subspace: bool = False,
     protocol: Protocol | None = None,
+    estimator: str | type | None = None,
     device: str = "cpu",
     verbose: bool = False,
 ) -> RankTable:
@@ -145,6 +147,9 @@ def rank_table(
         Also determine the random-subspace dimension.
     protocol : Protocol, optional
         Architecture and training parameters. By default the protocol of the data set.
+    estimator : str or type, optional
+        Class of the networks' estimator: a registered name, ``"package.module:Class"``, or the
+        class itself. A perceptron by default.
     device : {"cpu", "cuda", "cuda:N", "auto"}, default="cpu"
     verbose : bool, default=False
 
@@ -167,8 +172,10 @@ def rank_table(
     >>> result.rank, result.reached, result.baseline.trained, result.chosen.trained
     (4, True, 1210, 491)
     """
-    protocol = protocol or protocol_for(data.name)
-    kind: Any = DeepReservoirRegressor if data.task == "regression" else DeepReservoirClassifier
+    perceptron = DeepReservoirRegressor if data.task == "regression" else DeepReservoirClassifier
+    named = checked_estimator(estimator, data)
+    kind = named or perceptron
+    protocol = protocol or protocol_for(data.name, named)
     search = RankSearch(
         kind(**protocol.parameters(kind().get_params()), device=resolve_device(device)),
         eps,

@@ -1,5 +1,0 @@
-"""``python -m deepreservoir.cli``, for when the installed command is not on the path."""
-
-from . import main
-
-main()
