@@ -315,6 +315,17 @@ def test_command_exits_and_answers_as_shown(arguments, output, status, folder, m
         assert result.output == output
 
 
+@pytest.mark.slow
+def test_the_table_of_the_quickstart_is_that_of_its_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "quickstart.md").read_text("utf-8")
+    arguments = re.search(r"^\$ deepreservoir (compare .*)$", page, re.MULTILINE)[1]
+    (shown,) = re.findall(r"^\| arm  (?:.*\n)+?(?=\n)", page, re.MULTILINE)
+    with threadpool_limits(1):
+        result = CliRunner().invoke(main, shlex.split(arguments), prog_name="deepreservoir")
+    assert_same_up_to_rounding(result.output.split("\n\n")[0], shown)
+
+
 def test_page_shows_every_command_and_both_bad_statuses():
     assert {args.split()[0] for args, *_ in RUN} >= set(main.modules)
     assert {status for *_, status in RUN} == {0, 1, 2}

@@ -73,15 +73,36 @@ class Names(click.ParamType):
     show_default=True,
     help="Size of the reservoir.",
 )
-@click.option("--spectral-radius", default=DEFAULTS["spectral_radius"], show_default=True)
-@click.option("--leak-rate", default=DEFAULTS["leak_rate"], show_default=True)
-@click.option("--input-scaling", default=DEFAULTS["input_scaling"], show_default=True)
+@click.option(
+    "--spectral-radius",
+    default=DEFAULTS["spectral_radius"],
+    show_default=True,
+    help="Spectral radius of the recurrent weights; lower it if a forecast diverges.",
+)
+@click.option(
+    "--leak-rate",
+    default=DEFAULTS["leak_rate"],
+    show_default=True,
+    help="Leak rate, in (0, 1]; lower it for slow series.",
+)
+@click.option(
+    "--input-scaling",
+    default=DEFAULTS["input_scaling"],
+    show_default=True,
+    help="Bound of the input weights.",
+)
 @click.option(
     "--washout",
     type=click.IntRange(min=0),
     help="Initial rows not trained on.  [default: the smaller of 100 and a tenth of the rows]",
 )
-@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the reservoir.",
+)
 @device_option
 @click.option(
     "--plot",

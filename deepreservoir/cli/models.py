@@ -114,7 +114,13 @@ def _shown(value: Any) -> str:
     default=None,
     help=f"Train a bias in each hidden layer, or none.  [default: {DeepReservoirClassifier.bias}]",
 )
-@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of all random numbers.",
+)
 @click.option(
     "--precision",
     type=click.Choice(SAVED_DTYPES),

@@ -13,12 +13,30 @@ _MAX_ALGEBRA = 1 << 24  # for families that decompose the whole matrix
 
 
 @main.command("scaffold")
-@click.option("--family", type=click.Choice(list(FAMILIES)), default="normal", show_default=True)
+@click.option(
+    "--family",
+    type=click.Choice(list(FAMILIES)),
+    default="normal",
+    show_default=True,
+    help="Family of the weights.",
+)
 @click.option("--shape", type=Shape(), required=True, help="Shape, d_out x d_in.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the scaffold.",
+)
 @click.option("--path", "layer", default="layers.0", show_default=True, help="Path of the layer.")
 @click.option("--scale", default="1.0", show_default=True, help="A gain, or 'family'.")
-@click.option("--storage", type=click.Choice(STORAGES), default="auto", show_default=True)
+@click.option(
+    "--storage",
+    type=click.Choice(STORAGES),
+    default="auto",
+    show_default=True,
+    help="How the weights are held in memory.",
+)
 def scaffold_command(
     family: str, shape: tuple[int, int], seed: int, layer: str, scale: str, storage: str
 ) -> None:

@@ -157,7 +157,7 @@ def _categories(
 
 
 def odd_cell(values: Collection[str]) -> tuple[str, str] | None:
-    """Return the first cell that is no number or date though nearly all are, and what they are.
+    """Return the first cell of another kind than nearly all cells, and that kind of nearly all.
 
     Parameters
     ----------

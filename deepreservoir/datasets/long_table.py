@@ -165,7 +165,7 @@ def _numbers(path: Path, cells: list[str], lines: list[int], name: str) -> np.nd
 
 
 def _number(cell: str) -> float | None:
-    """Return a finite number; None for another text. Python's own digit groups are no numbers."""
+    """Return a finite number; None for another text. Python's own digit groups are not numbers."""
     try:
         value = float(cell) if "_" not in cell else float("nan")
     except ValueError:

@@ -165,7 +165,7 @@ def autonomous_lyapunov(
 ) -> float:
     """Return the largest Lyapunov exponent of a reservoir in closed loop, per step.
 
-    The output of the readout is the next input. A reservoir that has learnt to forecast a chaotic
+    The output of the readout is the next input. A reservoir that has learned to forecast a chaotic
     system should have the exponent of that system (Pathak et al., 2017); divide by the time
     between rows to compare the two.
 

@@ -36,7 +36,7 @@ units : int, default=256
         observed values of the training series; series that are held out, or of weight zero, are
         not used.
     clip : float, default=None
-        Limit on the absolute value of standardized values.
+        Limit on the absolute value of standardised values.
     forward_fill : bool, default=True
         Whether a value is carried forward until its channel is observed again. Otherwise, and
         before the first observation, it is 0: the mean, after standardization.

@@ -42,7 +42,7 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         Whether each channel is centred and divided by its standard deviation, both over the
         observed values of the series of `fit`.
     clip : float, default=None
-        Limit on the absolute value of standardized values.
+        Limit on the absolute value of standardised values.
     forward_fill : bool, default=True
         Whether a value is carried forward until its channel is observed again. Otherwise, and
         before the first observation, it is 0: the mean, after standardization.

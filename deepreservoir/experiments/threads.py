@@ -1,4 +1,4 @@
-"""The number of BLAS threads with which a data set is learnt."""
+"""The number of BLAS threads for training on a data set."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from ..datasets import Dataset
 from ..thread_limits import limited
 
-# Tables with at most this many values are learnt with one thread: the products are so small that
+# Training on tables with at most this many values uses one thread: the products are so small that
 # further threads mostly wait for each other.
 _FEW_VALUES = 1 << 21
 
 
 @contextmanager
 def suitable_threads(data: Dataset) -> Iterator[None]:
-    """Let the BLAS use one thread while a small table is learnt."""
+    """Let the BLAS use one thread while a small table is trained on."""
     X = data.X_train
     if not isinstance(X, np.ndarray) or X.size > _FEW_VALUES:
         yield

@@ -83,7 +83,7 @@ class Graph:
         ----------
         x : array-like, shape (n_nodes, n_features)
         adjacency : sparse or dense matrix, shape (n_nodes, n_nodes)
-            An entry at (i, j) is an edge from i to j; stored zeros are no edges.
+            An entry at (i, j) is an edge from i to j; stored zeros are not edges.
         weights : bool, default=False
             Whether the entries are the feature of the edges.
 

@@ -30,7 +30,7 @@ class IrregularSeriesReader(Reader):
         Whether each channel is centred and divided by its standard deviation, both over the
         observed values of the training samples.
     clip : float or None, default=None
-        Limit on the absolute value of standardized values.
+        Limit on the absolute value of standardised values.
     forward_fill : bool, default=True
         Whether a value is carried forward until its channel is observed again; otherwise, and
         before the first observation, the value is 0: the mean, after standardization.

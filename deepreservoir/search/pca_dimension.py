@@ -25,7 +25,7 @@ def components_for(X: Any, share: float) -> int | None:
     -------
     int or None
         0 if all rows are equal; None for sparse rows of more than `SPARSE_FEATURES` features, and
-        for X that is no matrix, such as series and graphs.
+        for X that is not a matrix, such as series and graphs.
 
     Examples
     --------

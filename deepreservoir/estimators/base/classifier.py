@@ -209,10 +209,26 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         return self._placed(self._decoded_reals(X, self._logits), X)
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable label of each sample, shape (n_samples,).
+        """Return the most probable label of each sample.
 
-        After a fit on an indicator matrix, return one: int64, shape (n_samples, n_labels), with 1
-        for each label whose probability is above a half.
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+            Or what `fit` accepts instead of a table.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            Labels, of the type of `classes_`. After a fit on an indicator matrix, an indicator
+            matrix of int64, shape (n_samples, n_labels), with 1 for each label whose probability
+            is above a half.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X does not have the features of `fit`.
         """
         return self._placed(self._decoded(X, self._predictions), X)
 
@@ -224,15 +240,38 @@ class DeepClassifier(ScaffoldParameters, ClassWeightParameters, LabelledEstimato
         return self._predictions(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return log probabilities, shape (n_samples, n_classes), as :meth:`predict_proba`."""
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : as in :meth:`predict`
+
+        Returns
+        -------
+        ndarray, shape (n_samples, n_classes) or (n_samples, n_labels)
+            Of the type, and in the order, of :meth:`predict_proba`.
+        """
         return self._placed(self._decoded_reals(X, self._log_probabilities), X)
 
     def predict_proba(self, X: Any) -> Array:
-        """Return probabilities, shape (n_samples, n_classes), in order of `classes_`.
+        """Return the probability of each class, without the smoothing of labels in training.
 
-        They are float32 if X is, else float64. After a fit on an indicator matrix, there is one
-        probability per label, and those of a sample do not sum to one. If the labels were
-        smoothed in training, the probabilities are those without smoothing.
+        Parameters
+        ----------
+        X : as in :meth:`predict`
+
+        Returns
+        -------
+        ndarray, shape (n_samples, n_classes), float32 if X is float32, otherwise float64
+            In the order of `classes_`. After a fit on an indicator matrix, one probability per
+            label, shape (n_samples, n_labels); those of a sample do not sum to one.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X does not have the features of `fit`.
         """
         log_p = self.predict_log_proba(X)
         return array_module(log_p).exp(log_p)

@@ -141,9 +141,24 @@ class DeepRegressor(
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Array:
-        """Return predictions, shape (n_samples,) or (n_samples, n_outputs).
+        """Return the prediction for each sample, in the units of y.
 
-        They are float64, or float32 if X is and the targets are well within its range.
+        Parameters
+        ----------
+        X : array-like or CSR matrix, shape (n_samples, n_features)
+            Or what `fit` accepts instead of a table.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,) or (n_samples, n_outputs)
+            As y in `fit`. float64, or float32 if X is and the targets are well within its range.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X does not have the features of `fit`.
         """
         return self._placed(self._decoded_reals(X, self._predictions), X)
 
