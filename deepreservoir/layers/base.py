@@ -336,9 +336,14 @@ class Layer:
 
 
 def is_view(array: Array, flat: Array) -> bool:
-    """Return whether an array is a view on a flat vector, or on what that is a view on."""
-    base = getattr(array, "base", None)
-    return base is not None and (base is flat or base is flat.base)
+    """Return whether the memory of an array is that of a flat vector."""
+    if not isinstance(array, type(flat)):
+        return False
+    start, at = (
+        int(each.ctypes.data if isinstance(each, np.ndarray) else each.data.ptr)
+        for each in (flat, array)
+    )
+    return bool(start <= at < start + flat.nbytes)
 
 
 def check_children(root: Layer) -> None:
