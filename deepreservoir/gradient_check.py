@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backend import Array, Device, array_module, device_module, to_device, to_host
+from .backend import (
+    Array,
+    Device,
+    array_module,
+    device_module,
+    is_on_device,
+    to_device,
+    to_host,
+)
 from .layers import Layer, Pass, Step
 from .layers.base import EMPTY
 from .network import Network
@@ -97,8 +105,9 @@ def check_gradients(
     layer : Layer or Network
         A layer that is not part of a network is bound to new arrays, in float64 and with normal
         scaffolds. A network must have ``dtype="float64"``; its parameters are the same afterwards.
-    x : array of float64
-        An input, with the features on its last axis.
+    x : array-like of float64
+        An input, with the features on its last axis. For a layer that reads codes, such as an
+        embedding, an array of integers; only the gradients of arrays are then checked.
     side : mapping of str to array
         Side arrays that the layers read, by name.
     needs_dx : bool, default=True
@@ -125,6 +134,10 @@ def check_gradients(
     >>> check_gradients(dense, x)
     >>> check_gradients(Network(config, seed=0), x)
     """
+    x = x if is_on_device(x) else np.asarray(x)
+    codes = x.dtype.kind in "iu"
+    if not codes:
+        x = x.astype(np.float64, copy=False)
     if isinstance(layer, Network):
         if layer.dtype != np.float64:
             raise ValueError(
@@ -138,7 +151,8 @@ def check_gradients(
             layer.theta[:] = before
     else:
         device: Device = "cpu" if array_module(x) is np else "cuda"
-        check_bound_gradients(bind(layer, device=device), x, side=side, needs_dx=needs_dx)
+        returns_dx = None if codes else needs_dx
+        check_bound_gradients(bind(layer, device=device), x, side=side, needs_dx=returns_dx)
 
 
 def check_bound_gradients(
@@ -164,7 +178,8 @@ def check_bound_gradients(
     layer, params, theta, grad, buffers = bound
     xp = array_module(theta)
     given_x, x = to_host(x), _read_only(x)
-    on = Pass(STEP, side, {path: _read_only(product) for path, product in products.items()})
+    given = {path: _read_only(product) for path, product in products.items()}
+    on = Pass(STEP, side, given, dtype=np.float64)
     start = theta.copy()
     y, cache = _forward(layer, x, on)
     dy, earlier = _normal(y.shape, 1, theta), _normal(grad.shape, 2, theta)
@@ -199,19 +214,22 @@ def check_bound_gradients(
     if dx is None:
         _assert(not needs_dx, "backward returns no gradient of x")
         return
+    if x.dtype.kind in "iu":
+        return
     _assert(dx.shape == x.shape, f"the gradient of x {x.shape} has the shape {dx.shape}")
     _assert((dx_again == dx).all(), "a second backward pass with the same cache returns another dx")
 
     def value_at_x(direction: np.ndarray) -> float:
         there = _read_only(x + xp.asarray(direction))
-        return float(xp.vdot(layer.forward(there, Pass(STEP, side))[0], dy))
+        on = Pass(STEP, side, dtype=np.float64)
+        return float(xp.vdot(layer.forward(there, on)[0], dy))
 
     _compare("x", value_at_x, to_host(dx), lambda flat: {"x": flat})
 
 
 def _forward(layer: Layer, x: Array, on: Pass) -> tuple[Array, Any]:
     kind = type(layer).__name__
-    for each in (on, Pass(side=on.side, products=on.products)):
+    for each in (on, Pass(side=on.side, products=on.products, dtype=on.dtype)):
         result = layer.forward(x, each)
         _assert(
             isinstance(result, tuple) and len(result) == 2,

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from gradcheck import bind, check_gradients, normal
-from target import assert_array_equal, device, host, xp
+from target import assert_array_equal, device, host, put, xp
 
 from deepreservoir import MLPConfig, Network
 from deepreservoir import check_gradients as check_gradients_of
-from deepreservoir.layers import INFERENCE, Dense
+from deepreservoir.layers import INFERENCE, Dense, TokenEmbedding
 
 
 class _WrongFactor(Dense):
@@ -146,3 +146,11 @@ def test_layers_and_networks_are_checked_as_they_are():
         check_gradients_of(_WrongFactor("head", 4, 3), x)
     with pytest.raises(ValueError, match="in float64, but the network is of float32"):
         check_gradients_of(Network(MLPConfig(4, 3, (8,)), seed=0, device=device), x)
+
+
+def test_inputs_may_be_lists_of_any_float_or_codes():
+    x = host(normal(5, 4))
+    if xp is np:
+        check_gradients_of(Dense("head", 4, 3), x.tolist())
+    check_gradients_of(Dense("head", 4, 3), put(x.astype(np.float32)))
+    check_gradients_of(TokenEmbedding("tokens", 7, 3), put(np.arange(6).reshape(2, 3)))
