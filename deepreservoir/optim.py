@@ -21,7 +21,24 @@ from .kernels import adam_, dot
 
 @dataclass
 class OptimiserState:
-    """State of an optimiser: the number of steps taken, and its moment vectors."""
+    """State of an optimiser: the number of steps taken, and its moment vectors.
+
+    Parameters
+    ----------
+    step : int, default=0
+        Number of steps taken.
+    moments : list of array, each of shape (n_params,)
+        Vectors that the optimiser keeps between steps: the velocity of SGD, or the first and the
+        second moment of Adam and AdamW. They have the dtype and the device of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.optim import AdamW
+    >>> state = AdamW().init(np.zeros(3))
+    >>> state.step, len(state.moments)
+    (0, 2)
+    """
 
     step: int = 0
     moments: list[Array] = field(default_factory=list)
@@ -79,6 +96,15 @@ class SGD(TabulatedOptimiser):
     nesterov : bool, default=True
     weight_decay : float, default=0
         Added to the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.optim import SGD
+    >>> theta, sgd = np.array([1.0, -1.0]), SGD(momentum=0.0, nesterov=False)
+    >>> sgd.update(theta, np.array([2.0, 0.0]), sgd.init(theta), 0.1, np.ones(2))
+    >>> theta
+    array([ 0.8, -1. ])
     """
 
     momentum: float = 0.9
@@ -109,7 +135,28 @@ class SGD(TabulatedOptimiser):
 
 @dataclass(frozen=True)
 class Adam(TabulatedOptimiser):
-    """Adam (Kingma and Ba, 2015); weight decay, if any, is added to the gradient."""
+    """Adam (Kingma and Ba, 2015, algorithm 1), with weight decay as an L2 penalty.
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default=0.9 and 0.999
+        Decay rates of the first and of the second moment.
+    eps : float, default=1e-8
+        Added to the square root of the corrected second moment.
+    weight_decay : float, default=0
+        Factor of the decayed parameters, which is added to the gradient.
+
+    Examples
+    --------
+    The first step changes each parameter by about the learning rate, whatever the gradient is.
+
+    >>> import numpy as np
+    >>> from deepreservoir.optim import Adam
+    >>> theta, adam = np.array([1.0, -1.0]), Adam()
+    >>> adam.update(theta, np.array([100.0, -0.01]), adam.init(theta), 0.1, np.ones(2))
+    >>> theta.round(4)
+    array([ 0.9, -0.9])
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -142,7 +189,27 @@ class Adam(TabulatedOptimiser):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """AdamW (Loshchilov and Hutter, 2019): Adam with decoupled weight decay."""
+    """AdamW (Loshchilov and Hutter, 2019, algorithm 2): Adam with decoupled weight decay.
+
+    Parameters
+    ----------
+    beta1, beta2, eps : float, default=0.9, 0.999 and 1e-8
+        As in :class:`Adam`.
+    weight_decay : float, default=0.01
+        The decayed parameters lose this share of themselves per step, times the learning rate.
+
+    Examples
+    --------
+    Only the parameters that the mask selects decay.
+
+    >>> import numpy as np
+    >>> from deepreservoir.optim import AdamW
+    >>> theta, adamw = np.array([1.0, 1.0]), AdamW(weight_decay=0.5)
+    >>> state, decay_mask = adamw.init(theta), np.array([1.0, 0.0])
+    >>> adamw.update(theta, np.zeros(2), state, 0.1, decay_mask)
+    >>> theta, state.step
+    (array([0.95, 1.  ]), 1)
+    """
 
     weight_decay: float = 1e-2
     decoupled = True
@@ -161,6 +228,16 @@ class LBFGS:
         Largest number of evaluations of the loss.
     weight_decay : float, default=0
         Factor of half the squared norm of the decayed parameters, which is added to the loss.
+
+    Examples
+    --------
+    The estimators use it with ``optimizer="lbfgs"``; a plan of one's own takes the object.
+
+    >>> from deepreservoir.optim import LBFGS
+    >>> from deepreservoir.training import Plan
+    >>> plan = Plan(LBFGS(max_fun=500), rate=1.0, epochs=50)  # the rate has no effect
+    >>> plan.optimiser.max_fun
+    500
     """
 
     max_fun: int = 15000
@@ -175,7 +252,14 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant learning rate."""
+    """A constant learning rate: the factor is 1 at every step.
+
+    Examples
+    --------
+    >>> from deepreservoir.optim import Constant
+    >>> Constant()(1000)
+    1.0
+    """
 
     def __call__(self, step: int) -> float:
         return 1.0
@@ -183,7 +267,20 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Decay from 1 to 0 along half a cosine over `steps` steps (Loshchilov and Hutter, 2017)."""
+    """Half a cosine from 1 to 0 (Loshchilov and Hutter, 2017, equation 5, without restarts).
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps until 0 is reached; the factor stays at 0 afterwards. At least 1.
+
+    Examples
+    --------
+    >>> from deepreservoir.optim import Cosine
+    >>> rate = Cosine(100)
+    >>> [round(rate(step), 3) for step in (0, 25, 50, 100, 120)]
+    [1.0, 0.854, 0.5, 0.0, 0.0]
+    """
 
     steps: int
 
@@ -193,7 +290,23 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Exponential:
-    """Smooth exponential decay by a factor of `gamma` every `every` steps."""
+    """Smooth exponential decay by a factor of `gamma` every `every` steps.
+
+    Parameters
+    ----------
+    gamma : float
+        Factor per `every` steps, in (0, 1] for a decay.
+    every : int
+        Number of steps, such as those of an epoch. Between its multiples, the factor is a
+        fractional power of `gamma`.
+
+    Examples
+    --------
+    >>> from deepreservoir.optim import Exponential
+    >>> rate = Exponential(gamma=0.25, every=10)
+    >>> [rate(step) for step in (0, 5, 10, 20)]
+    [1.0, 0.5, 0.25, 0.0625]
+    """
 
     gamma: float
     every: int
@@ -204,7 +317,23 @@ class Exponential:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Linear increase over `steps` steps, followed by the schedule `then` from its beginning."""
+    """Linear increase over `steps` steps, followed by the schedule `then` from its beginning.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps of the increase, from ``1 / (steps + 1)`` to ``steps / (steps + 1)``.
+    then : Schedule
+        A function of the step, such as :class:`Cosine`. After the increase, it starts from its
+        own step 0.
+
+    Examples
+    --------
+    >>> from deepreservoir.optim import Cosine, WarmUp
+    >>> rate = WarmUp(4, Cosine(10))
+    >>> [round(rate(step), 2) for step in (0, 1, 2, 3, 4, 9, 14)]
+    [0.2, 0.4, 0.6, 0.8, 1.0, 0.5, 0.0]
+    """
 
     steps: int
     then: Schedule
@@ -216,7 +345,24 @@ class WarmUp:
 
 
 def clip_global_norm(grad: Array, limit: float) -> None:
-    """Scale `grad` in place so that its Euclidean norm is at most `limit`."""
+    """Scale `grad` in place so that its Euclidean norm is at most `limit`.
+
+    Parameters
+    ----------
+    grad : array of float32 or float64, shape (n_params,)
+        The gradient of all parameters, changed in place.
+    limit : float
+        Largest norm, positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.optim import clip_global_norm
+    >>> grad = np.array([3.0, 4.0])
+    >>> clip_global_norm(grad, 1.0)
+    >>> grad
+    array([0.6, 0.8])
+    """
     xp = array_module(grad)
     norm = xp.sqrt(dot(grad, grad))
     # A NaN norm stays NaN here, and training reports the loss as not finite.
@@ -231,6 +377,16 @@ class WeightAverage:
     theta : array, shape (n_params,)
     decay : float
         In (0, 1); 0.999 averages over about the last thousand steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.optim import WeightAverage
+    >>> average = WeightAverage(np.zeros(1), decay=0.5)
+    >>> average.update(np.array([1.0]))
+    >>> average.update(np.array([4.0]))
+    >>> average.value()
+    array([3.])
     """
 
     def __init__(self, theta: Array, decay: float) -> None:

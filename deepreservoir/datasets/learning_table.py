@@ -25,7 +25,32 @@ _MAX_CLASSES = 20
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How a table is read; the parameters of :func:`read_table` describe the options."""
+    """How a table is read.
+
+    The fields are the parameters of :func:`deepreservoir.datasets.read_table` of the same names.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Names of the columns to learn from. By default all but the target.
+    drop : sequence of str, default=()
+        Names of columns to leave out.
+    task : {"classification", "regression"}, optional
+        By default it follows from the target.
+    missing : {"error", "impute"}, default="error"
+        What to do with missing cells.
+    header : bool, default=True
+        Whether the first row has the names of the columns.
+    delimiter : str, default=","
+        The character between cells, or ``"tab"``.
+    encoding : str, optional
+        A codec of Python. By default UTF-8.
+
+    Examples
+    --------
+    >>> options = TableOptions(drop=["id"], missing="impute", delimiter=";")
+    >>> options.check()  # raises a ValueError for an unknown value
+    """
 
     columns: Sequence[str] | None = None
     drop: Sequence[str] = ()

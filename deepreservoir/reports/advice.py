@@ -37,6 +37,11 @@ def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     ----------
     comparison : Comparison
 
+    Returns
+    -------
+    list of (str, str)
+        In the order of a report. The last topic is "Seeds".
+
     Examples
     --------
     >>> from deepreservoir import compare

@@ -56,6 +56,26 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     ----------
     folder : Folder
         The records of a sweep.
+
+    Returns
+    -------
+    list of PairedDifference
+        One element for each grid point of the adapters and each control that has a run with the
+        same seed, in the order of the records and of ``deepreservoir.experiments.ALL_ARMS``.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1, 2)),), ("adapter", "no_scaffold")
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0, 1), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     found = paired_differences(folder)
+    >>> [(each.at, each.arm, each.seeds) for each in found[:2]]
+    [((('rank', 1),), 'no_scaffold', 2), ((('rank', 1),), 'scaffold_removed', 2)]
     """
     records = [record for record in folder.records() if "score" in record]
     adapters: dict[Point, list[dict[str, Any]]] = {}
@@ -99,7 +119,38 @@ def _half(values: list[float]) -> float | None:
 
 
 def paired_table(folder: Folder) -> str:
-    """Return the paired differences as a Markdown table, in points for scores in percent."""
+    """Return the paired differences as a Markdown table, in points for scores in percent.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder of a sweep, which may still be running.
+
+    Returns
+    -------
+    str
+        One line for each grid point and control, without a line break at the end. The interval is
+        empty for a single pair.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1, 2)),), ("adapter", "no_scaffold")
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0, 1), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     text = paired_table(folder)
+    >>> for line in text.splitlines()[:5]:
+    ...     print(line[:52])
+    | adapter at |                       minus | seeds |
+    | ---------- | --------------------------: | ----: |
+    | rank 1     |         no scaffold (W = 0) |     2 |
+    | rank 1     | scaffold removed afterwards |     2 |
+    | rank 1     |                  wrong seed |     2 |
+    """
     unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
     rows = [["adapter at", "minus", "seeds", "difference", "95 % interval"]]
     for each in paired_differences(folder):
@@ -116,6 +167,30 @@ def control_table(folder: Folder) -> str:
     """Return the paired differences as a Markdown table with a column per control.
 
     A cell is the mean difference and half of its 95 % interval, in points for scores in percent.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder of a sweep, which may still be running.
+
+    Returns
+    -------
+    str
+        One line for each grid point, without a line break at the end.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1, 2)),), ("adapter", "no_scaffold")
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0, 1), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     text = control_table(folder)
+    >>> print(text.splitlines()[0][:73])
+    | adapter at, minus | no scaffold (W = 0) | scaffold removed afterwards |
     """
     unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
     found = {(each.at, each.arm): each for each in paired_differences(folder)}

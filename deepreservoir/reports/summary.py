@@ -125,6 +125,20 @@ def summary(folder: Folder) -> list[Row]:
     -------
     list of Row
         Rows for all arms and grid points with records, in the order of the arms and of the grid.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1, 2)),), ("adapter", "no_scaffold")
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0, 1), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     rows = summary(folder)
+    >>> [(row.arm, row.at, row.runs) for row in rows[:2]]
+    [('adapter', (('rank', 1),), 2), ('adapter', (('rank', 2),), 2)]
     """
     groups: dict[tuple[str, Point], list[_Result]] = {}
     for result in _results(folder):
@@ -152,7 +166,35 @@ def beside(folder: Folder) -> list[Beside]:
 
 
 def summary_table(folder: Folder) -> str:
-    """Return the summary as a Markdown table, followed by notes."""
+    """Return the summary as a Markdown table, followed by notes.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder of a sweep, which may still be running.
+
+    Returns
+    -------
+    str
+        One line for each arm and grid point that has records, followed by a line ``note: ...`` for
+        each reason for which runs failed or were left out; without a line break at the end.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1, 2)),), ("adapter", "no_scaffold")
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0, 1), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     text = summary_table(folder)
+    >>> for line in text.splitlines()[2:4]:
+    ...     print(line[:39])
+    | adapter on a frozen scaffold |    1 |
+    | adapter on a frozen scaffold |    2 |
+    """
     rows = summary(folder)
     names = [name for name, _ in folder.sweep.grid]
     head = ["arm", *names, score_name(folder), "trained parameters", "stored bytes"]
@@ -176,7 +218,31 @@ def summary_table(folder: Folder) -> str:
 def beside_table(folder: Folder) -> str:
     """Return the published figures and our results as a Markdown table, followed by the source.
 
-    The result is empty if the sweep has no published figures.
+    Parameters
+    ----------
+    folder : Folder
+        The folder of a sweep, which may still be running.
+
+    Returns
+    -------
+    str
+        One line for each published figure, in the order of the declaration, and a line
+        ``source: ...``; empty if the sweep has no published figures.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Figure, Published, Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> figure = Figure("adapter", (("rank", 2),), score=0.5, at_least=-1.0)
+    >>> published, grid = Published("an example", None, (figure,)), (("rank", (2,)),)
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0,), quick, grid, published)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = run_sweep(sweep, out)
+    ...     text = beside_table(folder)
+    >>> text.splitlines()[-1]
+    'source: an example'
     """
     published = folder.sweep.published
     if published is None:

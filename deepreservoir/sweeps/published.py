@@ -30,6 +30,13 @@ class Figure:
         Number of trained parameters.
     at_least : float or None
         Target for the score.
+
+    Examples
+    --------
+    >>> from deepreservoir.sweeps import Figure, Published
+    >>> figure = Figure("adapter", (("rank", 8),), score=97.5, trained=25_000)
+    >>> Published("A paper, table 2", tolerance=0.5, rows=(figure,)).rows[0].at
+    (('rank', 8),)
     """
 
     arm: str

@@ -36,6 +36,13 @@ class Run:
     point : tuple of (str, object)
         Values of the grid.
     seed : int
+
+    Examples
+    --------
+    >>> from deepreservoir.sweeps import Run
+    >>> run = Run("adapter", (("rank", 4),), seed=0)
+    >>> run.value("rank"), run.key
+    (4, '4fbd429497fec71b')
     """
 
     arm: str
@@ -58,7 +65,27 @@ Job = tuple[Run, ...]
 
 
 def runs_of(sweep: Sweep) -> list[Run]:
-    """Return all runs of a sweep without duplicates, seed by seed."""
+    """Return all runs of a sweep without duplicates, seed by seed.
+
+    Parameters
+    ----------
+    sweep : Sweep
+
+    Returns
+    -------
+    list of Run
+        The adapters on the whole grid, and their controls at the grid values that affect them. If
+        the sweep names arms, only the runs of these. Arms that evaluate a trained adapter are not
+        trained, and have no runs.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, runs_of
+    >>> sweep = Sweep("ranks", "digits", None, None, (0, 1), Protocol(), (("rank", (4, 8)),))
+    >>> sorted({run.arm for run in runs_of(sweep) if run.seed == 1})
+    ['adapter', 'echo_state', 'equal_bytes', 'full', 'no_scaffold', 'random_features']
+    """
     runs = dict.fromkeys(run for seed in sweep.seeds for run in _of_seed(sweep, seed))
     return [run for run in runs if not sweep.arms or run.arm in sweep.arms]
 
@@ -113,6 +140,19 @@ def jobs_of(
         Class of the estimators.
     at_a_time : int, default=8
         Largest number of runs of a group.
+
+    Returns
+    -------
+    list of tuple of Run
+        The groups; together they hold every run once.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep, jobs_of, runs_of
+    >>> sweep = Sweep("ranks", "digits", None, None, (0, 1), Protocol(), (("rank", (4, 8)),))
+    >>> [len(job) for job in jobs_of(runs_of(sweep)) if job[0].arm == "adapter"]
+    [2, 2]
     """
     may_differ = _TRAINING | kind.adapter_parameters
     if kind.input_parameters is not None:

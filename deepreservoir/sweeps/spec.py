@@ -80,6 +80,15 @@ class Sweep:
         that did not exist when the declaration was read.
     table : tuple of (str, object)
         How a CSV file is read: options of :func:`deepreservoir.datasets.read_table`.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Sweep
+    >>> grid = (("rank", (4, 8)), ("scaffold", ("normal", "binary")))
+    >>> sweep = Sweep("families", "digits", None, None, (0, 1), Protocol(), grid)
+    >>> next(sweep.points()), len(list(sweep.points()))
+    ((('rank', 4), ('scaffold', 'normal')), 4)
     """
 
     name: str
@@ -168,6 +177,10 @@ def read_sweep(path: str | Path) -> Sweep:
         (published figures) and ``[table]`` (how a CSV file is read: ``columns``, ``drop``,
         ``task``, ``missing``, ``header``, ``delimiter`` and ``encoding``, as in
         :func:`deepreservoir.datasets.read_table`).
+
+    Returns
+    -------
+    Sweep
 
     Raises
     ------

@@ -38,6 +38,8 @@ class Folder:
         The sweep that the folder belongs to. By default it is read from the folder.
     task : {"classification", "regression"}
         Task of the sweep's data set. An existing folder has its own value.
+    metric : {"accuracy", "r2", "roc_auc"}, optional
+        Metric of a new folder; by default that of the task.
 
     Attributes
     ----------
@@ -55,6 +57,20 @@ class Folder:
         If the folder holds another sweep, or other files.
     OSError
         If the folder cannot be created or written to.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.sweeps import Folder, Sweep, run_sweep
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=1)
+    >>> grid, arms = (("rank", (1,)),), ("full",)
+    >>> sweep = Sweep("ranks", "friedman1", None, None, (0,), quick, grid, arms=arms)
+    >>> with TemporaryDirectory() as out:
+    ...     _ = run_sweep(sweep, out)
+    ...     folder = Folder(out)
+    ...     [(record["arm"], record["seed"]) for record in folder.records()]
+    [('full', 0)]
     """
 
     def __init__(

@@ -23,16 +23,41 @@ PAPER: dict[str, Any] = {
 class Protocol:
     """The architecture and the training parameters of all networks of a comparison.
 
-    The parameters are those of :class:`deepreservoir.DeepReservoirClassifier`. An estimator of
-    another architecture uses those that it supports; `others` holds its additional parameters.
-    With `validation`, a tenth of the training samples is held out and the weights of the best
-    epoch are kept; otherwise training runs for `max_iter` epochs and the last weights are kept.
-    Other parameters have the paper's values, :data:`PAPER`, unless `others` changes them.
+    Each field except `validation` and `others` has the meaning that it has in
+    :class:`deepreservoir.DeepReservoirClassifier`. An estimator of another architecture uses the
+    fields that it supports. Parameters that are not fields have the paper's values, :data:`PAPER`,
+    unless `others` changes them.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(256, 128)
+        Widths of the hidden layers.
+    max_iter : int, default=60
+        Number of epochs.
+    learning_rate_init : float, default=3e-3
+        Learning rate before the schedule.
+    schedule : {"constant", "cosine", "exponential"}, default="cosine"
+    weight_decay : float or "auto", default=1e-2
+    batch_size : int or "auto", default=128
+    dropout : float, default=0.0
+    lora_alpha : float, optional
+        Numerator of the scaling of the adapters; by default the rank.
+    scaling : {"lora", "rslora"}, default="lora"
+    scaffold : str, default="normal"
+        A name in :data:`deepreservoir.scaffold.FAMILIES`.
+    validation : bool, default=False
+        Whether a tenth of the training samples is held out and the weights of the best epoch are
+        kept. Otherwise, the last weights are kept. Training runs for `max_iter` epochs either way.
+    others : tuple of (str, object), default=()
+        Names and values of the estimator's other parameters. :meth:`changed` fills it.
 
     Examples
     --------
     >>> protocol_for("mnist").hidden_layer_sizes
     (512, 256, 128, 64)
+    >>> quick = Protocol(max_iter=5).changed(dropout=0.1, activation="gelu")
+    >>> quick.max_iter, quick.dropout, quick.others
+    (5, 0.1, (('activation', 'gelu'),))
     """
 
     hidden_layer_sizes: tuple[int, ...] = (256, 128)
@@ -314,5 +339,24 @@ def default_protocol(kind: Any = None) -> Protocol:
 
 
 def protocol_for(dataset: str, kind: Any = None) -> Protocol:
-    """Return the protocol of a named data set, or the defaults of a class of estimators."""
+    """Return the protocol of a named data set, or the defaults of a class of estimators.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of a data set. A name without a protocol of its own gets the defaults of `kind`.
+    kind : type, optional
+        Class of the estimators; by default that of tables,
+        :class:`deepreservoir.DeepReservoirClassifier`.
+
+    Returns
+    -------
+    Protocol
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import protocol_for
+    >>> protocol_for("digits").max_iter, protocol_for("my_table").max_iter
+    (40, 150)
+    """
     return _PROTOCOLS.get(dataset) or default_protocol(kind)

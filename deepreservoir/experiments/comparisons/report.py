@@ -70,6 +70,32 @@ def table(comparison: Comparison) -> str:
     """Return the summary as a Markdown table.
 
     A score is the mean and the standard deviation over seeds, on held-out rows.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    str
+        One line for each arm and rank, without a line break at the end. Scores of a classification
+        are in percent.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Comparison, Protocol, Record, table
+    >>> runs = (
+    ...     Record("full", None, 0, 0.9722, 50826, 203304, 0.52, None),
+    ...     Record("adapter", 4, 0, 0.9361, 4492, 17976, 0.31, None),
+    ... )
+    >>> date = "2026-01-31T12:00:00+00:00"
+    >>> comparison = Comparison("digits", "classification", Protocol(), (4,), (0,), runs, date)
+    >>> for line in table(comparison).splitlines():
+    ...     print(line[:52])
+    | arm                          | rank | accuracy % |
+    | ---------------------------- | ---: | ---------: |
+    | adapter on a frozen scaffold |    4 |      93.61 |
+    | fully trained                |      |      97.22 |
     """
     task = comparison.task
     score = METRICS[comparison.metric]
@@ -117,6 +143,26 @@ def save_table(
     folder : str or Path
     findings : sequence of (str, str)
         Topics and sentences to write below the table.
+
+    Returns
+    -------
+    Path
+        Path of the file, which is written atomically.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Comparison, Protocol, Record, save_table
+    >>> runs = (
+    ...     Record("full", None, 0, 0.9722, 50826, 203304, 0.52, None),
+    ...     Record("adapter", 4, 0, 0.9361, 4492, 17976, 0.31, None),
+    ... )
+    >>> date = "2026-01-31T12:00:00+00:00"
+    >>> comparison = Comparison("digits", "classification", Protocol(), (4,), (0,), runs, date)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_table(comparison, folder, [("Seeds", "More seeds are needed.")])
+    ...     path.name, path.read_text().splitlines()[0], path.read_text().splitlines()[-1]
+    ('table.md', '# digits: 1 seed, 2026-01-31T12:00:00+00:00', '- Seeds: More seeds are needed.')
     """
     path = Path(folder) / "table.md"
     seeds = len({record.seed for record in comparison.records})
@@ -134,9 +180,30 @@ def save_picture(comparison: Comparison, folder: str | Path) -> Path | None:
     The axis of scores shows the adapters and what comes near them. The legend names the arms, such
     as a wrong seed, whose scores are all below it, with their scores.
 
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : str or Path
+        It is created if necessary.
+
     Returns
     -------
-    Path, or None if matplotlib (the extra ``plot``) is not installed
+    Path or None
+        Path of the file; None if matplotlib (the extra ``plot``) is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import Comparison, Protocol, Record, save_picture
+    >>> runs = (
+    ...     Record("full", None, 0, 0.9722, 50826, 203304, 0.52, None),
+    ...     Record("adapter", 4, 0, 0.9361, 4492, 17976, 0.31, None),
+    ... )
+    >>> date = "2026-01-31T12:00:00+00:00"
+    >>> comparison = Comparison("digits", "classification", Protocol(), (4,), (0,), runs, date)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_picture(comparison, folder).name
+    'accuracy.png'
     """
     try:
         import matplotlib.figure  # noqa: F401

@@ -39,7 +39,41 @@ def default_metric(task: str) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """One row of a table: an arm at one rank, summarised over seeds."""
+    """One row of a table: an arm at one rank, summarised over seeds.
+
+    Attributes
+    ----------
+    arm : str
+        An element of ``deepreservoir.experiments.ALL_ARMS``.
+    rank : int or None
+        None for arms without a rank.
+    runs : int
+        Number of runs, which is the number of seeds if the comparison is complete.
+    mean, spread : float
+        Mean and standard deviation of the scores over seeds, on held-out samples and in the metric
+        of the comparison. The standard deviation of one run is 0.
+    trained, stored_bytes : int
+        Number of trained parameters and stored size of the model, as in :class:`Record`.
+    seconds : float
+        Mean training time.
+    peak_bytes : int or None
+        Largest peak of memory of all runs; None if it was not measured.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Comparison, Protocol, Record
+    >>> runs = (
+    ...     Record("adapter", 4, seed=0, score=0.94, trained=4492, stored_bytes=17976, seconds=0.3,
+    ...            peak_bytes=None),
+    ...     Record("adapter", 4, seed=1, score=0.96, trained=4492, stored_bytes=17976, seconds=0.5,
+    ...            peak_bytes=None),
+    ... )
+    >>> date = "2026-01-31T12:00:00+00:00"
+    >>> comparison = Comparison("digits", "classification", Protocol(), (4,), (0, 1), runs, date)
+    >>> (row,) = comparison.summary()
+    >>> row.arm, row.rank, row.runs, round(row.mean, 3), round(row.spread, 4), row.seconds
+    ('adapter', 4, 2, 0.95, 0.0141, 0.4)
+    """
 
     arm: str
     rank: int | None
@@ -71,6 +105,15 @@ class Comparison:
         Which arms were left out, and why.
     metric : {"accuracy", "r2", "roc_auc", "nats", "mse"}
         What the scores are; by default accuracy, or R^2 for a regression.
+
+    Examples
+    --------
+    >>> from deepreservoir import compare
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(32,), max_iter=2)
+    >>> result = compare("digits", ranks=(2,), seeds=2, arms=("adapter",), protocol=quick)
+    >>> result.metric, result.complete, [(record.arm, record.seed) for record in result.records]
+    ('accuracy', True, [('adapter', 0), ('adapter', 1)])
     """
 
     dataset: str

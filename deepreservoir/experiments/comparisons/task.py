@@ -40,6 +40,13 @@ class Record:
         Training time. For arms that evaluate a trained adapter, the training time of the adapter.
     peak_bytes : int or None
         Peak memory during training, above what was in use before.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import Record
+    >>> record = Record("adapter", 4, 0, 0.9361, 4492, 4 * 4492 + 8, seconds=0.31, peak_bytes=None)
+    >>> record.rank, record.seed, record.stored_bytes
+    (4, 0, 17976)
     """
 
     arm: str

@@ -38,6 +38,14 @@ class Backtest:
     nrmse : dict of str to float
         Error over all windows and steps by method, ``"network"``, ``"persistence"`` and, if there
         is a season, ``"seasonal"``, in standard deviations of the whole series.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import forecast_series
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> tested = forecast_series(wave, 5, units=50).backtest
+    >>> tested.n_windows, tested.half_widths.shape, sorted(tested.nrmse)
+    (100, (5, 1), ['network', 'persistence', 'seasonal'])
     """
 
     n_windows: int
@@ -84,7 +92,21 @@ def backtest(
 
     Returns
     -------
-    Backtest, or None if the series is too short
+    Backtest or None
+        None if the series is too short.
+
+    Examples
+    --------
+    A forecast that repeats the mean of the rows that it was trained on:
+
+    >>> def train(known):
+    ...     def forecasts(values, starts, n_steps):
+    ...         return np.full((len(starts), n_steps, values.shape[1]), known.mean(axis=0))
+    ...     return forecasts
+    >>> noise = np.random.default_rng(0).standard_normal((400, 1))
+    >>> tested = backtest(noise, 3, 0.9, train, season=None)
+    >>> tested.n_windows, tested.nrmse["network"] < tested.nrmse["persistence"]
+    (200, True)
     """
     n = len(values)
     steps = measured_horizon(n, horizon, level)

@@ -194,6 +194,14 @@ class ForecastComparison:
         NRMSE by number of steps ahead, with the first seed.
     complete : bool
         False if the comparison was interrupted.
+
+    Examples
+    --------
+    >>> result = compare_forecasts("mackey_glass", arms=("persistence",))
+    >>> result.truth.shape, result.loops["persistence", None].shape
+    ((1000, 1), (1000, 1))
+    >>> result.growth["persistence", None].shape
+    (1000,)
     """
 
     series: str

@@ -74,6 +74,13 @@ class HeldOut:
         Number of steps until its error first exceeds 0.4 standard deviations.
     persistence, seasonal : Score, or None for no season
         Of the last value before the held-out steps, repeated, and of the last season.
+
+    Examples
+    --------
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> held_out = forecast_series(wave, 5, test=30, units=50).held_out
+    >>> held_out.values.shape, held_out.nrmse < held_out.persistence.nrmse
+    ((30, 1), True)
     """
 
     values: Any
@@ -124,6 +131,13 @@ class Forecast:
         DataFrames if the series is one.
     backtest : Backtest or None
         Forecasts from earlier rows, from which the intervals are.
+
+    Examples
+    --------
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> forecast = forecast_series(wave, 5, units=50)
+    >>> forecast.names, forecast.values.shape, forecast.interval
+    (('x0',), (5, 1), 0.9)
     """
 
     names: tuple[str, ...]

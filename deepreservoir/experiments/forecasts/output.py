@@ -21,6 +21,26 @@ def forecast_csv(forecast: Forecast) -> str:
     The first column is the time of the step, written as in the series, or ``step``, which is 1
     for the first step after the last row. The ends of the prediction intervals are in columns
     ``NAME_lower`` and ``NAME_upper``, whose cells are empty where there is no interval.
+
+    Parameters
+    ----------
+    forecast : Forecast
+
+    Returns
+    -------
+    str
+        With a header, and a line feed after each row.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import forecast_csv, forecast_series
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> forecast = forecast_series(wave, 2, names=["tide"], units=50)
+    >>> for line in forecast_csv(forecast).splitlines():
+    ...     print(line)
+    step,tide,tide_lower,tide_upper
+    1,-0.2927...,-0.2927...,-0.2927...
+    2,-0.4258...,-0.4258...,-0.4258...
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -41,13 +61,46 @@ def forecast_csv(forecast: Forecast) -> str:
 
 
 def save_forecast(forecast: Forecast, path: str | Path) -> Path:
-    """Write the forecast atomically as a CSV file; see :func:`forecast_csv`."""
+    """Write the forecast atomically as a CSV file; :func:`forecast_csv` describes its columns.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    path : str or Path
+        File to write; an existing one is replaced. Its folder is created if necessary.
+
+    Returns
+    -------
+    Path
+        Path of the file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import forecast_series, save_forecast
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> forecast = forecast_series(wave, 12, units=50, interval=None)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_forecast(forecast, f"{folder}/waves.csv")
+    ...     path.name, len(path.read_text().splitlines())
+    ('waves.csv', 13)
+    """
     write_atomically(Path(path), forecast_csv(forecast))
     return Path(path)
 
 
 def conclusions(forecast: Forecast) -> list[str]:
     """Return in sentences whether the network forecasts better than a repetition of the series.
+
+    Parameters
+    ----------
+    forecast : Forecast
+
+    Returns
+    -------
+    list of str
+        A sentence about the held-out rows, if there are any, and one about the forecasts from
+        earlier rows, if there are intervals. Errors that differ by less than 2 % count as equal.
 
     Examples
     --------

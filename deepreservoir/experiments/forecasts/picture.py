@@ -20,13 +20,37 @@ _SERIES, _AHEAD, _HELD_OUT, _RULE = "#6b7280", "#0b6e4f", "#c8553d", "#d1d5db"
 def save_forecast_picture(forecast: Forecast, path: str | Path, title: str | None = None) -> Path:
     """Plot the end of the series and the forecast with its intervals, one panel per column.
 
+    It needs matplotlib, the extra ``plot``.
+
     Parameters
     ----------
     forecast : Forecast
     path : str or Path
-        Its suffix determines the format, one of `PICTURES`.
+        File to write. Its suffix determines the format: ``.png``, ``.svg``, ``.pdf`` or ``.jpg``.
     title : str, optional
         Text before the title, such as the name of the series.
+
+    Returns
+    -------
+    Path
+        Path of the file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If matplotlib cannot write the format.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import forecast_series, save_forecast_picture
+    >>> wave = np.sin(np.arange(200) / 7)[:, None]
+    >>> forecast = forecast_series(wave, 20, units=50)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_forecast_picture(forecast, f"{folder}/waves.png", title="Waves").name
+    'waves.png'
     """
     from matplotlib import rc_context
 

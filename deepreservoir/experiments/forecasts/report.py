@@ -33,7 +33,30 @@ _SHOWN = 400  # number of plotted steps of a closed loop
 
 
 def forecast_table(comparison: ForecastComparison) -> str:
-    """Return the summary, medians over seeds, as a Markdown table."""
+    """Return the summary, medians over seeds, as a Markdown table.
+
+    Parameters
+    ----------
+    comparison : ForecastComparison
+
+    Returns
+    -------
+    str
+        One line for each arm and rank, without a line break at the end. A closed loop whose error
+        84 steps ahead exceeds 1000 standard deviations is shown as "diverged".
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments import compare_forecasts, forecast_table
+    >>> arms = ("linear", "persistence")
+    >>> comparison = compare_forecasts("mackey_glass", seeds=1, arms=arms)
+    >>> for line in forecast_table(comparison).splitlines():
+    ...     print(line[:48])
+    | forecast              | rank | NRMSE, 1 step |
+    | --------------------- | ---: | ------------: |
+    | linear on lag windows |      |       0.00048 |
+    | persistence           |      |          0.14 |
+    """
     head = [
         "forecast",
         "rank",
@@ -67,7 +90,29 @@ def _time(value: float) -> str:
 
 
 def save_forecast_table(comparison: ForecastComparison, folder: str | Path) -> Path:
-    """Write table.md into `folder` and return its path."""
+    """Write table.md into `folder` and return its path.
+
+    Parameters
+    ----------
+    comparison : ForecastComparison
+    folder : str or Path
+        It is created if necessary.
+
+    Returns
+    -------
+    Path
+        Path of the file, which is written atomically.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import compare_forecasts, save_forecast_table
+    >>> comparison = compare_forecasts("mackey_glass", arms=("persistence",))
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_forecast_table(comparison, folder)
+    ...     path.name, path.read_text().splitlines()[0]
+    ('table.md', '# mackey_glass: no arm uses a seed, 20...')
+    """
     path = Path(folder) / "table.md"
     n_seeds = len({record.seed for record in comparison.records} - {None})
     seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}" if n_seeds else "no arm uses a seed"
@@ -80,9 +125,25 @@ def save_forecast_table(comparison: ForecastComparison, folder: str | Path) -> P
 def save_comparison_picture(comparison: ForecastComparison, folder: str | Path) -> Path | None:
     """Plot the forecasts of each arm from one start, and the growth of errors, as forecasts.png.
 
+    Parameters
+    ----------
+    comparison : ForecastComparison
+    folder : str or Path
+        It is created if necessary.
+
     Returns
     -------
-    Path, or None if matplotlib (the extra ``plot``) is not installed
+    Path or None
+        Path of the file; None if matplotlib (the extra ``plot``) is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.experiments import compare_forecasts, save_comparison_picture
+    >>> comparison = compare_forecasts("mackey_glass", arms=("persistence",))
+    >>> with TemporaryDirectory() as folder:
+    ...     save_comparison_picture(comparison, folder).name
+    'forecasts.png'
     """
     try:
         from matplotlib.figure import Figure

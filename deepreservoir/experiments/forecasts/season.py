@@ -29,6 +29,12 @@ def season_of(values: np.ndarray, candidates: Sequence[int] = (), horizon: int =
         Seasons of the calendar.
     horizon : int
 
+    Returns
+    -------
+    int or None
+        None if the autocorrelation has no clear peak, and no candidate is between 2 and half of
+        the number of rows.
+
     Examples
     --------
     >>> season_of(np.sin(np.arange(100) * 2 * np.pi / 12)[:, None])

@@ -37,6 +37,12 @@ class Predictions:
     classes : ndarray or None
         The classes of `probabilities`.
     probabilities : ndarray of shape (n, n_classes), or None
+
+    Examples
+    --------
+    >>> predictions = Predictions("state", np.array(["low", "high"]), {"pump": ["A", "B"]})
+    >>> predictions.to_csv().splitlines()
+    ['pump,state', 'A,low', 'B,high']
     """
 
     target: str
@@ -110,6 +116,11 @@ def predict_table(
     keep : sequence of str
         Columns of the table to return with the predictions.
 
+    Returns
+    -------
+    Predictions
+        One for each row of the table, in its order.
+
     Raises
     ------
     ArtifactError
@@ -122,6 +133,21 @@ def predict_table(
     -----
     UserWarning
         If a category has values that the training rows did not have.
+
+    Examples
+    --------
+    >>> from deepreservoir.experiments.tables.user_table import fit_table, save_fitted
+    >>> from tempfile import TemporaryDirectory
+    >>> rows = [f"{i % 7},{i % 3},{'high' if i % 7 > 3 else 'low'}" for i in range(200)]
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "pumps.csv")
+    ...     _ = path.write_text("\\n".join(["pressure,speed,state", *rows]))
+    ...     fitted = fit_table(path, "state", hidden_layer_sizes=(16,), max_iter=20, random_state=0)
+    ...     model = Path(folder, "pumps.safetensors")
+    ...     _ = save_fitted(fitted, model)
+    ...     found = predict_table(model, path, proba=True, keep=["pressure"])
+    >>> found.values[:2], found.probabilities.shape, list(found.kept)
+    (array(['low', 'low'], dtype='<U4'), (200, 2), ['pressure'])
     """
     contents = container.read(model_path, max_bytes)
     model = load_contents(contents, model_path, device, max_bytes)

@@ -18,6 +18,31 @@ def ranks_markdown(result: RankTable) -> str:
     """Return the tested ranks and the fully trained network as a Markdown table.
 
     A loss is the mean and the standard deviation over folds and seeds, on held-out rows.
+
+    Parameters
+    ----------
+    result : RankTable
+
+    Returns
+    -------
+    str
+        One line for each tested rank, in ascending order, and one for the fully trained network,
+        without a line break at the end.
+
+    Examples
+    --------
+    >>> from deepreservoir import load_dataset
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.experiments.tables.rank_table import rank_table
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=2)
+    >>> digits = load_dataset("digits")
+    >>> result = rank_table(digits, eps=1.0, ranks=(4,), seeds=1, folds=2, protocol=quick)
+    >>> for line in ranks_markdown(result).splitlines():
+    ...     print(line[:39])
+    | network                      | rank |
+    | ---------------------------- | ---: |
+    | adapter on a frozen scaffold |    4 |
+    | fully trained                |      |
     """
     head = [
         "network",
@@ -101,6 +126,17 @@ def draw_ranks(result: RankTable, kind: str = "png") -> bytes:
     -------
     bytes
         Contents of the file. Needs matplotlib, the extra ``plot``.
+
+    Examples
+    --------
+    >>> from deepreservoir import load_dataset
+    >>> from deepreservoir.experiments import Protocol
+    >>> from deepreservoir.experiments.tables.rank_table import rank_table
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=2)
+    >>> digits = load_dataset("digits")
+    >>> result = rank_table(digits, eps=1.0, ranks=(4,), seeds=1, folds=2, protocol=quick)
+    >>> draw_ranks(result, "svg")[:5]
+    b'<?xml'
     """
     from matplotlib.figure import Figure
 

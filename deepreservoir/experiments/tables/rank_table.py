@@ -86,6 +86,16 @@ class RankTable:
         Start of the search, ISO 8601, UTC.
     losses : dict of str to list of list of float
         All losses by rank, or "full": one list per fold, with one loss per seed.
+
+    Examples
+    --------
+    >>> from deepreservoir import load_dataset
+    >>> from deepreservoir.experiments import Protocol
+    >>> quick = Protocol(hidden_layer_sizes=(16,), max_iter=2)
+    >>> digits = load_dataset("digits")
+    >>> result = rank_table(digits, eps=1.0, ranks=(4,), seeds=1, folds=2, protocol=quick)
+    >>> [row.rank for row in result.rows], result.reached, result.chosen.stored_bytes
+    ([4], True, 1972)
     """
 
     dataset: str

@@ -34,6 +34,13 @@ class Reference:
         The score of the model minus that of the reference.
     error : float or None
         Standard error of the difference, from the pairs of held-out rows; None for a single row.
+
+    Examples
+    --------
+    >>> Reference("logistic regression", score=0.92, difference=0.03, error=0.01).verdict
+    1
+    >>> Reference("logistic regression", score=0.92, difference=0.03, error=0.02).verdict
+    0
     """
 
     name: str
