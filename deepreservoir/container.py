@@ -83,6 +83,13 @@ class Contents:
         read.
     dtypes : dict of str to str
         Stored type of each tensor that is not stored in its own type.
+
+    Examples
+    --------
+    >>> from deepreservoir.container import Contents
+    >>> contents = Contents({}, {"codes": np.eye(16, dtype=np.float32)}, {"codes": "int8"})
+    >>> contents.kept_as("codes"), contents.nbytes("codes")  # codes, and scales of two bytes
+    ('int8', 288)
     """
 
     document: dict[str, Any]
@@ -161,12 +168,33 @@ def write(path: str | os.PathLike[str], contents: Contents) -> Path:
     The bytes are written to a temporary file in the same folder, which is then renamed: a full
     disk or a kill leaves the previous file as it was.
 
+    Parameters
+    ----------
+    path : str or path
+        An existing file is replaced.
+    contents : Contents
+
+    Returns
+    -------
+    Path
+        `path`.
+
     Raises
     ------
     ArtifactError
         If a value is not finite or does not fit its type.
     OSError
         If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.container import Contents, read, write
+    >>> contents = Contents({"unit": "m"}, {"lengths": np.float32([0.5, 1.0])}, {})
+    >>> with TemporaryDirectory() as folder:
+    ...     again = read(write(f"{folder}/lengths.safetensors", contents))
+    >>> again.document, again.tensors
+    ({'unit': 'm'}, {'lengths': array([0.5, 1. ], dtype=float32)})
     """
     path = Path(path)
     write_whole(path, to_bytes(contents))
@@ -185,6 +213,11 @@ def read(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Contents:
     max_bytes : int, default=2 GiB
         A larger file is rejected without being read, and one whose values would take more memory
         before they are decoded.
+
+    Returns
+    -------
+    Contents
+        :func:`write` has an example.
 
     Raises
     ------

@@ -109,13 +109,17 @@ def largest_code(dtype: str) -> int:
 
 
 def dequantise(codes: np.ndarray, scales: np.ndarray, dtype: str) -> np.ndarray:
-    """Return the values of codes and scales: float32, the shape of `codes`.
+    """Return the values of codes and scales.
 
     Parameters
     ----------
-    codes : ndarray of int8
-    scales : ndarray of float16 or float32
+    codes : ndarray of int8, shape (..., d)
+    scales : ndarray of float16 or float32, the shape of :func:`scales_shape`
     dtype : {"int8", "int6"}
+
+    Returns
+    -------
+    ndarray of float32, the shape of `codes`
 
     Raises
     ------
@@ -180,12 +184,18 @@ def pack(codes: np.ndarray) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the codes that :func:`pack` wrote: int8, of `shape`.
+    """Return the codes that :func:`pack` wrote.
 
     Parameters
     ----------
-    packed : ndarray of uint8
+    packed : ndarray of uint8, shape (packed_bytes(size),)
+        With `size` the number of codes, the product of `shape`.
     shape : tuple of int
+
+    Returns
+    -------
+    ndarray of int8, of `shape`
+        From -32 to 31.
 
     Raises
     ------

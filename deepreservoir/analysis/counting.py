@@ -15,6 +15,10 @@ def multiply_adds(layer: Layer, shape: tuple[int, ...]) -> MultiplyAdds:
     shape : tuple of int
         Shape of its input.
 
+    Returns
+    -------
+    MultiplyAdds
+
     Raises
     ------
     TypeError

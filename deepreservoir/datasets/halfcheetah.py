@@ -58,6 +58,11 @@ def read_trajectories(path: str | Path) -> Trajectories:
         A file of D4RL, with the arrays ``observations``, ``actions``, ``rewards``, ``terminals``
         and ``timeouts``; or the file ``main_data.hdf5`` of Minari, with a group for each episode.
 
+    Returns
+    -------
+    Trajectories
+        In the order of the file: observations, actions and rewards of all trajectories.
+
     Raises
     ------
     DatasetUnavailable

@@ -120,10 +120,20 @@ def time_axis(name: str, cells: Sequence[str]) -> TimeAxis:
     cells : sequence of str, length n
         In any order.
 
+    Returns
+    -------
+    TimeAxis
+        Its times increase.
+
     Raises
     ------
     NotTimes
         If a cell is empty or not a time, if times occur twice, or if their steps are unequal.
+
+    Examples
+    --------
+    >>> str(time_axis("day", ["2024-01-03", "2024-01-01", "2024-01-02"]))
+    'daily, 3 values from 2024-01-01 to 2024-01-03'
     """
     return sorted_axis(name, cells)[0]
 

@@ -142,7 +142,24 @@ class Inputs(ABC):
 
 
 class Reader(ABC):
-    """Turns a user's X into inputs."""
+    """Turns a user's X into inputs.
+
+    A reader is fitted to the X of a training set, and saved with the model. A subclass defines
+    :meth:`fit`, :meth:`read`, :meth:`sizes`, :meth:`state` and :meth:`from_state`.
+
+    Examples
+    --------
+    >>> from deepreservoir.inputs import TableReader
+    >>> reader = TableReader().fit(np.zeros((100, 8)))
+    >>> reader.sizes()
+    {'n_features': 8}
+    >>> inputs = reader.read(np.ones((5, 8)), np.float32, "cpu")
+    >>> inputs.take(np.array([0, 4])).x.shape
+    (2, 8)
+    >>> again = TableReader.from_state(*reader.state())
+    >>> again.sizes() == reader.sizes()
+    True
+    """
 
     @abstractmethod
     def fit(self, X: Any) -> Self:

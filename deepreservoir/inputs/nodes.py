@@ -179,6 +179,14 @@ class NodeInputs(Inputs):
         With features that have been validated: an array or a CSR matrix.
     dtype : numpy dtype
     device : {"cpu", "cuda", "cuda:N"}
+
+    Examples
+    --------
+    >>> path = scipy.sparse.csr_array(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]))
+    >>> inputs = NodeInputs(Nodes(np.eye(3), path), np.float32)
+    >>> batch = inputs.take(np.array([2]))
+    >>> batch.x.shape, batch.side["adjacency"].shape, batch.side["rows"].shape
+    ((3, 3), (3, 3), (1, 3))
     """
 
     side_names = ("adjacency", "rows")
@@ -253,7 +261,21 @@ class NodeInputs(Inputs):
 
 
 class NodeReader(TableReader):
-    """The reader of :class:`Nodes`; only the number of features is fitted."""
+    """The reader of :class:`Nodes`; only the number of features is fitted.
+
+    Parameters
+    ----------
+    n_features : int, default=0
+        Set by :meth:`fit`.
+
+    Examples
+    --------
+    >>> path = scipy.sparse.csr_array(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]))
+    >>> nodes = Nodes(np.eye(3), path)
+    >>> reader = NodeReader().fit(nodes)
+    >>> reader.sizes(), len(reader.read(nodes[[0, 2]], np.float32, "cpu"))
+    ({'n_features': 3}, 2)
+    """
 
     def read(self, X: Nodes, dtype: np.dtype[Any] | type, device: Device) -> NodeInputs:  # type: ignore[override]
         return NodeInputs(X, dtype, device)

@@ -30,6 +30,13 @@ class Table(Inputs):
     X : ndarray or CSR matrix, shape (n_rows, n_features)
     dtype : numpy dtype
     device : {"cpu", "cuda", "cuda:N"}
+
+    Examples
+    --------
+    >>> table = Table(np.arange(12).reshape(4, 3), np.float32)
+    >>> len(table), table.take(np.array([3, 0])).x
+    (4, array([[ 9., 10., 11.],
+           [ 0.,  1.,  2.]], dtype=float32))
     """
 
     def __init__(self, X: Array, dtype: np.dtype[Any] | type, device: Device = "cpu") -> None:

@@ -18,6 +18,13 @@ class MultiplyAdds:
         For all rows of the input.
     forward_call, backward_call : int
         In addition for each call, whatever its number of rows: DoRA's norms.
+
+    Examples
+    --------
+    >>> from deepreservoir import MultiplyAdds
+    >>> layer = MultiplyAdds(forward=24, backward=48)
+    >>> (layer + layer).training(samples=100)
+    14400
     """
 
     forward: int = 0

@@ -329,6 +329,12 @@ def architecture(name: str) -> Callable[[Config], Config]:
     ----------
     name : str
 
+    Returns
+    -------
+    callable
+        A decorator of subclasses of :class:`NetworkConfig`. It sets the attribute `name` of a class
+        and returns it.
+
     Raises
     ------
     ValueError

@@ -22,6 +22,11 @@ def from_plain(data: Mapping[str, Any]) -> NetworkConfig:
     ----------
     data : mapping
 
+    Returns
+    -------
+    NetworkConfig
+        An instance of the class that is registered under ``data["architecture"]``.
+
     Raises
     ------
     ValueError

@@ -19,10 +19,31 @@ def resolve_storage(family: Family, storage: str) -> str:
 
     ``"auto"`` is structured for `hadamard` and `kronecker` and dense for the others.
 
+    Parameters
+    ----------
+    family : Family
+    storage : {"auto", "dense", "packed", "streamed", "structured"}
+
+    Returns
+    -------
+    str
+        `storage`, or the default of the family for ``"auto"``.
+
     Raises
     ------
     ValueError
         For an unknown storage, or one that cannot hold the family.
+
+    Examples
+    --------
+    >>> from deepreservoir.scaffold import get_family, resolve_storage
+    >>> family = get_family("hadamard")
+    >>> resolve_storage(get_family("normal"), "auto"), resolve_storage(family, "auto")
+    ('dense', 'structured')
+    >>> resolve_storage(family, "packed")
+    Traceback (most recent call last):
+        ...
+    ValueError: storage='packed' cannot hold scaffold='hadamard'; use ...
     """
     if storage not in STORAGES:
         raise ValueError(f"storage must be one of {', '.join(STORAGES)}; got {storage!r}")

@@ -111,6 +111,12 @@ class Family:
         top `bits` bits of its lane.
     random : bool
         Whether its weights depend on the seed; False for the control without a scaffold.
+
+    Examples
+    --------
+    >>> family = get_family("binary")
+    >>> family.bits, family.own_scale(64, 256)  # one over the root of d_in
+    (1, 0.0625)
     """
 
     name: str
@@ -129,6 +135,15 @@ FAMILIES: dict[str, Family] = {}
 
 def get_family(name: str) -> Family:
     """Return the family called `name`.
+
+    Parameters
+    ----------
+    name : str
+        A name in :data:`deepreservoir.scaffold.FAMILIES`.
+
+    Returns
+    -------
+    Family
 
     Raises
     ------

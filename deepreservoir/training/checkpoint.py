@@ -194,6 +194,11 @@ def fingerprint(*parts: Any) -> str:
     *parts : None, bool, int, float, str, bytes, array, CSR matrix, dataclass, list, tuple or dict
         Or an object with a method ``digest()``, such as inputs.
 
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
     Raises
     ------
     TypeError

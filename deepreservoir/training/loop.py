@@ -67,6 +67,23 @@ def train(
         If :class:`deepreservoir.optim.LBFGS` cannot minimise the loss, or is to use a checkpoint.
     TrainingDiverged
         If the loss is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import MLPConfig, Network
+    >>> from deepreservoir.inputs import Table
+    >>> from deepreservoir.losses import SquaredError
+    >>> from deepreservoir.optim import AdamW
+    >>> from deepreservoir.training import Plan, TrainingSet, train
+    >>> X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    >>> y = X[:, :1]
+    >>> network = Network(MLPConfig(4, 1, (16,), rank=2), seed=0)
+    >>> data = TrainingSet(Table(X, np.float32), y)
+    >>> plan = Plan(AdamW(), rate=0.01, epochs=20, batch_size=50)
+    >>> outcome = train(network, data, SquaredError(), plan)
+    >>> outcome.reason, outcome.state.step, outcome.history["loss"][-1] < 0.1
+    ('budget', 80, True)
     """
     if isinstance(plan.optimiser, LBFGS):
         if checkpoint is not None:

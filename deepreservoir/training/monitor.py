@@ -29,6 +29,18 @@ class EpochEnd:
         On the held-out samples; None without any.
     network : Network
         The network that is being trained, which the next epoch changes; copy what is to be kept.
+
+    Examples
+    --------
+    A callback that ends training when the loss is small enough:
+
+    >>> from deepreservoir import DeepReservoirRegressor
+    >>> X = np.random.default_rng(0).standard_normal((200, 3))
+    >>> def callback(epoch):
+    ...     return epoch.loss < 0.1
+    >>> model = DeepReservoirRegressor((16,), max_iter=500, random_state=0)
+    >>> model.fit(X, X[:, 0], callback=callback).stop_reason_
+    'callback'
     """
 
     epoch: int

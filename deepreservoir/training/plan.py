@@ -100,6 +100,13 @@ class Plan:
         training stops; otherwise it is only recorded.
     verbose : int
         0 for no output, 1 for a progress bar, 2 for a line per epoch.
+
+    Examples
+    --------
+    >>> from deepreservoir.optim import AdamW, Cosine
+    >>> plan = Plan(AdamW(weight_decay=0.01), rate=3e-3, schedule=Cosine(500), epochs=10)
+    >>> plan.rate * plan.schedule(250)
+    0.0015
     """
 
     optimiser: Optimiser | LBFGS

@@ -86,6 +86,25 @@ def train_gated(
         If the networks do not share one adapter, or scaffolds are to be resampled.
     TrainingDiverged
         If the loss is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import MLPConfig, Network
+    >>> from deepreservoir.inputs import Table
+    >>> from deepreservoir.losses import SquaredError
+    >>> from deepreservoir.optim import AdamW
+    >>> from deepreservoir.training import Gate, Plan, TrainingSet, train_gated
+    >>> X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    >>> y = X[:, :1]
+    >>> network = Network(MLPConfig(4, 1, (16,), rank=2), seed=0)
+    >>> gates = [
+    ...     Gate(network, TrainingSet(Table(X, np.float32), y)),
+    ...     Gate(network.with_scaffold(1), TrainingSet(Table(X, np.float32), -y)),
+    ... ]
+    >>> outcome = train_gated(gates, SquaredError(), Plan(AdamW(), rate=0.01, epochs=20))
+    >>> outcome.reason, outcome.state.step  # two batches of each task per epoch
+    ('budget', 80)
     """
     first = gates[0].network
     if any(gate.network.theta is not first.theta for gate in gates):

@@ -48,6 +48,27 @@ def validator(
         Outputs -> what the score needs; the outputs themselves by default.
     take : callable, optional
         Like :attr:`TrainingSet.take_target`.
+
+    Returns
+    -------
+    callable
+        Network -> (loss, score): the mean loss over the held-out samples, and the score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir import MLPConfig, Network
+    >>> from deepreservoir.inputs import Table
+    >>> from deepreservoir.losses import SquaredError
+    >>> X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    >>> y = X[:, :1]
+    >>> network = Network(MLPConfig(4, 1, (16,), rank=2), seed=0)
+    >>> def score(outputs):
+    ...     return -float(np.abs(outputs - y).max())
+    >>> validate = validator(Table(X, np.float32), y, SquaredError(), score)
+    >>> loss, worst = validate(network)
+    >>> loss > 0, worst < 0
+    (True, True)
     """
 
     def validate(network: Network) -> tuple[float, float]:

@@ -24,6 +24,11 @@ def register_estimator(cls: Estimator) -> Estimator:
     cls : type
         A subclass of :class:`DeepClassifier` or :class:`DeepRegressor`.
 
+    Returns
+    -------
+    type
+        `cls`, so that the function can be used as a decorator.
+
     Raises
     ------
     ValueError
@@ -59,6 +64,11 @@ def estimator_named(name: str) -> Any:
     name : str
         A registered name, or ``"package.module:Class"`` of an installed package, which is then
         imported.
+
+    Returns
+    -------
+    type
+        The class.
 
     Raises
     ------
