@@ -27,6 +27,13 @@ class Adapter:
         Initialisation of the injection B.
     dropout : float
         Fraction of the read-in's input that is dropped during training.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter
+    >>> adapter = Adapter("dora", rank=4, scaling=0.5)
+    >>> adapter.low_rank, adapter.learn_beta
+    (True, True)
     """
 
     mode: Mode = "lora"

@@ -39,7 +39,6 @@ class SelfAttention(Layer):
         Whether each matrix is followed by a layer normalisation of its outputs.
     queries : int, optional
         Number of leading tokens for which outputs are computed, (n, queries, d); all by default.
-
     rotary : float, optional
         Base of rotary positions (Su et al., 2021), by which queries and keys are rotated. By
         default, attention does not depend on positions.
@@ -54,6 +53,15 @@ class SelfAttention(Layer):
     -----
     If the side arrays hold a :class:`KeyValueCache` under ``"keys_and_values"``, x is read as the
     tokens after those in the cache, at inference.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, SelfAttention
+    >>> attention = SelfAttention("attention", 64, 4, Adapter(rank=2), bias=True, causal=True)
+    >>> [request.path for request in attention.scaffold_requests()]
+    ['attention.q', 'attention.k', 'attention.v', 'attention.o']
+    >>> attention.out_shape((8, 10, 64))
+    (8, 10, 64)
     """
 
     def __init__(

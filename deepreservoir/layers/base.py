@@ -38,6 +38,11 @@ class Step:
         An array is read by each kernel when it runs: so a captured step is every step.
     masks : dict, optional
         Cache of dropout masks that networks share while they are trained side by side.
+
+    Examples
+    --------
+    >>> Step(seed=0, index=3) == Step(seed=0, index=3)
+    True
     """
 
     seed: int
@@ -166,6 +171,19 @@ class Layer:
     reads_batch : bool
         Whether a row's output depends on the other rows of the batch during training, as under
         batch normalisation.
+
+    Examples
+    --------
+    >>> class Scale(Layer):  # y = gain x, with one trained gain per feature
+    ...     def own_slots(self):
+    ...         return [Slot(f"{self.path}.gain", (3,), init=1.0)]
+    ...     def forward(self, x, on=INFERENCE):
+    ...         return self.gain * x, x if on.training else None
+    ...     def backward(self, dy, cache):
+    ...         self.dgain += (dy * cache).sum(axis=0)
+    ...         return self.gain * dy
+    >>> [slot.path for slot in Scale("scale").slots()]
+    ['scale.gain']
     """
 
     reads: tuple[str, ...] = ()

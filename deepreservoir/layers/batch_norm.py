@@ -23,6 +23,12 @@ class BatchNorm(Layer):
     eps : float, default=1e-5
     momentum : float, default=0.1
         Share of the batch in a running average.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import BatchNorm
+    >>> [slot.path for slot in BatchNorm("norm", 16).slots() if slot.group == "buffer"]
+    ['norm.running_mean', 'norm.running_var']
     """
 
     reads_batch = True

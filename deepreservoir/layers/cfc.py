@@ -140,6 +140,13 @@ class CfC(Layer):
     It reads two side arrays: ``elapsed`` (n, time), the time since the step before; and
     ``lengths`` (n,), integers on the host, the number of steps of each series. The input is
     (n, time, d_in), and the output (n, units). The gradient of the input is not computed.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, CfC
+    >>> cell = CfC("cell", 8, 16, 32, 1, lambda d_in, d_out: Adapter(rank=2))
+    >>> [request.path for request in cell.scaffold_requests()]
+    ['cell.backbone.0', 'cell.ff1', 'cell.ff2', 'cell.time_a', 'cell.time_b']
     """
 
     reads = ("elapsed", "lengths")

@@ -36,6 +36,16 @@ class DecoderBlock(Layer):
         Added to the mean square in normalisations.
     trained_norms : bool
         Whether the gains of the normalisations are trained; otherwise they are one.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, DecoderBlock
+    >>> block = DecoderBlock(
+    ...     "blocks.0", 64, 4, 172, Adapter(rank=2), lambda d_in, d_out: Adapter(rank=2),
+    ...     rotary=10_000.0, eps=1e-5, trained_norms=True,
+    ... )
+    >>> len(block.scaffold_requests()), block.out_shape((8, 10, 64))
+    (7, (8, 10, 64))
     """
 
     def __init__(

@@ -26,6 +26,13 @@ class CategoryEmbedding(Layer):
     categories : sequence of int
         Number of categories of each of the k columns.
     width : int
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import CategoryEmbedding
+    >>> layer = CategoryEmbedding("atoms", (119, 5), width=16)
+    >>> [slot.shape for slot in layer.slots()], layer.out_shape((30, 2))
+    ([(124, 16)], (30, 16))
     """
 
     table: Array  # (sum(categories), width)

@@ -24,6 +24,13 @@ class GatedMLP(Layer):
         Width of input and output, and of the hidden layer.
     adapter_of : callable
         (d_in, d_out) -> Adapter.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, GatedMLP
+    >>> mlp = GatedMLP("mlp", 64, 172, lambda d_in, d_out: Adapter(rank=2))
+    >>> {request.path: request.shape for request in mlp.scaffold_requests()}
+    {'mlp.gate': (172, 64), 'mlp.up': (172, 64), 'mlp.down': (64, 172)}
     """
 
     def __init__(

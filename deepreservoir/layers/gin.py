@@ -32,6 +32,13 @@ class GINConvolution(Layer):
     bias : bool
     edges : bool
         Whether there are embeddings of edges: the side array ``edge_embedding`` (M, width).
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, GINConvolution
+    >>> layer = GINConvolution("layers.0", 16, Adapter(rank=2), Adapter(rank=2), True, False)
+    >>> layer.reads, [request.shape for request in layer.scaffold_requests()]
+    (('neighbours',), [(32, 16), (16, 32)])
     """
 
     eps: Array  # (1,)

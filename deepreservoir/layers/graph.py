@@ -25,6 +25,17 @@ class Aggregate(Layer):
     name : str
         Name of the side array that holds S, a CSR matrix of shape (m, n).
     path : str, default=""
+
+    Examples
+    --------
+    Each of two nodes gets the features of the other:
+
+    >>> from deepreservoir.layers import Aggregate, Pass
+    >>> pair = scipy.sparse.csr_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    >>> y, _ = Aggregate("adjacency").forward(np.eye(2), Pass(side={"adjacency": pair}))
+    >>> y
+    array([[0., 1.],
+           [1., 0.]])
     """
 
     def __init__(self, name: str, path: str = "") -> None:
@@ -48,6 +59,18 @@ class NodeDense(AdaptedDense):
 
     Products with A and with the gradient use the CSR matrix itself. Only the product with frozen
     weights, which is computed once per training, makes rows dense, a block at a time.
+
+    Parameters
+    ----------
+    path, d_in, d_out, adapter, bias, needs_dx
+        As in :class:`AdaptedDense`.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, NodeDense
+    >>> layer = NodeDense("layers.0", 1433, 64, Adapter(rank=8), bias=True)
+    >>> layer.out_shape((2708, 1433))
+    (2708, 64)
     """
 
     def forward(self, x: Any, on: Pass = INFERENCE) -> tuple[Array, Cache]:

@@ -19,6 +19,14 @@ class LayerNorm(Layer):
     eps : float, default=1e-5
     trained : bool, default=True
         Whether weight and bias are trained, from one and zero on; otherwise they stay there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.layers import LayerNorm
+    >>> y, _ = LayerNorm("norm", 3, trained=False).forward(np.array([[1.0, 2.0, 3.0]]))
+    >>> y.round(3)
+    array([[-1.225,  0.   ,  1.225]])
     """
 
     weight: Array
@@ -68,6 +76,14 @@ class RMSNorm(Layer):
     eps : float, default=1e-5
     trained : bool, default=True
         Whether the gains are trained, from ones on; otherwise they stay at one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.layers import RMSNorm
+    >>> y, _ = RMSNorm("norm", 2, trained=False).forward(np.array([[1.0, 7.0]]))
+    >>> y.round(3)
+    array([[0.2, 1.4]])
     """
 
     weight: Array  # (width,)

@@ -36,6 +36,13 @@ class PatchEmbedding(Layer):
     ------
     ValueError
         If the patch size does not divide the height and the width.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import PatchEmbedding
+    >>> layer = PatchEmbedding("patches", (32, 32, 3), patch_size=8, width=64)
+    >>> layer.tokens, layer.out_shape((10, 32, 32, 3))
+    (17, (10, 17, 64))
     """
 
     token: Array  # (width,)

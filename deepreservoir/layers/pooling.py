@@ -21,6 +21,19 @@ class GraphPooling(Layer):
     Parameters
     ----------
     kind : {"mean", "sum", "max"}
+
+    Examples
+    --------
+    The mean of the first two nodes, and the third node, which is a graph of its own:
+
+    >>> import numpy as np
+    >>> import scipy.sparse
+    >>> from deepreservoir.layers import GraphPooling, Pass
+    >>> graphs = scipy.sparse.csr_matrix(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    >>> x = np.array([[1.0], [3.0], [5.0]])
+    >>> GraphPooling("mean").forward(x, Pass(side={"graphs": graphs}))[0]
+    array([[2.],
+           [5.]])
     """
 
     reads = ("graphs",)
@@ -83,6 +96,17 @@ class TokenPooling(Layer):
     mask : str, optional
         Name of a side array of bool (n, t): the tokens that the mean is of. The mean of none is
         zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepreservoir.layers import Pass, TokenPooling
+    >>> x = np.array([[[1.0], [3.0], [8.0]]])
+    >>> TokenPooling("mean").forward(x)[0]
+    array([[4.]])
+    >>> kept = np.array([[True, True, False]])
+    >>> TokenPooling("mean", mask="kept").forward(x, Pass(side={"kept": kept}))[0]
+    array([[2.]])
     """
 
     def __init__(self, kind: str, mask: str | None = None) -> None:

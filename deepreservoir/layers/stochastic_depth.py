@@ -20,6 +20,17 @@ class StochasticDepth(Layer):
     path : str
     rate : float
         Share of the samples that are dropped, in [0, 1).
+
+    Examples
+    --------
+    In training, a dropped sample is zero and a kept one is doubled:
+
+    >>> import numpy as np
+    >>> from deepreservoir.layers import Pass, StochasticDepth, Step
+    >>> layer, x = StochasticDepth("depth", rate=0.5), np.ones((100, 1))
+    >>> y, _ = layer.forward(x, Pass(Step(seed=0, index=0)))
+    >>> np.unique(y), (layer.forward(x)[0] == x).all()
+    (array([0., 2.]), np.True_)
     """
 
     def __init__(self, path: str, rate: float) -> None:

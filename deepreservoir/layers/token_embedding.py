@@ -24,6 +24,13 @@ class TokenEmbedding(Layer):
     vocabulary : int
         Number of tokens.
     width : int
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import TokenEmbedding
+    >>> layer = TokenEmbedding("embedding", vocabulary=4096, width=64)
+    >>> layer.slots()[0].shape, layer.out_shape((8, 10))
+    ((4096, 64), (8, 10, 64))
     """
 
     table: Array  # (vocabulary, width)
@@ -92,6 +99,13 @@ class TiedOutput(Layer):
     ----------
     path : str
     embedding : TokenEmbedding or ScaffoldEmbedding
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import TiedOutput, TokenEmbedding
+    >>> output = TiedOutput("head", TokenEmbedding("embedding", 4096, 64))
+    >>> output.slots(), output.out_shape((8, 10, 64))
+    ([], (8, 10, 4096))
     """
 
     def __init__(self, path: str, embedding: Embedding) -> None:

@@ -50,6 +50,13 @@ class TransformerBlock(Layer):
         That of the matrices of the MLP, if it differs.
     trained_norms : bool, default=True
         Whether weights and biases of the normalisations before attention and MLP are trained.
+
+    Examples
+    --------
+    >>> from deepreservoir.layers import Adapter, TransformerBlock
+    >>> block = TransformerBlock("blocks.0", 64, 4, 256, lambda d_in, d_out: Adapter(rank=2), True)
+    >>> len(block.scaffold_requests()), block.out_shape((8, 10, 64))
+    (6, (8, 10, 64))
     """
 
     def __init__(
