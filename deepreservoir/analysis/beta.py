@@ -23,6 +23,12 @@ class Betas:
     history : ndarray of float64, shape (n_epochs, n_layers)
         Betas at the end of each epoch. There are no rows for a Network or a model loaded from a
         file, which have no history.
+
+    Examples
+    --------
+    >>> betas = Betas(("layers.0", "layers.1"), np.array([0.9, -0.3]), np.ones((5, 2)))
+    >>> round(betas.median, 3), betas.positive, betas.median_history.shape
+    (0.6, 0.5, (5,))
     """
 
     paths: tuple[str, ...]

@@ -42,6 +42,12 @@ class ScaffoldSpectrum:
         Largest singular value.
     frobenius : float
         Frobenius norm.
+
+    Examples
+    --------
+    >>> spectrum = ScaffoldSpectrum("normal", (512, 256), 1 / 16, largest=2.37, frobenius=22.6)
+    >>> round(spectrum.predicted, 3), round(spectrum.ratio, 3)
+    (2.414, 0.982)
     """
 
     family: str
@@ -69,6 +75,12 @@ class AdapterSpectrum:
     ----------
     singular_values : ndarray of float64, shape (rank,)
         In descending order.
+
+    Examples
+    --------
+    >>> spectrum = AdapterSpectrum(np.array([2.0, 2.0, 0.0]))
+    >>> round(spectrum.effective_rank, 3), spectrum.stable_rank
+    (2.0, 2.0)
     """
 
     singular_values: np.ndarray
@@ -118,6 +130,13 @@ class LayerSpectrum:
         Spectrum of W, without beta.
     adapter : AdapterSpectrum or None
         Spectrum of s B A; None if the layer has no low-rank path (``adapter="none"``).
+
+    Examples
+    --------
+    >>> from deepreservoir import MLPConfig, Network
+    >>> (layer,) = spectra_of(Network(MLPConfig(8, 3, (16,), rank=2), seed=0))
+    >>> layer.path, layer.beta, layer.norm_ratio  # B starts at zero
+    ('layers.0', 1.0, 0.0)
     """
 
     path: str

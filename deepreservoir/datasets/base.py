@@ -38,6 +38,13 @@ class Dataset:
     parameters : mapping of str to object
         Parameters of estimators that depend on files of this machine, such as the path of a
         vocabulary.
+
+    Examples
+    --------
+    >>> from deepreservoir import load_dataset
+    >>> digits = load_dataset("digits")
+    >>> digits.task, digits.X_train.shape, digits.X_test.shape, digits.image_shape
+    ('classification', (1437, 64), (360, 64), (8, 8))
     """
 
     name: str

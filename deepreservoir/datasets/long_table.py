@@ -30,6 +30,14 @@ class LongTable:
         The name of each series.
     y : ndarray of str, shape (n_series,), or None
         The target of each series, as written in the file.
+
+    Examples
+    --------
+    >>> from deepreservoir import irregular_series
+    >>> series = irregular_series([[[60.0], [61.0]]], [[0, 2.5]])
+    >>> table = LongTable(series, ("Ann",), np.array(["1"]))
+    >>> table.names, table.series.lengths.tolist()
+    (('Ann',), [2])
     """
 
     series: IrregularSeries

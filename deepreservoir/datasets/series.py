@@ -35,6 +35,16 @@ class TimeSeries:
         The order of the rows in the table, if it is not that of time.
     left_out : dict of str to str
         Columns that are not part of the series and do not hold its times, and the reason.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "sales.csv"
+    ...     _ = path.write_text("month,sales\\n2024-01,10\\n2024-02,12\\n2024-03,11\\n")
+    ...     series = read_time_series(path)
+    >>> series.names, series.values.shape, series.times.name, series.left_out
+    (('sales',), (3, 1), 'month', {})
     """
 
     values: np.ndarray

@@ -249,6 +249,16 @@ class RecursiveLeastSquares(Movable):
     penalty : float, default=1e-6
         Initial ridge penalty.
     device : {"cpu", "cuda", "cuda:N"}, default="cpu"
+
+    Examples
+    --------
+    >>> from deepreservoir.esn.readout import RecursiveLeastSquares
+    >>> X = np.random.default_rng(0).standard_normal((50, 2))
+    >>> readout = RecursiveLeastSquares(n_features=2, n_outputs=1)
+    >>> readout.add(X, X @ [[2.0], [-1.0]] + 5)
+    >>> fitted = readout.fit()
+    >>> fitted.coef.round(3), fitted.intercept.round(3)
+    (array([[ 2., -1.]]), array([5.]))
     """
 
     def __init__(
@@ -293,6 +303,15 @@ class LeastMeanSquares(Movable):
     rate : float, default=0.1
         Step size in (0, 2), divided by the squared norm of the row.
     device : {"cpu", "cuda", "cuda:N"}, default="cpu"
+
+    Examples
+    --------
+    >>> from deepreservoir.esn.readout import LeastMeanSquares
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> readout = LeastMeanSquares(n_features=2, n_outputs=1, rate=0.5)
+    >>> readout.add(X, X @ [[2.0], [-1.0]])
+    >>> readout.fit().coef.round(3)
+    array([[ 2., -1.]])
     """
 
     def __init__(

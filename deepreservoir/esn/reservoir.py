@@ -57,6 +57,14 @@ class ReservoirSpec:
     product : {"auto", "sparse", "dense"}
         Whether recurrent products read the nonzero weights only or all of them; see
         :class:`~deepreservoir.esn.recurrent.Recurrent`.
+
+    Examples
+    --------
+    >>> from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
+    >>> spec = ReservoirSpec(RecurrentSpec(units=100), leak_rate=0.5, input_scaling=0.3)
+    >>> reservoir = Reservoir(spec, n_inputs=3)
+    >>> spec.units, spec.keep
+    (100, 0.5)
     """
 
     recurrent: RecurrentSpec

@@ -36,6 +36,14 @@ class ReservoirStack(Driven):
     device : {"cpu", "cuda", "cuda:N"}, default="cpu"
         Where it runs. A pickle does not depend on the device and is loaded on the CPU; see
         :meth:`to`.
+
+    Examples
+    --------
+    >>> from deepreservoir.esn import RecurrentSpec, ReservoirSpec, ReservoirStack
+    >>> specs = [ReservoirSpec(RecurrentSpec(50, path=f"reservoir.{i}")) for i in range(2)]
+    >>> stack = ReservoirStack(specs, n_inputs=3)
+    >>> stack.units
+    100
     """
 
     def __init__(

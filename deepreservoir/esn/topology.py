@@ -120,6 +120,13 @@ class RecurrentSpec:
     ------
     ValueError
         For a value out of range.
+
+    Examples
+    --------
+    >>> from deepreservoir.esn import RecurrentSpec, draw_recurrent
+    >>> weights = draw_recurrent(RecurrentSpec(units=50, spectral_radius=0.8, density=0.2))
+    >>> weights.dense().shape
+    (50, 50)
     """
 
     units: int

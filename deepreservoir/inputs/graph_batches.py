@@ -32,6 +32,15 @@ class GraphInputs(Inputs):
         With features of the same kinds and widths.
     dtype : numpy dtype
     device : {"cpu", "cuda", "cuda:N"}
+
+    Examples
+    --------
+    >>> from deepreservoir import Graph
+    >>> path = Graph.undirected(x=[[0.5], [1.0], [2.0]], edges=[[0, 1], [1, 2]])
+    >>> pair = Graph.undirected(x=[[3.0], [4.0]], edges=[[0], [1]])
+    >>> batch = GraphInputs([path, pair], np.float32).take(np.array([0, 1]))
+    >>> batch.x.shape, batch.side["source"].shape, batch.side["graphs"].shape
+    ((5, 1), (6,), (2, 5))
     """
 
     side_names = ("source", "target", "edge_attr", "incoming", "outgoing", "neighbours", "graphs")
@@ -153,6 +162,15 @@ class GraphReader(Reader):
     ----------
     node_categories, edge_categories : "auto" or sequence of int
         Number of categories of each column of integer codes; "auto" takes those that occur.
+
+    Examples
+    --------
+    >>> from deepreservoir import Graph
+    >>> path = Graph.undirected(x=[[0.5], [1.0], [2.0]], edges=[[0, 1], [1, 2]])
+    >>> pair = Graph.undirected(x=[[3.0], [4.0]], edges=[[0], [1]])
+    >>> reader = GraphReader().fit([path, pair])
+    >>> reader.sizes()["n_node_features"], reader.sizes()["n_edge_features"]
+    (1, 0)
     """
 
     def __init__(self, node_categories: Any = "auto", edge_categories: Any = "auto") -> None:

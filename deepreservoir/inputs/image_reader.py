@@ -191,6 +191,15 @@ class Images(Inputs):
         Seed of the augmentation.
     mirrored : bool, default=False
         Whether images are mirrored left to right.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((5, 8, 8, 3), np.uint8)
+    >>> reader = ImageReader().fit(pixels)
+    >>> inputs = reader.read(pixels, np.float32, "cpu")
+    >>> reader.fit_training(inputs)
+    >>> inputs.take(np.array([0, 1])).x.shape
+    (2, 8, 8, 3)
     """
 
     def __init__(

@@ -170,6 +170,17 @@ class IrregularSeriesInputs(Inputs):
         than these inputs are made.
     dtype : numpy dtype
     device : {"cpu", "cuda", "cuda:N"}
+
+    Examples
+    --------
+    >>> from deepreservoir import irregular_series
+    >>> series = irregular_series([[[1.0], [2.0]], [[3.0], [4.0], [5.0]]], [[0, 2], [0, 1, 5]])
+    >>> reader = IrregularSeriesReader().fit(series)
+    >>> inputs = reader.read(series, np.float32, "cpu")
+    >>> reader.fit_training(inputs)
+    >>> batch = inputs.take(np.array([0, 1]))
+    >>> batch.x.shape[:2], batch.side["lengths"].tolist()
+    ((2, 3), [2, 3])
     """
 
     side_names: ClassVar[tuple[str, ...]] = ("elapsed", "lengths")

@@ -187,6 +187,15 @@ class TrajectoryWindows(Inputs):
     seed : int, optional
         If it is given, training steps do not take these windows, but as many that are drawn from
         the same trajectories, keyed by the seed and the training step.
+
+    Examples
+    --------
+    >>> from deepreservoir import trajectories
+    >>> two = trajectories([(np.ones((n, 3)), np.ones((n, 2)), np.ones(n)) for n in (4, 6)])
+    >>> reader = TrajectoryReader(context=4).fit(two)
+    >>> windows = reader.read(two, np.float32, "cpu")
+    >>> windows.windows.tolist(), len(windows.ending_at_each_step())
+    ([[0, 0, 4], [1, 0, 4], [1, 4, 2]], 10)
     """
 
     side_names: ClassVar[tuple[str, ...]] = ("time_steps", "actions", "kept", "n_kept", "lengths")

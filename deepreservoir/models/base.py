@@ -64,11 +64,6 @@ class NetworkConfig(ABC):
     adapter_dropout : float, default=0.0
     dtype : {"float32", "float64"}, default="float32"
 
-    Raises
-    ------
-    ValueError
-        If a value is out of range; the message names the parameter and what was expected.
-
     Attributes
     ----------
     name : str
@@ -88,6 +83,20 @@ class NetworkConfig(ABC):
         Groups of parameters that weight decay applies to.
     prediction_dtype : {"float64", None}
         Type in which predictions are computed on the CPU; None for the network's own.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names the parameter and what was expected.
+
+    Examples
+    --------
+    >>> from deepreservoir import MLPConfig, Network
+    >>> config = MLPConfig(n_features=64, n_outputs=10, hidden_layer_sizes=(32,), rank=4)
+    >>> config.sample_shape, config.to_plain()["rank"]
+    ((64,), 4)
+    >>> Network(config, seed=0).n_trained
+    715
     """
 
     name: ClassVar[str] = ""

@@ -38,6 +38,13 @@ class SubspaceDimension:
         Score of the fully trained network on the held-out rows.
     scores : dict of int to float
         Score by dimension, for the dimensions that were tried, in increasing order.
+
+    Examples
+    --------
+    >>> from deepreservoir.search import SubspaceDimension
+    >>> result = SubspaceDimension(64, 1091, 0.98, {32: 0.84, 64: 0.93})
+    >>> result.dimension / result.n_parameters < 0.1
+    True
     """
 
     dimension: int | None

@@ -89,6 +89,18 @@ class Checkpoint:
         If there is a file that is not a complete checkpoint.
     OSError
         If the folder does not exist or cannot be written to.
+
+    Examples
+    --------
+    Estimators take the path in ``fit(X, y, checkpoint=path)``. For a loop of one's own:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepreservoir.training import Checkpoint, fingerprint
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoint = Checkpoint(f"{folder}/training.checkpoint")
+    ...     checkpoint.begin((0,), fingerprint("the data and the plan"))
+    ...     checkpoint.resume() is None  # there is no file yet
+    True
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -31,6 +31,14 @@ class Indicators(Targets):
         Weights of classes are only defined for one label per sample.
     n_labels : int, optional
         Number of labels, if it is known before the first targets.
+
+    Examples
+    --------
+    >>> from deepreservoir.estimators import Indicators
+    >>> indicators = Indicators()
+    >>> _ = indicators.encode(np.array([[1, 0, 1], [0, 0, 1]]))
+    >>> indicators.n_outputs, indicators.decode(np.array([[2.0, -1.0, 0.5]]))
+    (3, array([[1, 0, 1]]))
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"n_labels": int}

@@ -20,9 +20,17 @@ class ScoredLabels(Labels):
     ----------
     label_smoothing, class_weight, classes
         As for :class:`Labels`.
-    scoring : {"accuracy", "roc_auc"}
+    scoring : {"accuracy", "roc_auc"}, default="accuracy"
         The validation score. ``"roc_auc"``, the area under the ROC curve, is for two classes; it is
         NaN, and such an epoch is not kept, if the validation samples have one class.
+
+    Examples
+    --------
+    >>> from deepreservoir.estimators import ScoredLabels
+    >>> labels = ScoredLabels(scoring="roc_auc")
+    >>> encoded = labels.encode(np.array(["no", "yes", "no"]))
+    >>> labels.score(np.array([[-1.0], [2.0], [0.5]]), encoded, None)
+    1.0
     """
 
     parameters: ClassVar[tuple[str, ...]] = (*Labels.parameters, "scoring")
@@ -57,7 +65,17 @@ class ScoredLabels(Labels):
 class SoftmaxLabels(ScoredLabels):
     """Class labels under softmax cross-entropy, with one logit per class also for two classes.
 
-    The parameters are those of :class:`ScoredLabels`.
+    Parameters
+    ----------
+    label_smoothing, class_weight, classes, scoring
+        As for :class:`ScoredLabels`.
+
+    Examples
+    --------
+    >>> from deepreservoir.estimators import Labels, SoftmaxLabels
+    >>> two = np.array(["no", "yes"])
+    >>> SoftmaxLabels(classes=two).n_outputs, Labels(classes=two).n_outputs
+    (2, 1)
     """
 
     @property

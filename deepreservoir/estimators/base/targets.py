@@ -159,6 +159,15 @@ class Labels(Targets):
     classes : ndarray, shape (n_classes,), optional
         All classes that will occur, if they are known; not all of them must be in the first
         training set.
+
+    Examples
+    --------
+    >>> from deepreservoir.estimators import Labels
+    >>> labels = Labels()
+    >>> labels.encode(np.array(["cat", "dog", "owl", "cat"])), labels.n_outputs
+    (array([0, 1, 2, 0]), 3)
+    >>> labels.decode(np.array([[0.1, 2.0, -1.0]]))
+    array(['dog'], dtype='<U3')
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"classes": dict}
@@ -305,6 +314,16 @@ class Numbers(Targets):
         Mean and standard deviation of the training targets.
     ndim : int
         Number of axes of a user's y: 1 or 2.
+
+    Examples
+    --------
+    >>> from deepreservoir.estimators import Numbers
+    >>> from deepreservoir.losses import SquaredError
+    >>> numbers, y = Numbers(SquaredError()), np.array([10.0, 20.0, 30.0])
+    >>> numbers.fit(numbers.encode(y), None).mean
+    array([20.])
+    >>> numbers.decode(np.zeros((1, 1)))
+    array([20.])
     """
 
     state_types: ClassVar[Mapping[str, Any]] = {"target_ndim": int}
