@@ -62,7 +62,7 @@ class NodeDense(AdaptedDense):
 
     Parameters
     ----------
-    path, d_in, d_out, adapter, bias, needs_dx
+    path, d_in, d_out, adapter, bias, needs_dx, gain
         As in :class:`AdaptedDense`.
 
     Examples
