@@ -61,7 +61,7 @@ def read_trajectories(path: str | Path) -> Trajectories:
     Returns
     -------
     Trajectories
-        In the order of the file: observations, actions and rewards of all trajectories.
+        In the order of the steps of D4RL, or of the numbers of the episodes of Minari.
 
     Raises
     ------

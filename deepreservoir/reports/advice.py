@@ -40,7 +40,7 @@ def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        In the order of a report. The last topic is "Seeds".
+        In the order of a report; the last topic is "Seeds" if there are few of them.
 
     Examples
     --------
