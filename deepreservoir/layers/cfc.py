@@ -21,7 +21,7 @@ from .. import kernels
 from ..backend import Array, array_module, on_device_of
 from ..kernels.dropout import Mask
 from .adapter import Adapter
-from .base import INFERENCE, Cache, Layer, Pass
+from .base import INFERENCE, Cache, Layer, Pass, count_rows
 from .dense import AdaptedDense
 from .dropout import dropout_mask
 from .multiply_adds import MultiplyAdds
@@ -316,10 +316,10 @@ class CfC(Layer):
     # Costs --------------------------------------------------------------------------------
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (self.units,)
+        return (*shape[:-2], self.units)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
-        steps, total = shape[-2], MultiplyAdds()
+        steps, total = count_rows(shape), MultiplyAdds()
         for layer in self.children:
             assert isinstance(layer, AdaptedDense)
             total += _of_steps(layer, steps, self.d_in if layer is self.backbone[0] else 0)

@@ -8,7 +8,7 @@ from .scores import ComparisonScores, Scores
 from .summary import Row, at_words
 
 # Controls of the adapter: models that could be used in its place and are not larger, or cheaper.
-# Label propagation is none of them: it is no model that could be stored.
+# Label propagation is none of them: it is not a model that could be stored.
 _CONTROLS = (
     "equal_bytes",
     "no_scaffold",

@@ -91,4 +91,7 @@ def test_work_is_counted_for_each_step():
     work = Network(full, 0).root.multiply_adds(full.sample_shape)
     assert work.forward == 5 * frozen + 2 * 256
     assert work.backward == 5 * (2 * frozen - 82 * 64) + 2 * 2 * 256
+    of_three = Network(full, 0).root.multiply_adds((3, *full.sample_shape))
+    assert (of_three.forward, of_three.backward) == (3 * work.forward, 3 * work.backward)
+    assert Network(full, 0).body.out_shape((3, *full.sample_shape)) == (3, 256)
     assert np.isfinite(made.sample_bytes)
