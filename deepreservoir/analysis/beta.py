@@ -96,11 +96,12 @@ def betas_of(model: Any) -> Betas:
     values = {path: beta for path, beta in network.betas().items() if path in learned}
     if not values:
         config = network.config
-        head = f" and head={config.head!r}" if hasattr(config, "head") else ""
+        names = ("head", "adapt")
+        own = "".join(f", {k}={getattr(config, k)!r}" for k in names if hasattr(config, k))
         raise ValueError(
             "no layer of this network learns a beta: it has "
-            f"adapter={config.adapter!r}, beta={config.beta!r}{head}. Fit with "
-            "adapter='lora' or 'dora', and beta='learned' or an initial value"
+            f"adapter={config.adapter!r}, beta={config.beta!r}{own}. Fit with "
+            "adapter='lora' or 'dora' in some matrices, and beta='learned' or an initial value"
         )
     epochs = getattr(estimator_of(model), "history_", {}).get("beta", [])
     history = np.array([[epoch[path] for path in values] for epoch in epochs], np.float64)

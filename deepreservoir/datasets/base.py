@@ -64,8 +64,9 @@ class Dataset:
         return int(X.shape[1])
 
     def table(self, X: Any) -> np.ndarray:
-        """Return samples as a table, shape (n, n_features)."""
-        return np.asarray(X if self.features is None else self.features(X))
+        """Return samples as a table, shape (n, n_features): of images, the pixels."""
+        table = np.asarray(X if self.features is None else self.features(X))
+        return table.reshape(len(table), -1) if table.ndim == 4 else table
 
     @property
     def scored_by(self) -> str:

@@ -54,10 +54,13 @@ def read_smiles(smiles: Iterable[str]) -> list[Graph]:
     Raises
     ------
     ValueError
-        If RDKit cannot read a molecule; the message has its row, from 0 on, and its SMILES.
+        If RDKit cannot read a molecule; the message has its row, from 0 on, and its SMILES. If
+        `smiles` is one string instead of several.
     ImportError
         If RDKit is not installed.
     """
+    if isinstance(smiles, str):
+        raise ValueError(f"smiles must be a list of SMILES; got one, {smiles!r:.60}. Pass [smiles]")
     return graphs_of(smiles, lambda row: f"row {row}")
 
 

@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Array, present_device, resolve_device, to_host
 from ..choices import DeviceName, RandomState
-from ..inputs import CHUNK_BYTES, IrregularSeries, IrregularSeriesReader, irregular_series
+from ..inputs import CHUNK_BYTES, IrregularSeriesReader, irregular_series
 from ..layers import Pass
 from ..models import CfCConfig
 from ..network import Network
 from .base.on_device import OnDevice
+from .base.series_input import check_channels, timed
 
 
 @dataclass(eq=False, repr=False)
@@ -104,6 +105,7 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         self
         """
         series = irregular_series(X, times)
+        check_channels(self, series, reset=True)
         device = resolve_device(self.device)
         reader = IrregularSeriesReader(
             self.standardize, self.clip, self.forward_fill, self.masks, self.time_scale
@@ -126,8 +128,23 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         network = Network(config, seed, device=device)
         reader.fit_training(reader.read(series, network.dtype, "cpu"))
         self._reader, self.network_ = reader, network
-        self.scaffold_seed_, self.n_features_in_ = seed, series.n_channels
+        self.scaffold_seed_ = seed
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, times: Any = None) -> np.ndarray:
+        """Fit to series, and return their features.
+
+        Parameters
+        ----------
+        X, times : as in :meth:`CfCClassifier.fit`
+        y : ignored
+
+        Returns
+        -------
+        ndarray of float64, shape (n_series, units)
+        """
+        series = irregular_series(X, times)
+        return self.fit(series, y).transform(series)
 
     def transform(self, X: Any, times: Any = None) -> np.ndarray:
         """Return the state after the last step of each series.
@@ -141,7 +158,8 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         ndarray of float64, shape (n_series, units)
         """
         check_is_fitted(self, "network_")
-        series = self._checked(irregular_series(X, times))
+        series = timed(X, times, self._reader)
+        check_channels(self, series, reset=False)
         self.network_ = self.network_.to(present_device(self.device))
         network = self.network_
         dtype = np.dtype("float64") if network.device == "cpu" else network.dtype
@@ -151,14 +169,6 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             found: Array = network.body.forward(batch.x, Pass(side=batch.side))[0]
             states[index] = to_host(found)
         return states
-
-    def _checked(self, series: IrregularSeries) -> IrregularSeries:
-        if series.n_channels != self.n_features_in_:
-            raise ValueError(
-                f"X has {series.n_channels} channels, but CfCFeatures is expecting "
-                f"{self.n_features_in_} channels, as in fit"
-            )
-        return series
 
     @property
     def _n_features_out(self) -> int:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import present_device, to_device, to_host
 from ..checks import is_finite_number
 from ..inputs import Inputs, Reader, Trajectories, TrajectoryReader, TrajectoryWindows, trajectories
+from ..inputs.finite import cast_finite
 from ..layers import Pass
 from ..models import DecisionTransformerConfig
 from ..network import Network
@@ -324,11 +325,11 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
         observations, actions, rewards = checked_history(history, self._reader)
         self._move(present_device(self.device))
         network, n = self.network_, len(observations)
-        first = max(0, n - self.context)
+        first = max(0, n - self._reader.context)
         to_go = float(target_return) - np.concatenate([[0.0], np.cumsum(rewards)])
         actions = np.concatenate([actions, np.zeros((1, actions.shape[1]))])  # not looked at
         columns = self._reader.columns(to_go[first:], observations[first:], actions[first:])
-        x = to_device(columns[None].astype(network.dtype), network.device)
+        x = to_device(cast_finite(columns, network.dtype)[None], network.device)
         time = to_device(self._reader.numbered(np.arange(first, n)[None]), network.device)
         outputs = network.forward(x, Pass(side={"time_steps": time}, dtype=network.dtype))[0]
         return to_host(outputs)[0, -1].astype(np.float64) * self._reader.action_scale

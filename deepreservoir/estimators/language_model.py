@@ -308,15 +308,15 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         check_choice("long_prompt", long_prompt, ("cut", "refuse"))
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         sampler = Sampler(temperature, top_p, seed)
-        codes = self._prompt_codes(prompt)
-        if len(codes) > self.context:
-            problem = f"the prompt has {len(codes)} tokens; the context is {self.context}"
+        codes, context = self._prompt_codes(prompt), self._reader.context
+        if len(codes) > context:
+            problem = f"the prompt has {len(codes)} tokens; the context is {context}"
             if long_prompt == "refuse":
                 raise ValueError(f"{problem}. Shorten it, or set long_prompt='cut'")
-            warn_user(f"{problem}: only the last {self.context} are read")
+            warn_user(f"{problem}: only the last {context} are read")
         self._move(present_device(self.device))
         found: list[int] = []
-        stream = generated(self.network_, codes.tolist(), self.context, sampler)
+        stream = generated(self.network_, codes.tolist(), context, sampler)
         for token in islice(stream, max_new_tokens):
             if token == self._reader.end_token:
                 break

@@ -53,7 +53,7 @@ def checked_history(
     ValueError
         If a part is missing or does not fit the others.
     """
-    parts = steps_of(history, "history")
+    parts = steps_of(history, "history", may_be_empty=True)
     if "observations" not in parts or not len(parts["observations"]):
         raise ValueError("history has no observations; expected the one that is acted on")
     past = len(parts["observations"]) - 1

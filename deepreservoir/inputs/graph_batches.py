@@ -13,6 +13,7 @@ import numpy as np
 from ..backend import Array, Device, to_device
 from ..kernels.sparse import csr
 from .base import Batch, Index, Inputs, Reader
+from .finite import cast_finite
 from .graph import Graph
 
 
@@ -69,7 +70,9 @@ class GraphInputs(Inputs):
         self._edge_attr = self._typed(attr[by_target])
 
     def _typed(self, features: np.ndarray) -> np.ndarray:
-        return features.astype(self.dtype if features.dtype.kind == "f" else np.int32)
+        if features.dtype.kind != "f":
+            return features.astype(np.int32)
+        return cast_finite(features, self.dtype)
 
     def __len__(self) -> int:
         return len(self._order)
@@ -179,7 +182,8 @@ class GraphReader(Reader):
 
     def fit(self, X: Sequence[Graph]) -> Self:
         for kind, features in (("node", _node_features), ("edge", _edge_features)):
-            codes, width = _kind(features(X[0]))
+            first = next((graph for graph in X if not _lacks_edges(graph)), X[0])
+            codes, width = _kind(features(first))
             given = self._given[kind]
             if not codes and not isinstance(given, str):
                 raise ValueError(
@@ -198,6 +202,7 @@ class GraphReader(Reader):
         return self
 
     def read(self, X: Sequence[Graph], dtype: np.dtype[Any] | type, device: Device) -> GraphInputs:
+        X = [self._with_edge_features(graph) if _lacks_edges(graph) else graph for graph in X]
         for kind, features in (("node", _node_features), ("edge", _edge_features)):
             categories = self._sizes[f"{kind}_categories"]
             width = len(categories) or self._sizes[f"n_{kind}_features"]
@@ -218,6 +223,14 @@ class GraphReader(Reader):
                         "of each column, in the estimator"
                     )
         return GraphInputs(X, dtype, device)
+
+    def _with_edge_features(self, graph: Graph) -> Graph:
+        """Return a graph without edges with features of no edges, of the kind seen in fit."""
+        categories, width = self._sizes["edge_categories"], self._sizes["n_edge_features"]
+        if not categories and not width:
+            return graph
+        attr = np.empty((0, len(categories) or width), np.int64 if categories else np.float64)
+        return Graph(graph.x, graph.edges, attr)
 
     def sizes(self) -> dict[str, Any]:
         return dict(self._sizes)
@@ -266,13 +279,9 @@ def check_graphs(X: Any) -> list[Graph]:
             raise ValueError(
                 f"X must be a list of deepreservoir.Graph; X[{i}] is a {type(graph).__name__}"
             )
-        for kind, features in (("node", _node_features), ("edge", _edge_features)):
-            expected, found = _kind(features(graphs[0])), _kind(features(graph))
-            if found != expected:
-                raise ValueError(
-                    f"all graphs must have the same kinds of features: X[0] has "
-                    f"{_described(kind, *expected)}, but X[{i}] has {_described(kind, *found)}"
-                )
+    _check_alike("node", [(i, graph.x) for i, graph in enumerate(graphs)])
+    edges = [(i, graph.edge_attr) for i, graph in enumerate(graphs) if not _lacks_edges(graph)]
+    _check_alike("edge", edges)
     return graphs
 
 
@@ -282,6 +291,23 @@ def _node_features(graph: Graph) -> np.ndarray | None:
 
 def _edge_features(graph: Graph) -> np.ndarray | None:
     return graph.edge_attr
+
+
+def _lacks_edges(graph: Graph) -> bool:
+    """Return whether a graph has no edges, and does not tell which features they would have."""
+    return graph.edge_attr is None and not graph.n_edges
+
+
+def _check_alike(kind: str, features: Sequence[tuple[int, np.ndarray | None]]) -> None:
+    """Raise unless the features of all graphs, given with their numbers, are of one kind."""
+    for i, found in features:
+        first, expected = features[0]
+        if _kind(found) != _kind(expected):
+            raise ValueError(
+                f"all graphs must have the same kinds of features: X[{first}] has "
+                f"{_described(kind, *_kind(expected))}, but X[{i}] has "
+                f"{_described(kind, *_kind(found))}"
+            )
 
 
 def _kind(features: np.ndarray | None) -> tuple[bool, int]:

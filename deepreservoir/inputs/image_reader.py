@@ -12,6 +12,7 @@ from ..checks import check_flag
 from ..moments import scale_of
 from .augmentation import Augmentation
 from .base import Batch, Index, Inputs, Reader
+from .finite import cast_finite
 from .image_files import ImageFiles
 from .images import ImageArray, ImageSource, digest_of, images_of
 
@@ -265,7 +266,8 @@ class Images(Inputs):
         x = pixels.astype(np.float64 if wide else self.dtype)
         x -= on_device_of(x, reader.mean.astype(x.dtype))
         x *= on_device_of(x, (1 / reader.scale).astype(x.dtype))
-        x = x.astype(self.dtype, copy=False)
+        on_host = wide and xp is np
+        x = cast_finite(x, self.dtype) if on_host else x.astype(self.dtype, copy=False)
         return xp.ascontiguousarray(x[:, :, ::-1]) if self.mirrored else x
 
     def subset(self, index: np.ndarray) -> Self:

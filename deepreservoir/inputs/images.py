@@ -95,10 +95,12 @@ def images_of(
             "X must be images of shape (n, height, width, channels) or (n, height, width), or rows "
             f"with image_shape=(height, width, channels); got an array of shape {pixels.shape}"
         )
-    if _looks_like_channels_first(pixels.shape[1:]):
+    stated = tuple(image_shape or ()) == pixels.shape[1:]
+    if _looks_like_channels_first(pixels.shape[1:]) and not stated:
         raise ValueError(
             "X must have its channels last, (n, height, width, channels); the shape "
-            f"{pixels.shape} looks like channels first. Use numpy.moveaxis(X, 1, -1)"
+            f"{pixels.shape} looks like channels first. Use numpy.moveaxis(X, 1, -1), or set "
+            f"image_shape={pixels.shape[1:]} if the channels are last"
         )
     if pixels.dtype != np.uint8:
         pixels = _finite(pixels)

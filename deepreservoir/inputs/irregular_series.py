@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, Self
 
@@ -267,11 +268,23 @@ def _stamps(times: Any, n: int) -> Sequence[Any] | None:
         return None
     if not isinstance(times, list | tuple) or not any(np.ndim(each) for each in times):
         times = np.asarray(times)
-        if times.ndim == 1 and times.dtype != object:
-            return [times] * n
+        if times.ndim == 1 and not any(np.ndim(each) for each in times):
+            return [times] * n  # dates with a time zone are objects
     if len(times) != n:
         raise ValueError(f"times must have one entry per series of X, {n}; got {len(times)}")
     return times
+
+
+def _in_utc(stamps: np.ndarray) -> np.ndarray:
+    """Return objects that are dates as dates of NumPy, in UTC if they have a time zone."""
+    if stamps.dtype != object or not all(isinstance(each, date) for each in stamps):
+        return stamps
+    aware = [isinstance(each, datetime) and each.tzinfo is not None for each in stamps]
+    if any(aware) and not all(aware):
+        raise ValueError("the times of a series must all have a time zone, or none of them")
+    if any(aware):
+        stamps = np.array([each.astimezone(UTC).replace(tzinfo=None) for each in stamps], object)
+    return stamps.astype("datetime64[us]")
 
 
 def _times(stamps: Any, n: int, kept: int, i: int) -> np.ndarray:
@@ -285,7 +298,7 @@ def _times(stamps: Any, n: int, kept: int, i: int) -> np.ndarray:
         raise ValueError(
             f"the times of X[{i}] must have shape ({n},), one per step; got {array.shape}"
         )
-    array = array[:kept]
+    array = _in_utc(array[:kept])
     if array.dtype.kind in _DATES:
         if np.isnat(array).any():
             raise ValueError(f"the times of X[{i}] have no date at step {np.isnat(array).argmax()}")

@@ -14,6 +14,7 @@ from ..backend import Array, Device, to_device, to_host
 from ..checks import check_flag, is_finite_number
 from ..moments import moments, scale_of
 from .base import Batch, Index, Inputs, Reader
+from .finite import cast_finite
 from .irregular_series import IrregularSeries, irregular_series
 from .table import CHUNK_ROWS
 
@@ -76,6 +77,17 @@ class IrregularSeriesReader(Reader):
         self.time_unit = 1.0 if isinstance(time_scale, str) else float(time_scale)
         self.n_channels, self.n_steps = 0, 1
         self.mean = self.scale = np.empty(0)
+        self._irregular: bool | None = None
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the training samples had other times than 0, 1, 2, ..., as far as is known.
+
+        After loading, it is inferred from the unit of elapsed times.
+        """
+        if self._irregular is None:
+            return self.time_scale == "auto" and self.time_unit != 1.0
+        return self._irregular
 
     def fit(self, X: Any) -> Self:
         series = irregular_series(X)
@@ -86,10 +98,10 @@ class IrregularSeriesReader(Reader):
 
     def fit_training(self, inputs: Inputs) -> None:
         assert isinstance(inputs, IrregularSeriesInputs)
-        series = inputs.series
+        series, gaps = inputs.series, inputs.series.gaps()
+        later = gaps[gaps > 0]
+        self._irregular = bool((later != 1).any())
         if self.time_scale == "auto":
-            gaps = series.gaps()
-            later = gaps[gaps > 0]
             self.time_unit = float(later.mean()) if len(later) else 1.0
         if not self.standardize:
             return
@@ -206,14 +218,9 @@ class IrregularSeriesInputs(Inputs):
     @cached_property
     def _columns(self) -> tuple[Array, Array]:
         """Columns (n_steps, n_inputs) and elapsed times (n_steps,) of all series."""
-        with np.errstate(over="ignore"):
-            columns = self.reader.columns(self.series).astype(self.dtype)
-            elapsed = (self.series.gaps() / self.reader.time_unit).astype(self.dtype)
-        for name, array in (("values", columns), ("elapsed times", elapsed)):
-            if not np.isfinite(array).all():
-                raise ValueError(
-                    f"{name} of X are too large for {self.dtype}; divide them by a constant"
-                )
+        columns = cast_finite(self.reader.columns(self.series), self.dtype)
+        gaps = self.series.gaps() / self.reader.time_unit
+        elapsed = cast_finite(gaps, self.dtype, "elapsed times")
         return to_device(columns, self.device), to_device(elapsed, self.device)
 
     def take(self, index: Array, step: int | None = None) -> Batch:

@@ -13,6 +13,7 @@ import scipy.sparse
 from ..backend import Array, Device, to_device
 from ..kernels.sparse import csr
 from .base import Batch, Index, Inputs
+from .finite import cast_finite
 from .table import TableReader
 
 # Features that have been summed over neighbours are kept as a CSR matrix up to this density.
@@ -196,7 +197,12 @@ class NodeInputs(Inputs):
         self.device: Device = device
         self.index = nodes.index
         self._host = normalised_adjacency(nodes.adjacency).astype(self.dtype)
-        x = self._host @ nodes.features.astype(self.dtype)
+        features = nodes.features.copy() if scipy.sparse.issparse(nodes.features) else None
+        if features is None:
+            features = cast_finite(nodes.features, self.dtype)
+        else:
+            features.data = cast_finite(features.data, self.dtype)
+        x = self._host @ features
         if scipy.sparse.issparse(x):
             sparse = device == "cpu" and x.nnz <= _SPARSE_DENSITY * np.prod(x.shape)
             x = x.tocsr() if sparse else x.toarray()

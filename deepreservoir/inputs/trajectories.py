@@ -149,7 +149,7 @@ def trajectories(X: Any) -> Trajectories:
     return Trajectories(observations, actions, rewards, bounds)
 
 
-def steps_of(item: Any, label: str) -> dict[str, np.ndarray]:
+def steps_of(item: Any, label: str, may_be_empty: bool = False) -> dict[str, np.ndarray]:
     """Return the parts that are given of one trajectory as arrays of numbers, by name.
 
     Parameters
@@ -157,6 +157,8 @@ def steps_of(item: Any, label: str) -> dict[str, np.ndarray]:
     item : mapping, object with attributes, or tuple
     label : str
         What messages call it.
+    may_be_empty : bool, default=False
+        Whether an empty list stands for a part that is not given.
 
     Raises
     ------
@@ -169,7 +171,7 @@ def steps_of(item: Any, label: str) -> dict[str, np.ndarray]:
     return {
         name: _numbers(given[name], f"the {name} of {label}", 1 if name == "rewards" else 2)
         for name in _PARTS
-        if given.get(name) is not None
+        if given.get(name) is not None and not (may_be_empty and np.shape(given[name]) == (0,))
     }
 
 

@@ -14,6 +14,7 @@ from ..checks import check_integer, is_finite_number
 from ..moments import moments, scale_of
 from ..scaffold import Stream
 from .base import Batch, Inputs, Reader
+from .finite import cast_finite
 from .trajectories import Trajectories, trajectories
 
 _SIZES = ("n_observations", "n_actions", "max_steps", "context")
@@ -241,13 +242,7 @@ class TrajectoryWindows(Inputs):
         """Columns (n_steps, 1 + n_observations + n_actions) of all trajectories."""
         given = self.trajectories
         columns = self.reader.columns(given.returns_to_go(), given.observations, given.actions)
-        with np.errstate(over="ignore"):
-            columns = columns.astype(self.dtype)
-        if not np.isfinite(columns).all():
-            raise ValueError(
-                f"the values of X are too large for {self.dtype}; divide them by a constant"
-            )
-        return to_device(columns, self.device)
+        return to_device(cast_finite(columns, self.dtype), self.device)
 
     def take(self, index: Array, step: int | None = None) -> Batch:
         owner, first, length = self.windows[index].T

@@ -8,13 +8,15 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.utils import Tags, check_random_state, get_tags, indexable
+from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
 from tqdm.auto import tqdm
 
 from ..checks import check_integer, is_finite_number
+from ..estimators.graph_convolution import labelled
+from ..inputs import Nodes
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
@@ -204,6 +206,11 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
         X, y, groups = indexable(X, y, groups)
+        if isinstance(X, Nodes):  # those without a label are neither trained on nor scored
+            y = np.asarray(y)
+            known = np.flatnonzero(labelled(y))
+            X, y = X[known], y[known]
+            groups = None if groups is None else _safe_indexing(groups, known)
         if is_classifier(self.estimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)

@@ -369,3 +369,22 @@ def test_an_episode_in_gymnasium():
     found = episode_returns(DecisionTransformer(**SMALL).fit(X), env, -7.0, episodes=2)
     assert found.shape == (2,)
     assert (found < 0).all()
+
+
+def test_an_episode_may_begin_with_empty_lists(model):
+    first = X[0]["observations"][:1]
+    expected = model.act({"observations": first}, 1.0)
+    found = model.act({"observations": first, "actions": [], "rewards": []}, 1.0)
+    assert_array_equal(found, expected)
+
+
+def test_acting_reads_the_context_of_the_fit(model):
+    history = {k: v[:8] if k == "observations" else v[:7] for k, v in X[7].items()}
+    expected = model.act(history, 1.0)
+    changed = pickle.loads(pickle.dumps(model)).set_params(context=2)
+    assert_array_equal(changed.act(history, 1.0), expected)
+
+
+def test_an_observation_that_is_too_large_is_refused(model):
+    with pytest.raises(ValueError, match="too large for float32"):
+        model.act({"observations": [[1e300, 0.0, 0.0]]}, 1.0)

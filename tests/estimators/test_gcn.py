@@ -292,3 +292,24 @@ def test_resampling_by_epoch():
     assert model.scaffold_seed_ == model.network_.seed
     with pytest.raises(ValueError, match="running statistics"):
         fitted(resample=("step", 2))
+
+
+def test_a_search_over_ranks_leaves_out_nodes_without_a_label():
+    search = RankSearch(
+        GCNClassifier(**QUICK), eps=9.0, ranks=[1], cv=2, n_seeds=1, random_state=0
+    ).fit(Nodes(X, A), KNOWN)
+    known = KNOWN >= 0
+    expected = RankSearch(
+        GCNClassifier(**QUICK), eps=9.0, ranks=[1], cv=2, n_seeds=1, random_state=0
+    ).fit(Nodes(X, A)[np.flatnonzero(known)], KNOWN[known])
+    for name, losses in search.losses_.items():
+        np.testing.assert_array_equal(losses, expected.losses_[name])
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, scipy.sparse.csr_matrix])
+def test_features_that_are_too_large_for_single_precision_are_refused(as_given):
+    model = fitted()
+    huge = X.copy()
+    huge[3, 2] = 1e39
+    with pytest.raises(ValueError, match="too large for float32; divide them by a constant"):
+        model.predict_proba(as_given(huge), adjacency=A)

@@ -180,7 +180,7 @@ def test_codes_that_were_not_there_in_fit():
             r"X\[59\] has 3 columns of integer codes",
         ),
         ([*X[:59], Graph(np.ones((2, 2)), [[], []])], r"X\[59\] has 2 numbers per node"),
-        ([*X[:59], Graph(np.ones((2, 2), int), [[], []])], r"X\[59\] has no edge features"),
+        ([*X[:59], Graph(np.ones((2, 2), int), [[0], [1]])], r"X\[59\] has no edge features"),
     ],
 )
 def test_wrong_samples_are_named(samples, words):
@@ -249,3 +249,28 @@ def test_a_killed_training_goes_on_to_the_same_bits(options, tmp_path, monkeypat
     assert_array_equal(again.network_.theta, whole.network_.theta)
     assert_array_equal(again.network_.buffers, whole.network_.buffers)
     assert again.loss_curve_ == whole.loss_curve_
+
+
+def test_numbers_that_are_too_large_for_single_precision_are_refused():
+    graphs = [Graph(np.full((3, 2), float(i % 2)), [[0], [1]]) for i in range(20)]
+    model = GINClassifier(**QUICK).fit(graphs, np.arange(20) % 2)
+    huge = [Graph(np.full((3, 2), 1e39), [[0], [1]])]
+    for predict in (model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match="too large for float32; divide them by a constant"):
+            predict(huge)
+    with pytest.raises(ValueError, match="too large for float32"):
+        GINRegressor(**QUICK).fit(huge * 4, np.arange(4.0))
+
+
+@pytest.mark.parametrize("kind", ["numbers", "codes"])
+def test_graphs_without_edges_need_no_features_of_edges(kind):
+    attr = np.ones((2, 1)) if kind == "numbers" else np.array([[1], [2]])
+    many = [Graph(np.full((3, 1), i % 2 + 0.5), [[0, 1], [1, 2]], attr) for i in range(12)]
+    alone = Graph(np.ones((1, 1)), np.empty((2, 0), int))
+    model = GINClassifier(**QUICK).fit([alone, *many], np.arange(13) % 2)
+    explicit = Graph(alone.x, alone.edges, attr[:0])
+    expected = model.predict_proba([explicit, many[0]])
+    assert_array_equal(model.predict_proba([alone, many[0]]), expected)
+    assert_array_equal(model.predict_proba([alone]), model.predict_proba([explicit]))
+    with pytest.raises(ValueError, match=r"X\[0\] must have .* per edge"):
+        model.predict([Graph(np.ones((2, 1)), [[0], [1]])])

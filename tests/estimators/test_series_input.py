@@ -1,10 +1,14 @@
 """Bad series get an answer that names the series, what was expected and what came."""
 
+import warnings
+from datetime import datetime, timedelta, timezone
+
 import numpy as np
 import pytest
 from series_tools import classifier, irregular, regressor
+from sklearn.base import clone
 
-from deepreservoir import ArtifactError, export_onnx, irregular_series, load, save
+from deepreservoir import ArtifactError, CfCFeatures, export_onnx, irregular_series, load, save
 from deepreservoir.inputs import IrregularSeriesReader
 
 NAN = float("nan")
@@ -213,3 +217,71 @@ def test_an_array_of_series_is_read_as_a_list_of_them():
     found, expected = irregular_series(array), irregular_series(series)
     np.testing.assert_array_equal(found.values, expected.values)
     assert found.lengths.tolist() == [3, 5, 4]
+
+
+def test_features_are_those_of_the_times_that_are_given(data):
+    X, times, _ = data
+    features = CfCFeatures(6, random_state=0)
+    expected = clone(features).fit(X, times=times).transform(X, times=times)
+    np.testing.assert_array_equal(clone(features).fit_transform(X, times=times), expected)
+    fitted = features.fit(X, times=times)
+    with pytest.warns(UserWarning, match="fitted with the times of the steps, and none are given"):
+        assert np.abs(fitted.transform(X) - expected).max() > 1e-3
+
+
+def test_features_are_refused_for_columns_in_another_order(data):
+    pandas = pytest.importorskip("pandas")
+    X = [pandas.DataFrame(values, columns=["a", "b"]) for values in data[0]]
+    features = CfCFeatures(6, random_state=0).fit(X)
+    assert features.feature_names_in_.tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="X has the columns b, a, but CfCFeatures is expecting"):
+        features.transform([frame[["b", "a"]] for frame in X])
+
+
+def warned(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [str(each.message) for each in caught if "none are given" in str(each.message)]
+
+
+@pytest.mark.parametrize("time_scale", ["auto", 2.0])
+def test_missing_times_cause_one_warning_however_the_times_of_the_fit_were_given(
+    data, time_scale, tmp_path
+):
+    X, times, y = data
+    by_argument = classifier(time_scale=time_scale).fit(X, y, times=times)
+    by_series = classifier(time_scale=time_scale).fit(irregular_series(X, times), y)
+    for model in (by_argument, by_series):
+        assert len(warned(lambda model=model: model.predict(X))) == 1
+        assert len(warned(lambda model=model: model.score(X, y))) == 1
+        assert not warned(lambda model=model: model.predict(X, times=times))
+        assert not warned(lambda model=model: model.predict(irregular_series(X, times)))
+    loaded = load(save(by_series, tmp_path / "model.safetensors"))
+    assert len(warned(lambda: loaded.predict(X))) == (time_scale == "auto")
+    without = classifier(time_scale=time_scale).fit(X, y)
+    assert not warned(lambda: without.predict(X))
+
+
+DAYS = [datetime(2026, 1, day, tzinfo=None) for day in (1, 3, 4)]
+AWARE = [day.replace(tzinfo=timezone(timedelta(hours=2))) for day in DAYS]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        DAYS,
+        AWARE,
+        [DAYS, AWARE],
+        [[day.date() for day in DAYS], np.array(DAYS, "datetime64[D]")],
+        np.array(AWARE, object),
+    ],
+)
+def test_times_may_be_dates_in_any_form(times):
+    series = irregular_series([np.ones((3, 1)), np.ones((3, 1))], times)
+    np.testing.assert_array_equal(series.times, 86_400 * np.array([0.0, 2, 3, 0, 2, 3]))
+
+
+def test_dates_with_and_without_a_time_zone_are_not_mixed():
+    with pytest.raises(ValueError, match="must all have a time zone, or none of them"):
+        irregular_series([np.ones((2, 1))], [[DAYS[0], AWARE[1]]])

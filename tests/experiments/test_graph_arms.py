@@ -189,3 +189,31 @@ def test_numbers_of_nodes_have_no_estimator():
     data = Dataset("made", X, y + 0.5, X, y + 0.5, task="regression")
     with pytest.raises(ValueError, match="made is a regression, which no estimator"):
         compare(data, (1,), 1, ("adapter",), protocol=Protocol(max_iter=1))
+
+
+@pytest.mark.parametrize("form", [list, tuple, lambda graphs: np.array(graphs, dtype=object)])
+def test_graphs_of_ones_own_are_compared_by_the_default_arms(form):
+    graphs, y = rings()
+    data = Dataset("own", form(graphs[:30]), y[:30], form(graphs[30:]), y[30:])
+    found = compare(data, (1,), 1, protocol=Protocol(max_iter=2))
+    arms = {row.arm for row in found.summary()}
+    assert {"adapter", "full", "no_scaffold"} <= arms
+    assert not {"linear", "random_features"} & arms
+    assert any("linear: the samples are" in note for note in found.notes)
+
+
+def test_images_of_ones_own_are_compared_by_the_default_arms():
+    X = RANDOM.integers(0, 255, (40, 8, 6, 3)).astype(np.uint8)
+    y = np.arange(40) % 2
+    data = Dataset("own", X[:30], y[:30], X[30:], y[30:])
+    found = compare(
+        data, (1,), 1, ("adapter", "linear", "random_features"), protocol=Protocol(max_iter=1)
+    )
+    assert {row.arm for row in found.summary()} == {"adapter", "linear", "random_features"}
+
+
+def test_one_molecule_is_not_read_as_its_letters():
+    with pytest.raises(
+        ValueError, match=r"must be a list of SMILES; got one, 'CCO'. Pass \[smiles\]"
+    ):
+        read_smiles("CCO")

@@ -215,3 +215,21 @@ def test_unclear_images_get_an_answer(X, y):
     of_two_sizes[:] = [*X[:12], *random_images(12, 8, 12, 3)]
     with pytest.raises(ValueError, match=r"same size; X\[0\] .* X\[12\] has shape \(8, 12, 3\)"):
         vit().fit(of_two_sizes, y)
+
+
+def test_pixels_that_are_too_large_for_single_precision_are_refused(X, y):
+    model = vit().fit(X / 255.0, y)
+    huge = X / 255.0
+    huge[0, 0, 0, 0] = 1e39
+    with pytest.raises(ValueError, match="too large for float32"):
+        model.predict_proba(huge)
+
+
+def test_a_shape_that_is_stated_is_not_doubted(y):
+    X = random_images(24, 4, 6, 5)
+    with pytest.raises(
+        ValueError, match=r"or set image_shape=\(4, 6, 5\) if the channels are last"
+    ):
+        PlainCNNClassifier(depth=8, max_iter=1).fit(X, y)
+    stated = PlainCNNClassifier(depth=8, max_iter=1, image_shape=(4, 6, 5), random_state=0)
+    assert stated.fit(X, y).predict(X).shape == (24,)

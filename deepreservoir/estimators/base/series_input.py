@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_y, check_consistent_length
 
 from ...backend import Array, is_on_device
-from ...inputs import IrregularSeries, irregular_series
+from ...inputs import IrregularSeries, IrregularSeriesReader, irregular_series
 from ...user_warnings import warn_user
 from .fitting import DeepEstimator
 from .targets import check_class_labels
@@ -23,7 +23,7 @@ class SeriesValidation(DeepEstimator):
 
     def validated_pair(self, X: Any, y: Any, reset: bool, on_device: bool) -> tuple[Any, Any]:
         series = self._series(X, on_device)
-        self._check_channels(series, reset)
+        check_channels(self, series, reset)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
@@ -36,7 +36,7 @@ class SeriesValidation(DeepEstimator):
 
     def validated_features(self, X: Any, on_device: bool) -> Any:
         series = self._series(X, on_device)
-        self._check_channels(series, reset=False)
+        check_channels(self, series, reset=False)
         return series
 
     @staticmethod
@@ -48,28 +48,6 @@ class SeriesValidation(DeepEstimator):
             )
         return irregular_series(X)
 
-    def _check_channels(self, series: IrregularSeries, reset: bool) -> None:
-        """Learn the channels, or raise if they are not those of `fit`."""
-        name = type(self).__name__
-        if reset:
-            self.n_features_in_ = series.n_channels
-            if series.names is not None:
-                self.feature_names_in_ = np.array(series.names, dtype=object)
-            elif hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            return
-        if series.n_channels != self.n_features_in_:
-            raise ValueError(
-                f"X has {series.n_channels} channels, but {name} is expecting "
-                f"{self.n_features_in_} channels, as in fit"
-            )
-        known = getattr(self, "feature_names_in_", None)
-        if known is not None and series.names is not None and series.names != tuple(known):
-            raise ValueError(
-                f"X has the columns {', '.join(series.names)}, but {name} is expecting "
-                f"{', '.join(known)}, in this order, as in fit"
-            )
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
@@ -78,10 +56,51 @@ class SeriesValidation(DeepEstimator):
         return tags
 
 
+def check_channels(estimator: Any, series: IrregularSeries, reset: bool) -> None:
+    """Let an estimator learn the channels, or raise if they are not those of `fit`."""
+    if reset:
+        estimator.n_features_in_ = series.n_channels
+        if series.names is not None:
+            estimator.feature_names_in_ = np.array(series.names, dtype=object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    name, expected = type(estimator).__name__, estimator.n_features_in_
+    if series.n_channels != expected:
+        raise ValueError(
+            f"X has {series.n_channels} channels, but {name} is expecting {expected} channels, as "
+            "in fit"
+        )
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is not None and series.names is not None and series.names != tuple(known):
+        raise ValueError(
+            f"X has the columns {', '.join(series.names)}, but {name} is expecting "
+            f"{', '.join(known)}, in this order, as in fit"
+        )
+
+
+def timed(X: Any, times: Any, reader: IrregularSeriesReader | None = None) -> Any:
+    """Return series with their times; warn where those of the fit were given and these are not.
+
+    Parameters
+    ----------
+    X, times : as in fit
+    reader : IrregularSeriesReader, optional
+        The fitted reader; none in fit.
+    """
+    if is_on_device(X):
+        return X
+    given = times is not None or isinstance(X, IrregularSeries) or _have_times(X)
+    if not given and reader is not None and reader.has_times:
+        warn_user(
+            "the model was fitted with the times of the steps, and none are given for this X: "
+            "0, 1, 2, ... are taken. Pass times=, or an X from irregular_series(X, times)"
+        )
+    return irregular_series(X, times)
+
+
 class Timed(BaseEstimator):
     """The methods of a predictor of series, each with `times`."""
-
-    _times_given = False  # not kept in files
 
     def fit(
         self,
@@ -155,18 +174,11 @@ optional
             workers=workers,
             cluster=cluster,
         )
-        self._times_given = times is not None
         return self
 
     def _timed(self, X: Any, times: Any) -> Any:
-        """Return series with their times; warn where those of the fit were given and these not."""
-        no_times = times is None and not isinstance(X, IrregularSeries)
-        if no_times and self._times_given and not _have_times(X):
-            warn_user(
-                "the model was fitted with the times of the steps, and none are given for this X: "
-                "0, 1, 2, ... are taken. Pass times=, or an X from irregular_series(X, times)"
-            )
-        return timed(X, times)
+        reader: Any = getattr(self, "_reader", None)
+        return timed(X, times, reader)
 
     def predict(self, X: Any, times: Any = None) -> Array:
         """Return the prediction for each series.
@@ -198,10 +210,3 @@ optional
 def _have_times(X: Any) -> bool:
     """Return whether X holds DataFrames, whose indices are times."""
     return isinstance(X, list | tuple) and any(hasattr(x, "columns") for x in X)
-
-
-def timed(X: Any, times: Any) -> Any:
-    """Return series with their times, or X itself if no times are given."""
-    if times is None or is_on_device(X):
-        return X
-    return irregular_series(X, times)

@@ -76,8 +76,10 @@ LEFT_OUT = {
     "echo_state": "the data set has neither series nor images, which this arm reads row by row",
     "label_propagation": "the samples are not nodes of one graph",
     "fingerprints": "the samples are not molecules, or RDKit is not installed",
-    "linear": "the samples are texts whose tokens are predicted, or trajectories",
-    "random_features": "the samples are texts or trajectories, which are not rows of a table",
+    "linear": "the samples are texts whose tokens are predicted, trajectories, or graphs without "
+    "the features of whole graphs",
+    "random_features": "the samples are texts, trajectories, or graphs without the features of "
+    "whole graphs, which are not rows of a table",
     "trigram": "the samples are not texts",
     "behaviour_cloning": "the samples are not trajectories",
 }
@@ -184,9 +186,10 @@ def random_features(task: Task, seed: int) -> Record | None:
     """Fit a ridge readout on one random layer; cross-validation selects the penalty.
 
     For series, the readout reads the last state of an untrained recurrent network; for images,
-    the responses of one random convolution. None for texts and trajectories.
+    the responses of one random convolution. None for texts, trajectories, and graphs without
+    features of whole graphs.
     """
-    if task.of_texts or task.of_documents or task.of_trajectories:
+    if task.of_texts or task.of_documents or task.of_trajectories or task.of_graphs_without_table:
         return None
     readout = readout_of(task.data.task, RIDGE_PENALTIES)
     model: Any
@@ -223,15 +226,16 @@ def linear(task: Task, seed: int) -> Record | None:
 
     For series, its features are six statistics of each channel; for graphs and images, the
     standardised features of the data set; for texts with labels, TF-IDF of words and pairs of
-    words. None for trajectories, and for texts whose tokens are predicted.
+    words. None for trajectories, for texts whose tokens are predicted, and for graphs without
+    features of whole graphs.
     """
-    if task.of_texts or task.of_trajectories:
+    if task.of_texts or task.of_trajectories or task.of_graphs_without_table:
         return None
     if task.of_documents:
         words = LinearInWords()
         cost = task.fit(words)
         return task.record("linear", None, seed, words, cost, words.n_weights, False)
-    table = task.data.features is None and not task.of_series
+    table = task.data.features is None and not (task.of_series or task.of_images)
     model: Any = LogisticRegression(C=1.0 if table else 0.1, max_iter=200)
     if task.data.task == "regression":
         model = RidgeCV(alphas=RIDGE_PENALTIES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...datasets import Dataset
 from ...estimators import (
     CausalLanguageModel,
@@ -19,6 +21,12 @@ from ...estimators import (
     TextTransformerClassifier,
 )
 from ...inputs import Graph, IrregularSeries, Nodes
+
+
+def are_graphs(X: Any) -> bool:
+    """Return whether samples are graphs: a list, a tuple or an array of them."""
+    several = isinstance(X, list | tuple) or getattr(X, "dtype", None) == np.dtype(object)
+    return several and len(X) > 0 and isinstance(X[0], Graph)
 
 
 def natural_estimator(data: Dataset) -> Any:
@@ -43,7 +51,7 @@ def natural_estimator(data: Dataset) -> Any:
         kinds = {"classification": CfCClassifier, "regression": CfCRegressor}
     elif isinstance(X, Nodes):
         kinds = {"classification": GCNClassifier}
-    elif isinstance(X, list) and X and isinstance(X[0], Graph):
+    elif are_graphs(X):
         kinds = {"classification": GINClassifier, "regression": GINRegressor}
     elif isinstance(X, list) and X and isinstance(X[0], str):
         kinds = {"classification": TextTransformerClassifier}

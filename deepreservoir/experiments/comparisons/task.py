@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from ...datasets import Dataset
 from ...inputs import IrregularSeries
 from ...models import NetworkConfig
-from .natural_estimator import natural_estimator
+from .natural_estimator import are_graphs, natural_estimator
 from .protocol import Protocol
 from .resources import Cost, measured
 
@@ -142,6 +142,11 @@ class Task:
         """Whether the samples are texts with labels."""
         X = self.data.X_train
         return not self.of_texts and isinstance(X, list) and bool(X) and isinstance(X[0], str)
+
+    @property
+    def of_graphs_without_table(self) -> bool:
+        """Whether the samples are graphs, and the data set has no features of whole graphs."""
+        return are_graphs(self.data.X_train) and self.data.features is None
 
     @property
     def of_trajectories(self) -> bool:
