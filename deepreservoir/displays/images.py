@@ -154,8 +154,9 @@ class FilterDisplay:
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:
         """Plot the filters of a fitted model of images.
 
-        Those of a Vision Transformer are the rows of its patch embedding, with their initial
-        values as random ones. Those of a convolutional network are the frozen kernels of its first
+        Those of a Vision Transformer are the rows of its patch embedding, with the values that
+        they are drawn with as random ones; a network on a `backbone` did not begin with these.
+        Those of a convolutional network are the frozen kernels of its first
         layer, and the same with scale and adapter.
 
         Parameters
