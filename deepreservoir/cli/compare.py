@@ -141,12 +141,14 @@ def _folder(out: Path | None, name: str) -> Path:
 
 
 def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
-    """Run a comparison and report the results, after Ctrl-C those of the finished runs."""
+    """Run a comparison and report the results; if it is ended early, those of the finished runs."""
 
     def report_finished(comparison: Any) -> None:
         if comparison.records:
             report(comparison)
-            click.echo("Interrupted: the results of the finished runs are kept.", err=True)
+            early = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+            reason = "Interrupted" if early else "An error ended the comparison"
+            click.echo(f"{reason}: the results of the finished runs are kept.", err=True)
 
     report(work(verbose=sys.stderr.isatty(), on_interrupt=report_finished))
 
@@ -177,9 +179,19 @@ def _report(comparison: Comparison, folder: Path) -> None:
 
 
 def _report_forecasts(comparison: ForecastComparison, folder: Path) -> None:
-    written = [comparison.save(folder), save_forecast_table(comparison, folder)]
-    picture = save_comparison_picture(comparison, folder)
+    written: list[Path] = []
+    picture: Path | None = None
+
+    def write(place: Path) -> None:
+        nonlocal picture
+        place.mkdir(parents=True, exist_ok=True)
+        written[:] = [comparison.save(place), save_forecast_table(comparison, place)]
+        picture = save_comparison_picture(comparison, place)
+
+    failure = save(write, folder, "the results")
     click.echo(forecast_table(comparison))
+    if failure is not None:
+        raise failure
     _print_files(written, picture)
 
 

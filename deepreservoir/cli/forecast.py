@@ -11,6 +11,7 @@ from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast
 from ..experiments.forecasts.frames import gaps
 from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
 from ..experiments.forecasts.picture import check_picture, save_forecast_picture
+from ..files import is_stream
 from .base import checked_device, device_option, main
 from .saving import check_writable
 
@@ -180,32 +181,40 @@ def forecast_command(
         leak_rate=leak_rate,
         input_scaling=input_scaling,
     )
+    # Write the files before printing: a closed pipe must not lose the forecast.
+    written, failure = _write(forecast, target, plot, stem)
     _print_series(read)
     _print_summary(forecast)
-    _write(forecast, target, plot, stem)
+    if target not in written:
+        click.echo(forecast_csv(forecast), nl=False)
+    if failure is not None:
+        raise failure
+    files = [str(path) for path in written if not is_stream(path)]
+    if files:
+        click.echo(f"Wrote {', '.join(files)}")
 
 
-def _write(forecast: Forecast, target: Path, plot: Path | None, stem: str) -> None:
-    """Write the forecast and its picture; a forecast that cannot be written is printed."""
+def _write(
+    forecast: Forecast, target: Path, plot: Path | None, stem: str
+) -> tuple[list[Path], click.ClickException | None]:
+    """Write the forecast and its picture; return what was written, and the error to raise."""
     try:
         save_forecast(forecast, target)
     except OSError as error:
-        click.echo(forecast_csv(forecast), nl=False)
-        raise click.ClickException(
+        return [], click.ClickException(
             f"the forecast could not be written to {target}: {error.strerror or error}; it is "
             "printed above"
-        ) from error
+        )
     if plot is None:
-        click.echo(f"Wrote {target}")
-        return
+        return [target], None
     try:
         save_forecast_picture(forecast, plot, stem)
     except OSError as error:
-        raise click.ClickException(
+        return [target], click.ClickException(
             f"the picture could not be written to {plot}: {error.strerror or error}; the forecast "
             f"is in {target}"
-        ) from error
-    click.echo(f"Wrote {target}, {plot}")
+        )
+    return [target, plot], None
 
 
 def _print_series(read: TimeSeries) -> None:

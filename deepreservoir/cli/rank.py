@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from ..experiments.forecasts.picture import check_picture
 from ..experiments.tables.rank_report import answer, draw_ranks, kind_of, ranks_markdown, readings
 from ..experiments.tables.rank_table import rank_table
 from .base import Numbers, checked_device, device_option, estimator_option, main
-from .saving import check_writable
+from .saving import check_writable, save
 from .table_options import dataset_or_table, table_options
 
 _new_file = click.Path(dir_okay=False, path_type=Path)
@@ -96,11 +97,15 @@ def rank_command(
         files[out] = result.to_json().encode()
     if plot is not None:
         files[plot] = draw_ranks(result, kind_of(plot))
-    for path, content in files.items():
-        write_atomically(path, content)
+    failures = [
+        save(partial(write_atomically, content=content), path, "the results")
+        for path, content in files.items()
+    ]
     click.echo(ranks_markdown(result))
     click.echo(answer(result))
     for name, value in readings(result):
         click.echo(f"{name:10}{value}")
+    for failure in filter(None, failures):
+        raise failure
     if files:
         click.echo("Wrote " + ", ".join(map(str, files)))

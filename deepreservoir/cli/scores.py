@@ -11,8 +11,8 @@ def scored(task: str, score: float) -> str:
 
 
 def compared(
-    score: str, samples: str, n: int, others: tuple[Reference, Reference]
-) -> tuple[str, str]:
+    score: str, samples: str, n: int, others: tuple[Reference, Reference] | None
+) -> tuple[str, ...]:
     """Return a score and those of two simple predictors, and what follows from them.
 
     Parameters
@@ -23,8 +23,10 @@ def compared(
         What was scored: "rows".
     n : int
         Number of held-out samples.
-    others : (Reference, Reference)
-        Those of the predictors.
+    others : (Reference, Reference) or None
+        Those of the predictors; None if there is no comparison.
     """
+    if others is None:
+        return (f"{score} on {n:,} held-out {samples}",)
     listed = "; ".join(f"{each.name}: {each.score:.4f}" for each in others)
     return f"{score} on {n:,} held-out {samples} ({listed})", sentence(*others, n)

@@ -134,10 +134,10 @@ def _categories(
             "Python)"
         )
     warning = None
-    with_unit = _with_unit(values)
-    if with_unit is not None:
+    example = with_unit(values)
+    if example is not None:
         warning = (
-            f"column {name!r}: cells such as {with_unit!r} seem to be a number and its unit; "
+            f"column {name!r}: cells such as {example!r} seem to be a number and its unit; "
             "remove the unit for them to be read as numbers"
         )
     if len(values) >= _MOSTLY * present and not chosen:
@@ -180,7 +180,7 @@ def place_of(table: Table, name: str, cell: str) -> str:
     return f"{table.path}, row {row}, column {name!r}"
 
 
-def _with_unit(values: Collection[str]) -> str | None:
+def with_unit(values: Collection[str]) -> str | None:
     """Return a cell of a column of numbers that end in one unit, such as ``5.0 km``."""
     found = [match for match in map(_NUMBER_AND_UNIT.fullmatch, values) if match]
     units = {match["unit"] for match in found}

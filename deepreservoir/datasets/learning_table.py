@@ -11,7 +11,7 @@ import numpy as np
 
 from .base import Dataset, check_rows, split_dataset
 from .cells import Table, is_missing, is_number
-from .column_kinds import Taken, odd_cell, place_of, summary_lines, taken_for
+from .column_kinds import Taken, odd_cell, place_of, summary_lines, taken_for, with_unit
 from .columns import MISSING, Column, Columns, missing_cell
 from .dates import date_format
 from .notation import Notation, is_code, notation_of
@@ -233,6 +233,12 @@ def _check_words(table: Table, name: str, values: dict[str, None]) -> None:
         raise ValueError(
             f"{place_of(table, name, odd[0])}: expected {odd[1]} as the target, as in other rows; "
             f"got {odd[0]!r}. Correct the cell or leave it empty; {as_classes}"
+        )
+    unit = with_unit(values)
+    if unit is not None:
+        raise ValueError(
+            f"{table.path}: the cells of the target {name!r}, such as {unit!r}, seem to be numbers "
+            f"and their unit; remove the unit for a regression; {as_classes}"
         )
     if date_format(values)[0] is not None:
         raise ValueError(

@@ -92,6 +92,13 @@ class TimeAxis:
         ]
         return np.concatenate([np.empty(0), *gaps])
 
+    @property
+    def n_missing(self) -> int:
+        """Number of times that are skipped between the first and the last one."""
+        if isinstance(self.step, TimeStep):
+            return int(self.step.counts(self.values).sum()) - (len(self) - 1)
+        return int(np.rint(np.diff(self.values) / self.step).sum()) - (len(self) - 1)
+
     def text(self, times: np.ndarray) -> list[str]:
         """Return times as the column writes them."""
         if isinstance(self.form, TimeFormat):
@@ -141,6 +148,9 @@ def time_axis(name: str, cells: Sequence[str]) -> TimeAxis:
 def sorted_axis(name: str, cells: Sequence[str]) -> tuple[TimeAxis, np.ndarray]:
     """Return the times in the cells of a column, and the rows in the order of time.
 
+    Of several ways to read the cells, such as day/month and month/day, it is the one by which the
+    fewest times are missing.
+
     Returns
     -------
     axis : TimeAxis
@@ -157,14 +167,19 @@ def sorted_axis(name: str, cells: Sequence[str]) -> tuple[TimeAxis, np.ndarray]:
         raise NotTimes(f"expected a time in every row; got {cells[bad]!r}", bad)
     readings = _readings(cells) if numbers is None else _readings_of_numbers(name, cells, numbers)
     problem: NotTimes | None = None
+    found: list[tuple[TimeAxis, np.ndarray]] = []
     for times, form in readings:
         order = np.argsort(times, kind="stable")
         try:
-            return TimeAxis(name, times[order], _checked_step(times, order, cells), form), order
+            step = _checked_step(times, order, cells)
         except NotTimes as error:
             problem = problem or error
-    assert problem is not None  # there is at least one reading
-    raise problem
+        else:
+            found.append((TimeAxis(name, times[order], step, form), order))
+    if not found:
+        assert problem is not None  # there is at least one reading
+        raise problem
+    return min(found, key=lambda pair: pair[0].n_missing)
 
 
 def is_time_name(name: str) -> bool:

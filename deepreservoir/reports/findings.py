@@ -97,15 +97,15 @@ def _cost(scores: Scores) -> str:
 
 def _scaffold(scores: Scores) -> str:
     """Say where the low-rank path alone is as good."""
-    compared = pairs(scores, "no_scaffold")
+    compared, n = pairs(scores, "no_scaffold"), _adapters(scores)
     if not compared:
         return ""
     matched = [p for p in compared if p.level or p.lead <= 0]
     if matched:
         words = (
             "Without a scaffold (W = 0), the low-rank path alone is as good as the adapter, or "
-            f"better, at {where(matched, compared)} (within one standard deviation). There, this "
-            "task does not show that the scaffold helps."
+            f"better, at {where(matched, compared, n)} (within one standard deviation). There, "
+            "this task does not show that the scaffold helps."
         )
         ahead = sorted(p.lead for p in compared if p not in matched)
         if ahead:
@@ -114,7 +114,7 @@ def _scaffold(scores: Scores) -> str:
     least = min(compared, key=lambda p: p.lead)
     return (
         "Without a scaffold (W = 0), the low-rank path alone is worse than the adapter at "
-        f"{where(compared, compared)}, by at least {scores.points(least.lead)} "
+        f"{where(compared, compared, n)}, by at least {scores.points(least.lead)} "
         f"({at_words(least.adapter.at)}): the scaffold helps on this task."
     )
 
@@ -147,7 +147,7 @@ def _afterwards(scores: Scores) -> str:
 
 def _bytes(scores: Scores) -> str:
     """Say where a dense network of the same stored size is better."""
-    compared = pairs(scores, "equal_bytes")
+    compared, n = pairs(scores, "equal_bytes"), _adapters(scores)
     if not compared:
         return ""
     behind = [p for p in compared if p.lead < 0 and not p.level]
@@ -157,7 +157,7 @@ def _bytes(scores: Scores) -> str:
         worst = min(compared, key=lambda p: p.lead)
         sentences.append(
             f"A dense network of the same stored size is better than the adapter at "
-            f"{where(behind, compared)}, by up to {scores.points(-worst.lead)} "
+            f"{where(behind, compared, n)}, by up to {scores.points(-worst.lead)} "
             f"({at_words(worst.adapter.at)}). If only the file size matters, it is the better "
             "choice there."
         )
@@ -165,19 +165,19 @@ def _bytes(scores: Scores) -> str:
         network = "It" if behind else "A dense network of the same stored size"
         sentences.append(
             f"{network} is as good as the adapter, within one standard deviation, at "
-            f"{where(level, compared)}."
+            f"{where(level, compared, n)}."
         )
     ahead = sorted((p for p in compared if p.lead > 0 and not p.level), key=lambda p: p.lead)
     if ahead and sentences:
         leads = [p.lead for p in ahead]
         sentences.append(
-            f"The adapter is better at {where(ahead, compared)}, by {_between(scores, leads)}."
+            f"The adapter is better at {where(ahead, compared, n)}, by {_between(scores, leads)}."
         )
     if not sentences:
         least = min(compared, key=lambda p: p.lead)
         sentences.append(
             "The adapter is better than a dense network of the same stored size at "
-            f"{where(compared, compared)}, by at least {scores.points(least.lead)} "
+            f"{where(compared, compared, n)}, by at least {scores.points(least.lead)} "
             f"({at_words(least.adapter.at)})."
         )
     return " ".join(sentences)
@@ -256,9 +256,24 @@ def _seeds(scores: Scores) -> str:
     )
 
 
-def where(some: Sequence[Pair], of: Sequence[Pair]) -> str:
-    """Return the grid points of `some`, in as few words as possible."""
+def _adapters(scores: Scores) -> int:
+    """Return the number of grid points at which an adapter was run."""
+    return len(scores.scored("adapter"))
+
+
+def where(some: Sequence[Pair], of: Sequence[Pair], adapters: int = 0) -> str:
+    """Return the grid points of `some`, in as few words as possible.
+
+    Parameters
+    ----------
+    some, of : sequence of Pair
+        Those that are named, and those that there are.
+    adapters : int
+        Number of grid points of adapters, some of which may have no such pair.
+    """
     ranks, all_ranks = _ranks_by_rest(some), _ranks_by_rest(of)
+    if len(some) == len(of) > 1 and adapters > len(of):
+        return f"each of the {len(of)} grid points, of {adapters}, with this control"
     if len(some) == len(of) > 1:
         return "every rank" if list(all_ranks) == [()] else "every grid point"
     if len(ranks) == len(all_ranks) and len(set(map(tuple, ranks.values()))) == 1:

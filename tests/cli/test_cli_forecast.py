@@ -1,5 +1,6 @@
 """``deepreservoir forecast`` through its entry point."""
 
+import contextlib
 import csv
 import subprocess
 import sys
@@ -218,3 +219,22 @@ def test_a_comparison_that_cannot_be_is_refused(capsys, arguments, words):
     message = capsys.readouterr().err
     assert all(word in message for word in words), message
     assert files_below(Path.cwd()) == ["wave.csv"]
+
+
+def test_the_files_are_written_before_anything_is_printed(monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("deepreservoir.cli.forecast._print_series", closed)
+    with contextlib.suppress(BrokenPipeError):
+        run("forecast", "wave.csv", *QUICK)
+    assert read("wave-forecast.csv")[1].shape[0] == 20
+
+
+def test_ends_of_intervals_have_names_of_their_own():
+    with open("named.csv", "w") as stream:
+        stream.write("x,x_lower\n" + "".join(f"{x},{y}\n" for x, y in WAVE))
+    assert run("forecast", "named.csv", *QUICK) == 0
+    header, _ = read("named-forecast.csv")
+    assert header[:3] == ["step", "x", "x_lower"]
+    assert len(set(header)) == len(header) == 7

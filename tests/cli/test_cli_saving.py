@@ -9,6 +9,7 @@ from cli_tools import files_below, own_folder, run
 
 import deepreservoir.files
 from deepreservoir import load
+from deepreservoir.experiments.comparisons import results
 
 QUICK = ("--epochs", "2", "--layers", "4", "--rank", "1")
 COMPARE = ("compare", "t.csv", "--target", "y", "--arms", "linear", "--seeds", 1, "--ranks", 1)
@@ -143,3 +144,62 @@ def test_a_sweep_prints_the_runs_that_were_recorded(here, capsys, monkeypatch):
     message, printed = refused(capsys, "sweep", "s.toml", "--out", "s")
     assert "s/records.jsonl: No space left on device" in message
     assert printed.startswith("| arm")
+
+
+def disk_fills_up(folder, monkeypatch):
+    """Let no result be written to a folder, although a probe could be."""
+    usual = results.write_whole
+
+    def write(path, content):
+        if folder in path.absolute().parents:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        usual(path, content)
+
+    monkeypatch.setattr(results, "write_whole", write)
+
+
+def test_results_of_a_search_over_ranks_are_kept_elsewhere(here, capsys, monkeypatch):
+    disk_fills_up(here, monkeypatch)
+    message, out = refused(
+        capsys, "rank", "digits", "--ranks", 1, "--seeds", 1, "--folds", 2, "--out", "r.json"
+    )
+    assert "adapter on a frozen scaffold" in out
+    assert "the results are in " in message
+    (kept,) = here.parent.glob("temporary/*/r.json")
+    assert str(kept) in message
+
+
+def test_results_of_forecasts_are_kept_elsewhere(here, capsys, monkeypatch):
+    disk_fills_up(here, monkeypatch)
+    message, out = refused(
+        capsys, "compare", "mackey_glass", "--ranks", 1, "--seeds", 1, "--arms", "linear"
+    )
+    assert "linear on lag windows" in out
+    (kept,) = here.parent.glob("temporary/*/*/results.json")
+    assert str(kept.parent) in message
+
+
+def test_finished_runs_are_kept_if_a_later_one_fails(here, capsys, monkeypatch):
+    def fail(task, seed):
+        raise MemoryError("Unable to allocate 80 GiB")
+
+    monkeypatch.setattr("deepreservoir.experiments.comparisons.arms.linear", fail)
+    arms = ("--arms", "linear,random_features", "--out", "o")
+    command = [each for each in COMPARE if each not in ("--arms", "linear")]
+    assert run(*command, *arms) == 1
+    shown = capsys.readouterr()
+    assert "random features" in shown.out
+    assert "An error ended the comparison: the results of the finished runs are kept" in shown.err
+    assert "not enough memory: Unable to allocate 80 GiB" in shown.err
+    assert (here / "o" / "results.json").is_file()
+
+
+def test_a_trained_model_is_kept_if_the_comparison_is_interrupted(here, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepreservoir.experiments.tables.references.references", interrupt)
+    with pytest.warns(UserWarning, match="was interrupted; the model is kept"):
+        assert run("fit", "t.csv", "--target", "y", "--save", "m.safetensors", *QUICK) == 0
+    assert "held-out rows" in capsys.readouterr().out
+    assert load(here / "m.safetensors").predict([[3.0]]).shape == (1,)

@@ -180,3 +180,34 @@ def test_names_and_counts():
     assert counts_evenly(np.round(np.arange(1700, 1750) + np.arange(50) / 12, 3), 3)
     assert not counts_evenly(np.arange(5.0) ** 2)
     assert not counts_evenly(np.ones(5))
+
+
+YEAR = [date(2024, 1, 1) + timedelta(i) for i in range(366)]
+TEN_YEARS = [date(2005 + i // 12, i % 12 + 1, 1) for i in range(120)]
+QUARTERS_OF_HOURS = [datetime(2024, 1, 1) + timedelta(minutes=15 * i) for i in range(1152)]
+
+
+@pytest.mark.parametrize(
+    ("times", "form", "words"),
+    [
+        (YEAR, "%y/%m/%d", "daily, 366 values from 24/01/01 to 24/12/31"),
+        (TEN_YEARS, "%m/%d/%Y", "monthly, 120 values from 01/01/2005 to 12/01/2014"),
+        (TEN_YEARS, "%m-%d-%Y", "monthly, 120 values from 01-01-2005 to 12-01-2014"),
+        (TEN_YEARS, "%d/%m/%Y", "monthly, 120 values from 01/01/2005 to 01/12/2014"),
+        (QUARTERS_OF_HOURS, "%m/%d/%Y %H:%M", "every 15 minutes, 1,152 values from 01/01/2024"),
+    ],
+)
+def test_of_two_readings_that_with_fewer_missing_times_is_taken(times, form, words):
+    axis, order = sorted_axis("date", [each.strftime(form) for each in times])
+    assert str(axis).startswith(words)
+    np.testing.assert_array_equal(order, np.arange(len(times)))
+    assert axis.n_missing == len(axis.missing()) == 0
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%m/%d/%Y"])
+def test_missing_times_are_counted(form):
+    kept = [each for i, each in enumerate(YEAR) if i not in (50, 51, 52, 200)]
+    axis, _ = sorted_axis("date", [each.strftime(form) for each in kept])
+    assert axis.n_missing == len(axis.missing()) == 4
+    numbers, _ = sorted_axis("t", [str(i) for i in range(60) if i not in (7, 8)])
+    assert numbers.n_missing == len(numbers.missing()) == 2

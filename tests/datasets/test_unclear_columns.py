@@ -159,3 +159,11 @@ def test_counts_that_are_taken_for_classes_have_a_hint(tmp_path):
     path = written(tmp_path, a=range(41), y=[*(i % 4 for i in range(40)), 17])
     with pytest.raises(ValueError, match=r"single row: \['17'\]; for a target of numbers: --task"):
         learnt(path)
+
+
+def test_a_target_of_numbers_with_a_unit_is_refused_unless_it_is_of_classes(tmp_path):
+    cells = [f"{30 + i % 25} km" for i in range(60)]
+    path = written(tmp_path, x=range(60), y=cells)
+    with pytest.raises(ValueError, match=r"target 'y', such as '\d\d km', seem to be numbers and"):
+        learnt(path)
+    assert learnt(path, task="classification").data.task == "classification"

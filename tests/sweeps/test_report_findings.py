@@ -196,3 +196,14 @@ def test_a_regression_is_told_in_r2(tmp_path):
 
 def test_without_scores_nothing_is_said(tmp_path):
     assert found(filled(tmp_path, small(), lambda run: None)) == []
+
+
+def test_controls_that_were_not_run_everywhere_are_not_said_to_be(tmp_path):
+    def make(run):
+        restricted = run.arm in ("no_scaffold", "equal_bytes") and run.value("rank") == 1
+        return None if restricted else record_of(run, scored(no_scaffold=0.5, equal_bytes=0.9)(run))
+
+    grid = (("scaffold", ("normal", "binary")), ("rank", (1, 2)))
+    words = said(filled(tmp_path, small(*grid, seeds=3), make))
+    assert "each of the 2 grid points, of 4, with this control" in words["No scaffold"]
+    assert "each of the 2 grid points, of 4, with this control" in words["Same bytes"]

@@ -239,7 +239,8 @@ def compare(
     verbose : bool, default=False
         Show a progress bar.
     on_interrupt : callable, optional
-        Called with the incomplete comparison on Ctrl-C, before KeyboardInterrupt is raised again.
+        Called with the incomplete comparison on Ctrl-C, or on an error after the first run, before
+        it is raised again.
 
     Returns
     -------
@@ -298,8 +299,9 @@ def compare(
             for name, run in progress:
                 progress.set_postfix_str(name)
                 records.extend(run())
-    except KeyboardInterrupt:
-        if on_interrupt is not None:
+    except (KeyboardInterrupt, Exception) as error:
+        kept = bool(records) or isinstance(error, KeyboardInterrupt)
+        if kept and on_interrupt is not None:
             on_interrupt(result(complete=False))
         raise
     found = result(complete=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,19 @@ def forecast_csv(forecast: Forecast) -> str:
     header, columns = [name, *forecast.names], [np.asarray(forecast.values)]
     if forecast.lower is not None:
         for i, column in enumerate(forecast.names):
-            header += [f"{column}_lower", f"{column}_upper"]
+            header += [_unused(f"{column}_{end}", header) for end in ("lower", "upper")]
             columns += [np.asarray(end)[:, [i]] for end in (forecast.lower, forecast.upper)]
     writer.writerow(header)
     for step, row in zip(steps, np.hstack(columns).tolist(), strict=True):
         writer.writerow([step, *("" if np.isnan(value) else value for value in row)])
     return stream.getvalue()
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    """Return a name that no other column has."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def save_forecast(forecast: Forecast, path: str | Path) -> Path:

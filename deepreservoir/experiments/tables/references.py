@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...datasets import Dataset
+from ...user_warnings import warn_user
 from ..comparisons.words import LinearInWords
 
 _PENALTIES = tuple(10.0**k for k in range(-2, 5))
@@ -90,6 +91,15 @@ def references(model: Any, data: Dataset) -> tuple[Reference, Reference]:
         score = float(each.score(data.X_test, data.y_test))
         made.append(Reference(name, score, float(gains.mean()), error))
     return made[0], made[1]
+
+
+def references_unless_interrupted(model: Any, data: Dataset) -> tuple[Reference, Reference] | None:
+    """Return :func:`references`, or None after Ctrl-C, which must not lose a trained model."""
+    try:
+        return references(model, data)
+    except KeyboardInterrupt:
+        warn_user("the comparison with simple predictors was interrupted; the model is kept")
+        return None
 
 
 def _losses(model: Any, data: Dataset) -> np.ndarray:

@@ -18,7 +18,7 @@ from ...estimators import DeepReservoirClassifier, DeepReservoirRegressor
 from ...user_warnings import warn_user
 from ..threads import suitable_threads
 from .model_files import save_with_entry
-from .references import Reference, references
+from .references import Reference, references_unless_interrupted
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FittedTable:
         Accuracy, or R^2, on the fifth of the rows that was held out.
     held_out : (ndarray, ndarray)
         The held-out rows and their targets.
-    references : (Reference, Reference)
+    references : (Reference, Reference) or None
         The most frequent class or the mean, and a linear model, on the same rows.
     """
 
@@ -44,7 +44,7 @@ class FittedTable:
     task: str
     score: float
     held_out: tuple[np.ndarray, np.ndarray]
-    references: tuple[Reference, Reference]
+    references: tuple[Reference, Reference] | None
 
 
 def fit_table(
@@ -107,7 +107,7 @@ def fit_table(
         names = {f"{kind.__name__.lower()}__checkpoint": checkpoint}
         model.fit(data.X_train, data.y_train, **names)
         score = float(model.score(data.X_test, data.y_test))
-        compared = references(model, data)
+        compared = references_unless_interrupted(model, data)
     return FittedTable(
         model, read.columns, data.task, score, (data.X_test, data.y_test), compared
     )  # fmt: skip

@@ -10,7 +10,7 @@ from ...datasets import Dataset
 from ...datasets.text_table import read_text_table
 from ...estimators import TextTransformerClassifier
 from .held_out import targets_of
-from .references import Reference, references
+from .references import Reference, references_unless_interrupted
 from .sample_column import FittedSamples, SampleKind
 
 TEXTS = SampleKind("texts", "text", read_text_table)
@@ -22,11 +22,11 @@ class FittedTexts(FittedSamples):
 
     Attributes
     ----------
-    references : (Reference, Reference)
+    references : (Reference, Reference) or None
         The most frequent class, and logistic regression on TF-IDF of words, on the held-out texts.
     """
 
-    references: tuple[Reference, Reference]
+    references: tuple[Reference, Reference] | None
 
 
 def fit_text_table(
@@ -68,6 +68,6 @@ def fit_text_table(
         )
     train, held = TEXTS.split(path, read.samples, y, task)
     model = TextTransformerClassifier(**params).fit(*train, checkpoint=checkpoint)
-    compared = references(model, Dataset(path.stem, *train, *held))
+    compared = references_unless_interrupted(model, Dataset(path.stem, *train, *held))
     columns = {TEXTS.column: text, "target": target}
     return FittedTexts(TEXTS, model, columns, task, float(model.score(*held)), held, compared)
