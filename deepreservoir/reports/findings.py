@@ -72,6 +72,8 @@ def _cost(scores: Scores) -> str:
     """Compare the adapters of the highest rank with the fully trained network."""
     compared = pairs(scores, "full")
     ranks = [rank for p in compared if isinstance(rank := value(p.adapter, "rank"), int)]
+    if len(ranks) < len(compared):  # a rank of "auto" is another one in each layer
+        ranks = []
     last = [p for p in compared if not ranks or value(p.adapter, "rank") == max(ranks)]
     if not last:
         return ""

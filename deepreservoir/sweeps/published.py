@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
+from ..checks import is_finite_number
 from ..experiments import ALL_ARMS
 from .plain_data import check_known, frozen, grid_value
 
@@ -84,7 +84,7 @@ def read_published(table: Any) -> Published:
         raise ValueError("[published] must be a table with a source")
     check_known("published", table, _KEYS)
     tolerance = table.get("tolerance")
-    if tolerance is not None and not (_is_number(tolerance) and tolerance >= 0):
+    if tolerance is not None and not (is_finite_number(tolerance) and tolerance >= 0):
         raise ValueError(
             f"tolerance in [published] must be a non-negative number; got {tolerance!r}"
         )
@@ -107,8 +107,10 @@ def _figure(row: Any) -> Figure:
     if not isinstance(at, dict):
         raise ValueError(f"at must be a table of grid values; got {at!r}")
     for name in ("score", "at_least", "trained"):
-        if row.get(name) is not None and not _is_number(row[name]):
+        if row.get(name) is not None and not is_finite_number(row[name]):
             raise ValueError(f"{name} in [[published.rows]] must be a number; got {row[name]!r}")
+    if not {"score", "at_least", "trained"} & row.keys():
+        raise ValueError(f"[[published.rows]] must have a score, at_least or trained; got {row!r}")
     return Figure(
         arm,
         tuple((name, grid_value(name, value)) for name, value in at.items()),
@@ -116,7 +118,3 @@ def _figure(row: Any) -> Figure:
         row.get("trained"),
         row.get("at_least"),
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -228,6 +228,8 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         given = "[table]" if target is None else "target"
         raise ValueError(f"{given} is for CSV files; {dataset} has its own columns")
     seeds = document.get("seeds", 3)
+    if isinstance(seeds, list) and len(set(map(repr, seeds))) < len(seeds):
+        raise ValueError(f"seeds has duplicate values; got {seeds!r}")
     estimator = document.get("estimator")
     if estimator is not None and not isinstance(estimator, str):
         raise ValueError(f"estimator must be a name; got {estimator!r}")
@@ -245,7 +247,7 @@ def _sweep(document: dict[str, Any], path: Path) -> Sweep:
         grid,
         read_published(document["published"]) if "published" in document else None,
         estimator,
-        _arms(document.get("arms", [])),
+        _arms(document.get("arms", []), "arms" in document),
         _controls(table(document, "controls"), dict(grid)),
         _files(protocol, dict(grid)),
         _table_options(table(document, "table")),
@@ -282,12 +284,14 @@ def file_digest(path: str) -> str | None:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
-def _arms(names: Any) -> tuple[str, ...]:
+def _arms(names: Any, given: bool) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"arms must be a list of names; got {names!r}")
     for name in names:
         check_choice("arms", name, (arm for arm in ALL_ARMS if arm not in AFTERWARDS))
-    return tuple(dict.fromkeys(names))
+    if len(set(names)) < len(names) or (given and not names):
+        raise ValueError(f"arms must be one or more different names; got {names!r}")
+    return tuple(names)
 
 
 def _controls(

@@ -158,6 +158,9 @@ class Folder:
         for number, line in enumerate(self._lines(), start=1):
             try:
                 record = json.loads(line)
+                missing = [name for name in ("run", "arm", "at", "seed") if name not in record]
+                if missing:
+                    raise KeyError(missing[0])
                 last_records.pop(record["run"], None)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(

@@ -36,6 +36,7 @@ def score_of(run: Run) -> float:
 def record_of(run: Run, score: float, **more: Any) -> dict[str, Any]:
     """Return a record as workers make them."""
     rank = run.value("rank", 2 if run.arm == "adapter" else 9)
+    rank = 8 if rank == "auto" else rank
     record = {
         "run": run.key,
         "arm": run.arm,

@@ -207,3 +207,12 @@ def test_controls_that_were_not_run_everywhere_are_not_said_to_be(tmp_path):
     words = said(filled(tmp_path, small(*grid, seeds=3), make))
     assert "each of the 2 grid points, of 4, with this control" in words["No scaffold"]
     assert "each of the 2 grid points, of 4, with this control" in words["Same bytes"]
+
+
+def test_a_rank_that_the_layers_choose_takes_part(tmp_path):
+    scores = {1: 0.5, 2: 0.6, "auto": 0.9}
+    sweep = small(("rank", (1, 2, "auto")), seeds=3)
+    path = filled(
+        tmp_path, sweep, lambda run: record_of(run, scored(adapter=scores, full=0.7)(run))
+    )
+    assert "The best is 20.00 points above the fully trained network" in said(path)["Adapters"]

@@ -369,3 +369,18 @@ def test_wrong_options_of_a_table_are_refused(declared, tmp_path, text, message)
 def test_options_of_a_table_are_for_tables(declared):
     with pytest.raises(ValueError, match=r"\[table\] is for CSV files; digits has its own columns"):
         declared(f"{GRID}[table]\nheader = false\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"arms = []\n{GRID}", "arms must be one or more different names; got"),
+        (f'arms = ["full", "full"]\n{GRID}', "arms must be one or more different names"),
+        (f"seeds = [1, 1]\n{GRID}", r"seeds has duplicate values; got \[1, 1\]"),
+        (f"{GRID}{ROWS}at = {{ rank = 1 }}\n", "must have a score, at_least or trained"),
+        (f"{GRID}{ROWS}score = nan\n", "score in .* must be a number; got nan"),
+    ],
+)
+def test_what_would_be_run_twice_or_compared_with_nothing_is_refused(declared, text, message):
+    with pytest.raises(ValueError, match=message):
+        declared(text)

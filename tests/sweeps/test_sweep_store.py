@@ -118,7 +118,7 @@ def test_a_damaged_description_is_refused_untouched(folder, text):
     assert contents(folder.path) == before
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '"x"', "null", "\0\0\0"])
+@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"run": "a"}', "null", "\0\0\0"])
 def test_a_line_that_is_no_record_is_named(folder, line):
     folder.append([record(0)])
     with open(folder.path / "records.jsonl", "a") as file:
