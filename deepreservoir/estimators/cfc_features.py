@@ -158,7 +158,7 @@ class CfCFeatures(OnDevice, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         ndarray of float64, shape (n_series, units)
         """
         check_is_fitted(self, "network_")
-        series = timed(X, times, self._reader)
+        series = irregular_series(timed(X, times, self._reader))
         check_channels(self, series, reset=False)
         self.network_ = self.network_.to(present_device(self.device))
         network = self.network_

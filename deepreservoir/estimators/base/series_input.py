@@ -88,8 +88,9 @@ def timed(X: Any, times: Any, reader: IrregularSeriesReader | None = None) -> An
     reader : IrregularSeriesReader, optional
         The fitted reader; none in fit.
     """
-    if is_on_device(X):
-        return X
+    several = X if isinstance(X, list | tuple) else ()
+    if is_on_device(X) or any(map(is_on_device, several)):
+        return X  # refused with other words later
     given = times is not None or isinstance(X, IrregularSeries) or _have_times(X)
     if not given and reader is not None and reader.has_times:
         warn_user(
