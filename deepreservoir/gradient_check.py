@@ -84,7 +84,7 @@ def bound_network(network: Network) -> Bound:
 
 def move(theta: Array, size: float = 0.3) -> None:
     """Add normal numbers of a standard deviation to `theta`, always the same ones."""
-    theta += size * _normal(theta.shape, 99, theta)
+    theta += size * normal(theta.shape, 99, theta)
 
 
 def check_gradients(
@@ -177,14 +177,14 @@ def check_bound_gradients(
     """
     layer, params, theta, grad, buffers = bound
     xp = array_module(theta)
-    given_x, x = to_host(x), _read_only(x)
-    given = {path: _read_only(product) for path, product in products.items()}
+    given_x, x = to_host(x), read_only(x)
+    given = {path: read_only(product) for path, product in products.items()}
     on = Pass(STEP, side, given, dtype=np.float64)
     start = theta.copy()
     y, cache = _forward(layer, x, on)
-    dy, earlier = _normal(y.shape, 1, theta), _normal(grad.shape, 2, theta)
+    dy, earlier = normal(y.shape, 1, theta), normal(grad.shape, 2, theta)
     grad[:] = earlier
-    given_dy = _read_only(dy)
+    given_dy = read_only(dy)
     dx = layer.backward(given_dy, cache)
     dtheta = to_host(grad - earlier)
     layer.check_bound(grad, buffers)
@@ -220,7 +220,7 @@ def check_bound_gradients(
     _assert((dx_again == dx).all(), "a second backward pass with the same cache returns another dx")
 
     def value_at_x(direction: np.ndarray) -> float:
-        there = _read_only(x + xp.asarray(direction))
+        there = read_only(x + xp.asarray(direction))
         on = Pass(STEP, side, dtype=np.float64)
         return float(xp.vdot(layer.forward(there, on)[0], dy))
 
@@ -246,7 +246,7 @@ def _assert(holds: Any, message: str) -> None:
         raise AssertionError(message)
 
 
-def _read_only(array: Array) -> Array:
+def read_only(array: Array) -> Array:
     """Return a copy of `array`, which on the host cannot be written to."""
     xp = array_module(array)
     copy = xp.array(array)
@@ -255,7 +255,7 @@ def _read_only(array: Array) -> Array:
     return copy
 
 
-def _normal(shape: tuple[int, ...], seed: int, like: Array) -> Array:
+def normal(shape: tuple[int, ...], seed: int, like: Array) -> Array:
     numbers = np.random.default_rng(seed).standard_normal(shape)
     return numbers if array_module(like) is np else to_device(numbers, "cuda")
 

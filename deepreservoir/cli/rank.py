@@ -105,7 +105,8 @@ def rank_command(
     click.echo(answer(result))
     for name, value in readings(result):
         click.echo(f"{name:10}{value}")
-    for failure in filter(None, failures):
-        raise failure
+    lost = [failure.message for failure in failures if failure is not None]
+    if lost:
+        raise click.ClickException("; ".join(lost))
     if files:
         click.echo("Wrote " + ", ".join(map(str, files)))

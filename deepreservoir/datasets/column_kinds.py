@@ -157,7 +157,7 @@ def _categories(
 
 
 def odd_cell(values: Collection[str]) -> tuple[str, str] | None:
-    """Return the first cell of another kind than nearly all cells, and that kind of nearly all.
+    """Return the first cell that is not of the kind of nearly all others, and that kind.
 
     Parameters
     ----------

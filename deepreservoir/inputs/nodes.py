@@ -197,11 +197,11 @@ class NodeInputs(Inputs):
         self.device: Device = device
         self.index = nodes.index
         self._host = normalised_adjacency(nodes.adjacency).astype(self.dtype)
-        features = nodes.features.copy() if scipy.sparse.issparse(nodes.features) else None
-        if features is None:
-            features = cast_finite(nodes.features, self.dtype)
-        else:
+        if scipy.sparse.issparse(nodes.features):
+            features = nodes.features.copy()
             features.data = cast_finite(features.data, self.dtype)
+        else:
+            features = cast_finite(nodes.features, self.dtype)
         x = self._host @ features
         if scipy.sparse.issparse(x):
             sparse = device == "cpu" and x.nnz <= _SPARSE_DENSITY * np.prod(x.shape)

@@ -234,8 +234,8 @@ class Layer:
         Raises
         ------
         ValueError
-            If a layer has an attribute that is a layer with arrays and is listed by no layer in
-            `children`, or an array is called like a layer or a method.
+            If an attribute of a layer is a layer with arrays that no layer lists in `children`, or
+            if an array has the name of a layer or a method.
         """
         check_children(self)
         for layer in self.walk():

@@ -275,7 +275,7 @@ def where(some: Sequence[Pair], of: Sequence[Pair], adapters: int = 0) -> str:
     """
     ranks, all_ranks = _ranks_by_rest(some), _ranks_by_rest(of)
     if len(some) == len(of) > 1 and adapters > len(of):
-        return f"each of the {len(of)} grid points, of {adapters}, with this control"
+        return f"each of the {len(of)} grid points, out of {adapters}, that have this control"
     if len(some) == len(of) > 1:
         return "every rank" if list(all_ranks) == [()] else "every grid point"
     if len(ranks) == len(all_ranks) and len(set(map(tuple, ranks.values()))) == 1:

@@ -30,7 +30,7 @@ from deepreservoir.analysis import (
     paper_training_flops,
 )
 from deepreservoir.inputs import CHUNK_ROWS, Batch, Table
-from deepreservoir.layers import AdaptedDense, Adapter, Dense, Layer, Pass, Step, convolution
+from deepreservoir.layers import Dense, Layer, Pass, Step, convolution
 from deepreservoir.models import DecoderConfig, PlainCNNConfig, ViTConfig
 
 # The paper's formulas -----------------------------------------------------------------------
@@ -403,11 +403,3 @@ def test_numbers_out_of_range_are_refused_by_name(name, value):
 def test_what_has_no_network_is_refused():
     with pytest.raises(TypeError, match="a fitted deep estimator"):
         cost_of(DeepReservoirClassifier(), 10, 2)
-
-
-def test_a_layer_without_its_frozen_weights_is_refused_by_name():
-    layer = AdaptedDense("layers.0", 8, 3, Adapter(rank=2))
-    with pytest.raises(ValueError, match=r"AdaptedDense 'layers.0' is not bound .*network.body"):
-        multiply_adds(layer, (1, 8))
-    full = AdaptedDense("layers.0", 8, 3, Adapter(mode="full"))
-    assert multiply_adds(full, (1, 8)).forward == 24

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from target import device, put, xp
+from target import device, put
 
 from deepreservoir.backend import Array
 from deepreservoir.gradient_check import (
@@ -14,24 +14,26 @@ from deepreservoir.gradient_check import (
     Bound,
     bound_network,
     check_bound_gradients,
-    move,
 )
 from deepreservoir.gradient_check import bind as bind_on
+from deepreservoir.gradient_check import move as jitter
+from deepreservoir.gradient_check import read_only as frozen
 from deepreservoir.layers import Layer, Pass
 from deepreservoir.layers.base import EMPTY
 
-__all__ = ["STEP", "TRAINING", "Bound", "bind", "bound_network", "check_gradients", "frozen"]
+__all__ = [
+    "STEP",
+    "TRAINING",
+    "Bound",
+    "bind",
+    "bound_network",
+    "check_gradients",
+    "frozen",
+    "jitter",
+    "normal",
+]
 
 TRAINING = Pass(STEP)
-jitter = move
-
-
-def frozen(array: Array) -> Array:
-    """Return a copy of `array`, which on the host cannot be written to."""
-    copy = xp.array(array)
-    if xp is np:
-        copy.flags.writeable = False
-    return copy
 
 
 def normal(*shape: int, seed: int = 0) -> Array:

@@ -205,8 +205,8 @@ def test_controls_that_were_not_run_everywhere_are_not_said_to_be(tmp_path):
 
     grid = (("scaffold", ("normal", "binary")), ("rank", (1, 2)))
     words = said(filled(tmp_path, small(*grid, seeds=3), make))
-    assert "each of the 2 grid points, of 4, with this control" in words["No scaffold"]
-    assert "each of the 2 grid points, of 4, with this control" in words["Same bytes"]
+    assert "each of the 2 grid points, out of 4, that have this control" in words["No scaffold"]
+    assert "each of the 2 grid points, out of 4, that have this control" in words["Same bytes"]
 
 
 def test_a_rank_that_the_layers_choose_takes_part(tmp_path):

@@ -90,7 +90,7 @@ def timed(X: Any, times: Any, reader: IrregularSeriesReader | None = None) -> An
     """
     several = X if isinstance(X, list | tuple) else ()
     if is_on_device(X) or any(map(is_on_device, several)):
-        return X  # refused with other words later
+        return X  # the estimator refuses it, and says how to convert it
     given = times is not None or isinstance(X, IrregularSeries) or _have_times(X)
     if not given and reader is not None and reader.has_times:
         warn_user(
