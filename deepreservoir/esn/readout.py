@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..backend import Array, Device, Movable, array_module, device_module, device_of
+from ..backend import Array, Device, Movable, array_module, device_module, device_of, to_host
 from ..kernels.linalg import eigh, solve_positive
 
 
@@ -56,6 +56,7 @@ class NormalEquations(Movable):
     def __init__(self, n_features: int, n_outputs: int, device: Device = "cpu") -> None:
         xp = device_module(device)
         self.rows = 0
+        self.weight: float = 0  # the sum of the rows' weights, each 1 by default
         self.xx = xp.zeros((n_features, n_features))
         self.xy = xp.zeros((n_features, n_outputs))
         self.yy = xp.zeros(n_outputs)
@@ -64,8 +65,9 @@ class NormalEquations(Movable):
         self.x_origin: Array = None  # known once there are rows, as y_origin is
         self.y_origin: Array = None
 
-    def add(self, X: Array, y: Array) -> None:
-        """Add rows: X (n, n_features), y (n, n_outputs)."""
+    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
+        """Add rows: X (n, n_features), y (n, n_outputs), and their weights (n,)."""
+        X, y, weights = _counted(X, y, weights)
         if not len(X):
             return
         if self.x_origin is None:
@@ -73,11 +75,19 @@ class NormalEquations(Movable):
             self.y_origin = y.mean(axis=0, dtype=np.float64)
         X, y = X - self.x_origin, y - self.y_origin  # float64
         self.rows += len(X)
+        if weights is None:
+            self.weight += len(X)
+            self.x_sum += X.sum(axis=0)
+            self.y_sum += y.sum(axis=0)
+        else:
+            self.weight += float(weights.sum())
+            self.x_sum += weights @ X
+            self.y_sum += weights @ y
+            root = array_module(weights).sqrt(weights)[:, None]
+            X, y = root * X, root * y
         self.xx += X.T @ X  # NumPy detects the symmetry and does half the work
         self.xy += X.T @ y
         self.yy += (y * y).sum(axis=0)
-        self.x_sum += X.sum(axis=0)
-        self.y_sum += y.sum(axis=0)
 
     def merged(self, other: NormalEquations) -> NormalEquations:
         """Return the normal equations of the rows of both objects."""
@@ -85,7 +95,8 @@ class NormalEquations(Movable):
             return other if self.x_origin is None else self
         both = object.__new__(NormalEquations)
         both.x_origin, both.y_origin = self.x_origin, self.y_origin
-        both.rows, n = self.rows + other.rows, other.rows
+        both.rows = self.rows + other.rows
+        both.weight, n = self.weight + other.weight, other.weight
         # The rows of the other are x + dx and y + dy, as seen from the origins of this one.
         dx, dy = other.x_origin - self.x_origin, other.y_origin - self.y_origin
         outer = array_module(dx).outer
@@ -98,20 +109,21 @@ class NormalEquations(Movable):
         return both
 
     def moments(self) -> tuple[Array, Array]:
-        """Return the mean of the rows, (n_features,), and their covariance times their number."""
-        x_mean = self.x_sum / self.rows
-        xx = self.xx - self.rows * array_module(x_mean).outer(x_mean, x_mean)
+        """Return the mean of the rows, (n_features,), and their covariance times their weight."""
+        x_mean = self.x_sum / self.weight
+        xx = self.xx - self.weight * array_module(x_mean).outer(x_mean, x_mean)
         return x_mean + self.x_origin, xx
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
         if self.x_origin is None:
             raise ValueError(
-                "a readout needs at least one row of states after the washout; got none"
+                "a readout needs at least one row of states after the washout, of positive weight "
+                "if there are weights; got none"
             )
-        x_mean, y_mean = self.x_sum / self.rows, self.y_sum / self.rows
+        x_mean, y_mean = self.x_sum / self.weight, self.y_sum / self.weight
         xp, xx = array_module(x_mean), self.moments()[1]
-        xy = self.xy - self.rows * xp.outer(x_mean, y_mean)
-        yy = self.yy - self.rows * y_mean**2
+        xy = self.xy - self.weight * xp.outer(x_mean, y_mean)
+        yy = self.yy - self.weight * y_mean**2
         # Solvers differ in what they make of infinities: some raise, and some return NaN.
         if not bool(xp.isfinite(xx).all() & xp.isfinite(xy).all()):
             raise ValueError(
@@ -152,6 +164,9 @@ class NormalEquations(Movable):
         # Eigenvalues below the rounding error of the largest carry no information.
         cut = values[-1] * len(values) * np.finfo(np.float64).eps
         rotated = vectors.T @ xy  # (n_features, n_outputs)
+        # A row of weight 2 counts as two rows; weights that sum to less than the number of rows,
+        # such as shares, do not make fewer of them.
+        count = max(self.rows, self.weight)
         scores, coefs = {}, {}
         for penalty in penalties:
             shifted = values + penalty
@@ -163,8 +178,8 @@ class NormalEquations(Movable):
                 shrunk = rotated * inverse[:, None]
                 residual = yy - 2 * (shrunk * rotated).sum(axis=0)
                 residual += (values[:, None] * shrunk**2).sum(axis=0)
-                freedom = float(self.rows - 1 - (values * inverse).sum())
-                gcv = self.rows * xp.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
+                freedom = float(count - 1 - (values * inverse).sum())
+                gcv = count * xp.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
                 scores[penalty] = float(gcv)
             else:
                 scores[penalty] = held_out.squared_error(coef, y_mean - x_mean @ coef)
@@ -176,9 +191,9 @@ class NormalEquations(Movable):
         intercept = intercept + self.x_origin @ coef - self.y_origin
         error = self.yy - 2 * (coef * self.xy).sum(axis=0) + ((self.xx @ coef) * coef).sum(axis=0)
         error += 2 * intercept * (self.x_sum @ coef) - 2 * intercept * self.y_sum
-        error += self.rows * intercept**2
+        error += self.weight * intercept**2
         # A sum of squares that rounding leaves below zero is zero.
-        return max(0.0, float(error.sum() / self.rows / len(error)))
+        return max(0.0, float(error.sum() / self.weight / len(error)))
 
 
 def _fit(
@@ -214,21 +229,26 @@ class RidgeLearner(Movable):
         self.equations = NormalEquations(n_features, n_outputs, device)
         self.held_out: NormalEquations | None = None
 
-    def add(self, X: Array, y: Array) -> None:
-        """Add rows to the fit: X (n, n_features), y (n, n_outputs)."""
-        self.equations.add(X, y)
+    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
+        """Add rows to the fit: X (n, n_features), y (n, n_outputs), and their weights (n,)."""
+        self.equations.add(X, y, weights)
 
-    def hold_out(self, X: Array, y: Array) -> None:
-        """Add held-out rows, on which the penalty is chosen."""
+    def hold_out(self, X: Array, y: Array, weights: Array | None = None) -> None:
+        """Add held-out rows, on which the penalty is chosen, and their weights (n,)."""
         if self.held_out is None:
             n_features, n_outputs = self.equations.xy.shape
             self.held_out = NormalEquations(n_features, n_outputs, device_of(X))
-        self.held_out.add(X, y)
+        self.held_out.add(X, y, weights)
 
     def fit(self) -> RidgeFit:
         """Return the readout fitted to the rows added so far."""
         if len(self.penalties) == 1 and self.held_out is None:
             return self.equations.solve(self.penalties[0])
+        if self.held_out is not None and not self.held_out.rows:
+            raise ValueError(
+                "all held-out rows have weight zero, so that no penalty can be chosen on them; set "
+                "validation_fraction=0, which chooses it by generalised cross-validation"
+            )
         best = self.equations.solve_path(self.penalties, self.held_out)
         if self.held_out is None:
             return best
@@ -276,13 +296,17 @@ class RecursiveLeastSquares(Movable):
         self.origin = xp.zeros(n_outputs)
         self.started = False
 
-    def add(self, X: Array, y: Array) -> None:
-        """Update the readout row by row: X (n, n_features), y (n, n_outputs)."""
+    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
+        """Update the readout row by row: X (n, n_features), y (n, n_outputs), weights (n,)."""
         xp = array_module(X, y)
-        y = y.astype(np.float64)
+        X, y, weights = _counted(X, y.astype(np.float64), weights)
         if not self.started and len(y):
             self.origin, self.started = y[0].copy(), True
-        for x, target in zip(_with_ones(X), y - self.origin, strict=True):
+        rows, y = _with_ones(X), y - self.origin
+        if weights is not None:  # the squared error of each row counts that much
+            root = xp.sqrt(weights)[:, None]
+            rows, y = root * rows, root * y
+        for x, target in zip(rows, y, strict=True):
             Px = self.P @ x
             gain = Px / (self.forgetting + x @ Px)
             self.coef += xp.outer(target - self.coef @ x, gain)
@@ -320,15 +344,33 @@ class LeastMeanSquares(Movable):
         self.rate = rate
         self.coef = device_module(device).zeros((n_outputs, n_features + 1))
 
-    def add(self, X: Array, y: Array) -> None:
-        """Update the readout row by row: X (n, n_features), y (n, n_outputs)."""
+    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
+        """Update the readout row by row: X (n, n_features), y (n, n_outputs), weights (n,).
+
+        A step multiplies the error of its row by ``1 - rate``; one of weight w does so w times.
+        """
         xp = array_module(X, y)
-        for x, target in zip(_with_ones(X), y.astype(np.float64), strict=True):
-            self.coef += xp.outer(target - self.coef @ x, x) * (self.rate / (x @ x))
+        X, y, weights = _counted(X, y.astype(np.float64), weights)
+        rates = [self.rate] * len(X) if weights is None else self._repeated(to_host(weights))
+        for x, target, rate in zip(_with_ones(X), y, rates, strict=True):
+            self.coef += xp.outer(target - self.coef @ x, x) * (rate / (x @ x))
+
+    def _repeated(self, weights: np.ndarray) -> list[float]:
+        """Return the rates of single steps that stand for steps repeated by their weights."""
+        kept = 1 - self.rate
+        return (1 - np.sign(kept) * np.abs(kept) ** weights).tolist()
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
         return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
+
+
+def _counted(X: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return rows, targets and weights without the rows of weight zero, which have no effect."""
+    if weights is None:
+        return X, y, None
+    counted = weights > 0
+    return X[counted], y[counted], weights[counted]
 
 
 def _with_ones(X: Array) -> Array:

@@ -184,3 +184,70 @@ def test_least_mean_squares_recovers_noiseless_targets():
 def test_fitting_without_rows_is_refused():
     with pytest.raises(ValueError, match="at least one row of states after the washout"):
         NormalEquations(3, 1).solve(1.0)
+
+
+# Weights ----------------------------------------------------------------------------------------
+
+WEIGHTS = RNG.integers(0, 4, 300).astype(float)
+REPEATED = np.repeat(np.arange(300), WEIGHTS.astype(int))
+
+
+def weighted(learner, weights=WEIGHTS, parts=7):
+    for one in np.array_split(np.arange(300), parts):
+        learner.add(put(X[one]), put(Y[one]), put(weights[one]))
+    return learner
+
+
+@pytest.mark.parametrize("penalty", [1e-6, 1.0, 100.0])
+def test_weighted_rows_give_the_ridge_of_scikit_learn(penalty):
+    weights = RNG.random(300)
+    wanted = Ridge(penalty).fit(X, Y, weights)
+    fit = weighted(NormalEquations(12, 2), weights).solve(penalty)
+    assert_allclose(fit.coef, wanted.coef_, atol=1e-8)
+    assert_allclose(fit.intercept, wanted.intercept_, atol=1e-7)
+
+
+def test_a_row_of_weight_n_is_n_rows_also_in_the_choice_of_a_penalty():
+    path = (0.01, 1.0, 100.0)
+    for held_out in (None, weighted(NormalEquations(12, 2))):
+        fit = weighted(NormalEquations(12, 2)).solve_path(path, held_out)
+        wanted = equations(X[REPEATED], Y[REPEATED]).solve_path(
+            path, held_out and equations(X[REPEATED], Y[REPEATED])
+        )
+        assert_allclose(fit.coef, wanted.coef, rtol=1e-7)
+        assert fit.scores == pytest.approx(wanted.scores, rel=1e-8)
+
+
+def test_weights_that_are_shares_do_not_make_fewer_rows():
+    path = (0.01, 1.0, 100.0)
+    shares = np.full(300, 1 / 300)
+    # The squared errors are 300 times smaller, and so are the penalties of the same fits.
+    fit = weighted(NormalEquations(12, 2), shares).solve_path(tuple(p / 300 for p in path))
+    wanted = equations().solve_path(path)
+    assert fit.penalty == pytest.approx(wanted.penalty / 300)
+    assert_allclose(fit.coef, wanted.coef, rtol=1e-9)
+
+
+def test_weighted_sums_of_two_sets_are_those_of_all_rows():
+    parts = [NormalEquations(12, 2), NormalEquations(12, 2)]
+    for part, rows in zip(parts, (slice(0, 90), slice(90, 300)), strict=True):
+        part.add(put(X[rows]), put(Y[rows]), put(WEIGHTS[rows]))
+    wanted = Ridge(1e-3, solver="svd").fit(X, Y, WEIGHTS)
+    assert_allclose(parts[0].merged(parts[1]).solve(1e-3).coef, wanted.coef_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [RecursiveLeastSquares, LeastMeanSquares])
+def test_online_rows_of_weight_n_are_n_rows_one_after_another(kind):
+    wanted = kind(12, 2)
+    wanted.add(put(X[REPEATED]), put(Y[REPEATED]))
+    found = weighted(kind(12, 2)).fit()
+    assert_allclose(found.coef, wanted.fit().coef, rtol=1e-6)
+    assert_allclose(found.intercept, wanted.fit().intercept, rtol=1e-6)
+
+
+def test_held_out_rows_without_weight_choose_nothing():
+    learner = readout.RidgeLearner(12, 2, (0.1, 1.0), target.device)
+    learner.add(put(X[:200]), put(Y[:200]))
+    learner.hold_out(put(X[200:]), put(Y[200:]), put(np.zeros(100)))
+    with pytest.raises(ValueError, match="all held-out rows have weight zero"):
+        learner.fit()

@@ -43,7 +43,6 @@ class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
     absent_parameters: ClassVar[Mapping[str, Any]] = {"product": "auto"}
 
     n_features_in_: int
-    n_variables_: int  # of a classifier
     reservoir_: ReservoirStack
     readout_: Any
     _learner: Any  # accumulates rows for the readout; None if the readout is from scikit-learn

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
 
-from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
+from ...backend import Array, array_module, resolve_device, to_device, to_host
 from ...checks import check_integer
 from ...choices import DtypeName
 from ...esn.readout import RidgeFit
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
-from ..base.device_input import checked_array, checked_features, place_of
+from ..base.device_input import place_of
+from ..base.targets import Labels
 from ..base.unchanged import unchanged_on_failure
 from .base import BaseEchoState, check_real
+from .classified_series import ClassifiedSeries
 from .descriptions import documented
-from .series import Series, is_many, many_series
+from .series import Series
+from .weights import fitted_with, weights_of_series
 
 _MODELS = ("output_model", "reservoir_model")
 
@@ -45,7 +40,7 @@ def _gives_probabilities(model: EchoStateClassifier) -> bool:
 
 @documented
 @dataclass(eq=False, repr=False)
-class EchoStateClassifier(ClassifierMixin, BaseEchoState):
+class EchoStateClassifier(ClassifierMixin, ClassifiedSeries):
     """Echo-state network that classifies series by features of its states.
 
     Each row of a 2-D X is a series of one variable. Every series is run from the zero state.
@@ -68,6 +63,10 @@ default="mean"
     readout : {"ridge", "rls", "lms"} or a scikit-learn classifier, default="ridge"
         Ridge regression on class indicators; recursive least squares or normalised least mean
         squares, one series after another; or any classifier, which is fitted to the features.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of the series of each class in the readout, of which only the ratios matter: they
+        are divided by their mean over the classes. "balanced" weights every class inversely to the
+        sum of its sample weights.
     }
     dtype : {"float64", "float32"}, default="float64"
         Data type of the states. In float32, the last digits of the outputs of a series depend on
@@ -104,6 +103,13 @@ default="mean"
     feature_penalty: float = 1.0
     ridge: Any = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4)
     dtype: DtypeName = "float64"
+    class_weight: Any = None
+
+    #: For files of versions without these parameters.
+    absent_parameters: ClassVar[Mapping[str, Any]] = {
+        **BaseEchoState.absent_parameters,
+        "class_weight": None,
+    }
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -126,55 +132,29 @@ default="mean"
                     f"(0.5, 1.0), or one of {FEATURES}; got {self.features!r}"
                 )
 
-    # Reading the input ------------------------------------------------------------------
-
-    def _read(self, X: Any, reset: bool, place: Device) -> Series:
-        """Return X as series; each row of a 2-D X is a series of one variable."""
-        if is_many(X):
-            series = many_series(X, width=None if reset else self.n_variables_, place=place)
-            if reset:
-                self.n_features_in_ = self.n_variables_ = series.width
-                self._rows_are_series = False
-        else:
-            if reset:
-                self._rows_are_series, self.n_variables_ = True, 1
-            elif not self._rows_are_series and self.n_variables_ != 1:
-                raise ValueError(
-                    f"X must contain series of {self.n_variables_} variables: (n_series, time, "
-                    f"{self.n_variables_}), or a list of (time, {self.n_variables_}). The rows of "
-                    "a 2-D X are series of one variable; pass a single series as X[None]"
-                )
-            X = self._read_rows(X, reset, place)
-            series = Series(list(X[:, :, None]), "stack", place)
-        self._check_washout(series)
-        return series
-
-    def _read_rows(self, X: Any, reset: bool, place: Device) -> Array:
-        if place == "cuda":
-            return (
-                checked_features(self, X, reset=reset)
-                if self._rows_are_series
-                else checked_array(X)
-            )
-        if self._rows_are_series:
-            return validate_data(self, X, reset=reset, dtype=np.float64)
-        return check_array(X, dtype=np.float64)
-
-    def _input_series(self, X: Any) -> Series:
-        check_is_fitted(self, "readout_")
-        return self._read(X, reset=False, place=place_of(self._device(), X=X))
-
-    def _read_classes(self, y: Any, series: Series) -> np.ndarray:
-        if series.place == "cuda":
-            y = to_host(y)  # classes are always kept on the host
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        check_consistent_length(series.arrays, y)
-        return y
-
     # Fitting ----------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def _weights(self, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+        """Return the weight of each series, its class's weight included; None for equal weights."""
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y may only contain the classes {self.classes_}; got {unknown[0]!r}")
+        weights = weights_of_series(sample_weight, len(y))
+        labels = Labels(0.0, self.class_weight, self.classes_)
+        of_classes = labels.sample_weights(labels.encode(y), weights)
+        if of_classes is None:
+            return weights
+        if not isinstance(self.class_weight, str):
+            by_class = cast(np.ndarray, labels.sample_weights(np.arange(len(self.classes_))))
+            if not by_class.any():
+                raise ValueError(
+                    f"class_weight must be positive for at least one class; got "
+                    f"{self.class_weight!r}"
+                )
+            of_classes = of_classes / by_class.mean()
+        return of_classes if weights is None else weights * of_classes
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the readout.
 
         Parameters
@@ -183,6 +163,9 @@ default="mean"
 (time, n_variables)
         y : array-like, shape (n_series,)
             One class per series.
+        sample_weight : array-like, shape (n_series,), optional
+            Weights of the squared errors of the series in the readout. Neither `plasticity` nor
+            the principal components of `n_components` depend on them.
 
         Returns
         -------
@@ -190,15 +173,14 @@ default="mean"
         """
         with unchanged_on_failure(self):
             self._check_params()
-            series = self._read(
-                X, reset=True, place=place_of(resolve_device(self.device), X=X, y=y)
-            )
+            place = place_of(resolve_device(self.device), X=X, y=y, sample_weight=sample_weight)
+            series = self._read(X, reset=True, place=place)
             y = self._read_classes(y, series)
             self._start(series, np.unique(y))
-            self._learn(series, y)
+            self._learn(series, y, self._weights(y, sample_weight))
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train the readout on more series.
 
         A ridge readout adds them to its features x features normal equations, so the result equals
@@ -209,6 +191,17 @@ default="mean"
         X, y : as in fit
         classes : array-like, optional
             All classes that will occur; required at the first call.
+        sample_weight : as in fit
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the readout needs all series at once, or `class_weight` is "balanced", for which
+            the classes of all series must be known.
         """
         if not isinstance(self.readout, str):
             raise ValueError(
@@ -220,16 +213,22 @@ default="mean"
                 f"partial_fit with features={self.features!r} needs n_components=None, because "
                 "the principal components depend on all series"
             )
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs the classes of all series, which "
+                "partial_fit does not know; set class_weight to a dict with a weight per class"
+            )
         with unchanged_on_failure(self, in_place=True):
-            self._learn_more(X, y, classes)
+            self._learn_more(X, y, classes, sample_weight)
         return self
 
-    def _learn_more(self, X: Any, y: Any, classes: Any) -> None:
+    def _learn_more(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         first = not hasattr(self, "readout_")
         if first:
             self._check_params()
         device = resolve_device(self.device) if first else self._device()
-        series = self._read(X, reset=first, place=place_of(device, X=X, y=y))
+        place = place_of(device, X=X, y=y, sample_weight=sample_weight)
+        series = self._read(X, reset=first, place=place)
         y = self._read_classes(y, series)
         if first:
             if classes is None:
@@ -240,7 +239,7 @@ default="mean"
                 f"classes must be the same as in the first call, {self.classes_}; got {classes}"
             )
         self._check_online()
-        self._learn(series, y)
+        self._learn(series, y, self._weights(y, sample_weight))
 
     @property
     def _reduced(self) -> bool:
@@ -277,19 +276,19 @@ default="mean"
         )
         self._learner, self._online = None, False
 
-    def _learn(self, series: Series, y: np.ndarray) -> None:
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(f"y may only contain the classes {self.classes_}; got {unknown[0]!r}")
+    def _learn(self, series: Series, y: np.ndarray, weights: np.ndarray | None) -> None:
         if not isinstance(self.readout, str):
-            self.readout_ = clone(self.readout).fit(to_host(self._features(series, noisy=True)), y)
+            features = to_host(self._features(series, noisy=True))
+            self.readout_ = fitted_with(clone(self.readout), features, y, weights)
             return
         indicators = (y[:, None] == self.classes_).astype(np.float64)
         for which, features in self._groups(series, noisy=True):
             if self._learner is None:
                 self._learner = self._make_learner(features.shape[1], len(self.classes_))
-            targets = to_device(indicators[which], self.reservoir_.device)
-            self._learner.add(features, targets)
+            device = self.reservoir_.device
+            targets = to_device(indicators[which], device)
+            of_group = None if weights is None else to_device(weights[which], device)
+            self._learner.add(features, targets, of_group)
         self.readout_ = self._learner.fit()
 
     def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:

@@ -32,8 +32,9 @@ from .series import (
     pooled,
     stacked,
 )
+from .weights import fitted_with, weights_of_steps
 
-Rows = tuple[Array, Array, bool]
+Rows = tuple[Array, Array, Array | None, bool]
 
 
 @documented
@@ -101,8 +102,11 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 "sequence, such as (1e-8, 1e-6, 1e-4), and readout='ridge'"
             )
 
-    def _read(self, X: Any, y: Any, reset: bool, device: Device) -> tuple[Series, list[Array]]:
-        place = place_of(device, X=X, y=y)
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, device: Device
+    ) -> tuple[Series, list[Array], list[np.ndarray] | None]:
+        """Return the series, the targets and the weights of the steps of each of them."""
+        place = place_of(device, X=X, y=y, sample_weight=sample_weight)
         width = None if reset else self.n_features_in_
         if is_many(X):
             series = many_series(X, width=width, place=place)
@@ -129,11 +133,11 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 raise ValueError(
                     f"every series of y must have {self.n_outputs_} outputs; got {target.shape[1]}"
                 )
-        return series, targets
+        return series, targets, weights_of_steps(sample_weight, series)
 
     # Fitting ----------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the readout.
 
         Parameters
@@ -143,6 +147,11 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             One series, several of equal length, or several of any length. Each is run from the
             zero state.
         y : array-like, shape (time,) or (time, n_outputs), or one of these per series
+        sample_weight : number or array-like, optional
+            Weights of the squared errors: (time,) for one series; for several, one number per
+            series, or (time,) for each of them. Steps of weight zero have no part in the readout,
+            such as steps whose target is unknown. Neither `plasticity` nor, with ``feedback=True``,
+            the targets that are fed back depend on weights.
 
         Returns
         -------
@@ -151,10 +160,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         with unchanged_on_failure(self):
             self._check_params()
             device = resolve_device(self.device)
-            series, targets = self._read(X, y, reset=True, device=device)
-            self.reservoir_ = self._build(
-                self.n_features_in_, self.n_outputs_ if self.feedback else 0
-            )  # fmt: skip
+            series, targets, weights = self._read(X, y, sample_weight, True, device)
+            n_feedback = self.n_outputs_ if self.feedback else 0
+            self.reservoir_ = self._build(self.n_features_in_, n_feedback)
             if self.plasticity:
                 groups = list(series.by_length(device))
                 back = None
@@ -162,16 +170,24 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                     back = [_shifted(_targets_of(targets, which, device)) for which, _ in groups]
                 self._tune([u for _, u in groups], back)
             self._learner, self._online = None, False
-            self._learn(series, targets)
+            self._learn(series, targets, weights)
             self._frame_end = FrameEnd.of(X, y)
         return self
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the readout on more series, each run from the zero state.
 
         A ridge readout adds them to its normal equations, so the result equals that of a single
         `fit` to all series. The equations have units x units entries, and are pickled only after
         `partial_fit` has been called.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in fit
+
+        Returns
+        -------
+        self
         """
         with unchanged_on_failure(self, in_place=True):
             if not isinstance(self.readout, str):
@@ -180,12 +196,11 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                     "is fitted to all states at once"
                 )
             if not hasattr(self, "reservoir_"):
-                self.fit(X, y)
+                self.fit(X, y, sample_weight)
                 self._check_online()
                 return self
             self._check_online()
-            series, targets = self._read(X, y, reset=False, device=self._device())
-            self._learn(series, targets)
+            self._learn(*self._read(X, y, sample_weight, False, self._device()))
             self._frame_end = FrameEnd.of(X, y)
         return self
 
@@ -221,39 +236,53 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         if washout is not None:
             model.washout = washout
         model._check_params()
-        series, targets = model._read(X, y, reset=False, device=model._device())
+        read = model._read(X, y, None, False, model._device())
         model._learner, model._online = None, False
-        model._learn(series, targets)
+        model._learn(*read)
         model._frame_end = FrameEnd.of(X, y)
         return model
 
-    def _learn(self, series: Series, targets: list[Array]) -> None:
-        with closing(self._rows(series, targets)) as rows:
+    def _learn(
+        self, series: Series, targets: list[Array], weights: list[np.ndarray] | None
+    ) -> None:
+        with closing(self._rows(series, targets, weights)) as rows:
             self._learn_rows(rows)
 
     def _learn_rows(self, rows: Iterable[Rows]) -> None:
         if not isinstance(self.readout, str):
-            parts = [(to_host(states), to_host(y)) for states, y, _ in rows]
-            y = np.concatenate([part_y for _, part_y in parts])
-            self.readout_ = clone(self.readout).fit(
-                np.concatenate([states for states, _ in parts]),
+            parts = [
+                (to_host(states), to_host(y), None if weights is None else to_host(weights))
+                for states, y, weights, _ in rows
+            ]
+            states, y = (np.concatenate([part[i] for part in parts]) for i in range(2))
+            of_rows = [weights for *_, weights in parts if weights is not None]
+            self.readout_ = fitted_with(
+                clone(self.readout),
+                states,
                 y[:, 0] if y.shape[1] == 1 else y,
+                np.concatenate(of_rows) if of_rows else None,
             )
             return
         if self._learner is None:
             self._learner = self._make_learner(self.reservoir_.units, self.n_outputs_)
-        for states, y, held_out in rows:
+        for states, y, weights, held_out in rows:
             if held_out:
-                self._learner.hold_out(states, y)
+                self._learner.hold_out(states, y, weights)
             else:
-                self._learner.add(states, y)
+                self._learner.add(states, y, weights)
         self.readout_ = self._learner.fit()
 
-    def _rows(self, series: Series, targets: list[Array]) -> Generator[Rows]:
-        """Yield (states (n, units), targets (n, n_outputs), held out); store the last state."""
+    def _rows(
+        self, series: Series, targets: list[Array], weights: list[np.ndarray] | None
+    ) -> Generator[Rows]:
+        """Yield (states (n, units), targets (n, n_outputs), weights (n,) or None, held out).
+
+        The last state is stored.
+        """
         last, device = len(series.arrays) - 1, self.reservoir_.device
         for which, u in series.by_length(device):
             y = _targets_of(targets, which, device)
+            w = None if weights is None else to_device(stacked(weights, which), device)
             back = _shifted(y) if self._has_feedback else None
             used = u.shape[1] - self.washout
             border = u.shape[1] - int(self.validation_fraction * used)
@@ -263,7 +292,10 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                     cut = min(max(border - first, 0), len(states))
                     for part, held_out in ((slice(0, cut), False), (slice(cut, None), True)):
                         if len(states[part]):
-                            yield _flat(states[part]), _flat(block_y[part]), held_out
+                            block_w = None
+                            if w is not None:
+                                block_w = w[:, first : first + len(states)][:, part].T.ravel()
+                            yield _flat(states[part]), _flat(block_y[part]), block_w, held_out
             if last in which:
                 i = which.index(last)
                 self._end = End(states[-1, i : i + 1].copy(), y[i, -1:].copy(), series.place)

@@ -1,0 +1,106 @@
+"""Validation of sample weights: of the steps of series, or of whole series."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import has_fit_parameter
+
+from ...backend import is_on_device, to_host
+from .series import Series
+
+
+def weights_of_series(sample_weight: Any, n_series: int) -> np.ndarray | None:
+    """Return the weight of each series, (n_series,), on the host; None for None.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not match the series, or are negative, not finite, or all zero.
+    """
+    if sample_weight is None:
+        return None
+    weights = _checked(sample_weight, n_series, "sample_weight", "series")
+    _check_positive([weights])
+    return weights
+
+
+def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | None:
+    """Return the weights (time,) of the steps of each series, on the host; None for None.
+
+    Parameters
+    ----------
+    sample_weight : number, array-like or None
+        For one series (time,). For several, one number per series, or (time,) for each of them.
+    series : Series
+
+    Raises
+    ------
+    ValueError
+        If the weights do not match the series, or are negative, not finite, or all zero.
+    """
+    if sample_weight is None:
+        return None
+    lengths = [len(array) for array in series.arrays]
+    if series.kind == "one":
+        each = [sample_weight]
+    elif isinstance(sample_weight, Real):
+        each = [sample_weight] * len(lengths)
+    else:
+        each = list(sample_weight)
+    if len(each) != len(lengths):
+        raise ValueError(
+            f"sample_weight must have one entry per series of X, {len(lengths)}; got {len(each)}"
+        )
+    names = ["sample_weight"]
+    if series.kind != "one":
+        names = [f"sample_weight[{i}]" for i in range(len(lengths))]
+    each_with = zip(each, lengths, names, strict=True)
+    weights = [_checked(one, n, name, "steps") for one, n, name in each_with]
+    _check_positive(weights)
+    return weights
+
+
+def _checked(value: Any, n: int, name: str, what: str) -> np.ndarray:
+    """Return weights (n,) from an array, or from one number for all."""
+    try:
+        weights = np.asarray(to_host(value) if is_on_device(value) else value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers, one for each of {n} {what}") from None
+    if weights.ndim == 0:
+        weights = np.full(n, float(weights))
+    if weights.shape != (n,):
+        raise ValueError(
+            f"{name} must have shape ({n},), one weight for each of {n} {what}, or be one number; "
+            f"got the shape {weights.shape}"
+        )
+    if not np.isfinite(weights).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    if (weights < 0).any():
+        raise ValueError(f"{name} must not be negative; got {float(weights.min())!r}")
+    return weights
+
+
+def _check_positive(weights: list[np.ndarray]) -> None:
+    if not any((one > 0).any() for one in weights):
+        raise ValueError("sample_weight must be positive for at least one sample; got only zeros")
+
+
+def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Any:
+    """Fit a readout of scikit-learn, with weights if there are any.
+
+    Raises
+    ------
+    ValueError
+        If there are weights, but its `fit` does not take them.
+    """
+    if weights is None:
+        return readout.fit(X, y)
+    if not has_fit_parameter(readout, "sample_weight"):
+        raise ValueError(
+            f"the fit of {type(readout).__name__}, the readout, does not take sample_weight; "
+            "leave the weights out, or use readout='ridge'"
+        )
+    return readout.fit(X, y, sample_weight=weights)
