@@ -145,11 +145,11 @@ def paired_table(folder: Folder) -> str:
     ...     text = paired_table(folder)
     >>> for line in text.splitlines()[:5]:
     ...     print(line[:52])
-    | adapter at |                       minus | seeds |
-    | ---------- | --------------------------: | ----: |
-    | rank 1     |         no scaffold (W = 0) |     2 |
+    | adapter at | minus                       | seeds |
+    | ---------- | --------------------------- | ----: |
+    | rank 1     | no scaffold (W = 0)         |     2 |
     | rank 1     | scaffold removed afterwards |     2 |
-    | rank 1     |                  wrong seed |     2 |
+    | rank 1     | wrong seed                  |     2 |
     """
     unit, digits = (100, 2) if folder.task == "classification" else (1, 4)
     rows = [["adapter at", "minus", "seeds", "difference", "95 % interval"]]
@@ -160,7 +160,7 @@ def paired_table(folder: Folder) -> str:
             interval = f"{mean - unit * half:+.{digits}f} to {mean + unit * half:+.{digits}f}"
         name = label(each.arm, folder.task)
         rows.append([at_words(each.at), name, str(each.seeds), f"{mean:+.{digits}f}", interval])
-    return markdown(rows)
+    return markdown(rows, n_words=2)
 
 
 def control_table(folder: Folder) -> str:

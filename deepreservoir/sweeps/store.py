@@ -36,7 +36,7 @@ class Folder:
     path : str or path
     sweep : Sweep, optional
         The sweep that the folder belongs to. By default it is read from the folder.
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "language", "control"}
         Task of the sweep's data set. An existing folder has its own value.
     metric : {"accuracy", "r2", "roc_auc"}, optional
         Metric of a new folder; by default that of the task.
@@ -45,7 +45,7 @@ class Folder:
     ----------
     path : Path
     sweep : Sweep
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "language", "control"}
     metric : {"accuracy", "r2", "roc_auc"}
         What the scores are; by default accuracy, or R^2 for a regression.
     began : dict

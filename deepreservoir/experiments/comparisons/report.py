@@ -115,19 +115,22 @@ def table(comparison: Comparison) -> str:
     return markdown(rows)
 
 
-def markdown(rows: list[list[str]]) -> str:
-    """Return a Markdown table; the first row is the header, the first column is left-aligned."""
+def markdown(rows: list[list[str]], n_words: int = 1) -> str:
+    """Return a Markdown table; the first row is the header.
+
+    The first `n_words` columns hold words and are left-aligned, the others hold numbers.
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| "
         + " | ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i < n_words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         + " |"
         for row in rows
     ]
-    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    rule = ["-" * n if i < n_words else "-" * (n - 1) + ":" for i, n in enumerate(widths)]
     lines.insert(1, "| " + " | ".join(rule) + " |")
     return "\n".join(lines)
 
