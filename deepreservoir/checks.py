@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from math import isfinite, isinf
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,6 +43,22 @@ def check_integer(name: str, value: object, at_least: int) -> None:
     """
     if not is_integer(value) or value < at_least:  # type: ignore[operator]
         raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
+
+
+def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
+    """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high].
+
+    Examples
+    --------
+    >>> check_real("leak_rate", 0.0, 0, 1, open_low=True)
+    Traceback (most recent call last):
+        ...
+    ValueError: leak_rate must be a number in (0, 1]; got 0.0
+    """
+    valid = is_finite_number(value)
+    if not valid or not low <= value <= high or (open_low and value == low):
+        bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
+        raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:

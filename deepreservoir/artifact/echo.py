@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import Device, moved, to_host
-from ..checks import check_integer
+from ..checks import check_integer, check_real
 from ..container import ArtifactError, Contents
 from ..document import checked, entries, labels_of, plain_labels
 from ..esn.readout import RidgeFit
@@ -18,7 +18,6 @@ from ..esn.sequence import Projection, SequenceFeatures
 from ..esn.stack import ARRANGEMENTS, ReservoirStack
 from ..esn.topology import RecurrentSpec, check_product
 from ..estimators import EchoStateClassifier, EchoStateRegressor
-from ..estimators.echo.base import check_real
 from ..estimators.echo.forecast import End
 from ..scaffold.streams import FORMAT_VERSION
 from ..stored_values import stored_dtypes

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from ..datasets.series import TimeSeries, read_time_series
-from ..experiments.forecasts.forecast import DEFAULTS, Forecast, Score, forecast_series
+from ..experiments.forecasts.forecast import DEFAULTS, forecast_series
 from ..experiments.forecasts.frames import gaps
 from ..experiments.forecasts.output import conclusions, forecast_csv, save_forecast
 from ..experiments.forecasts.picture import check_picture, save_forecast_picture
+from ..experiments.forecasts.results import Forecast, Score
 from ..files import is_stream
 from .base import checked_device, device_option, main
 from .saving import check_writable

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import Array, array_module, device_module, to_host
-from ..checks import is_finite_number
+from ..checks import check_integer, is_finite_number
 from .reservoir import Reservoir, Tuning
 from .stack import ReservoirStack
 
@@ -59,8 +59,7 @@ class IntrinsicPlasticity:
     rate: float = 5e-4
 
     def __post_init__(self) -> None:
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
-            raise ValueError(f"epochs must be an integer of at least 1; got {self.epochs!r}")
+        check_integer("epochs", self.epochs, 1)
         if not is_finite_number(self.mean) or not -1 < self.mean < 1:
             raise ValueError(f"mean must be in (-1, 1), the range of tanh; got {self.mean!r}")
         for name in ("deviation", "rate"):

@@ -9,6 +9,11 @@ import numpy as np
 from ..backend import Array, Device, Movable, array_module, device_module, device_of, to_host
 from ..kernels.linalg import eigh, solve_positive
 
+_GROWING = (
+    "States that grow without bound do this: lower spectral_radius and input_scaling, or use "
+    "activation='tanh'. So do targets beyond 1e150: scale them"
+)
+
 
 @dataclass(frozen=True)
 class RidgeFit(Movable):
@@ -127,9 +132,7 @@ class NormalEquations(Movable):
         # Solvers differ in what they make of infinities: some raise, and some return NaN.
         if not bool(xp.isfinite(xx).all() & xp.isfinite(xy).all()):
             raise ValueError(
-                "the sums of squares that a readout is solved from are not finite. States that "
-                "grow without bound do this: lower spectral_radius and input_scaling, or use "
-                "activation='tanh'. So do targets beyond 1e150: scale them"
+                f"the sums of squares that a readout is solved from are not finite. {_GROWING}"
             )
         return xx, xy, yy, x_mean + self.x_origin, y_mean + self.y_origin
 
@@ -315,7 +318,7 @@ class RecursiveLeastSquares(Movable):
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
-        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1] + self.origin, 0.0, {})
+        return _online(self.coef[:, :-1].copy(), self.coef[:, -1] + self.origin)
 
 
 class LeastMeanSquares(Movable):
@@ -362,7 +365,17 @@ class LeastMeanSquares(Movable):
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
-        return RidgeFit(self.coef[:, :-1].copy(), self.coef[:, -1].copy(), 0.0, {})
+        return _online(self.coef[:, :-1].copy(), self.coef[:, -1].copy())
+
+
+def _online(coef: Array, intercept: Array) -> RidgeFit:
+    """Return a readout that was trained row by row, or raise if it has diverged."""
+    xp = array_module(coef)
+    if not bool(xp.isfinite(coef).all() & xp.isfinite(intercept).all()):
+        raise ValueError(
+            f"the coefficients of the readout are not finite. {_GROWING}; or use readout='ridge'"
+        )
+    return RidgeFit(coef, intercept, 0.0, {})
 
 
 def _counted(X: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:

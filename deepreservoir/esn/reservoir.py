@@ -13,18 +13,20 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array, Device, Movable, array_module, device_module, to_device
+from ..checks import check_choice, check_real
 from ..choices import ProductName
 from ..kernels import draw_rows
 from ..kernels.linalg import linear
 from ..scaffold import Stream
 from ..scaffold.tables import lane_table
 from . import compiled
-from .topology import RecurrentSpec, draw_recurrent, recurrent_digest
+from .topology import RecurrentSpec, check_product, draw_recurrent, recurrent_digest
 
 ACTIVATIONS = ("tanh", "relu", "identity")
 
@@ -58,6 +60,11 @@ class ReservoirSpec:
         Whether recurrent products read the nonzero weights only or all of them; see
         :class:`~deepreservoir.esn.recurrent.Recurrent`.
 
+    Raises
+    ------
+    ValueError
+        For a value out of range.
+
     Examples
     --------
     >>> from deepreservoir.esn import RecurrentSpec, Reservoir, ReservoirSpec
@@ -75,6 +82,13 @@ class ReservoirSpec:
     activation: str = "tanh"
     noise: float = 0.0
     product: ProductName = "auto"
+
+    def __post_init__(self) -> None:
+        check_real("leak_rate", self.leak_rate, 0, 1, open_low=True)
+        for name in ("input_scaling", "feedback_scaling", "bias_scaling", "noise"):
+            check_real(name, getattr(self, name), 0, inf)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_product(self.product, self.recurrent.topology)
 
     @property
     def units(self) -> int:

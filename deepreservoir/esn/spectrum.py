@@ -40,8 +40,10 @@ def spectral_radius_of(weights: Any) -> float:
     # Ordered by strongly connected components, the matrix is block triangular, so only the
     # diagonal blocks have eigenvalues. Rounding would turn the other weights into large ones.
     _, labels = connected_components(links, connection="strong")
-    radius = float(np.abs(links.diagonal()).max())
     sizes = np.bincount(labels)
+    # The link of a unit to itself is an eigenvalue only if the unit is in no longer cycle.
+    alone = np.abs(links.diagonal())[sizes[labels] == 1]
+    radius = float(alone.max(initial=0.0))
     for label in np.flatnonzero(sizes > 1):
         members = np.flatnonzero(labels == label)
         radius = max(radius, _largest(links[members][:, members]))

@@ -57,6 +57,8 @@ class ReservoirStack(Driven):
     ) -> None:
         if arrangement not in ARRANGEMENTS:
             raise ValueError(f"arrangement must be one of {ARRANGEMENTS}; got {arrangement!r}")
+        if not specs:
+            raise ValueError("specs must hold at least one ReservoirSpec; got none")
         deep = arrangement == "deep"
         widths = [n_inputs, *(spec.units for spec in specs[:-1])] if deep else None
         self.deep = deep

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ import numpy as np
 import scipy.sparse
 
 from ..backend import Device
-from ..checks import is_finite_number
+from ..checks import check_real, is_finite_number
 from ..choices import ProductName
 from ..scaffold import Stream, get_family
 from .recurrent import PRODUCTS, Recurrent
@@ -151,6 +152,7 @@ class RecurrentSpec:
                 f"a hadamard reservoir needs a power of two of units; got {units}. The nearest are "
                 f"{1 << (units.bit_length() - 1)} and {1 << units.bit_length()}"
             )
+        check_real("spectral_radius", self.spectral_radius, 0, inf)
         degree = self.in_degree
         if not 1 <= degree <= self.units:
             raise ValueError(

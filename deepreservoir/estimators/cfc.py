@@ -17,7 +17,7 @@ from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 from .base.scored_labels import SCORINGS, SoftmaxLabels
-from .base.series_input import SeriesValidation, Timed, timed
+from .base.series_input import SeriesValidation, Timed
 from .base.targets import Labels
 
 _CELL = """\
@@ -205,7 +205,7 @@ class CfCClassifier(CfCNetwork, Timed, SeriesValidation, DeepClassifier):
         -------
         self
         """
-        return super().partial_fit(timed(X, times), y, classes, sample_weight)
+        return super().partial_fit(self._timed(X, times), y, classes, sample_weight)
 
     def decision_function(self, X: Any, times: Any = None) -> Array:
         """Return logits, or for two classes the logit of the second against the first.
@@ -293,4 +293,4 @@ class CfCRegressor(CfCNetwork, Timed, SeriesValidation, DeepRegressor):
         -------
         self
         """
-        return super().partial_fit(timed(X, times), y, sample_weight)
+        return super().partial_fit(self._timed(X, times), y, sample_weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -252,6 +252,12 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
 
     def _adopt_targets(self) -> None:
         self.max_return_ = self._reader.max_return
+
+    def _partial_fit(self, X: Any, *args: Any, **options: Any) -> Self:
+        super()._partial_fit(X, *args, **options)
+        largest = float(trajectories(X).returns().max())
+        self._reader.max_return = self.max_return_ = max(self.max_return_, largest)
+        return self
 
     def predict(self, X: Any) -> list[np.ndarray]:
         """Return the action that is predicted at each step, from the steps before it.

@@ -22,10 +22,11 @@ from .forecasts.comparison import (
     check_forecast_ranks,
     compare_forecasts,
 )
-from .forecasts.forecast import Forecast, forecast_series
+from .forecasts.forecast import forecast_series
 from .forecasts.output import conclusions, forecast_csv, save_forecast
 from .forecasts.picture import save_forecast_picture
 from .forecasts.report import forecast_table, save_comparison_picture, save_forecast_table
+from .forecasts.results import Forecast
 
 __all__ = [
     "ALL_ARMS",

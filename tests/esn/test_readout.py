@@ -251,3 +251,13 @@ def test_held_out_rows_without_weight_choose_nothing():
     learner.hold_out(put(X[200:]), put(Y[200:]), put(np.zeros(100)))
     with pytest.raises(ValueError, match="all held-out rows have weight zero"):
         learner.fit()
+
+
+@pytest.mark.parametrize("kind", [RecursiveLeastSquares, LeastMeanSquares])
+def test_online_readouts_of_states_without_bounds_are_refused(kind):
+    learner = kind(1, 1)
+    with np.errstate(all="ignore"):
+        learner.add(put(np.array([[1.0], [1e200]])), put(np.array([[1.0], [1.0]])))
+        learner.add(put(np.array([[np.inf]])), put(np.array([[1.0]])))
+    with pytest.raises(ValueError, match="coefficients of the readout are not finite"):
+        learner.fit()

@@ -10,7 +10,7 @@ from target import assert_allclose, host, put, xp
 
 import deepreservoir
 from deepreservoir import EchoStateRegressor, esn, reservoir_search
-from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, Topology
+from deepreservoir.esn import TOPOLOGIES, RecurrentSpec, ReservoirSpec, ReservoirStack, Topology
 from deepreservoir.esn.spectrum import spectral_radius_of
 from deepreservoir.esn.topology import recurrent_digest
 
@@ -220,3 +220,53 @@ def test_a_new_topology_is_fitted_saved_and_searched(tmp_path):
         reservoir_search(model, series[:-1], series[1:])
     with pytest.raises(ValueError, match="triangles need a multiple of 3 units; got 28"):
         model.fit(series[:-1], series[1:])
+
+
+@pytest.mark.parametrize(
+    ("topology", "units", "density"),
+    [("random", 5, 2), ("random", 50, 0.1), ("blocks", 20, 2), ("small_world", 20, 2)],
+)
+def test_links_of_units_to_themselves_are_no_eigenvalues_within_a_cycle(topology, units, density):
+    for seed in range(60):
+        spec = RecurrentSpec(units, topology, 0.9, density, seed)
+        try:
+            weights = draw_recurrent(spec, np.float64).dense()
+        except ValueError:  # no eigenvalue but zero
+            continue
+        radius = np.abs(np.linalg.eigvals(weights)).max()
+        assert radius == pytest.approx(0.9, abs=1e-4), seed
+
+
+def test_only_a_unit_in_no_cycle_has_its_link_as_an_eigenvalue():
+    cycle = np.array([[2.0, -1.0], [3.0, -1.5]])  # eigenvalues 0 and 0.5
+    assert spectral_radius_of(scipy.sparse.csr_matrix(cycle)) == pytest.approx(0.5)
+    alone = scipy.sparse.block_diag(
+        [scipy.sparse.csr_matrix(cycle), scipy.sparse.csr_matrix([[-3.0]])]
+    )
+    assert spectral_radius_of(alone.tocsr()) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("radius", [-1.0, float("nan"), float("inf"), "0.9"])
+def test_radii_out_of_range_are_refused(radius):
+    with pytest.raises(ValueError, match=r"spectral_radius must be a number in \[0, inf\)"):
+        RecurrentSpec(5, spectral_radius=radius)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"activation": "sigmoid"}, "activation must be one of 'tanh', 'relu', 'identity'"),
+        ({"leak_rate": 0.0}, r"leak_rate must be a number in \(0, 1\]"),
+        ({"leak_rate": float("nan")}, "leak_rate must be a number"),
+        ({"noise": -1.0}, "noise must be a number"),
+        ({"product": "fast"}, "product must be one of"),
+    ],
+)
+def test_reservoirs_out_of_range_are_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        ReservoirSpec(RecurrentSpec(5, density=0.5), **params)
+
+
+def test_a_stack_needs_a_reservoir():
+    with pytest.raises(ValueError, match="at least one ReservoirSpec"):
+        ReservoirStack([], 1)

@@ -388,3 +388,19 @@ def test_acting_reads_the_context_of_the_fit(model):
 def test_an_observation_that_is_too_large_is_refused(model):
     with pytest.raises(ValueError, match="too large for float32"):
         model.act({"observations": [[1e300, 0.0, 0.0]]}, 1.0)
+
+
+def test_the_largest_return_is_that_of_all_trajectories_so_far():
+    rng = np.random.default_rng(0)
+
+    def episode(reward):
+        return {
+            "observations": rng.normal(size=(5, 3)),
+            "actions": rng.uniform(-1, 1, (5, 2)),
+            "rewards": np.full(5, reward),
+        }
+
+    model = DecisionTransformer(context=6, width=16, depth=1, max_iter=2, random_state=0)
+    model.fit([episode(0.1), episode(0.2)])
+    assert model.partial_fit([episode(100.0)]).max_return_ == 500
+    assert model.partial_fit([episode(0.1)]).max_return_ == 500

@@ -285,3 +285,13 @@ def test_times_may_be_dates_in_any_form(times):
 def test_dates_with_and_without_a_time_zone_are_not_mixed():
     with pytest.raises(ValueError, match="must all have a time zone, or none of them"):
         irregular_series([np.ones((2, 1))], [[DAYS[0], AWARE[1]]])
+
+
+def test_parts_without_times_are_warned_of_as_predictions_are():
+    X = [np.random.default_rng(i).normal(size=(5, 1)) for i in range(20)]
+    y = np.arange(20) % 2
+    times = [np.arange(5) * 10.0] * 20
+    model = CfCClassifier(max_iter=1, random_state=0)
+    model.partial_fit(X, y, classes=[0, 1], times=times)
+    with pytest.warns(UserWarning, match="fitted with the times of the steps"):
+        model.partial_fit(X, y)

@@ -72,7 +72,7 @@ def test_a_picture_of_no_known_format_is_refused():
     ("values", "options", "message"),
     [
         (WAVE[:, 0], {}, r"\(time, n_columns\); got shape \(400,\)"),
-        (WAVE, {"horizon": 0}, "horizon must be at least 1"),
+        (WAVE, {"horizon": 0}, "horizon must be an integer of at least 1"),
         (WAVE, {"test": -1}, "test must be 0 or at least 2"),
         (WAVE[:19], {}, "at least 20 rows to train on; got 19"),
         (WAVE[:60], {"test": 41}, "got 60, of which 41 are held out"),
@@ -85,3 +85,25 @@ def test_a_picture_of_no_known_format_is_refused():
 def test_what_cannot_be_forecast_is_refused(values, options, message):
     with pytest.raises(ValueError, match=message):
         forecast_series(values, **{"horizon": 10, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"horizon": 2.5}, "horizon must be an integer of at least 1; got 2.5"),
+        ({"test": 2.5}, "test must be 0 or at least 2"),
+        ({"interval": "x"}, "interval must be a share between 0 and 1"),
+        ({"names": ["a", "b"]}, "names must name each of 1 columns; got 2"),
+        ({"random_state": 7}, "the seed of a forecast is seed=7, in place of random_state"),
+        ({"readout": "best"}, "readout must be one of 'ridge', 'rls', 'lms'"),
+    ],
+)
+def test_arguments_out_of_range_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        forecast_series(WAVE, **{"horizon": 3, **options})
+
+
+@pytest.mark.parametrize("params", [{"ridge": 1e-6}, {"readout": "rls"}])
+def test_parameters_that_leave_no_choice_of_a_penalty_hold_nothing_out(params):
+    forecast = forecast_series(WAVE, 3, units=50, interval=None, **params)
+    assert np.isfinite(forecast.values).all()

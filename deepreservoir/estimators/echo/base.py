@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isinf
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ...backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
-from ...checks import check_integer, is_finite_number
+from ...checks import check_integer, check_real, python_value
 from ...esn.plasticity import IntrinsicPlasticity
 from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
@@ -26,14 +25,6 @@ READOUTS = ("ridge", "rls", "lms")
 _DTYPES = ("float32", "float64")
 # Fitted attributes with arrays on the device; the last one determines where all of them are.
 _FITTED = ("readout_", "features_", "_learner", "_end", "reservoir_")
-
-
-def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
-    """Raise a ValueError unless `value` is a finite number in [low, high], or (low, high]."""
-    valid = is_finite_number(value)
-    if not valid or not low <= value <= high or (open_low and value == low):
-        bounds = f"{'(' if open_low else '['}{low}, {high}{')' if isinf(high) else ']'}"
-        raise ValueError(f"{name} must be a number in {bounds}; got {value!r}")
 
 
 class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
@@ -96,7 +87,7 @@ class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
 
     def _penalties(self) -> tuple[float, ...]:
         """Return the candidate ridge penalties, one or several."""
-        values = self.ridge if isinstance(self.ridge, list | tuple | np.ndarray) else (self.ridge,)
+        values = self.ridge if np.ndim(self.ridge) else (python_value(self.ridge),)
         for value in values:
             check_real("ridge", value, 0, float("inf"))
         if not len(values):
@@ -219,5 +210,6 @@ class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
         """Return the readout's outputs: (n, n_features) -> (n, n_outputs), float64."""
         if isinstance(self.readout_, RidgeFit):
             return features @ self.readout_.coef.T + self.readout_.intercept
-        outputs = np.asarray(self.readout_.predict(to_host(features)), np.float64)
+        features = to_host(features).astype(np.float64, copy=False)  # as in fit
+        outputs = np.asarray(self.readout_.predict(features), np.float64)
         return to_device(outputs.reshape(len(features), -1), self.reservoir_.device)

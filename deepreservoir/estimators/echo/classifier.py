@@ -8,23 +8,24 @@ from numbers import Real
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
 from ...backend import Array, array_module, resolve_device, to_device, to_host
-from ...checks import check_integer
+from ...checks import check_integer, check_real
 from ...choices import DtypeName
 from ...esn.readout import RidgeFit
 from ...esn.sequence import FEATURES, SequenceFeatures, principal_components
 from ..base.device_input import place_of
 from ..base.targets import Labels
 from ..base.unchanged import unchanged_on_failure
-from .base import BaseEchoState, check_real
+from .base import BaseEchoState
 from .classified_series import ClassifiedSeries
 from .descriptions import documented
 from .series import Series
-from .weights import fitted_with, weights_of_series
+from .sklearn_readout import fitted_with
+from .weights import weights_of_series
 
 _MODELS = ("output_model", "reservoir_model")
 
@@ -279,7 +280,7 @@ default="mean"
     def _learn(self, series: Series, y: np.ndarray, weights: np.ndarray | None) -> None:
         if not isinstance(self.readout, str):
             features = to_host(self._features(series, noisy=True))
-            self.readout_ = fitted_with(clone(self.readout), features, y, weights)
+            self.readout_ = fitted_with(self.readout, features, y, weights)
             return
         indicators = (y[:, None] == self.classes_).astype(np.float64)
         for which, features in self._groups(series, noisy=True):

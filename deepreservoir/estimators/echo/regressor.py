@@ -9,21 +9,22 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...backend import Array, Device, array_module, resolve_device, to_device, to_host
+from ...backend import Array, Device, array_module, resolve_device, to_device
+from ...checks import check_flag, check_real
 from ...esn.state_blocks import harvest
 from ..base.device_input import checked_features, checked_pair, place_of
 from ..base.unchanged import unchanged_on_failure
-from .base import check_real
 from .descriptions import documented
 from .forecast import End, Forecasting
 from .frame_end import FrameEnd
 from .series import (
     Series,
+    check_names,
     check_numeric,
     check_rows,
     is_many,
@@ -32,7 +33,8 @@ from .series import (
     pooled,
     stacked,
 )
-from .weights import fitted_with, weights_of_steps
+from .sklearn_readout import WholeFit
+from .weights import weights_of_steps
 
 Rows = tuple[Array, Array, Array | None, bool]
 
@@ -95,6 +97,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
     def _check_params(self) -> None:
         super()._check_params()
         self._check_readout("regressor")
+        check_flag("feedback", self.feedback)
         check_real("validation_fraction", self.validation_fraction, 0, 0.9)
         if self.validation_fraction and (self.readout != "ridge" or len(self._penalties()) == 1):
             raise ValueError(
@@ -110,6 +113,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         width = None if reset else self.n_features_in_
         if is_many(X):
             series = many_series(X, width=width, place=place)
+            check_names(self, series, reset)
             targets, flat = many_targets(y, series)
             if reset:
                 self.n_features_in_ = series.width
@@ -126,6 +130,12 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             series = Series([X], "one", place)
             targets = [y.reshape(len(y), -1).astype(np.float64, copy=False)]
         self._check_washout(series)
+        longest = max(map(len, series.arrays)) - self.washout
+        if self.validation_fraction and not int(self.validation_fraction * longest):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} holds out less than one of the "
+                f"{longest} steps of the longest series after the washout; raise it, or set it to 0"
+            )
         if reset:
             self._flat, self.n_outputs_ = flat, targets[0].shape[1]
         for target in targets:
@@ -178,7 +188,8 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         """Train the readout on more series, each run from the zero state.
 
         A ridge readout adds them to its normal equations, so the result equals that of a single
-        `fit` to all series. The equations have units x units entries, and are pickled only after
+        `fit` to all series, unless there is `plasticity`: the reservoir is tuned on the series of
+        the first call. The equations have units x units entries, and are pickled only after
         `partial_fit` has been called.
 
         Parameters
@@ -250,18 +261,10 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
 
     def _learn_rows(self, rows: Iterable[Rows]) -> None:
         if not isinstance(self.readout, str):
-            parts = [
-                (to_host(states), to_host(y), None if weights is None else to_host(weights))
-                for states, y, weights, _ in rows
-            ]
-            states, y = (np.concatenate([part[i] for part in parts]) for i in range(2))
-            of_rows = [weights for *_, weights in parts if weights is not None]
-            self.readout_ = fitted_with(
-                clone(self.readout),
-                states,
-                y[:, 0] if y.shape[1] == 1 else y,
-                np.concatenate(of_rows) if of_rows else None,
-            )
+            whole = WholeFit(self.readout)
+            for states, y, weights, _ in rows:
+                whole.add(states, y, weights)
+            self.readout_ = whole.fit()
             return
         if self._learner is None:
             self._learner = self._make_learner(self.reservoir_.units, self.n_outputs_)
@@ -311,7 +314,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         check_is_fitted(self, "readout_")
         place = place_of(self._device(), X=X)
         if is_many(X):
-            return many_series(X, width=self.n_features_in_, place=place)
+            series = many_series(X, width=self.n_features_in_, place=place)
+            check_names(self, series, reset=False)
+            return series
         if place == "cuda":
             return Series([checked_features(self, X, reset=False)], "one", place)
         check_rows(X)
@@ -361,7 +366,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         Parameters
         ----------
         X, y : as in fit
-        sample_weight : array-like, shape (time,), or one of these per series, optional
+        sample_weight : as in fit
 
         Returns
         -------
@@ -371,9 +376,10 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             many_targets(y, self._input_series(X))  # raises if X and y do not match
         elif place_of("cuda", X=X, y=y) == "cpu":
             return float(super().score(X, y, sample_weight))
-        weights = None if sample_weight is None else pooled(X, sample_weight)
+        weights = weights_of_steps(sample_weight, self._input_series(X))
         y_true, y_pred = pooled(X, y), pooled(X, self.predict(X))
-        return float(r2_score(y_true, y_pred, sample_weight=weights))
+        pooled_weights = None if weights is None else np.concatenate(weights)
+        return float(r2_score(y_true, y_pred, sample_weight=pooled_weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -28,11 +28,14 @@ class Series:
         A 2-D array, a 3-D array, or a list of 2-D arrays.
     place : {"cpu", "cuda", "cuda:N"}
         Where they are.
+    names : tuple of str, or None
+        Names of the columns of several DataFrames; None if they have none.
     """
 
     arrays: list[Array]
     kind: Kind
     place: Device = "cpu"
+    names: tuple[str, ...] | None = None
 
     @property
     def width(self) -> int:
@@ -133,13 +136,22 @@ def many_series(X: Any, name: str = "X", width: int | None = None, place: Device
     Raises
     ------
     ValueError
-        If a series is empty, is not finite, or differs from the others in its number of features.
+        If a series is empty, is not finite, or differs from the others in its number of features
+        or in the names of its columns.
     """
     kind: Kind = "list" if isinstance(X, list | tuple) else "stack"
     if place == "cuda" and kind == "stack":
         X = checked_array(X, name, ndim=(3,))
     arrays: list[Array] = []
+    names: tuple[str, ...] | None = None
     for i, series in enumerate(X):
+        own = names_of_columns(series)
+        if names is not None and own is not None and own != names:
+            raise ValueError(
+                f"{name}[{i}] has the columns {', '.join(own)}, but those before it have "
+                f"{', '.join(names)}: all series must have the same columns, in the same order"
+            )
+        names = names or own
         if place == "cpu":
             array = check_array(series, dtype=np.float64, input_name=f"{name}[{i}]", order="C")
         else:
@@ -152,14 +164,43 @@ def many_series(X: Any, name: str = "X", width: int | None = None, place: Device
         arrays.append(array)
     if not arrays:
         raise ValueError(f"{name} must contain at least one series; got none")
-    return Series(arrays, kind, place)
+    return Series(arrays, kind, place, names)
+
+
+def names_of_columns(series: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns of a DataFrame, if all are text; None for other series."""
+    names = tuple(series.columns) if hasattr(series, "columns") else ()
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_names(estimator: Any, series: Series, reset: bool) -> None:
+    """Let an estimator learn the names of several DataFrames, or raise if they are others.
+
+    This is what scikit-learn does with the names of one DataFrame.
+    """
+    if reset:
+        if series.names is not None:
+            estimator.feature_names_in_ = np.array(series.names, dtype=object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is not None and series.names is not None and series.names != tuple(known):
+        raise ValueError(
+            f"X has the columns {', '.join(series.names)}, but {type(estimator).__name__} is "
+            f"expecting {', '.join(known)}, in this order, as in fit"
+        )
+
+
+_NOT_NUMBERS = {"U": "text", "S": "text", "c": "complex numbers", "m": "durations", "M": "dates"}
 
 
 def check_numeric(y: Any, name: str = "y") -> None:
-    """Raise a ValueError if targets are text, even if NumPy could read numbers in it."""
+    """Raise a ValueError if targets are not real numbers, even if NumPy could convert them."""
     dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
-    if getattr(dtype, "kind", "") in ("U", "S"):  # some types of pandas have no kind
-        raise ValueError(f"{name} must be numbers; got text, {dtype}")
+    kind = getattr(dtype, "kind", "")  # some types of pandas have no kind
+    if kind in _NOT_NUMBERS:
+        raise ValueError(f"{name} must be numbers; got {_NOT_NUMBERS[kind]}, {dtype}")
 
 
 def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
@@ -174,12 +215,12 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
         raise ValueError(f"y must have one entry per series of X, {len(X.arrays)}; got {y!r}")
     if len(y) != len(X.arrays):
         raise ValueError(f"y must have one entry per series of X, {len(X.arrays)}; got {len(y)}")
-    arrays, flat = [], True
+    arrays: list[Array] = []
+    axes: list[int] = []
     for i, (target, series) in enumerate(zip(y, X.arrays, strict=True)):
         check_numeric(target, f"y[{i}]")
         array = target if X.place == "cuda" else np.asarray(target, np.float64)
-        flat = flat and array.ndim == 1
-        if array.ndim not in (1, 2) or len(array) != len(series):
+        if array.ndim not in (1, 2) or len(array) != len(series) or not array.size:
             raise ValueError(
                 f"y[{i}] must have shape ({len(series)},) or ({len(series)}, n_outputs), one "
                 f"target per step of X[{i}]; got {array.shape}"
@@ -188,8 +229,14 @@ def many_targets(y: Any, X: Series) -> tuple[list[Array], bool]:
             array = checked_array(array, f"y[{i}]", ndim=(1, 2))
         elif not np.isfinite(array).all():
             raise ValueError(f"y[{i}] contains NaN or infinity")
+        axes.append(array.ndim)
+        if axes[i] != axes[0]:
+            raise ValueError(
+                f"all series must have targets with as many axes; y[0] has {axes[0]} and y[{i}] "
+                f"{axes[i]}. Reshape those of one output: y[{i}].reshape(-1, 1), or .ravel()"
+            )
         arrays.append(array.reshape(len(array), -1))
-    return arrays, flat
+    return arrays, axes[0] == 1
 
 
 def pooled(X: Any, values: Any, skip: int = 0) -> np.ndarray:

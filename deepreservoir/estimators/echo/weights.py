@@ -6,7 +6,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import has_fit_parameter
 
 from ...backend import is_on_device, to_host
 from .series import Series
@@ -86,21 +85,3 @@ def _checked(value: Any, n: int, name: str, what: str) -> np.ndarray:
 def _check_positive(weights: list[np.ndarray]) -> None:
     if not any((one > 0).any() for one in weights):
         raise ValueError("sample_weight must be positive for at least one sample; got only zeros")
-
-
-def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Any:
-    """Fit a readout of scikit-learn, with weights if there are any.
-
-    Raises
-    ------
-    ValueError
-        If there are weights, but its `fit` does not take them.
-    """
-    if weights is None:
-        return readout.fit(X, y)
-    if not has_fit_parameter(readout, "sample_weight"):
-        raise ValueError(
-            f"the fit of {type(readout).__name__}, the readout, does not take sample_weight; "
-            "leave the weights out, or use readout='ridge'"
-        )
-    return readout.fit(X, y, sample_weight=weights)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...backend import resolve_device
+from ...checks import check_choice, check_integer, is_finite_number, is_integer
 from ...datasets.time_axis import TimeAxis
 from ...esn import nrmse, valid_prediction_time
 from ...estimators import EchoStateRegressor
+from ...estimators.echo.base import READOUTS
 from ...frames import RowLabels, framed
 from ...moments import moments, scale_of
 from ...user_warnings import warn_user
-from .backtest import Backtest, backtest, first_start
+from .backtest import backtest, first_start
 from .forecasters import Persistence, SeasonalNaive
 from .frames import series_of
+from .results import Forecast, HeldOut, Score
 from .season import season_of
 
 #: Reasonable parameters for most series; the penalty is selected automatically.
@@ -39,120 +41,6 @@ _WASHOUT = 100
 _FAR = 10.0
 # Bound of the errors of a diverging forecast, in standard deviations.
 _BOUND = 1e6
-
-
-@dataclass(frozen=True)
-class Score:
-    """Quality of one forecast of the held-out steps.
-
-    Attributes
-    ----------
-    nrmse : float
-    valid_time : int
-        Number of steps until the error first exceeds 0.4 standard deviations.
-    """
-
-    nrmse: float
-    valid_time: int
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Quality of the forecast of the last steps, which were held out.
-
-    Attributes
-    ----------
-    values : ndarray, shape (n_test, n_columns)
-        Forecast of the held-out steps; a DataFrame if the series is one.
-    half_widths : ndarray, shape (n, n_columns)
-        Half the widths of the prediction intervals at the first n steps.
-    coverage : float or None
-        Share of the held-out values that their prediction intervals contain.
-    nrmse : float
-        NRMSE of the forecast.
-    valid_time : int
-        Number of steps until its error first exceeds 0.4 standard deviations.
-    persistence, seasonal : Score, or None for no season
-        Of the last value before the held-out steps, repeated, and of the last season.
-
-    Examples
-    --------
-    >>> wave = np.sin(np.arange(200) / 7)[:, None]
-    >>> held_out = forecast_series(wave, 5, test=30, units=50).held_out
-    >>> held_out.values.shape, held_out.nrmse < held_out.persistence.nrmse
-    ((30, 1), True)
-    """
-
-    values: Any
-    half_widths: np.ndarray
-    coverage: float | None
-    nrmse: float
-    valid_time: int
-    persistence: Score
-    seasonal: Score | None
-
-    @property
-    def persistence_nrmse(self) -> float:
-        """NRMSE of the last value before the held-out steps, repeated."""
-        return self.persistence.nrmse
-
-    @property
-    def persistence_valid_time(self) -> int:
-        """Number of steps until the error of the repeated last value exceeds 0.4."""
-        return self.persistence.valid_time
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """A series and its forecast.
-
-    Attributes
-    ----------
-    names : tuple of str
-    history : ndarray, shape (time, n_columns)
-        The series in the order of time; a DataFrame if the series is one.
-    values : ndarray, shape (horizon, n_columns)
-        A DataFrame, whose index continues that of the series, if the series is one.
-    held_out : HeldOut or None
-    trained : int
-        Number of trained parameters.
-    penalty : float
-        The selected ridge penalty.
-    diverged : bool
-        Whether the forecast is far outside the range of the series.
-    times : TimeAxis or None
-        The times of the series.
-    season : int or None
-        Number of steps after which the series repeats itself best.
-    interval : float or None
-        Level of the prediction intervals.
-    lower, upper : ndarray, shape (horizon, n_columns), or None
-        Ends of the prediction intervals, NaN at steps that no earlier row can be forecast for;
-        DataFrames if the series is one.
-    backtest : Backtest or None
-        Forecasts from earlier rows, from which the intervals are.
-
-    Examples
-    --------
-    >>> wave = np.sin(np.arange(200) / 7)[:, None]
-    >>> forecast = forecast_series(wave, 5, units=50)
-    >>> forecast.names, forecast.values.shape, forecast.interval
-    (('x0',), (5, 1), 0.9)
-    """
-
-    names: tuple[str, ...]
-    history: Any
-    values: Any
-    held_out: HeldOut | None
-    trained: int
-    penalty: float
-    diverged: bool
-    times: TimeAxis | None = None
-    season: int | None = None
-    interval: float | None = None
-    lower: Any = None
-    upper: Any = None
-    backtest: Backtest | None = None
 
 
 def check_series(values: np.ndarray, names: Sequence[str], test: int = 0) -> None:
@@ -269,16 +157,21 @@ def forecast_series(
             f"series must have finite numbers; row {row} of column {columns[column]!r} is "
             f"{values[row, column]}. Fill missing values in, for example with interpolate()"
         )
-    if horizon < 1:
-        raise ValueError(f"horizon must be at least 1; got {horizon}")
-    if test == 1 or test < 0:
+    if len(columns) != values.shape[1]:
         raise ValueError(
-            f"test must be 0 or at least 2, so that errors can be normalised; got {test}"
+            f"names must name each of {values.shape[1]} columns; got {len(columns)}: "
+            f"{', '.join(map(str, columns))}"
         )
-    if interval is not None and not 0 < interval < 1:
-        raise ValueError(f"interval must be a share between 0 and 1, such as 0.9; got {interval}")
+    check_integer("horizon", horizon, 1)
+    if not is_integer(test) or test == 1 or test < 0:
+        raise ValueError(
+            f"test must be 0 or at least 2, so that errors can be normalised; got {test!r}"
+        )
+    if interval is not None and not (is_finite_number(interval) and 0 < interval < 1):
+        raise ValueError(f"interval must be a share between 0 and 1, such as 0.9; got {interval!r}")
     check_series(values, columns, test)
-    options = {**DEFAULTS, **params, "random_state": seed, "device": resolve_device(device)}
+    options = {**_defaults_for(params), **params, "random_state": seed}
+    options["device"] = resolve_device(device)
     network = _Network(washout, options)
     seasons = () if times is None else times.seasons()
     held_out = _held_out(values, test, network, interval, seasons) if test else None
@@ -320,6 +213,26 @@ def forecast_series(
         None if interval is None else upper,
         tested,
     )
+
+
+def _defaults_for(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults that apply beside parameters of the user.
+
+    Raises
+    ------
+    ValueError
+        If they have the random state, which is an argument of its own here, or another readout
+        than those of this package.
+    """
+    if "random_state" in params:
+        raise ValueError(
+            f"the seed of a forecast is seed={params['random_state']!r}, in place of random_state"
+        )
+    ridge, readout = params.get("ridge", DEFAULTS["ridge"]), params.get("readout", "ridge")
+    check_choice("readout", readout, READOUTS)
+    chosen = np.size(ridge) > 1 and readout == "ridge"
+    # Held-out rows only choose among penalties.
+    return {k: v for k, v in DEFAULTS.items() if chosen or k != "validation_fraction"}
 
 
 def _warn_of_ends(values: np.ndarray, columns: Sequence[str]) -> None:

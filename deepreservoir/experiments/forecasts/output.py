@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..comparisons.results import write_atomically
-from .forecast import Forecast, HeldOut
+from .results import Forecast, HeldOut
 
 # Errors closer to each other than this share are called equal.
 _EQUAL = 0.02

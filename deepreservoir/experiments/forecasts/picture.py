@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..comparisons.results import write_atomically
-from .forecast import Forecast
+from .results import Forecast
 
 #: Suffixes of pictures: formats that matplotlib writes without other programs.
 PICTURES = ("png", "svg", "pdf", "jpg")

@@ -1,0 +1,83 @@
+"""Several DataFrames as series of an echo-state network: their columns, and the forms of y."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepreservoir import EchoStateClassifier, EchoStateRegressor
+
+pytestmark = pytest.mark.host(reason="DataFrames are on the host")
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame({"a": RNG.normal(size=80), "b": 10 * RNG.normal(size=80)})
+SWAPPED = FRAME[["b", "a"]]
+
+
+def regressor(**params):
+    return EchoStateRegressor(units=30, density=0.2, random_state=0, **params)
+
+
+def test_columns_in_another_order_are_refused():
+    model = regressor().fit([FRAME], [FRAME.a])
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    for call in (model.predict, model.states):
+        with pytest.raises(ValueError, match=r"X has the columns b, a, but .* expecting a, b"):
+            call([SWAPPED])
+    assert np.array_equal(model.predict([FRAME])[0], model.predict(FRAME))
+    with pytest.raises(ValueError, match="X has the columns b, a"):
+        regressor().fit(FRAME, FRAME.a).predict([SWAPPED])
+    with pytest.raises(ValueError, match=r"X\[1\] has the columns b, a, but those before it"):
+        regressor().fit([FRAME, SWAPPED], [FRAME.a, FRAME.a])
+
+
+def test_a_forecast_of_columns_in_another_order_is_refused():
+    with pytest.raises(ValueError, match=r"the columns of y, .* another order"):
+        regressor().fit([FRAME[:-1]], [SWAPPED[1:]]).forecast(2)
+
+
+def test_names_are_forgotten_with_a_fit_without_them():
+    model = regressor().fit([FRAME], [FRAME.a]).fit([FRAME.to_numpy()], [FRAME.a.to_numpy()])
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_a_classifier_checks_columns_too():
+    model = EchoStateClassifier(30, random_state=0).fit([FRAME, 2 * FRAME], ["x", "y"])
+    with pytest.raises(ValueError, match="X has the columns b, a"):
+        model.predict([SWAPPED])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([FRAME.a.to_numpy() * 1j], "must be numbers; got complex numbers"),
+        ([pd.date_range("2026", periods=80).to_numpy()], "must be numbers; got dates"),
+        ([np.empty((80, 0))], r"y\[0\] must have shape"),
+    ],
+)
+def test_targets_that_are_no_real_numbers_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        regressor().fit([FRAME], y)
+
+
+def test_dates_as_targets_of_one_series_are_refused():
+    with pytest.raises(ValueError, match="must be numbers; got dates"):
+        regressor().fit(FRAME, pd.date_range("2026", periods=80).to_numpy())
+
+
+def test_targets_of_all_series_have_as_many_axes():
+    with pytest.raises(ValueError, match=r"y\[0\] has 1 and y\[1\] 2"):
+        regressor().fit([FRAME, FRAME], [FRAME.a, FRAME[["a"]]])
+
+
+def test_scores_take_the_weights_of_fit():
+    model = regressor().fit([FRAME, FRAME], [FRAME.a, FRAME.b])
+    weights = np.r_[1.0, 3.0]
+    steps = np.repeat(weights[:, None], 80, axis=1)
+    score = model.score([FRAME, FRAME], [FRAME.a, FRAME.b], weights)
+    assert score == model.score([FRAME, FRAME], [FRAME.a, FRAME.b], steps)
+    with pytest.raises(ValueError, match="one entry per series of X, 2; got 80"):
+        model.score([FRAME, FRAME], [FRAME.a, FRAME.b], np.ones(80))
+
+
+def test_a_share_that_holds_out_no_step_is_refused():
+    with pytest.raises(ValueError, match="holds out less than one of the 80 steps"):
+        regressor(validation_fraction=0.01, ridge=(1e-6, 1.0)).fit(FRAME, FRAME.a)
