@@ -12,13 +12,11 @@ from ..backend import Array, array_module, is_on_device
 from ..inputs import NodeReader, Nodes, Reader
 from ..models import GCNConfig
 from .base.classifier import DeepClassifier
+from .base.node_labels import UNLABELLED, labels_of_nodes
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.training_plan import WHOLE_SET
 from .graph_descriptions import graph_documented
-
-#: The label of nodes without a label, as in :mod:`sklearn.semi_supervised`.
-UNLABELLED = -1
 
 
 @dataclass(eq=False, repr=False)
@@ -174,26 +172,20 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         )
         return nodes.with_features(features)
 
-    def _labelled(self, X: Any, y: Any, sample_weight: Any, adjacency: Any) -> tuple[Any, ...]:
+    def labelled_samples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return the labelled nodes, their labels, and their weights."""
-        nodes, y = self._nodes(X, adjacency), np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y[:, 0]
-        if y.shape != (len(nodes),):
+        nodes, (labels, known) = self._nodes(X, None), labels_of_nodes(y)
+        if len(known) != len(nodes):
             raise ValueError(
                 f"y must have one label per node, shape ({len(nodes)},), -1 for a node without a "
-                f"label; got shape {y.shape}"
+                f"label; got shape {np.shape(y)}"
             )
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
-        known = labelled(y)
-        if not known.any():
-            raise ValueError("y must have labels; got -1, which stands for no label, for all nodes")
+            sample_weight = _check_sample_weight(sample_weight, known, dtype=np.float64)
         if known.all():
-            return nodes, y, sample_weight
+            return nodes, labels, sample_weight
         chosen = np.flatnonzero(known)
-        y = np.array(y[chosen].tolist()) if y.dtype == object else y[chosen]
-        return nodes[chosen], y, None if sample_weight is None else sample_weight[chosen]
+        return nodes[chosen], labels, None if sample_weight is None else sample_weight[chosen]
 
     # scikit-learn's methods ---------------------------------------------------------------
 
@@ -254,12 +246,11 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         UserWarning
             If Ctrl-C or a failing callback ended training early; the model is usable.
         """
-        nodes, y, sample_weight = self._labelled(X, y, sample_weight, adjacency)
+        nodes = self._nodes(X, adjacency)
         if isinstance(eval_set, tuple | list) and len(eval_set) in (2, 3):
-            X_val, y_val, *weights = eval_set
+            X_val, *others = eval_set
             given = None if isinstance(X_val, Nodes) else adjacency
-            found = self._labelled(X_val, y_val, weights[0] if weights else None, given)
-            eval_set = found[: len(eval_set)]
+            eval_set = (self._nodes(X_val, given), *others)
         divided = (parts, workers, cluster)
         return self._fit(nodes, y, sample_weight, checkpoint, eval_set, callback, divided)
 
@@ -283,8 +274,12 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         -------
         self
         """
-        nodes, y, sample_weight = self._labelled(X, y, sample_weight, adjacency)
-        return super().partial_fit(nodes, y, classes, sample_weight)
+        if classes is not None and UNLABELLED in np.asarray(classes, dtype=object):
+            raise ValueError(
+                f"classes must not contain {UNLABELLED}, which stands for a node without a label; "
+                f"got {list(classes)}"
+            )
+        return super().partial_fit(self._nodes(X, adjacency), y, classes, sample_weight)
 
     def decision_function(self, X: Any, adjacency: Any = None) -> Array:
         """Return the logits of nodes.
@@ -341,22 +336,4 @@ class GCNClassifier(GraphConvolution, DeepClassifier):
         -------
         float
         """
-        nodes, y, sample_weight = self._labelled(X, y, sample_weight, adjacency)
-        return super().score(nodes, y, sample_weight)
-
-
-def labelled(y: np.ndarray) -> np.ndarray:
-    """Return which labels are not -1; strings are always labels."""
-    if y.dtype.kind in "US":
-        return np.ones(len(y), bool)
-    if y.dtype == object:
-        return np.array([isinstance(label, str) or label != UNLABELLED for label in y], bool)
-    if y.dtype.kind == "f":
-        wrong = np.flatnonzero(~np.isfinite(y) | (y != np.round(y)))
-        if wrong.size:
-            i = int(wrong[0])
-            raise ValueError(
-                f"y must hold class labels, integers or strings, and -1 for a node without one; "
-                f"y[{i}] is {y[i]!r}"
-            )
-    return y != UNLABELLED
+        return super().score(*self.labelled_samples(self._nodes(X, adjacency), y, sample_weight))

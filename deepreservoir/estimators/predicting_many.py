@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -71,7 +71,7 @@ def predict_many(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
 
 def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     networks = _networks(models)
-    first_key, model = next(iter(models.items()))
+    first_key, model = _with_names(models)
     form, arrays = model._reader.state()
     for key, other in models.items():
         other_form, other_arrays = other._reader.state()
@@ -102,15 +102,39 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         rows_of.setdefault(key, []).append(i)
     order: list[np.ndarray] = []
     predictions: list[np.ndarray] = []
+    views = {key: other._views(inputs) for key, other in models.items()}
     for chunk in _chunks(rows_of, _rows_at_once(model.network_)):
-        outputs = _outputs(networks, inputs, chunk)
+        outputs = _averaged_outputs(networks, views, chunk)
         for (key, rows), out in zip(chunk, outputs, strict=True):
-            host = to_host(out).astype(np.float64, copy=False)
-            predictions.append(models[key]._predictions_for(given, host))
+            predictions.append(models[key]._predictions_for(given, out))
             order.append(rows)
     if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]
     return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
+
+
+def _with_names(models: Mapping[Any, Any]) -> tuple[Any, Any]:
+    """Return a model that knows the names of the features, if one does, and its key.
+
+    Raises
+    ------
+    ValueError
+        If two models know different names, or the same in another order.
+    """
+    named = {k: m for k, m in models.items() if getattr(m, "feature_names_in_", None) is not None}
+    key, model = next(iter((named or models).items()))
+    for other_key, other in named.items():
+        if not np.array_equal(other.feature_names_in_, model.feature_names_in_):
+            raise ValueError(
+                "models must read the same features, in the same order; those of "
+                f"{key!r} and {other_key!r} are {_shown(model)} and {_shown(other)}"
+            )
+    return key, model
+
+
+def _shown(model: Any) -> str:
+    names = list(map(str, model.feature_names_in_))
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def _shape_for_row(targets: Targets) -> tuple[int, ...]:
@@ -121,6 +145,22 @@ def _shape_for_row(targets: Targets) -> tuple[int, ...]:
 
 def _same_arrays(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def _averaged_outputs(
+    networks: Mapping[Any, Network],
+    views: Mapping[Any, Sequence[Inputs]],
+    chunk: list[tuple[Any, np.ndarray]],
+) -> list[np.ndarray]:
+    """Return the outputs of each model in a chunk for its rows, averaged over its views of them."""
+    sums: list[Any] = [0.0] * len(chunk)
+    for number in range(max(len(views[key]) for key, _ in chunk)):
+        which = [i for i, (key, _) in enumerate(chunk) if len(views[key]) > number]
+        inputs = views[chunk[which[0]][0]][number]  # alike for all models, as their readers are
+        found = _outputs(networks, inputs, [chunk[i] for i in which])
+        for i, outputs in zip(which, found, strict=True):
+            sums[i] = sums[i] + to_host(outputs).astype(np.float64, copy=False)
+    return [total / len(views[key]) for total, (key, _) in zip(sums, chunk, strict=True)]
 
 
 def _outputs(
@@ -165,7 +205,8 @@ def _networks(models: Mapping[Any, Any]) -> dict[Any, Network]:
     networks: dict[Any, Network] = {}
     kinds = set()
     for key, model in models.items():
-        if not isinstance(model, DeepEstimator) or not model._one_scaffold:
+        predicts = isinstance(model, DeepEstimator) and hasattr(model, "_predictions_for")
+        if not predicts or not model._one_scaffold:
             raise ValueError(
                 "models must be deep estimators on one scaffold, such as DeepReservoirClassifier "
                 f"or DeepReservoirRegressor; {key!r} is a {type(model).__name__}. For a pipeline, "

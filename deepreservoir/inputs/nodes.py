@@ -101,6 +101,10 @@ class Nodes:
         return f"<{len(self)} of {n} nodes, {d} features, {self.adjacency.nnz // 2} edges>"
 
 
+#: Relative difference of two weights that are one, computed in another order.
+_ROUNDING = 1e-12
+
+
 def checked_adjacency(adjacency: Any, n_nodes: int) -> scipy.sparse.csr_matrix:
     """Return an adjacency as a CSR matrix of float64, or raise an error that names the entry.
 
@@ -134,13 +138,19 @@ def checked_adjacency(adjacency: Any, n_nodes: int) -> scipy.sparse.csr_matrix:
         )
     difference = (matrix - matrix.T).tocsr()
     difference.eliminate_zeros()
-    if difference.nnz:
-        i, j, _ = _first(difference, np.ones(difference.nnz, bool))
+    if not difference.nnz:
+        return matrix
+    # A product such as D A D is symmetric up to rounding.
+    largest = matrix.maximum(matrix.T).multiply(difference != 0).tocsr()
+    far = (abs(difference) > _ROUNDING * largest).tocsr()
+    far.eliminate_zeros()
+    if far.nnz:
+        i, j, _ = _first(far, np.ones(far.nnz, bool))
         raise ValueError(
-            f"adjacency must be symmetric; adjacency[{i}, {j}] is {matrix[i, j]:g}, but "
-            f"adjacency[{j}, {i}] is {matrix[j, i]:g}. Use adjacency.maximum(adjacency.T)"
+            f"adjacency must be symmetric; adjacency[{i}, {j}] is {matrix[i, j]:.17g}, but "
+            f"adjacency[{j}, {i}] is {matrix[j, i]:.17g}. Use adjacency.maximum(adjacency.T)"
         )
-    return matrix
+    return ((matrix + matrix.T) / 2).tocsr()
 
 
 def _first(matrix: scipy.sparse.csr_matrix, where: np.ndarray) -> tuple[int, int, float]:

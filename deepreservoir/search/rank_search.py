@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted, colu
 from tqdm.auto import tqdm
 
 from ..checks import check_integer, is_finite_number
-from ..estimators.graph_convolution import labelled
+from ..estimators.base.node_labels import labels_of_nodes
 from ..inputs import Nodes
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
@@ -207,9 +207,9 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
         X, y, groups = indexable(X, y, groups)
         if isinstance(X, Nodes):  # those without a label are neither trained on nor scored
-            y = np.asarray(y)
-            known = np.flatnonzero(labelled(y))
-            X, y = X[known], y[known]
+            y, labelled = labels_of_nodes(y)
+            known = np.flatnonzero(labelled)
+            X = X[known]
             groups = None if groups is None else _safe_indexing(groups, known)
         if is_classifier(self.estimator):
             y = column_or_1d(y, warn=True)

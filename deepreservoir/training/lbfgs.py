@@ -10,7 +10,7 @@ import numpy as np
 import scipy.optimize
 
 from ..backend import Array, to_device, to_host
-from ..layers import Pass, Step
+from ..layers import Pass, Step, StochasticDepth
 from ..losses import Loss
 from ..network import Network
 from ..optim import LBFGS, OptimiserState
@@ -130,6 +130,11 @@ def _check(network: Network, plan: Plan) -> None:
     layers = [layer for part in network.config.build() for layer in part.walk()]
     for layer in layers:
         adapter = getattr(layer, "adapter", None)
+        if isinstance(layer, StochasticDepth) and layer.rate:
+            raise ValueError(
+                f"L-BFGS needs a loss that stays the same, but layer {layer.path!r} drops samples; "
+                "set stochastic_depth=0, or another optimizer"
+            )
         if getattr(layer, "dropout", 0) or getattr(adapter, "dropout", 0):
             raise ValueError(
                 f"L-BFGS needs a loss that stays the same, but layer {layer.path!r} has dropout; "

@@ -26,6 +26,7 @@ def validator(
     score: Callable[[Array], float],
     products: FrozenProducts | None = None,
     *,
+    weights: Array | None = None,
     decode: Callable[[Array], Array] = _undecoded,
     take: TakeTarget = take_target,
 ) -> Validate:
@@ -44,6 +45,8 @@ def validator(
         Decoded outputs of all samples -> score; higher is better.
     products : FrozenProducts, optional
         Frozen products of these inputs.
+    weights : array, shape (n,), optional
+        Weights of the samples in the loss, with mean one.
     decode : callable, optional
         Outputs -> what the score needs; the outputs themselves by default.
     take : callable, optional
@@ -52,7 +55,8 @@ def validator(
     Returns
     -------
     callable
-        Network -> (loss, score): the mean loss over the held-out samples, and the score.
+        Network -> (loss, score): the weighted mean of the loss over the held-out samples, and the
+        score.
 
     Examples
     --------
@@ -73,13 +77,14 @@ def validator(
 
     def validate(network: Network) -> tuple[float, float]:
         on_device = to_device(y, network.device)
+        of_samples = None if weights is None else to_device(weights, network.device)
         values, sizes = [], []
 
         def judge(outputs: Array, index: Any, batch: Batch) -> Array:
-            target = take(on_device, index, batch, None)
+            target = take(on_device, index, batch, of_samples)
             rows = outputs.reshape(-1, outputs.shape[-1])
             targets = target.y.reshape(len(rows), *target.y.shape[outputs.ndim - 1 :])
-            values.append(float(loss(rows, targets, None, target.n)[0]))
+            values.append(float(loss(rows, targets, target.weights, target.n)[0]))
             sizes.append(target.n)
             return decode(outputs)
 

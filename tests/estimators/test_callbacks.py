@@ -165,12 +165,14 @@ def test_with_early_stopping_it_takes_the_place_of_the_part_held_out():
     assert model.best_loss_ is None
 
 
-def test_weights_of_an_eval_set_count_in_its_score():
+def test_weights_of_an_eval_set_count_in_its_score_and_its_loss():
     weights = RNG.integers(1, 4, size=40)
     rows = np.repeat(np.arange(40), weights)
     one = classifier().fit(X, LABELS, eval_set=(X_VAL, LABELS_VAL, weights))
     other = classifier().fit(X, LABELS, eval_set=(X_VAL[rows], LABELS_VAL[rows]))
     np.testing.assert_allclose(one.validation_scores_, other.validation_scores_)
+    losses = (model.history_["validation_loss"] for model in (one, other))
+    np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from deepreservoir import (
     DeepReservoirClassifier,
     DeepReservoirRegressor,
     SeedGatedClassifier,
+    ViTClassifier,
     fit_many,
     load,
     save,
@@ -199,3 +200,13 @@ def test_it_says_when_its_budget_was_too_small():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         classifier(max_iter=1000, weight_decay=0.1).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    "params", [{"stochastic_depth": 0.5}, {"augmentation": ["crop"]}], ids=["depth", "crop"]
+)
+def test_networks_that_change_from_step_to_step_are_refused(params):
+    model = ViTClassifier(4, 16, 2, heads=2, rank=2, optimizer="lbfgs", **params)
+    X, y = np.random.default_rng(0).random((20, 8, 8, 1)), np.arange(20) % 2
+    with pytest.raises(ValueError, match=f"whole training set, and needs {next(iter(params))}="):
+        model.fit(X, y)

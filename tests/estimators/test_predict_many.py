@@ -4,9 +4,16 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits, load_iris
 from target import host
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, predict_many
+from deepreservoir import (
+    CausalLanguageModel,
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    ViTClassifier,
+    predict_many,
+)
 from deepreservoir.estimators import predicting_many
 
 RNG = np.random.default_rng(0)
@@ -127,3 +134,47 @@ def test_models_of_other_shapes_are_refused_by_name():
     matrix = DeepReservoirClassifier(**params).fit(X, (X[:, :2] > 0).astype(int))
     with pytest.raises(ValueError, match="values of the same shape"):
         predict_many({"a": labels, "b": matrix}, X[:2], ["a", "b"])
+
+
+def test_a_model_that_averages_mirror_images_does_so_among_others():
+    digits = load_digits()
+    X, y = digits.images[:200], digits.target[:200]
+    models = {}
+    for number, flip in enumerate((True, False, True)):
+        model = ViTClassifier(4, 8, 1, heads=2, rank=2, max_iter=3, scaffold_seed=1)
+        model.set_params(random_state=number, test_time_flip=flip, learning_rate_init=0.01)
+        models[number] = model.fit(X, y)
+    names = np.arange(200) % 3
+    own = np.array([model.predict(X) for model in models.values()])
+    assert np.array_equal(predict_many(models, X, names), own[names, np.arange(200)])
+    plain = [model.set_params(test_time_flip=False).predict(X) for model in models.values()]
+    assert (np.array(plain)[names, np.arange(200)] != own[names, np.arange(200)]).any()
+
+
+@pytest.mark.host(reason="DataFrames are on the host")
+def test_models_that_read_other_columns_are_refused_whichever_comes_first():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+
+    def fitted(X):
+        return DeepReservoirClassifier((8,), scaffold_seed=7, max_iter=1, random_state=0).fit(X, y)
+
+    as_given, reversed_ = fitted(X), fitted(X[X.columns[::-1]])
+    other = fitted(X.rename(columns={"sepal length (cm)": "weight"}))
+    for pair in ((as_given, reversed_), (reversed_, as_given), (as_given, other)):
+        with pytest.raises(ValueError, match="models must read the same features, in the same"):
+            predict_many(dict(enumerate(pair)), X, [1] * 150)
+    unnamed = fitted(X.to_numpy())
+    found = predict_many({"a": unnamed, "b": as_given}, X, ["b"] * 150)
+    assert np.array_equal(found, as_given.predict(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        predict_many({"a": unnamed, "b": as_given}, X[X.columns[::-1]], ["b"] * 150)
+
+
+@pytest.mark.host(reason="texts are on the host")
+def test_models_that_are_neither_classifiers_nor_regressors_are_refused():
+    model = CausalLanguageModel(
+        width=8, depth=1, heads=2, mlp_width=8, vocabulary_size=8, context=8
+    )
+    model.set_params(vocabulary_size=8, rank=2, max_iter=1).fit(np.arange(100) % 8)
+    with pytest.raises(ValueError, match=r"such as DeepReservoirClassifier or .* is a Causal"):
+        predict_many({"m": model}, [[1, 2]], ["m"])

@@ -8,7 +8,15 @@ import pytest
 from series_tools import classifier, irregular, regressor
 from sklearn.base import clone
 
-from deepreservoir import ArtifactError, CfCFeatures, export_onnx, irregular_series, load, save
+from deepreservoir import (
+    ArtifactError,
+    CfCClassifier,
+    CfCFeatures,
+    export_onnx,
+    irregular_series,
+    load,
+    save,
+)
 from deepreservoir.inputs import IrregularSeriesReader
 
 NAN = float("nan")

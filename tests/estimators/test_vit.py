@@ -246,3 +246,15 @@ def test_bad_parameters_are_named_before_training(options, words):
     with pytest.raises(ValueError, match=words):
         model.fit(X, Y)
     assert not hasattr(model, "network_")
+
+
+@pytest.mark.host(reason="DataFrames are on the host")
+def test_columns_of_tables_of_images_are_checked():
+    X, y = load_digits(n_class=2, return_X_y=True, as_frame=True)
+    model = ViTClassifier(4, 8, 1, heads=2, rank=2, image_shape=(8, 8), max_iter=1)
+    model.set_params(random_state=0).fit(X, y)
+    assert model.feature_names_in_.tolist() == list(X.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X[X.columns[::-1]])
+    model.fit(X.to_numpy().reshape(-1, 8, 8, 1), y)
+    assert not hasattr(model, "feature_names_in_")

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.utils.class_weight import compute_sample_weight
 
-from deepreservoir import DeepReservoirClassifier
+from deepreservoir import (
+    DeepReservoirClassifier,
+    GINClassifier,
+    Graph,
+    TextTransformerClassifier,
+)
 
 RNG = np.random.default_rng(0)
 Y = np.repeat([0, 1, 2], [60, 20, 10])
@@ -101,3 +107,28 @@ def test_text_stands_for_labels_that_are_no_text():
         )
     with pytest.raises(ValueError, match="class_weight"):
         probabilities(X, Y, class_weight={"a": 1.0, "b": 2.0})
+
+
+@pytest.mark.host(reason="texts and graphs are read on the host")
+@pytest.mark.parametrize("kind", ["texts", "graphs"])
+def test_readers_learn_nothing_from_samples_of_weight_zero(kind):
+    rng = np.random.default_rng(0)
+    if kind == "texts":
+        words = np.array([["good", "great", "fine"], ["awful", "dull", "weak"]])
+        X = [" ".join(rng.choice(words[i % 2], 5)) for i in range(20)]
+        X += ["zzzzzz qqqqqq xxxxxx " * 10] * 20
+        model = TextTransformerClassifier(width=16, depth=1, heads=2, rank=2, max_iter=2)
+        model.set_params(vocabulary_size=290, max_length=12)
+    else:
+        X = [_ring(rng.integers(0, 3 if i < 20 else 9, (5, 1))) for i in range(40)]
+        model = GINClassifier(8, 2, rank=1, max_iter=2)
+    model.set_params(random_state=0)
+    y, weights = np.arange(40) % 2, np.repeat([1.0, 0.0], 20)
+    weighted = clone(model).fit(X, y, sample_weight=weights)
+    left_out = clone(model).fit(X[:20], y[:20])
+    assert np.array_equal(weighted.network_.theta, left_out.network_.theta)
+
+
+def _ring(categories):
+    nodes = np.arange(len(categories))
+    return Graph.undirected(categories, [nodes, np.roll(nodes, -1)])

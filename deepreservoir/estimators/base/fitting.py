@@ -103,6 +103,10 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
         """Return the inputs that are trained on; an estimator with augmentation adds it here."""
         return inputs
 
+    def labelled_samples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """Return the samples that have a target, with their targets and weights; by default all."""
+        return X, y, sample_weight
+
     def check_params(self) -> None:
         """Raise a ValueError that names the first training parameter that is out of range."""
         defaults = {each.name: each.default for each in fields(type(self))}
@@ -123,7 +127,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
         """Validate samples; return them with encoded targets and weights, reader and targets.
 
         Samples on a device stay there; targets and weights are copied to the host. Samples of
-        weight zero are still included.
+        weight zero may still be included.
 
         Parameters
         ----------
@@ -134,18 +138,24 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
         """
         device = resolve_device(self.device)
         on_device = place_of(device, X=X, y=y, sample_weight=sample_weight) == "cuda"
+        X, y, sample_weight = self.labelled_samples(X, y, sample_weight)
         X, y = self.validated_pair(X, y, reader is None, on_device)
         if on_device and sample_weight is not None:
             sample_weight = to_host(sample_weight)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
-        reader = self.new_reader().fit(X) if reader is None else reader
         if not isinstance(targets, Targets):
             targets = targets(y)
         encoded = targets.encode(y)
         weights = targets.sample_weights(encoded, sample_weight)
         if sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
+        if isinstance(X, list) and weights is not None and (weights > 0).any():
+            # The reader of texts or graphs learns from samples what it can read.
+            counted = np.flatnonzero(weights != 0)
+            X = [X[i] for i in counted]
+            encoded, weights = encoded[counted], weights[counted]
+        reader = self.new_reader().fit(X) if reader is None else reader
         data = Data(reader.read(X, np.dtype(self.dtype), device), encoded, weights)
         return data, reader, targets
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import Tags
-from sklearn.utils.validation import _check_y, check_array, check_consistent_length
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_y,
+    check_array,
+    check_consistent_length,
+)
 
 from ...backend import to_host
 from ...checks import check_flag
@@ -37,7 +42,8 @@ image_shape : (int, int) or (int, int, int), default=None
         (number of operations and magnitude, (2, 9)), ``"mixup"`` and ``"cutmix"`` (alpha and
         probability, (0.2, 0.8) and (1.0, 0.5)), ``"erasing"`` (probability, 0.25).
     test_time_flip : bool, default=False
-        Whether predictions average the outputs for an image and for its mirror image.
+        Whether predictions average the outputs for an image and for its mirror image. The scores
+        of validation during training are without it.
     """
 
 
@@ -86,6 +92,8 @@ class ImageInput(DeepClassifier):
                 "images are read on the host, and moved to the device of the estimator; got device "
                 "arrays. Convert them with deepreservoir.backend.to_host"
             )
+        if reset and hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # images may be a table with names again
         if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
             X = list(X)  # of images whose sizes may differ, or of paths
         if not isinstance(X, ImageFiles) and not are_paths(X) and not _is_list_of_images(X):
@@ -96,9 +104,11 @@ class ImageInput(DeepClassifier):
                     "Complex data not supported: X must hold bytes (uint8) or finite numbers; got "
                     f"dtype {np.asarray(X).dtype}"
                 )
+            given = X
             X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
             if X.ndim == 2:
                 self._check_row_length(X, reset)
+                _check_feature_names(self, given, reset=reset)
         images = images_of(X, self._shape_of_rows(X), self.image_size)
         if isinstance(images, ImageFiles) and not reset:
             channels = self._reader.sizes()["image_shape"][2]
@@ -153,14 +163,15 @@ class ImageInput(DeepClassifier):
     def _decoded_from(
         self, inputs: Inputs, decode: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        if not self.test_time_flip:
+        views = self._views(inputs)
+        if len(views) == 1:
             return host_outputs(self.network_, inputs, decode)
-        assert isinstance(inputs, Images)
-        both = [
-            host_outputs(self.network_, each, lambda outputs: outputs)
-            for each in (inputs, inputs.flipped())
-        ]
+        both = [host_outputs(self.network_, each, lambda outputs: outputs) for each in views]
         return decode((both[0] + both[1]) / 2)
+
+    def _views(self, inputs: Inputs) -> list[Inputs]:
+        assert isinstance(inputs, Images)
+        return [inputs, inputs.flipped()] if self.test_time_flip else [inputs]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

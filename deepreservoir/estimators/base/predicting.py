@@ -43,6 +43,10 @@ class Predicting(TableValidation):
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
         return self._reader.read(X, dtype, network.device), type_of(X)
 
+    def _views(self, inputs: Inputs) -> list[Inputs]:
+        """Return the inputs whose outputs a prediction averages; by default only these."""
+        return [inputs]
+
     def _prediction_dtype(self) -> Any:
         """Return the type in which predictions are computed on the host."""
         return self.network_.config.prediction_dtype or self.network_.dtype

@@ -153,5 +153,6 @@ class TrainsFits(TrainingParameters, FittedAttributes, Predicting):
             targets.loss,
             lambda outputs: targets.score(to_host(outputs), held_out.y, held_out.weights),
             products,
+            weights=normalised_weights(held_out.weights, np.dtype(self.dtype)),
             take=targets.take,
         )

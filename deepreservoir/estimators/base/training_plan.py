@@ -160,6 +160,8 @@ def _check_lbfgs(params: dict[str, Any], defaults: Mapping[str, Any]) -> None:
         "resample": None,
         "dropout": 0.0,
         "adapter_dropout": 0.0,
+        "stochastic_depth": 0.0,
+        "augmentation": None,
         "max_grad_norm": None,
         "ema_decay": None,
         "gradient_accumulation": 1,

@@ -153,6 +153,7 @@ def validation_of(
             targets.loss,
             partial(_score, targets, part),
             FrozenProducts(part.inputs, max_bytes),
+            weights=normalised_weights(part.weights, dtype),
             take=targets.take,
         )
         judges.append((networks[i], judge, float(shares[i] / total)))

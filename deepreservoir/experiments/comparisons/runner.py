@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from tqdm.auto import tqdm
 
@@ -15,6 +17,8 @@ from ...backend import resolve_device
 from ...choices import DeviceName
 from ...datasets import DATASETS, Dataset, load_dataset
 from ...estimators import CausalLanguageModel, DecisionTransformer, estimator_named
+from ...estimators.base.node_labels import labels_of_nodes
+from ...inputs import Nodes
 from ...scaffold import check_seed
 from ..budget import given_epochs
 from ..threads import suitable_threads
@@ -197,6 +201,21 @@ class _Runs:
         return [record]
 
 
+def _labelled(data: Dataset) -> Dataset:
+    """Leave out nodes of a graph without a label, which are neither trained on nor scored."""
+    if data.task != "classification" or not isinstance(data.X_train, Nodes):
+        return data
+    y_train, trained = labels_of_nodes(data.y_train)
+    y_test, tested = labels_of_nodes(data.y_test)
+    return replace(
+        data,
+        X_train=data.X_train[np.flatnonzero(trained)],
+        y_train=y_train,
+        X_test=data.X_test[np.flatnonzero(tested)],
+        y_test=y_test,
+    )
+
+
 def compare(
     dataset: str | Dataset = "digits",
     ranks: Sequence[int] | None = None,
@@ -266,7 +285,7 @@ def compare(
     check_arms(arms)
     chosen_seeds = checked_seeds(seeds)
     chosen_device = resolve_device(device)
-    data = _dataset(dataset)
+    data = _labelled(_dataset(dataset))
     chosen_arms = frozenset(check_arms(arms, data.name))
     kind = checked_estimator(estimator, data) or natural_estimator(data)
     chosen_protocol = protocol or protocol_for(data.name, kind)
