@@ -80,12 +80,13 @@ def _dtype_of(name: str) -> np.dtype[Any]:
 def checked(label: str) -> Iterator[None]:
     """Raise an ArtifactError if a check of parameters rejects a value from a file.
 
-    Only calls of such checks belong in the block: they raise a ValueError, or a TypeError for a
-    value that cannot be compared, for invalid values and for nothing else.
+    Only calls of such checks belong in the block: they raise a ValueError, a TypeError for a value
+    that cannot be compared, or an OverflowError for a number that no float can hold, for invalid
+    values and for nothing else.
     """
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ArtifactError(f"{label}: {error}") from error
 
 

@@ -18,6 +18,7 @@ OPTIONAL = {
     "images",
     "long_table",
     "molecules",
+    "outputs",
     "precision",
     "preprocessing",
     "reader",

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import Device, moved, to_host
 from ..checks import check_integer, check_real
 from ..container import ArtifactError, Contents
-from ..document import checked, entries, labels_of, plain_labels
+from ..document import checked, entries, labels_of, names_of, plain_labels
 from ..esn.readout import RidgeFit
 from ..esn.reservoir import Reservoir, ReservoirSpec, Tuning
 from ..esn.sequence import Projection, SequenceFeatures
@@ -101,6 +101,9 @@ def contents_of(model: Echo) -> Contents:
             tensors |= {_PROJECTION[0]: projection.mean, _PROJECTION[1]: projection.components}
     else:
         fitted |= {"n_outputs": model.n_outputs_, "flat": model._flat}
+        names = model._output_names
+        if names is not None and all(isinstance(name, str) for name in names):
+            document["outputs"] = list(names)
         tensors |= {_END[0]: to_host(model._end.state), _END[1]: to_host(model._end.target)}
     layers = []
     for i, part in enumerate(stack.parts):
@@ -201,6 +204,10 @@ def rebuild(
         _take_classes(model, fitted, config, contents, units, shapes)
     else:
         _take_outputs(model, fitted, config, units, shapes)
+        names = names_of(document.get("outputs"), "outputs")
+        if names is not None and len(names) != model.n_outputs_:
+            raise ArtifactError(f"{len(names)} names for {model.n_outputs_} outputs")
+        model._output_names = None if names is None else names.tolist()
     dtypes: dict[str, tuple[str, ...]] = dict.fromkeys(shapes, ("float64",))
     dtypes |= {name: stored_dtypes("float64", shapes[name]) for name in _READOUT}
     if _END[0] in shapes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import to_host
 from ..container import ArtifactError
+from ..document import plain_labels
 
 # The first version with LayerNormalization; old enough for runtimes that are some years old.
 _OPSET = 17
@@ -96,7 +97,11 @@ class OnnxGraph:
         elif classes.dtype.kind == "f":
             self.constants.append(numpy_helper.from_array(classes.astype(np.float64), name))
         else:
+            plain_labels(classes)  # which refuses what is neither a number nor text
             words = np.array([str(label) for label in classes], dtype=object)
+            for word in words:
+                if not _is_unicode(word):
+                    raise ArtifactError(f"the label {word!r} is not text that a file can hold")
             self.constants.append(numpy_helper.from_array(words, name))
         return name
 
@@ -173,3 +178,11 @@ def described_input(name: str, dtype: str, shape: list[int | None]) -> Any:
         "int64": TensorProto.INT64,
     }
     return helper.make_tensor_value_info(name, kinds[dtype], shape)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return True

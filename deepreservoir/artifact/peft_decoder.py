@@ -12,7 +12,14 @@ from ..container import ArtifactError
 from ..inputs.byte_pairs import END
 from ..layers import AdaptedDense, RMSNorm
 from .decoder_tables import output_table, token_table
-from .peft_layout import PEFT_EXPORTS, PREFIX, PeftParts, adapter_config, float32
+from .peft_layout import (
+    PEFT_EXPORTS,
+    PREFIX,
+    PeftParts,
+    adapter_config,
+    float32,
+    rescaled_magnitude,
+)
 
 #: Modules of a Llama layer, by the name of the layer's matrix here.
 _MODULES = {
@@ -84,7 +91,7 @@ def decoder_parts(model: Any) -> PeftParts:
                 adapters[f"{PREFIX}.{name}.lora_A.weight"] = to_host(layer.A)
                 adapters[f"{PREFIX}.{name}.lora_B.weight"] = to_host(layer.B)
             if layer.adapter.mode == "dora":
-                adapters[f"{PREFIX}.{name}.lora_magnitude_vector"] = to_host(layer.magnitude)
+                adapters[f"{PREFIX}.{name}.lora_magnitude_vector"] = rescaled_magnitude(layer)
     modules = {llama_name(path).rsplit(".", 1)[1]: la.adapter for path, la in carried.items()}
     return PeftParts(
         float32(base),
@@ -123,7 +130,11 @@ def _llama_config(config: Any, end_token: int | None) -> dict[str, Any]:
 def _tokenizer_files(tokenizer: Any) -> dict[str, str]:
     if tokenizer is None:  # the model was fitted on codes
         return {}
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END,
+        "split_special_tokens": True,  # the text of a special token is encoded as other text
+    }
     return {
         "tokenizer.json": tokenizer.json,
         "tokenizer_config.json": json.dumps(settings, indent=2) + "\n",

@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import to_host
+from ..container import ArtifactError
+from ..layers import AdaptedDense, combine
+
 #: Before the names of a base network's modules, in files of adapters.
 PREFIX = "base_model.model"
 
@@ -40,6 +44,27 @@ PEFT_EXPORTS: dict[str, Callable[[Any], PeftParts]] = {}
 def float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return tensors as they are stored."""
     return {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
+
+
+def rescaled_magnitude(layer: AdaptedDense) -> np.ndarray:
+    """Return the magnitudes of DoRA for rows that are divided by their norms alone, (d_out,).
+
+    Here they are divided by the root of the squared norm and a small constant.
+
+    Raises
+    ------
+    ArtifactError
+        If a row of ``beta W + s B A`` is zero, which cannot be divided by its norm.
+    """
+    combined = combine(layer, np.empty(0))
+    norms = np.linalg.norm(combined.raw, axis=1)
+    zero = np.flatnonzero(norms == 0)
+    if zero.size:
+        raise ArtifactError(
+            f"row {int(zero[0])} of the matrix {layer.path!r} is zero, and for adapter='dora' "
+            "adapter libraries divide rows by their norms. Use another scaffold, or adapter='lora'"
+        )
+    return np.asarray(to_host(layer.magnitude) * (norms / combined.norms))
 
 
 def adapter_config(

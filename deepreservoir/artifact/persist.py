@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from inspect import Parameter, signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import _num_samples
 
 from .. import container
 from ..backend import Device, resolve_device
@@ -106,9 +109,16 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         raise ArtifactError(
             f"dtype must be one of {', '.join(SAVED_DTYPES)} or None; got {dtype!r}"
         )
-    if (X is None) != (y is None):
-        raise ArtifactError("X and y must be passed together: rows and their targets")
     estimator, steps, tensors = steps_of(model)
+    if X is None and y is not None:
+        raise ArtifactError("y is given without X: pass the rows of these targets too")
+    if X is not None and y is None and _scores_targets(estimator):
+        raise ArtifactError("X and y must be passed together: rows and their targets")
+    if X is not None and dtype is None:
+        raise ArtifactError(
+            "X and y measure what fewer bits cost, and dtype=None keeps all; pass a dtype, or omit "
+            "X and y"
+        )
     known = _kind_of(type(estimator).__name__)
     if known is None or type(estimator) is not known[1]:
         raise ArtifactError(
@@ -134,6 +144,12 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
     return contents
 
 
+def _scores_targets(estimator: Any) -> bool:
+    """Return whether an estimator's score needs y."""
+    known = signature(estimator.score).parameters.get("y")
+    return known is not None and known.default is Parameter.empty
+
+
 def _dtype_of(shape: tuple[int, ...], dtype: str) -> str:
     """Return the type in which a trained array is stored: a small one or a vector in 16 bits."""
     return "float16" if dtype in QUANTISED_DTYPES and not is_quantised(shape) else dtype
@@ -152,8 +168,9 @@ def _precision(model: Any, contents: Contents, dtype: str, X: Any, y: Any) -> di
     if X is None:
         return cost
     loaded = unpack(Contents(contents.document, tensors, contents.dtypes))
+    with suppress(TypeError):  # the path of a text has no rows
+        cost["rows"] = int(_num_samples(X))
     return cost | {
-        "rows": len(X),
         "score": float(model.score(X, y)),
         "score_rounded": float(loaded.score(X, y)),
     }

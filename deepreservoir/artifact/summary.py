@@ -128,8 +128,8 @@ def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
         if "score" in cost:
             scores = (entry(cost, "precision", name, float) for name in ("score", "score_rounded"))
             before, after = scores
-            rows = entry(cost, "precision", "rows", int)
-            yield "", f"score {before:.6g} before, {after:.6g} after, on {rows:,} rows"
+            on = f", on {entry(cost, 'precision', 'rows', int):,} rows" if "rows" in cost else ""
+            yield "", f"score {before:.6g} before, {after:.6g} after{on}"
         else:
             yield "", "its cost in score was not measured: save with X and y"
 

@@ -19,7 +19,14 @@ from ..files import temporary_folder
 # This registers how decoders are written.
 from . import peft_decoder as peft_decoder
 from .dense_weights import check_deep, plain_layers
-from .peft_layout import PEFT_EXPORTS, PREFIX, PeftParts, adapter_config, float32
+from .peft_layout import (
+    PEFT_EXPORTS,
+    PREFIX,
+    PeftParts,
+    adapter_config,
+    float32,
+    rescaled_magnitude,
+)
 
 
 def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
@@ -75,7 +82,7 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         raise ArtifactError(
             f"export_peft needs adapter='lora' or 'dora'; the model has {config.adapter!r}"
         )
-    folder = Path(folder)
+    folder = Path(folder).resolve()  # a symbolic link stays
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder} exists and is not an empty folder; choose another path")
     parts = export(model)
@@ -91,8 +98,11 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         for name, text in parts.texts.items():
             (scratch / "base" / name).write_text(text, encoding="utf-8")
         if folder.exists():
-            folder.rmdir()
-        scratch.rename(folder)
+            for path in scratch.iterdir():
+                path.rename(folder / path.name)
+            scratch.rmdir()
+        else:
+            scratch.rename(folder)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -127,11 +137,18 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             adapters[f"{name}A.weight"] = to_host(dense.A)
             adapters[f"{name}B.weight"] = unit[:, None] * to_host(dense.B)
             if dense.adapter.mode == "dora":
-                adapters[f"{name}magnitude_vector"] = to_host(dense.magnitude)
+                adapters[f"{name}magnitude_vector"] = rescaled_magnitude(dense)
             elif model.network_.config.adapter == "dora":
                 # use_dora applies to every target module: with the norms of its rows as
                 # magnitudes, a plain low-rank head is unchanged.
-                adapters[f"{name}magnitude_vector"] = np.linalg.norm(layer.weight, axis=1)
+                norms = np.linalg.norm(layer.weight, axis=1)
+                if not norms.all():
+                    raise ArtifactError(
+                        f"row {int(norms.argmin())} of the matrix {layer.path!r} is zero, and "
+                        "adapter libraries divide rows by their norms for adapter='dora'. Use "
+                        "head='full', or another scaffold"
+                    )
+                adapters[f"{name}magnitude_vector"] = norms
         if layer.bias is not None:
             base[f"{layer.path}.bias"] = layer.bias
         if layer.norm is not None:
@@ -142,6 +159,11 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 def _perceptron_parts(model: Any) -> PeftParts:
     """Return a fitted perceptron in the layout."""
+    if not model.network_.adapted:
+        raise ArtifactError(
+            "export_peft needs a model with adapters; this one has no hidden layers, and its head "
+            "is trained as a whole"
+        )
     base, adapters = _tensors(model)
     config, adapted = model.network_.config, model.network_.adapted
     modules = {path: layer.adapter for path, layer in adapted.items()}

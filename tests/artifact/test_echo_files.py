@@ -1,6 +1,7 @@
 """Echo-state models to files and back: a seed and a readout, or a reason."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from artifact_tools import forged, told
 from sklearn.linear_model import Ridge
@@ -139,7 +140,7 @@ LAYER = ("scaffold", "layers", 0)
 REFUSED = {
     "seed": (at("scaffold", "seed", to=3), "frozen weights of reservoir 0 are not those"),
     "terabytes": (at(*LAYER, "units", to=10**6), "bytes for its reservoirs; max_bytes allows"),
-    "units": (at(*LAYER, "units", to=10**30), "bytes for its reservoirs; max_bytes allows"),
+    "units": (at(*LAYER, "units", to=10**30), "units must be an integer of at most 64"),
     "inputs": (at("config", "n_inputs", to=10**12), "max_bytes allows|are not those of the model"),
     "topology": (at(*LAYER, "topology", to="star"), "topology must be one of"),
     "density": (at(*LAYER, "density", to=7.5), "density must be a share"),
@@ -180,3 +181,42 @@ def test_a_classifier_that_says_something_else_is_refused(change, message, tmp_p
     path = save(classifier(), tmp_path / "m.safetensors")
     with pytest.raises(ArtifactError, match=message):
         load(forged(path, change))
+
+
+@pytest.mark.host(reason="DataFrames are on the host")
+def test_names_of_outputs_are_kept(tmp_path):
+    t = np.arange(200)
+    waves = pd.DataFrame({"p": np.sin(t / 5), "q": 5 + np.cos(t / 5)})
+    model = EchoStateRegressor(50, washout=20, random_state=0)
+    model.fit(waves[:-1], waves[["q", "p"]][1:])
+    loaded = load(save(model, tmp_path / "swapped.safetensors"))
+    for each in (model, loaded):
+        with pytest.raises(ValueError, match="are those of X in another order"):
+            each.forecast(3, waves)
+    totals = pd.DataFrame({"sum": waves.p + waves.q, "difference": waves.p - waves.q})
+    model.fit(waves, totals)
+    loaded = load(save(model, tmp_path / "named.safetensors"))
+    ahead = waves[:3].set_index(pd.RangeIndex(200, 203))
+    wanted = model.forecast(3, waves, inputs=ahead)
+    pd.testing.assert_frame_equal(loaded.forecast(3, waves, inputs=ahead), wanted)
+    assert list(wanted.columns) == ["sum", "difference"]
+
+
+@pytest.mark.host(reason="DataFrames are on the host")
+def test_names_that_are_not_those_of_the_outputs_are_refused(tmp_path):
+    waves = pd.DataFrame({"p": np.sin(np.arange(50)), "q": np.cos(np.arange(50))})
+    model = EchoStateRegressor(10, density=0.5).fit(waves[:-1], waves[1:])
+    path = save(model, tmp_path / "m.safetensors")
+    contents = container.read(path)
+    contents.document["outputs"] = ["p"]
+    container.write(path, contents)
+    with pytest.raises(ArtifactError, match="1 names for 2 outputs"):
+        load(path)
+
+
+@pytest.mark.host(reason="DataFrames are on the host")
+def test_names_of_inputs_are_not_those_of_other_outputs():
+    waves = pd.DataFrame({"p": np.sin(np.arange(50)), "q": np.cos(np.arange(50))})
+    model = EchoStateRegressor(10, density=0.5).fit(waves.to_numpy(), waves.to_numpy()[:, ::-1])
+    known = model.forecast(2, waves, inputs=waves[:2].set_index(pd.RangeIndex(50, 52)))
+    assert list(known.columns) != ["p", "q"]

@@ -264,3 +264,36 @@ def test_the_adapter_library_gives_what_the_model_gives(params, tmp_path):
     with torch.no_grad():
         found = adapted(torch.from_numpy(X)).numpy()
     np.testing.assert_allclose(found, model.decision_function(X), rtol=1e-4, atol=1e-4)
+
+
+def test_a_folder_that_a_link_names_is_filled_and_the_link_stays(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    export_peft(classifier(), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "adapter_config.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_models_that_adapters_cannot_describe_are_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="needs a model with adapters"):
+        export_peft(classifier(hidden_layer_sizes=()), tmp_path / "none")
+    params = {"adapter": "dora", "scaffold": "zero", "max_iter": 1}
+    with pytest.raises(ArtifactError, match=r"row 0 of the matrix 'layers\.0' is zero"):
+        export_peft(classifier(**params, learning_rate_init=1e-9), tmp_path / "zero")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array(["2026-01-01", "2026-01-02"], "M8[D]"), "classes must be numbers, booleans or"),
+        (np.array(["a", "\ud800"]), "is not text that a file can hold"),
+    ],
+)
+def test_labels_that_a_graph_cannot_hold_are_refused(labels, message, tmp_path):
+    pytest.importorskip("onnx")
+    model = DeepReservoirClassifier((4,), max_iter=1).fit(X, labels[np.arange(len(X)) % 2])
+    with pytest.raises(ArtifactError, match=message):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())

@@ -109,16 +109,24 @@ def test_the_encoding_of_texts_is_written_too(tmp_path):
     model = CausalLanguageModel(**{**SMALL, "vocabulary_size": 280, "max_iter": 1}).fit(texts)
     base = export_peft(model, tmp_path / "adapters") / "base"
     assert json.loads((base / "config.json").read_text())["eos_token_id"] == 0
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    assert settings["split_special_tokens"] is True
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     codes = model._reader.tokenizer.encode("the dog")[0].tolist()
     assert tokenizer("the dog", add_special_tokens=False)["input_ids"] == codes
     assert tokenizer.eos_token_id == 0
+    named = model._reader.tokenizer.encode("a<|end|>b")[0].tolist()
+    assert tokenizer("a<|end|>b", add_special_tokens=False)["input_ids"] == named
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"adapter": "full"}, "the model has 'full'"), ({"adapt": "none"}, "the model has adapt=")],
+    [
+        ({"adapter": "full"}, "the model has 'full'"),
+        ({"adapt": "none"}, "the model has adapt="),
+        ({"adapter": "dora", "scaffold": "zero", "learning_rate_init": 1e-9}, r"row .* is zero"),
+    ],
 )
 def test_a_model_without_adapters_is_refused(options, words, tmp_path):
     model = CausalLanguageModel(**{**SMALL, **options, "max_iter": 1}).fit(STREAM)

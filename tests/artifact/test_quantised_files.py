@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse
 import test_echo_files as echo
 from artifact_tools import CLASSES, TARGETS, X, classifier, gated, pipeline, regressor
 from click.testing import CliRunner
@@ -15,7 +16,14 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load as safetensors_load
 from target import host
 
-from deepreservoir import ArtifactError, CausalLanguageModel, container, load, save
+from deepreservoir import (
+    ArtifactError,
+    CausalLanguageModel,
+    DeepReservoirClassifier,
+    container,
+    load,
+    save,
+)
 from deepreservoir.artifact.persist import pack as contents_of
 from deepreservoir.cli import main
 from deepreservoir.container import Contents
@@ -364,3 +372,23 @@ def test_what_must_keep_its_digits_is_not_quantised(models, tmp_path):
     )
     with pytest.raises(ArtifactError, match=r"'reader.table' must not be stored as int8"):
         load(tmp_path / "n.safetensors")
+
+
+@pytest.mark.host(reason="sparse matrices and texts are on the host")
+def test_what_fewer_bits_cost_is_measured_on_all_that_a_score_takes(tmp_path):
+    path = tmp_path / "m.safetensors"
+    rows = scipy.sparse.random(40, 10, 0.3, format="csr", random_state=0)
+    model = DeepReservoirClassifier((8,), max_iter=1).fit(rows, np.arange(40) % 3)
+    save(model, path, dtype="float16", X=rows, y=np.arange(40) % 3)
+    assert container.read(path).document["precision"]["rows"] == 40
+    text = tmp_path / "text.txt"
+    text.write_text("the dog runs and the cat sleeps. " * 20)
+    model = CausalLanguageModel(width=8, depth=1, heads=1, mlp_width=8, context=16)
+    model.set_params(vocabulary_size=280, max_iter=1, random_state=0).fit(text)
+    save(model, path, dtype="int8", X=text)
+    cost = container.read(path).document["precision"]
+    assert "rows" not in cost
+    assert cost["score"] == pytest.approx(model.score(text))
+    printed = CliRunner().invoke(main, ["inspect", str(path)])
+    assert printed.exit_code == 0
+    assert "before, " in printed.output

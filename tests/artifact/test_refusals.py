@@ -7,7 +7,16 @@ import pytest
 import test_echo_files as echo
 from artifact_tools import X, classifier, forged, gated, regressor, set_at
 
-from deepreservoir import ArtifactError, attach, load, save, strict_json
+from deepreservoir import (
+    ArtifactError,
+    CfCClassifier,
+    ViTClassifier,
+    attach,
+    container,
+    load,
+    save,
+    strict_json,
+)
 from deepreservoir.artifact import persist
 from deepreservoir.artifact.summary import describe
 
@@ -49,7 +58,7 @@ PARAMS = {
     "topology": (echo.regressor, "topology", "star", "topology must be one of"),
     "topology a list": (echo.regressor, "topology", ["ring"], "topology must be one of"),
     "hadamard": (TWELVE, "topology", "hadamard", "needs a power of two of units"),
-    "units": (echo.regressor, "units", 10**400, "units must be an integer of at least 1"),
+    "units": (echo.regressor, "units", 10**400, "units must be an integer of at most 64 bits"),
     "noise": (echo.regressor, "noise", 10**400, "noise must be a number in"),
     "plasticity": (
         echo.regressor, "plasticity", {"plasticity": [1, 0.0, None, 0.1]}, "deviation must be",
@@ -95,7 +104,11 @@ CONTENTS = {
         "seed of a scaffold must not be negative",
     ),
     "units": (echo.regressor, set_at(*LAYER, "units", to=-(2**63)), "reservoir 0: units must be"),
-    "many units": (echo.regressor, set_at(*LAYER, "units", to=10**400), "bytes for its reservoirs"),
+    "many units": (
+        echo.regressor,
+        set_at(*LAYER, "units", to=10**400),
+        "units must be an integer of at most 64 bits",
+    ),
     "hadamard": (TWELVE, set_at(*LAYER, "topology", to="hadamard"), "a power of two"),
     "scaling": (
         echo.regressor,
@@ -197,3 +210,28 @@ def test_files_of_what_is_allowed_are_loaded_as_before(tmp_path):
         assert load(save(model, tmp_path / "m")).get_params() == model.get_params()
     assert strict_json.MAX_DEPTH > 16
     assert len(load(save(classifier(), tmp_path / "m")).predict(X)) == len(X)
+
+
+@pytest.mark.host(reason="a file is read on the host")
+def test_numbers_that_no_float_can_hold_are_refused(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.uint8)
+    model = ViTClassifier(width=8, depth=1, heads=2, random_state=0, max_iter=1)
+    path = save(model.fit(images, np.arange(12) % 2), tmp_path / "m.safetensors")
+    for part in ("params", "config"):
+        contents = container.read(path)
+        contents.document[part]["rank"] = 10**400
+        container.write(tmp_path / "forged.safetensors", contents)
+        with pytest.raises(ArtifactError, match="rank must be an integer of at most 64 bits"):
+            load(tmp_path / "forged.safetensors")
+
+
+@pytest.mark.host(reason="a file is read on the host")
+def test_a_number_of_channels_that_the_reader_does_not_have_is_refused(tmp_path):
+    X = [np.random.default_rng(i).normal(size=(5, 2)) for i in range(8)]
+    model = CfCClassifier(max_iter=1, random_state=0).fit(X, np.arange(8) % 2)
+    path = save(model, tmp_path / "m.safetensors")
+    contents = container.read(path)
+    contents.document["fitted"]["n_features"] = 7
+    container.write(path, contents)
+    with pytest.raises(ArtifactError, match="reads 2 features, but the model 7"):
+        load(path)

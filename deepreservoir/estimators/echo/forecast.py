@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ...backend import Array, Device, Movable, array_module, device_module, to_device
 from ..base.device_input import checked_array, place_of
 from .base import BaseEchoState
-from .frame_end import FrameEnd, labelled
+from .frame_end import FrameEnd, labelled, output_names
 from .series import Series
 
 
@@ -39,6 +39,7 @@ class Forecasting(BaseEchoState):
     n_outputs_: int
     _end: End
     _frame_end: FrameEnd | None = None
+    _output_names: list[Any] | None = None
 
     def _input_series(self, X: Any) -> Series:
         raise NotImplementedError
@@ -69,7 +70,7 @@ class Forecasting(BaseEchoState):
             without arrays as arguments, if those of `fit` were. A pandas DataFrame if `inputs`
             or X is one or, without arrays as arguments, if those of `fit` were: its index is that
             of `inputs`, or continues that of the series. A list of them for a list. Saved files
-            do not contain the index of training.
+            contain the names of the outputs, but not the index of training.
 
         Raises
         ------
@@ -93,12 +94,17 @@ class Forecasting(BaseEchoState):
         if inputs is None:
             self._check_order()
         forecast = self._forecast_array(n_steps, X, inputs)
-        return labelled(forecast, X, inputs, self._frame_end)
+        return labelled(forecast, X, inputs, self._frame_end, self._output_names)
+
+    def _learn_labels(self, X: Any, y: Any) -> None:
+        """Learn the labels of the DataFrames that were trained on."""
+        self._frame_end = FrameEnd.of(X, y)
+        self._output_names = output_names(X, y)
 
     def _check_order(self) -> None:
         """Raise a ValueError if outputs have the names of the inputs in another order."""
         names = getattr(self, "feature_names_in_", None)
-        outputs = None if self._frame_end is None else self._frame_end.columns
+        outputs = self._output_names
         if names is None or outputs is None:
             return
         read, given = [*map(str, names)], [*map(str, outputs)]

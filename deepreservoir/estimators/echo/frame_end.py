@@ -17,8 +17,6 @@ class FrameEnd:
 
     Attributes
     ----------
-    columns : list, or None
-        Names of the outputs.
     targets, inputs : RowLabels
         Of the rows after the last target, and after the last row of X.
     shared : bool
@@ -26,7 +24,6 @@ class FrameEnd:
         last target then belongs to the row after its label.
     """
 
-    columns: list[Any] | None
     targets: RowLabels
     inputs: RowLabels
     shared: bool
@@ -37,18 +34,29 @@ class FrameEnd:
 
         Rows that are dated, but not in the order of time, are warned of.
         """
-        X, y = (part[-1] if isinstance(part, list | tuple) and part else part for part in (X, y))
+        X, y = _last(X), _last(y)
         frames = [part for part in (X, y) if is_frame(part)]
         if not frames:
             return None
         inputs, targets = frames[0].index, frames[-1].index
         _warn_of_order(inputs)
-        columns = column_names(y) if is_frame(y) else None
-        if columns is None or None in columns:
-            width = 1 if np.ndim(y) == 1 else np.shape(y)[1]
-            columns = column_names(X) if is_frame(X) and np.shape(X)[1] == width else None
         shared = bool(inputs.equals(targets))
-        return cls(columns, RowLabels.of(targets), RowLabels.of(inputs), shared)
+        return cls(RowLabels.of(targets), RowLabels.of(inputs), shared)
+
+
+def output_names(X: Any, y: Any) -> list[Any] | None:
+    """Return the names of the outputs of a training, or None if they have none."""
+    X, y = _last(X), _last(y)
+    names = column_names(y) if is_frame(y) else None
+    if names is None or None in names:
+        width = 1 if np.ndim(y) == 1 else np.shape(y)[1]
+        names = column_names(X) if is_frame(X) and np.shape(X)[1] == width else None
+    return names
+
+
+def _last(part: Any) -> Any:
+    """Return the last of several series, or one series."""
+    return part[-1] if isinstance(part, list | tuple) and part else part
 
 
 def _warn_of_order(index: Any) -> None:
@@ -60,7 +68,9 @@ def _warn_of_order(index: Any) -> None:
         )
 
 
-def labelled(forecast: np.ndarray, X: Any, inputs: Any, end: FrameEnd | None) -> Any:
+def labelled(
+    forecast: np.ndarray, X: Any, inputs: Any, end: FrameEnd | None, columns: list[Any] | None
+) -> Any:
     """Return a forecast as a DataFrame, or a list of them, where the series are DataFrames.
 
     Parameters
@@ -69,9 +79,12 @@ def labelled(forecast: np.ndarray, X: Any, inputs: Any, end: FrameEnd | None) ->
     X, inputs : as in ``forecast``
     end : FrameEnd, or None
         Of the training.
+    columns : list, or None
+        Names of the outputs.
     """
     if isinstance(X, list | tuple) and len(X) and all(map(is_frame, X)):
-        return [labelled(part, x, inputs, end) for part, x in zip(forecast, X, strict=True)]
+        pairs = zip(forecast, X, strict=True)
+        return [labelled(part, x, inputs, end, columns) for part, x in pairs]
     if forecast.ndim > 2 or not isinstance(forecast, np.ndarray):
         return forecast
     n_steps, n_outputs = forecast.shape
@@ -85,7 +98,7 @@ def labelled(forecast: np.ndarray, X: Any, inputs: Any, end: FrameEnd | None) ->
         index = end.inputs.after(n_steps)
     else:
         index = end.targets.after(n_steps, int(end.shared))
-    columns = None if end is None else end.columns
-    if columns is None and is_frame(X) and X.shape[1] == n_outputs:
+    # Without known inputs, the outputs are the next inputs.
+    if columns is None and inputs is None and is_frame(X) and X.shape[1] == n_outputs:
         columns = column_names(X)
     return framed(forecast, index, columns)

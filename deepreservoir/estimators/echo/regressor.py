@@ -21,7 +21,6 @@ from ..base.device_input import checked_features, checked_pair, place_of
 from ..base.unchanged import unchanged_on_failure
 from .descriptions import documented
 from .forecast import End, Forecasting
-from .frame_end import FrameEnd
 from .series import (
     Series,
     check_names,
@@ -181,7 +180,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self._tune([u for _, u in groups], back)
             self._learner, self._online = None, False
             self._learn(series, targets, weights)
-            self._frame_end = FrameEnd.of(X, y)
+            self._learn_labels(X, y)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -212,7 +211,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 return self
             self._check_online()
             self._learn(*self._read(X, y, sample_weight, False, self._device()))
-            self._frame_end = FrameEnd.of(X, y)
+            self._learn_labels(X, y)
         return self
 
     def retrained(self, X: Any, y: Any, washout: int | None = None) -> Self:
@@ -250,7 +249,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         read = model._read(X, y, None, False, model._device())
         model._learner, model._online = None, False
         model._learn(*read)
-        model._frame_end = FrameEnd.of(X, y)
+        model._learn_labels(X, y)
         return model
 
     def _learn(
