@@ -41,15 +41,27 @@ _COMMANDS = {
 }
 
 
+# Parameters that options set under another name.
+_PARAMETERS = {"folds": "cv"}
+
+
 def _with_options(message: str, command: click.Command | None) -> str:
     """Return a message with a command's options in place of the parameters that they set.
 
     Words that are parameters but may also be plain words, such as rank, are left as they are.
     """
+    # The columns of a table may have the names of parameters.
+    message, list_of_columns, columns = message.partition("; it has ")
     for param in [] if command is None else command.params:
-        if isinstance(param, click.Option) and "_" in (param.name or ""):
-            message = re.sub(rf"\b{param.name}\b", param.opts[0], message)
-    return message
+        name = _PARAMETERS.get(param.name or "", param.name or "")
+        if not isinstance(param, click.Option) or ("_" not in name and name == param.name):
+            continue
+        option = param.opts[0]
+        if param.is_flag:
+            message = re.sub(rf"\bset {name}=False\b", f"leave out {option}", message)
+            message = re.sub(rf"\b{name}=True\b", option, message)
+        message = re.sub(rf"(?<!['\w]){name}(?!['\w])", option, message)
+    return message + list_of_columns + columns
 
 
 class Group(LazyGroup):

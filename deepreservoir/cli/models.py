@@ -192,6 +192,8 @@ def fit_command(
     chosen = checked_device(device)
     for new in filter(None, (path, checkpoint)):
         check_writable(new, table)
+    if checkpoint is not None and checkpoint.resolve() == path.resolve():
+        raise click.UsageError(f"--checkpoint and --save are the same file, {path}; name two files")
     estimator = estimator or _estimator_for(table, smiles, text)
     images = {
         "image_size": image_size,

@@ -101,10 +101,42 @@ def split_dataset(
             )
         held_out = -(-len(y) // 5)
         stratify = y if held_out >= len(labels) else None
+    else:
+        stratify = varied_strata(name, y)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.2, random_state=0, stratify=stratify
     )
     return Dataset(name, X_train, y_train, X_test, y_test, task)
+
+
+def varied_strata(name: str, y: np.ndarray) -> np.ndarray | None:
+    """Return strata with which the held-out fifth of a regression has different targets.
+
+    They are None where it has without strata. Otherwise, the rows with the most frequent target are
+    one stratum, and all others another.
+
+    Raises
+    ------
+    ValueError
+        If there are too few other targets.
+    """
+
+    def held_out(strata: np.ndarray | None) -> np.ndarray:
+        rows = train_test_split(y, test_size=0.2, random_state=0, stratify=strata)
+        return np.asarray(rows[1])
+
+    if np.ptp(held_out(None)):
+        return None
+    values, counts = np.unique(y, return_counts=True)
+    common = y == values[counts.argmax()]
+    others = int((~common).sum())
+    if others < 2 or not np.ptp(held_out(common)):
+        raise ValueError(
+            f"{others} of the {len(y)} targets of {name} differ from {values[counts.argmax()]:g}, "
+            "which are too few to hold some of them out, and R^2 is not defined without; for two "
+            "classes: --task classification (task, in Python)"
+        )
+    return common
 
 
 def check_regression_rows(name: str, n: int, task: str) -> None:

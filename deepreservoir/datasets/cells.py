@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _MISSING = frozenset(
     | {"<na>", "n/a", "na", "null", "nan", "none", "?"}
 )
 
+
+_COMMA_NUMBER = re.compile(r"[+-]?\d[\d.]*(?:,\d+)?")
+_FRACTION = re.compile(r"[+-]?\d[\d.]*,(?:\d{1,2}|\d{4,})")
 
 # What Excel writes into the first line of some files.
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -80,6 +84,11 @@ class Table:
         if not self.lines:
             head = "a header and at least one row below it" if header else "at least one row"
             raise ValueError(f"{path} must have {head}")
+
+    @cached_property
+    def has_decimal_commas(self) -> bool:
+        """Whether a column has numbers with commas that can only be decimal commas."""
+        return any(map(_has_decimal_comma, self.columns.values()))
 
     def _read(self, stream: Iterable[str]) -> None:
         lines: list[str] = []  # of the current row
@@ -223,6 +232,20 @@ class Table:
             )
 
 
+def _has_decimal_comma(cells: Iterable[str]) -> bool:
+    """Return whether all cells are numbers, some of which can only have a decimal comma.
+
+    Examples
+    --------
+    >>> _has_decimal_comma(["1.000,25", "3"]), _has_decimal_comma(["1,250", "3"])
+    (True, False)
+    """
+    values = {cell for cell in cells if not is_missing(cell)}
+    if not any(map(_FRACTION.fullmatch, values)):
+        return False
+    return all(map(_COMMA_NUMBER.fullmatch, values))
+
+
 def checked_delimiter(delimiter: str) -> str:
     r"""Return the character that separates cells, or raise a ValueError.
 
@@ -264,6 +287,20 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def one_spelling(cells: Sequence[str], numbers: Sequence[float]) -> list[str]:
+    """Return cells in which equal numbers are written alike: 1.0 as 1, if both occur.
+
+    Examples
+    --------
+    >>> one_spelling(["1.0", "2", "1"], [1.0, 2.0, 1.0])
+    ['1', '2', '1']
+    """
+    spelling: dict[float, str] = {}
+    for cell, number in sorted(zip(cells, numbers, strict=True), key=lambda p: (len(p[0]), p[0])):
+        spelling.setdefault(number, cell)
+    return [spelling[number] for number in numbers]
 
 
 def numbers_of(cells: list[str]) -> np.ndarray | None:

@@ -12,7 +12,7 @@ import numpy as np
 from .cells import Table, is_missing
 from .columns import Column, example_date
 from .dates import date_format, odd_date
-from .notation import ambiguous, is_code, notation_of, odd_ones
+from .notation import Notation, ambiguous, is_code, notation_in, odd_ones
 
 #: A category with more values than this is reported with a warning.
 MANY_VALUES = 50
@@ -85,7 +85,7 @@ def taken_for(table: Table, name: str, chosen: bool = False) -> Taken:
 def _numbers(
     table: Table, name: str, values: dict[str, int], present: int, chosen: bool
 ) -> Taken | None:
-    notation = None if is_code(values) else notation_of(values, comma=table.delimiter == ";")
+    notation = None if is_code(values) else notation_in(table, values)
     if notation is None:
         return None
     column = Column(name, notation=notation)
@@ -95,15 +95,28 @@ def _numbers(
     if whole and present == len(values) and _ID_NAME.fullmatch(name) and not chosen:
         return Taken(name, "left out: an identifier, different in every row")
     also = f" {notation.words()}" if notation.words() else ""
-    unclear, warning = ambiguous(values, notation), None
-    if unclear is not None:
-        warning = (
-            f"column {name!r}: numbers such as {unclear} are read with "
-            f"{'commas' if notation.thousands == ',' else 'points'} between thousands; write them "
-            "without, or with a decimal point, if a fraction is meant"
-        )
+    warning = warning_of_notation(table, name, values, notation)
     words = f"number{also}, {_figure(numbers.min())} to {_figure(numbers.max())}"
     return Taken(name, words, column, warning)
+
+
+def warning_of_notation(
+    table: Table, name: str, values: Collection[str], notation: Notation
+) -> str | None:
+    """Return a warning if the numbers of a column could be meant in another notation."""
+    unclear = ambiguous(values, notation, table.delimiter == ";")
+    if unclear is None:
+        return None
+    if notation.plain:
+        return (
+            f"column {name!r}: numbers such as {unclear} are read as fractions; write them without "
+            "points if these are between thousands"
+        )
+    return (
+        f"column {name!r}: numbers such as {unclear} are read with "
+        f"{'commas' if notation.thousands == ',' else 'points'} between thousands; write them "
+        "without, or with a decimal point, if a fraction is meant"
+    )
 
 
 def _dates(name: str, values: Collection[str]) -> Taken | None:

@@ -10,11 +10,19 @@ from typing import Literal
 import numpy as np
 
 from .base import Dataset, check_rows, split_dataset
-from .cells import Table, is_missing, is_number
-from .column_kinds import Taken, odd_cell, place_of, summary_lines, taken_for, with_unit
+from .cells import Table, is_missing, is_number, one_spelling
+from .column_kinds import (
+    Taken,
+    odd_cell,
+    place_of,
+    summary_lines,
+    taken_for,
+    warning_of_notation,
+    with_unit,
+)
 from .columns import MISSING, Column, Columns, missing_cell
 from .dates import date_format
-from .notation import Notation, is_code, notation_of
+from .notation import Notation, is_code, notation_in, notation_of
 from .text_file import stem_of
 
 TASKS = ("classification", "regression")
@@ -136,6 +144,7 @@ def learning_table(path: str | Path, target: str, options: TableOptions) -> Lear
     data = replace(
         split, X_train=columns.filled(split.X_train), X_test=columns.filled(split.X_test)
     )
+    notes += _note_on_target(table, target) if task == "regression" else []
     notes += [t.warning for t in taken if t.warning is not None]
     if options.header and all(map(is_number, table.columns)):
         notes.append(
@@ -188,19 +197,27 @@ def _remove_rows_without_target(table: Table, target: str, options: TableOptions
     return [f"{rows} no value of the target {target!r} and {left_out} left out"]
 
 
+def _note_on_target(table: Table, target: str) -> list[str]:
+    """Return a note if the numbers of the target could be meant in another notation."""
+    cells = dict.fromkeys(table.columns[target])
+    notation = notation_in(table, cells)
+    warning = None if notation is None else warning_of_notation(table, target, cells, notation)
+    return [] if warning is None else [warning]
+
+
 def _target(
     table: Table, name: str, options: TableOptions
 ) -> tuple[np.ndarray, Literal["classification", "regression"], str]:
     """Return the target, labels as written in the file or numbers; the task, and a description."""
     cells = table.columns[name]
     values = dict.fromkeys(cells)
-    notation = None if is_code(values) else notation_of(values, comma=table.delimiter == ";")
+    notation = None if is_code(values) else notation_in(table, values)
     few = notation is not None and _are_classes(list(values), notation)
     if options.task is None and notation is None:
         _check_words(table, name, values)
     if options.task == "classification" or (options.task is None and (notation is None or few)):
         if notation is not None:
-            cells = _one_spelling(cells, notation)
+            cells = one_spelling(cells, [notation.number(cell) for cell in cells])
             values = dict.fromkeys(cells)
         words = f"target: {len(values):,} classes: {_some(values)}"
         if few and options.task is None:
@@ -246,14 +263,6 @@ def _check_words(table: Table, name: str, values: dict[str, None]) -> None:
             f"in their place; to predict the next rows of a series, use deepreservoir forecast; "
             f"{as_classes}"
         )
-
-
-def _one_spelling(cells: list[str], notation: Notation) -> list[str]:
-    """Return cells in which equal numbers are written alike: 1.0 as 1, if both occur."""
-    spelling: dict[float, str] = {}
-    for cell in sorted(set(cells), key=lambda cell: (len(cell), cell)):
-        spelling.setdefault(notation.number(cell), cell)
-    return [spelling[notation.number(cell)] for cell in cells]
 
 
 def _are_classes(values: list[str], notation: Notation) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..inputs import IrregularSeries, irregular_series
-from .text_file import cells_of_any_length
+from .text_file import cells_of_any_length, open_text
 
 # What stands for a value that was not observed.
 _MISSING = frozenset(("", "na", "nan", "n/a", "null", "none", "?"))
@@ -30,6 +30,8 @@ class LongTable:
         The name of each series.
     y : ndarray of str, shape (n_series,), or None
         The target of each series, as written in the file.
+    dated : bool
+        Whether the times are dates, in seconds, rather than numbers.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class LongTable:
     series: IrregularSeries
     names: tuple[str, ...]
     y: np.ndarray | None = None
+    dated: bool = False
 
 
 def read_long_table(
@@ -60,7 +63,8 @@ def read_long_table(
     Parameters
     ----------
     path : str or Path
-        A UTF-8 file with a header.
+        A UTF-8 file with a header; it may be compressed with gzip. A first column without a name
+        is the index of a data frame, and is left out.
     id : str
         The column that names the series of a row.
     time : str
@@ -103,6 +107,12 @@ def read_long_table(
     for name in (*special, *measured):
         if name not in columns:
             raise ValueError(f"{path} has no column {name!r}; it has {', '.join(columns)}")
+    both = [name for name in measured if name in special]
+    if both or len(set(measured)) < len(measured):
+        raise ValueError(
+            f"channels must be different columns, and neither {' nor '.join(map(repr, special))}; "
+            f"got {measured}"
+        )
     if not measured:
         raise ValueError(f"{path} needs a column besides {', '.join(special)}; it has none")
     rows_of: dict[str, list[int]] = {}
@@ -112,7 +122,7 @@ def read_long_table(
                 f"{path}, row {lines[row]}, column {id!r}: the name of the series is empty"
             )
         rows_of.setdefault(name, []).append(row)
-    times = _times(path, columns[time], lines, time)
+    times, dated = _times(path, columns[time], lines, time)
     values = np.column_stack([_numbers(path, columns[c], lines, c) for c in measured])
     ordered = [_by_time(path, name, rows, times, lines) for name, rows in rows_of.items()]
     _check_observed(path, values, dict(zip(rows_of, ordered, strict=True)))
@@ -122,16 +132,17 @@ def read_long_table(
         y = np.array([_target(path, n, cells, rows, lines, target) for n, rows in rows_of.items()])
     made = irregular_series([values[rows] for rows in ordered], [times[rows] for rows in ordered])
     named = IrregularSeries(made.values, made.times, made.bounds, tuple(measured))
-    return LongTable(named, tuple(rows_of), y)
+    return LongTable(named, tuple(rows_of), y, dated)
 
 
 def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
     """Return the cells of each column, and the line of each row."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream, cells_of_any_length():
+        with open_text(path) as stream, cells_of_any_length():
             reader = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            if len(set(header)) < len(header) or not all(header):
+            # The index of a data frame has no name.
+            if len(set(header)) < len(header) or "" in header[1:]:
                 raise ValueError(f"{path}: every column needs a name of its own; got {header}")
             columns: dict[str, list[str]] = {name: [] for name in header}
             lines: list[int] = []
@@ -146,12 +157,11 @@ def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
                 lines.append(reader.line_num)
                 for name, cell in zip(header, row, strict=True):
                     columns[name].append(cell.strip())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file in UTF-8: {error}") from None
     except csv.Error as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
     if not lines:
         raise ValueError(f"{path} must have a header and at least one row below it")
+    columns.pop("", None)
     return columns, lines
 
 
@@ -181,9 +191,11 @@ def _number(cell: str) -> float | None:
     return value if isfinite(value) else None
 
 
-def _times(path: Path, cells: list[str], lines: list[int], name: str) -> np.ndarray:
+def _times(path: Path, cells: list[str], lines: list[int], name: str) -> tuple[np.ndarray, bool]:
+    """Return times, and whether they are dates, converted to seconds."""
     numbers = [_number(cell) for cell in cells]
-    dates = numbers[0] is None
+    basic = all(len(cell) == 8 and cell.isdecimal() for cell in cells)  # 20260131
+    dates = numbers[0] is None or (basic and None not in map(_seconds, cells))
     times = np.empty(len(cells))
     for row, cell in enumerate(cells):
         found = _seconds(cell) if dates else numbers[row]
@@ -193,7 +205,7 @@ def _times(path: Path, cells: list[str], lines: list[int], name: str) -> np.ndar
                 f"{path}, row {lines[row]}, column {name!r}: expected {expected}, got {cell!r}"
             )
         times[row] = found
-    return times
+    return times, dates
 
 
 def _seconds(cell: str) -> float | None:
@@ -226,6 +238,11 @@ def _check_observed(path: Path, values: np.ndarray, rows_of: dict[str, np.ndarra
             raise ValueError(f"{path}: series {name!r} has no observation; remove its rows")
 
 
+def _are_equal(one: str, other: str) -> bool:
+    """Return whether two cells are the same text or the same number."""
+    return one == other or (_number(one) is not None and _number(one) == _number(other))
+
+
 def _target(
     path: Path, name: str, cells: list[str], rows: list[int], lines: list[int], target: str
 ) -> str:
@@ -233,7 +250,7 @@ def _target(
     if not given:
         raise ValueError(f"{path}: series {name!r} has no {target!r} in any of its rows")
     for row in given[1:]:
-        if cells[row] != cells[given[0]]:
+        if not _are_equal(cells[row], cells[given[0]]):
             raise ValueError(
                 f"{path}: series {name!r} has two values of {target!r}: {cells[given[0]]!r} in row "
                 f"{lines[given[0]]} and {cells[row]!r} in row {lines[row]}; expected one per series"

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from .cells import is_number, number_of
+from .cells import Table, is_number, number_of
 
 _THOUSANDS = (",", ".", " ", "'")
 _SPACES = dict.fromkeys(map(ord, "\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"), " ")
 _SIGNS = {ord("\N{MINUS SIGN}"): "-", ord("\N{RIGHT SINGLE QUOTATION MARK}"): "'"}
 _PADDED = re.compile(r"[+-]?0\d+")
+_SEPARABLE = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}(?:\.\d{3})*")
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -102,7 +103,9 @@ def _without(text: str, unit: str) -> str:
     return sign + rest
 
 
-def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
+def notation_of(
+    cells: Collection[str], comma: bool = False, point: bool = False
+) -> Notation | None:
     """Return the notation in which all cells are numbers, or None.
 
     Parameters
@@ -111,7 +114,11 @@ def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
         Distinct cells, without missing ones.
     comma : bool, default=False
         Whether a comma before three digits is a decimal comma rather than one between thousands,
-        as it is in files with semicolons.
+        as it is in files with semicolons. Points are then between thousands where all of them are
+        before three digits, and some numbers below a thousand have none.
+    point : bool, default=False
+        Whether points before three digits are between thousands, as they are where other columns
+        have decimal commas.
 
     Examples
     --------
@@ -121,11 +128,17 @@ def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
     Notation(thousands='', decimal=',', unit='')
     >>> notation_of(["12%", "12"]) is None
     True
+    >>> notation_of(["1.250", "980"]).plain, notation_of(["1.250", "980"], comma=True).plain
+    (True, False)
     """
     unit = _unit_of(cells)
     pairs = [("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", ".")]
     if comma:
         pairs[1:3] = [("", ","), (",", ".")]
+    separable = sum(map(_separable, cells))
+    # Fractions that all have three digits all have a point.
+    if separable and (point or (comma and separable < len(cells))):
+        pairs.insert(0, (".", ","))
     for thousands, decimal in pairs:
         notation = Notation(thousands, decimal, unit)
         if all(_fits(notation, cell) for cell in cells):
@@ -133,10 +146,23 @@ def notation_of(cells: Collection[str], comma: bool = False) -> Notation | None:
     return None
 
 
-def ambiguous(cells: Collection[str], notation: Notation) -> str | None:
-    """Return a cell whose thousands separator could be a decimal one, if no cell decides.
+def notation_in(table: Table, cells: Collection[str]) -> Notation | None:
+    """Return the notation of the distinct cells of a column, by what its table tells of it."""
+    return notation_of(cells, table.delimiter == ";", table.has_decimal_commas)
+
+
+def ambiguous(cells: Collection[str], notation: Notation, comma: bool = False) -> str | None:
+    """Return a cell whose thousands separator could be a decimal one, or the reverse.
 
     A cell without the separator decides, since fractions that all have three digits all have one.
+
+    Parameters
+    ----------
+    cells : collection of str
+    notation : Notation
+        From :func:`notation_of`.
+    comma : bool, default=False
+        As there.
 
     Examples
     --------
@@ -145,10 +171,17 @@ def ambiguous(cells: Collection[str], notation: Notation) -> str | None:
     >>> ambiguous(["1,313", "2,250"], notation_of(["1,313", "2,250"]))
     '1,313'
     """
+    if notation.plain and comma and cells and all(map(_separable, cells)):
+        return next(iter(cells))
     if notation.thousands not in (",", ".") or notation.unit not in ("", "%"):
         return None
     alike = all(c.count(notation.thousands) == 1 and notation.decimal not in c for c in cells)
     return next(iter(cells)) if alike else None
+
+
+def _separable(cell: str) -> bool:
+    """Return whether points of a number could be between thousands."""
+    return _SEPARABLE.fullmatch(cell) is not None
 
 
 def _fits(notation: Notation, cell: str) -> bool:

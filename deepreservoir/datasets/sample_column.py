@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Table
+from .cells import Table, is_missing
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,11 @@ def read_sample_column(
     table.check_column(target)
     if target == column:
         raise ValueError(f"{name} and target must be different columns; got {column!r} twice")
-    empty = [row for row, cell in enumerate(table.columns[target]) if not cell]
-    if empty:
+    missing = [row for row, cell in enumerate(table.columns[target]) if is_missing(cell)]
+    if missing:
+        cell = table.columns[target][missing[0]]
         raise ValueError(
-            f"{path}, row {table.lines[empty[0]]}, column {target!r}: the target is empty; "
-            "fill it in or remove the row"
+            f"{path}, row {table.lines[missing[0]]}, column {target!r}: the target is "
+            f"{f'missing, {cell!r}' if cell else 'empty'}; fill it in or remove the row"
         )
     return table, np.array(table.columns[target])

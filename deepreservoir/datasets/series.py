@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from .cells import Table, number_of
+from .notation import notation_in
 from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
 from .time_column import TimeColumn, find_time_column, time_column
 from .time_formats import date_formats
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _COUNTS = "counts the rows"
 # Names of columns that number the rows; pandas writes an index without a name.
 _INDEX_NAMES = {"", "unnamed: 0", "index", "id", "no", "row", "step", "n", "#"}
@@ -249,12 +248,7 @@ def _numeric_columns(
             f"{table.path} has no column to forecast: {counting[0]!r} {left_out[counting[0]]}. To "
             f"forecast it nevertheless, name it: --columns {counting[0]} (columns, in Python)"
         )
-    comma = next(
-        (cell for name in names for cell in table.columns[name] if _DECIMAL_COMMA.fullmatch(cell)),
-        None,
-    )
-    hint = "" if comma is None else f". Write numbers such as {comma!r} with a point for decimals"
-    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}{hint}")
+    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}")
 
 
 def _why_not(name: str, values: np.ndarray, cells: Sequence[str]) -> str:
@@ -275,7 +269,7 @@ def _is_index_name(name: str) -> bool:
 
 def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
     """Return a numeric column, None for a text column; raise if it mixes the two."""
-    column = table.finite(name)
+    column = _finite(table, name)
     cells = table.columns[name]
     if column is None and not date_formats(cells) and any(_is_number(cell) for cell in cells):
         row, cell = _first_word(table, name)
@@ -287,8 +281,19 @@ def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
     return column
 
 
+def _finite(table: Table, name: str) -> np.ndarray | None:
+    """Return a column as finite numbers (n,), however they are written; None if it has text."""
+    cells = table.columns[name]
+    notation = notation_in(table, dict.fromkeys(cells))
+    if notation is None or notation.plain:
+        return table.finite(name)
+    numbers = np.array([notation.number(cell) for cell in cells])
+    table.check_finite(name, numbers)
+    return numbers
+
+
 def _column(table: Table, name: str) -> np.ndarray:
-    column = table.finite(name)
+    column = _finite(table, name)
     if column is None:
         row, cell = _first_word(table, name)
         raise ValueError(

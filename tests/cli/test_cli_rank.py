@@ -140,7 +140,7 @@ REFUSED = [
     (("digits", "--ranks", "a"), ["--ranks", "'a'"]),
     (("digits", "--seeds", "0"), ["--seeds", "0"]),
     (("digits", "--folds", "1"), ["--folds", "1"]),
-    (("digits", "--folds", "140"), ["cv=140", "140 rows of every class"]),
+    (("digits", "--folds", "140"), ["--folds=140", "140 rows of every class"]),
     (("digits", "--plot", "p.gif"), [".png", "p.gif"]),
     (("digits", "--plot", "no/p.png"), ["not a writable folder"]),
     (("digits", "--out", "no/r.json"), ["not a writable folder"]),

@@ -148,10 +148,11 @@ def test_times_that_do_not_fit_are_refused_with_their_row(tmp_path, months, chan
     assert read_time_series(path, drop=["month"]).times is None
 
 
-def test_decimal_commas_are_named(tmp_path, months):
-    path = write(tmp_path / "s.csv", {"month": months, "v": ["0,5", "0,7"] * 20}, ";")
-    with pytest.raises(ValueError, match=r"no numeric column.*'0,5' with a point for decimals"):
-        read_time_series(path, delimiter=";")
+def test_numbers_are_read_in_the_notation_of_their_table(tmp_path, months):
+    columns = {"month": months, "v": ["0,5", "0,7"] * 20, "w": ["1.296", "2.296"] * 20}
+    series = read_time_series(write(tmp_path / "s.csv", columns, ";"), delimiter=";")
+    assert series.names == ("v", "w")
+    assert series.values[:2].tolist() == [[0.5, 1296.0], [0.7, 2296.0]]
 
 
 def test_formats_of_files(tmp_path, months):

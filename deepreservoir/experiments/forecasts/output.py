@@ -47,7 +47,8 @@ def forecast_csv(forecast: Forecast) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     horizon = len(forecast.values)
     if forecast.times is None:
-        name, steps = "step", [str(step) for step in range(1, horizon + 1)]
+        name = _unused("step", forecast.names)
+        steps = [str(step) for step in range(1, horizon + 1)]
     else:
         name, steps = forecast.times.name, forecast.times.text(forecast.times.after(horizon))
     header, columns = [name, *forecast.names], [np.asarray(forecast.values)]

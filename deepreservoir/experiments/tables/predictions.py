@@ -68,7 +68,11 @@ class Predictions:
         parts = parts if self.kept else []
         parts.append(values)
         if self.classes is not None and self.probabilities is not None:
-            names += [f"{target}={label}" for label in self.classes]
+            for label in self.classes:
+                name = f"{target}={label}"
+                while name in self.kept:
+                    name += "_predicted"
+                names.append(name)
             parts.append(self.probabilities)
         writer.writerow([*self.kept, *names])
         for row in zip(*parts, strict=True):

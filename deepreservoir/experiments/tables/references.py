@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import wilcoxon
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -20,6 +21,7 @@ from ..comparisons.words import LinearInWords
 _PENALTIES = tuple(10.0**k for k in range(-2, 5))
 _FEWEST_ROWS = 10  # to compare on
 _STANDARD_ERRORS = 2.0  # of a paired difference that is not due to chance
+_CHANCE = 0.05  # of signed ranks like these, if neither is better
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Reference:
         The score of the model minus that of the reference.
     error : float or None
         Standard error of the difference, from the pairs of held-out rows; None for a single row.
+    ranks : {-1, 0, 1}
+        Of a regression, which of the two has the smaller errors by the signed ranks of the
+        differences, -1 for the reference; 0 if they do not tell.
 
     Examples
     --------
@@ -48,13 +53,20 @@ class Reference:
     score: float
     difference: float
     error: float | None
+    ranks: int = 0
 
     @property
     def verdict(self) -> int:
-        """1 if the model is better, -1 if it is worse, 0 if the rows do not tell."""
-        if self.error is None or abs(self.difference) <= _STANDARD_ERRORS * self.error:
+        """1 if the model is better, -1 if it is worse, 0 if the rows do not tell.
+
+        A few large errors make the standard error of a regression large; the ranks may tell then.
+        """
+        sign = 1 if self.difference > 0 else -1
+        if self.error is None:
             return 0
-        return 1 if self.difference > 0 else -1
+        if abs(self.difference) > _STANDARD_ERRORS * self.error or self.ranks == sign:
+            return sign
+        return 0
 
 
 def references(model: Any, data: Dataset) -> tuple[Reference, Reference]:
@@ -89,17 +101,27 @@ def references(model: Any, data: Dataset) -> tuple[Reference, Reference]:
         gains = _losses(each, data) - losses
         error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else None
         score = float(each.score(data.X_test, data.y_test))
-        made.append(Reference(name, score, float(gains.mean()), error))
+        ranks = 0 if classes else _told_by_ranks(gains)
+        made.append(Reference(name, score, float(gains.mean()), error, ranks))
     return made[0], made[1]
 
 
+def _told_by_ranks(gains: np.ndarray) -> int:
+    """Return the sign of the gains, (n,), if their signed ranks tell it; else 0."""
+    if len(gains) < _FEWEST_ROWS or not gains.any():
+        return 0
+    return int(np.sign(np.median(gains))) if wilcoxon(gains).pvalue < _CHANCE else 0
+
+
 def references_unless_interrupted(model: Any, data: Dataset) -> tuple[Reference, Reference] | None:
-    """Return :func:`references`, or None after Ctrl-C, which must not lose a trained model."""
+    """Return :func:`references`, or None after Ctrl-C or an error, which must not lose a model."""
     try:
         return references(model, data)
     except KeyboardInterrupt:
         warn_user("the comparison with simple predictors was interrupted; the model is kept")
-        return None
+    except Exception as error:
+        warn_user(f"the comparison with simple predictors failed, and the model is kept: {error}")
+    return None
 
 
 def _losses(model: Any, data: Dataset) -> np.ndarray:
@@ -127,10 +149,16 @@ def sentence(simple: Reference, linear: Reference, n: int) -> str:
     known = {"mean": "the mean of the target", "ridge": "ridge regression"}
     common = known.get(simple.name, "the most frequent class")
     straight = known.get(linear.name, linear.name)
-    if simple.verdict <= 0:
+    if simple.verdict < 0 or (simple.verdict == 0 and simple.difference <= 0):
         return (
             f"The model is not better than always predicting {common}: the columns may say little "
             "about the target, or the model needs other settings."
+        )
+    if simple.verdict == 0:
+        return (
+            f"The held-out rows do not tell the model and always predicting {common} apart "
+            f"(difference {simple.difference:+.4f}, standard error {simple.error:.4f}): more rows, "
+            "or other columns or settings, may."
         )
     if linear.verdict > 0:
         return f"The model is better than {straight} on the same rows."

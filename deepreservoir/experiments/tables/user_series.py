@@ -21,7 +21,8 @@ from .predictions import Predictions, check_probabilities, predicted
 
 #: The columns, as an entry of the file.
 _ENTRY = "long_table"
-_COLUMNS = {"id": str, "time": str, "target": str, "channels": list}
+_COLUMNS = {"id": str, "time": str, "target": str, "channels": list, "times": str}
+_TIMES = ("numbers", "dates")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class FittedSeries:
     ----------
     model : CfCClassifier or CfCRegressor
     columns : dict
-        The columns that were read: ``id``, ``time``, ``target`` and ``channels``.
+        The columns that were read: ``id``, ``time``, ``target`` and ``channels``; and ``times``,
+        whether times are ``"numbers"`` or ``"dates"``.
     task : {"classification", "regression"}
     score : float
         Accuracy, or R^2, on the fifth of the series that was held out.
@@ -79,6 +81,7 @@ def fit_long_table(
     model = kind(**params).fit(table.series[train], y[train], checkpoint=checkpoint)
     kept = table.series[held], y[held]
     columns = {"id": id, "time": time, "target": target, "channels": list(table.series.names or ())}
+    columns["times"] = _TIMES[table.dated]
     return FittedSeries(model, columns, task, float(model.score(*kept)), kept)
 
 
@@ -102,17 +105,26 @@ def predict_long_table(
     ArtifactError
         If the model's file is refused, or the model was not fitted on a long table.
     ValueError
-        If the table does not have the columns that the model reads, or `proba` is given for a
-        model that predicts numbers.
+        If the table does not have the columns that the model reads, its times are dates where
+        those of the fit were numbers, or the reverse, or `proba` is given for a model that
+        predicts numbers.
     """
     contents = read_with_entry(model_path, max_bytes, _ENTRY, "series from a long table")
-    columns = entries(contents.document[_ENTRY], _ENTRY, _COLUMNS)
+    entry = contents.document[_ENTRY]
+    if isinstance(entry, dict):  # the first version did not store the kind of times
+        entry = {"times": "", **entry}
+    columns = entries(entry, _ENTRY, _COLUMNS)
     with checked(_ENTRY):
         if not all(isinstance(name, str) for name in columns["channels"]):
             raise ValueError("channels must be names of columns")
     model = load_contents(contents, model_path, device, max_bytes)
     check_probabilities(model, model_path, proba)
     table = read_long_table(data, columns["id"], columns["time"], channels=columns["channels"])
+    if columns["times"] and columns["times"] != _TIMES[table.dated]:
+        raise ValueError(
+            f"{data}, column {columns['time']!r}: the times are {_TIMES[table.dated]}, but those "
+            f"that the model was fitted with are {columns['times']}; write them alike"
+        )
     names = {columns["id"]: list(table.names)}
     return predicted(columns["target"], model, table.series, names, proba)
 
