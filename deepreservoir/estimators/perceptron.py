@@ -47,6 +47,7 @@ class Perceptron(AdaptationParameters):
         "predict_dtype": "float64",
     }
     adapter_parameters: ClassVar[frozenset[str]] = DeepEstimator.adapter_parameters | {"head"}
+    fully_trained_parameters: ClassVar[Mapping[str, Any]] = {"adapter": "full", "head": "full"}
     input_parameters: ClassVar[frozenset[str] | None] = frozenset({"hidden_layer_sizes"})
     renamed_values: ClassVar[Mapping[str, Mapping[Any, Any]]] = {"bias": {"auto": "paper"}}
 

@@ -11,6 +11,7 @@ from ..sweeps.plain_data import frozen
 from ..sweeps.spec import Point
 from .data import Gathered
 from .heat import family_table
+from .paired import same_budget
 from .scores import Scores, value
 from .summary import Row, at_words, shown
 
@@ -34,12 +35,15 @@ class Pair:
 
 
 def pairs(scores: Scores, arm: str) -> list[Pair]:
-    """Return each adapter with its control: the one with the same values of its parameters."""
+    """Return each adapter with its control: the one with the same values of its parameters.
+
+    A control that is to have the size of the adapter, and is larger, is left out.
+    """
     return [
         Pair(adapter, control)
         for adapter in scores.scored("adapter")
         for control in scores.scored(arm)
-        if set(control.at) <= set(adapter.at)
+        if set(control.at) <= set(adapter.at) and same_budget(arm, vars(adapter), vars(control))
     ]
 
 

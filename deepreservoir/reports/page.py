@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..experiments.comparisons.results import write_atomically
+from ..sweeps.store import Folder
 from . import drawing
 from .data import Gathered, Snapshot
 from .findings import findings
@@ -25,7 +26,9 @@ _NO_PICTURES = (
 _FEW_RECORDS = "There are not enough records for a picture yet."
 
 
-def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
+def save_report(
+    folder: Folder | str | os.PathLike[str], out: str | os.PathLike[str] | None = None
+) -> Path:
     """Write the results of a sweep so far as one HTML page.
 
     The page needs neither a network connection nor scripts. The same records give the same bytes
@@ -33,7 +36,7 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
 
     Parameters
     ----------
-    folder : path
+    folder : Folder or path
         Folder of a sweep, which may still be running.
     out : path, optional
         File of the page, written atomically. By default ``report.html`` in the folder.
@@ -62,7 +65,7 @@ def save_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | No
     ...     save_report(folder).name
     'report.html'
     """
-    snapshot = Snapshot(folder)
+    snapshot = Snapshot(folder.path if isinstance(folder, Folder) else folder)
     path = snapshot.path / "report.html" if out is None else Path(out)
     if path.resolve() in {own.resolve() for own in snapshot.own_files}:
         raise ValueError(f"{path} belongs to the sweep and would be lost; name another file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -61,7 +61,8 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     -------
     list of PairedDifference
         One element for each grid point of the adapters and each control that has a run with the
-        same seed, in the order of the records and of ``deepreservoir.experiments.ALL_ARMS``.
+        same seed, and is not larger if it is one of the same size, in the order of the records and
+        of ``deepreservoir.experiments.ALL_ARMS``.
 
     Examples
     --------
@@ -106,9 +107,28 @@ def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) 
     seeds = {control["seed"] for control in controls}
     for control in controls:
         same_seed = control["seed"] == run["seed"] or (arm in WITHOUT_SEED and len(seeds) == 1)
+        if not same_budget(arm, run, control):
+            continue
         if same_seed and set(_point(control)) <= set(_point(run)):
             yield run["score"] - control["score"]
             return
+
+
+def same_budget(arm: str, adapter: Mapping[str, Any], control: Mapping[str, Any]) -> bool:
+    """Return whether a control has no more parameters, or bytes, than the adapter it is beside.
+
+    Parameters of the grid that change the size of an adapter, such as its head, do not change its
+    controls.
+
+    Parameters
+    ----------
+    arm : str
+        The control.
+    adapter, control : mapping
+        With ``trained`` and ``stored_bytes``.
+    """
+    size = {"equal_bytes": "stored_bytes", "no_scaffold": "trained"}.get(arm)
+    return size is None or bool(control[size] <= adapter[size])
 
 
 def _half(values: list[float]) -> float | None:

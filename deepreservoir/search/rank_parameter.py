@@ -74,7 +74,8 @@ class RankParameter:
 
     def twin(self, estimator: Any) -> Any:
         """Return a clone that trains all weights, and so has no scaffold to resample."""
-        values: dict[str, Any] = {"adapter": "full"}
+        kind = type(self.unfitted(estimator))
+        values = dict(getattr(kind, "fully_trained_parameters", {"adapter": "full"}))
         if self.name("resample") in estimator.get_params(deep=True):
             values["resample"] = None
         return self.changed(estimator, **values)

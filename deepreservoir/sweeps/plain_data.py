@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..checks import is_finite_number
+
 
 def plain(value: Any) -> Any:
     """Return a value as JSON would load it: tuples become lists."""
@@ -51,9 +53,9 @@ def protocol_value(name: str, value: Any) -> Any:
     if name != "class_weight" or not isinstance(value, dict):
         return grid_value(name, value)
     for label, weight in value.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+        if not is_finite_number(weight) or weight < 0:
             raise ValueError(
-                f"class_weight of label {label!r} must be a number that is not negative; got "
+                f"class_weight of label {label!r} must be a number from 0 on, and finite; got "
                 f"{weight!r}"
             )
     return value

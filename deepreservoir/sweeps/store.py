@@ -190,7 +190,15 @@ class Folder:
         """
         with self._locked():
             self._mend()
+            self._update_description()
             yield
+
+    def _update_description(self) -> None:
+        """Store the name and the published figures of the sweep, which may have changed."""
+        document = self._description()
+        if document is not None and document["sweep"] != self.sweep.to_dict():
+            text = json.dumps(document | {"sweep": self.sweep.to_dict()}, indent=1) + "\n"
+            write_atomically(self.path / _SWEEP, text)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

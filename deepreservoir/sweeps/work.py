@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.budget import given_epochs
 from ..experiments.comparisons import arms, control_arms, graph_arms, text_arms
+from ..experiments.comparisons.arms import AFTERWARDS
 from ..experiments.comparisons.resources import measured
 from ..experiments.comparisons.runner import checked_estimator
 from ..experiments.comparisons.task import Interrupted, Record, Task
@@ -212,9 +213,16 @@ def failed(run: Run, error: BaseException) -> dict[str, Any]:
 
 def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
     """Raise a ValueError for the first grid point that does not define a valid network."""
+    without = [arm for arm in sweep.arms if arm not in {run.arm for run in runs} | {*AFTERWARDS}]
+    if without or not runs:
+        raise ValueError(
+            f"{sweep.name}: {', '.join(without) or 'every arm'} has no runs on {sweep.dataset}; "
+            "leave it out of arms"
+        )
     task = task_of(canonical(sweep.to_dict()))
+    _check_classes(task)
     for run in runs:
-        if run.arm not in ("adapter", "full"):
+        if run.arm not in ("adapter", "full", "no_scaffold"):
             continue
         try:
             model = _model(task, run)
@@ -223,3 +231,17 @@ def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
         except (TypeError, ValueError) as error:
             at = ", ".join(f"{name} = {value!r}" for name, value in run.point)
             raise ValueError(f"{sweep.name}, at {at}: {error}") from None
+
+
+def _check_classes(task: Task) -> None:
+    """Raise a ValueError if the protocol weights a class that the data set does not have."""
+    weights = dict(task.protocol.others).get("class_weight")
+    if not isinstance(weights, Mapping):
+        return
+    known = {str(label) for label in np.unique(task.data.y_train).tolist()}
+    unknown = [str(label) for label in weights if str(label) not in known]
+    if unknown:
+        raise ValueError(
+            f"class_weight has the class {unknown[0]!r}, but those of {task.data.name} are "
+            f"{', '.join(sorted(known)[:10])}"
+        )

@@ -154,3 +154,10 @@ def test_inputs_may_be_lists_of_any_float_or_codes():
         check_gradients_of(Dense("head", 4, 3), x.tolist())
     check_gradients_of(Dense("head", 4, 3), put(x.astype(np.float32)))
     check_gradients_of(TokenEmbedding("tokens", 7, 3), put(np.arange(6).reshape(2, 3)))
+
+
+def test_what_is_not_finite_is_not_taken_for_a_changed_input():
+    x = np.full((4, 5), np.nan)
+    with pytest.raises(AssertionError) as failed:
+        check_gradients_of(Dense("h", 5, 3), x)
+    assert "wrote to x" not in str(failed.value)

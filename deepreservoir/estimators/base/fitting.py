@@ -55,6 +55,9 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
         {field.name for field in fields(AdaptationParameters)} - {"dtype"} | {"resample"}
     )
 
+    #: Values of parameters with which an estimator trains every weight.
+    fully_trained_parameters: ClassVar[Mapping[str, Any]] = {"adapter": "full"}
+
     #: Parameters of the architecture that decide which frozen weights read the inputs, and so must
     #: agree in estimators that are fitted side by side; None for all of them.
     input_parameters: ClassVar[frozenset[str] | None] = None

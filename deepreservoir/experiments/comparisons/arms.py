@@ -122,7 +122,8 @@ def evaluate_adapter(
 
 def full(task: Task, seed: int) -> Record:
     """Train every weight of the same network, starting from the scaffold's values."""
-    model = task.estimator(seed, adapter="full", resample=None)
+    every_weight = task.estimator_class.fully_trained_parameters
+    model = task.estimator(seed, **every_weight, resample=None)
     cost = task.fit(model)
     return task.record("full", None, seed, model, cost, model.n_trained_params_, False)
 

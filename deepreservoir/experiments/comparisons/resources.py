@@ -61,6 +61,7 @@ def _load_compiled_loops() -> None:
     """Train a network for one step, so that no run is charged with loading numba and its loops."""
     if not compiled.available():
         return
+    compiled.dense_loops()  # imports numba, outside of a fit, which would end quietly at Ctrl-C
     width, rows = 256, compiled.SMALLEST // 256
     X = np.linspace(-1, 1, rows * width, dtype=np.float32).reshape(rows, width)
     model = DeepReservoirRegressor(
@@ -70,6 +71,8 @@ def _load_compiled_loops() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, X[:, 0])
+    if model.stop_reason_ == "interrupted":
+        raise KeyboardInterrupt
 
 
 @contextmanager

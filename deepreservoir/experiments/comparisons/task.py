@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -96,11 +97,12 @@ class Task:
         names = self.estimator_class().get_params(deep=False)
         params = self.protocol.parameters(names)
         own = {name: value for name, value in self.data.parameters.items() if name in names}
-        return {**params, **own, "device": self.device, **dict(self.changes)}
+        changes = {**own, "device": self.device, **dict(self.changes)}
+        return _to_the_end({**params, **changes}, changes)
 
     def estimator(self, seed: int, **changes: Any) -> Any:
         """Return an unfitted estimator."""
-        params = {**self.parameters(), **changes}
+        params = _to_the_end({**self.parameters(), **changes}, changes)
         # random_state is limited to 32 bits; the scaffold seed is not.
         params |= {"scaffold_seed": seed, "random_state": seed % 2**32}
         return self.estimator_class(**params)
@@ -192,3 +194,10 @@ class Task:
         targets = self.estimator_class().new_targets()
         targets.encode(self.data.y_train)
         return int(targets.n_outputs)
+
+
+def _to_the_end(params: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with which training does not stop before another number of epochs."""
+    if "max_iter" in changes and "n_iter_no_change" in params.keys() - changes.keys():
+        return params | {"n_iter_no_change": params["max_iter"]}
+    return params
