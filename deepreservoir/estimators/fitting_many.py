@@ -120,6 +120,11 @@ def _check(models: list[Any]) -> None:
     kinds = {type(model).__name__ for model in models}
     if len(kinds) > 1:
         raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
+    if len({model.optimizer == "lbfgs" for model in models}) > 1:
+        raise ValueError(
+            "models that are fitted side by side take their steps together: set optimizer='lbfgs' "
+            "in all of them, or in none"
+        )
     first = models[0]
     for name in SHARED:
         values = [getattr(model, name, None) for model in models]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -96,7 +96,7 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         raise ValueError(f"names must name a model for each of {len(inputs)} rows; got {len(keys)}")
     rows_of: dict[Any, list[int]] = {}
     for i, key in enumerate(keys):
-        if key not in models:
+        if not isinstance(key, Hashable) or key not in models:
             known = ", ".join(map(repr, list(models)[:10]))
             raise ValueError(f"names[{i}] is {key!r}; the models are {known}")
         rows_of.setdefault(key, []).append(i)
@@ -153,14 +153,20 @@ def _averaged_outputs(
     chunk: list[tuple[Any, np.ndarray]],
 ) -> list[np.ndarray]:
     """Return the outputs of each model in a chunk for its rows, averaged over its views of them."""
-    sums: list[Any] = [0.0] * len(chunk)
-    for number in range(max(len(views[key]) for key, _ in chunk)):
+    first = views[chunk[0][0]][0]  # alike for all models, as their readers are
+    sums = [_in_float64(outputs) for outputs in _outputs(networks, first, chunk)]
+    for number in range(1, max(len(views[key]) for key, _ in chunk)):
         which = [i for i, (key, _) in enumerate(chunk) if len(views[key]) > number]
-        inputs = views[chunk[which[0]][0]][number]  # alike for all models, as their readers are
+        inputs = views[chunk[which[0]][0]][number]
         found = _outputs(networks, inputs, [chunk[i] for i in which])
         for i, outputs in zip(which, found, strict=True):
-            sums[i] = sums[i] + to_host(outputs).astype(np.float64, copy=False)
-    return [total / len(views[key]) for total, (key, _) in zip(sums, chunk, strict=True)]
+            sums[i] = sums[i] + _in_float64(outputs)
+    n_views = [len(views[key]) for key, _ in chunk]
+    return [total if n == 1 else total / n for total, n in zip(sums, n_views, strict=True)]
+
+
+def _in_float64(outputs: Array) -> np.ndarray:
+    return to_host(outputs).astype(np.float64, copy=False)
 
 
 def _outputs(

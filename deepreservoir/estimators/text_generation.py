@@ -58,7 +58,9 @@ class Sampler:
         """
         if self.temperature == 0:
             return int(logits.argmax())
-        p = np.exp(log_softmax(logits[None] / self.temperature)[0])
+        below = logits - logits.max()  # so that a small temperature gives no infinities above
+        with np.errstate(over="ignore"):
+            p = np.exp(log_softmax(below[None] / self.temperature)[0])
         order = np.argsort(-p, kind="stable")
         shares = np.cumsum(p[order])
         # The token with which the sum reaches top_p is the last one.

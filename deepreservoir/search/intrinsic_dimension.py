@@ -140,11 +140,17 @@ def subspace_dimension(
 
     def score_of(model: Any) -> float:
         model.fit(*rows[0])
-        check_not_interrupted(parameter.fitted(model))
+        check_not_interrupted(model)
         return float(model.score(*rows[1]))
 
     baseline = score_of(twin)
-    size = int(parameter.fitted(twin).n_trained_params_)
+    holder = parameter.fitted(twin)
+    if holder is None:
+        raise ValueError(
+            f"the subspace dimension needs an estimator that fits one network; "
+            f"{type(estimator).__name__} fits several"
+        )
+    size = int(holder.n_trained_params_)
     if baseline <= 0:
         warn_user(
             f"{_NOT_FOUND}: the fully trained network scores {baseline:.4g}, and a share of that "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 
 from ..estimators import DeepEstimator
 
@@ -85,12 +87,15 @@ class RankParameter:
         return estimator.get_params(deep=True)[self.holder] if self.holder else estimator
 
     def fitted(self, model: Any) -> Any:
-        """Return the fitted holder of a fitted model."""
+        """Return the fitted holder of a fitted model; None if the model does not say which it is.
+
+        Meta-estimators that fit one clone store it under the name with an underscore.
+        """
         for name in self.holder.split("__") if self.holder else ():
             if isinstance(model, Pipeline):
                 model = model.named_steps[name]
-            else:  # meta-estimators store a fitted clone under the name with an underscore
-                model = getattr(model, f"{name}_", None) or getattr(model, name)
+            else:
+                model = getattr(model, f"{name}_", None)
         return model
 
     def rows(self, estimator: Any, X: Any, y: Any) -> Any:
@@ -101,6 +106,29 @@ class RankParameter:
                 X = clone(before).fit_transform(X, y) if len(before) else X
             estimator = estimator.get_params(deep=True)[name]
         return X
+
+    def limit(
+        self, estimator: Any, X: Any, y: Any, rows: Any, folds: Sequence[np.ndarray]
+    ) -> RankLimit | None:
+        """Return the largest rank that all fits of a search accept.
+
+        Parameters
+        ----------
+        estimator : estimator
+        X, y : as in fit
+        rows : as from :meth:`rows`
+            All rows as they reach the holder.
+        folds : sequence of ndarray
+            Training rows of each fold, of which preceding steps may make fewer columns than of all.
+        """
+        holder = self.unfitted(estimator)
+        limits = [largest_rank(holder, rows, y)]
+        if rows is not X:
+            for train in folds:
+                part, targets = _safe_indexing(X, train), _safe_indexing(y, train)
+                limits.append(largest_rank(holder, self.rows(estimator, part, targets), targets))
+        known = [limit for limit in limits if limit is not None]
+        return min(known, key=lambda limit: limit.largest) if known else None
 
 
 class RankLimit(NamedTuple):

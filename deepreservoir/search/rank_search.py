@@ -6,9 +6,15 @@ from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
@@ -16,13 +22,14 @@ from tqdm.auto import tqdm
 
 from ..checks import check_integer, is_finite_number
 from ..estimators.base.node_labels import labels_of_nodes
+from ..estimators.base.unchanged import unchanged_on_failure
 from ..inputs import Nodes
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
 from .paired_cv import Trial, Trials, check_not_interrupted, is_random_state, seeded
 from .pca_dimension import components_for
-from .rank_parameter import RankParameter, candidate_ranks, largest_rank
+from .rank_parameter import RankParameter, candidate_ranks
 from .validation_loss import check_open, folds, interval, validation_loss
 
 
@@ -201,6 +208,13 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         -------
         self
         """
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        with unchanged_on_failure(self):
+            self._fit(X, y, groups, fit_params)
+        return self
+
+    def _fit(self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]) -> None:
         parameter = RankParameter.of(self.estimator)
         self._check_params()
         if y is None:
@@ -229,13 +243,13 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
                     f"or leave out {', '.join(fit_params)}"
                 )
         rows = parameter.rows(self.estimator, X, y)
-        limit = largest_rank(holder, rows, y)
-        ranks = candidate_ranks(self.ranks, limit)
         loss = validation_loss(self.estimator, self.scoring, X, y)
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
         shuffling = int(random.randint(2**31 - 1))
         splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling, groups)
+        limit = parameter.limit(self.estimator, X, y, rows, [train for train, _ in splits])
+        ranks = candidate_ranks(self.ranks, limit)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:
             trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar, fit_params)
@@ -248,10 +262,17 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
             best = parameter.changed(self.estimator, rank=self.rank_)
             self.best_estimator_ = seeded(best, seeds[0], only_where_none=True)
             self.best_estimator_.fit(X, y, **_check_method_params(X, fit_params))
-            check_not_interrupted(parameter.fitted(self.best_estimator_))
+            check_not_interrupted(self.best_estimator_)
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
-        return self
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how parameters of `fit` are routed: to that of the estimator, as it requests."""
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=to_fit)
 
     def _check_params(self) -> None:
         if not is_finite_number(self.eps) or self.eps < 0:

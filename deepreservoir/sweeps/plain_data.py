@@ -55,8 +55,8 @@ def protocol_value(name: str, value: Any) -> Any:
     for label, weight in value.items():
         if not is_finite_number(weight) or weight < 0:
             raise ValueError(
-                f"class_weight of label {label!r} must be a number from 0 on, and finite; got "
-                f"{weight!r}"
+                f"class_weight of label {label!r} must be a number that is finite and not "
+                f"negative; got {weight!r}"
             )
     return value
 

@@ -181,3 +181,22 @@ def test_files_keep_the_weights_of_classes(class_weight, tmp_path):
     loaded = load(save(model, tmp_path / "m.safetensors"))
     assert loaded.class_weight == class_weight
     assert (loaded.predict(ROWS) == model.predict(ROWS)).all()
+
+
+def test_least_mean_squares_takes_series_in_the_order_given():
+    lengths = (30, 40, 30)
+    series = [put(RNG.normal(size=(n, 2))) for n in lengths]
+    targets = [one[:, :1] * 2 for one in series]
+    whole = EchoStateRegressor(10, density=0.5, readout="lms", random_state=0)
+    whole.fit(series, targets)
+    parts = EchoStateRegressor(10, density=0.5, readout="lms", random_state=0)
+    for one, target in zip(series, targets, strict=True):
+        parts.partial_fit([one], [target])
+    assert_allclose(whole.readout_.coef, parts.readout_.coef, rtol=1e-6)
+    labels = put(np.array([0, 1, 1]))
+    whole = EchoStateClassifier(10, density=0.5, readout="lms", random_state=0)
+    whole.fit(series, labels)
+    parts = EchoStateClassifier(10, density=0.5, readout="lms", random_state=0)
+    for i, one in enumerate(series):
+        parts.partial_fit([one], labels[i : i + 1], classes=put(np.array([0, 1])))
+    assert_allclose(whole.readout_.coef, parts.readout_.coef, rtol=1e-9)

@@ -131,3 +131,11 @@ def test_a_seed_may_be_an_integer_of_numpy():
     given = [DeepReservoirClassifier(**params, random_state=seed) for seed in (np.int64(0), 0)]
     one, two = fit_many(given, X, X[:, 0] > 0)
     np.testing.assert_array_equal(host(one.network_.theta), host(two.network_.theta))
+
+
+def test_lbfgs_is_not_fitted_beside_other_optimizers():
+    models = [
+        DeepReservoirClassifier((8,), random_state=0, optimizer=name) for name in ("adam", "lbfgs")
+    ]
+    with pytest.raises(ValueError, match="set optimizer='lbfgs' in all of them, or in none"):
+        fit_many(models, np.eye(6), [0, 1, 2] * 2)

@@ -380,3 +380,9 @@ def test_text_that_reads_like_the_end_of_a_document_is_text():
     codes = tokenizer.encode("a<|end|>b")[0]
     assert 0 not in codes
     assert tokenizer.decode(codes) == "a<|end|>b"
+
+
+@pytest.mark.parametrize("temperature", [1e-310, 1e-300, 0.0])
+def test_the_smallest_temperatures_choose_the_most_probable_token(temperature):
+    sampler = Sampler(temperature, seed=0)
+    assert sampler.draw(np.array([1.0, -2.0, 3.0, 2.9]), 0) == 2

@@ -294,7 +294,8 @@ default="mean"
 
     def _groups(self, series: Series, noisy: bool = False) -> Iterator[tuple[list[int], Array]]:
         self.features_.check_steps(min(len(array) for array in series.arrays))
-        for which, u in series.by_length(self.reservoir_.device):
+        in_order = noisy and self.readout == "lms"  # whose result depends on the order
+        for which, u in series.by_length(self.reservoir_.device, in_order):
             seed = self._next_noise() if noisy else None
             yield which, self.features_.of(self.reservoir_, u, seed)
 

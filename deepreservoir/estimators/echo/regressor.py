@@ -282,7 +282,10 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         The last state is stored.
         """
         last, device = len(series.arrays) - 1, self.reservoir_.device
-        for which, u in series.by_length(device):
+        groups = series.by_length(device)
+        if self.readout == "lms":  # whose result depends on the order of the rows
+            groups = series.by_length(device, in_order=True, most=1)
+        for which, u in groups:
             y = _targets_of(targets, which, device)
             w = None if weights is None else to_device(stacked(weights, which), device)
             back = _shifted(y) if self._has_feedback else None

@@ -41,17 +41,22 @@ class Series:
     def width(self) -> int:
         return int(self.arrays[0].shape[1])
 
-    def by_length(self, device: Device) -> Iterator[tuple[list[int], Array]]:
+    def by_length(
+        self, device: Device, in_order: bool = False, most: int = _GROUP_SIZE
+    ) -> Iterator[tuple[list[int], Array]]:
         """Yield (indices, array (n_series, time, width)) of series of equal length, on `device`.
 
-        A group has at most `_GROUP_SIZE` series, which bounds the memory for their states.
+        A group has at most `most` series, which bounds the memory for their states. With
+        `in_order`, it has only series that follow each other.
         """
-        lengths: dict[int, list[int]] = {}
+        lengths: dict[Any, list[int]] = {}
+        number = 0
         for i, array in enumerate(self.arrays):
-            lengths.setdefault(len(array), []).append(i)
+            number += in_order and i > 0 and len(array) != len(self.arrays[i - 1])
+            lengths.setdefault((number, len(array)), []).append(i)
         for same in lengths.values():
-            for first in range(0, len(same), _GROUP_SIZE):
-                which = same[first : first + _GROUP_SIZE]
+            for first in range(0, len(same), most):
+                which = same[first : first + most]
                 yield which, to_device(stacked(self.arrays, which), device)
 
     def gather(self, groups: Iterable[tuple[list[int], Array]]) -> list[Array]:

@@ -1,0 +1,101 @@
+"""Searches over ranks of estimators inside others of scikit-learn, and with routed parameters."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from deepreservoir import DeepReservoirClassifier, RankSearch
+
+pytestmark = [
+    pytest.mark.host(reason="scikit-learn's meta-estimators are on the host"),
+    pytest.mark.filterwarnings("ignore"),
+]
+X, Y = load_digits(return_X_y=True)
+X, Y = X[:300] / 16, Y[:300]
+
+
+def classifier(**params):
+    return DeepReservoirClassifier((16,), **{"max_iter": 3, "random_state": 0, **params})
+
+
+def search(estimator, **params):
+    given = {"eps": 9.0, "ranks": (1, 2), "cv": 2, "n_seeds": 1, "random_state": 0, **params}
+    return RankSearch(estimator, **given)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        VotingClassifier([("a", classifier())], voting="soft"),
+        StackingClassifier([("a", classifier())], cv=2),
+        BaggingClassifier(classifier(), 2),
+        CalibratedClassifierCV(classifier(), cv=2),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_meta_estimators_of_any_kind_are_searched(estimator):
+    found = search(estimator, scoring="accuracy").fit(X, Y)
+    assert found.rank_ == 1
+    assert found.best_estimator_.score(X, Y) > 0.1
+
+
+def test_ctrl_c_ends_a_search_over_networks_in_any_estimator():
+    model = CalibratedClassifierCV(classifier(max_iter=10_000, batch_size=32), cv=2)
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        search(model).fit(X, Y)
+    timer.join()
+
+
+def test_default_ranks_are_those_that_every_fold_allows():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 200)
+    city = np.array(["a", "b", "c"], object)[kind]
+    city[0] = "d"  # in the training rows of some folds only
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), classifier())
+    frame, y = pd.DataFrame({"city": city}), (kind + rng.integers(0, 2, 200)) % 3
+    found = search(model, eps=0, ranks=None, cv=3).fit(frame, y)
+    assert found.curve_["rank"].max() <= 3
+
+
+def test_a_failed_search_leaves_the_earlier_one():
+    found = search(classifier()).fit(X, Y)
+    before = dict(vars(found))
+
+    def fails(_):
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        found.fit(X, Y, callback=fails)
+    assert vars(found) == before
+
+
+def test_names_of_features_are_those_of_the_last_fit():
+    found = search(classifier()).fit(pd.DataFrame(X).rename(columns=str), Y)
+    assert len(found.feature_names_in_) == 64
+    assert not hasattr(found.fit(X, Y), "feature_names_in_")
+
+
+def test_parameters_are_routed_to_the_fits_of_the_estimator():
+    weights = np.random.default_rng(0).random(len(X))
+    with config_context(enable_metadata_routing=True):
+        model = classifier().set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = make_pipeline(scaler, search(model)).fit(X, Y, sample_weight=weights)
+    plain = make_pipeline(StandardScaler(), search(classifier()))
+    plain.fit(X, Y, ranksearch__sample_weight=weights)
+    unweighted = make_pipeline(StandardScaler(), search(classifier())).fit(X, Y)
+    losses = [pipeline[-1].losses_[1] for pipeline in (routed, plain, unweighted)]
+    assert np.array_equal(losses[0], losses[1])
+    assert not np.array_equal(losses[0], losses[2])
