@@ -131,7 +131,8 @@ def _dates(name: str, values: Collection[str]) -> Taken | None:
             f"{'month' if found.text.startswith('%m') else 'day'} first; write them as "
             "2026-01-31 if the other order is meant"
         )
-    ends = min(values, key=found.days), max(values, key=found.days)
+    days = {value: found.days(value) for value in values}
+    ends = min(days, key=days.__getitem__), max(days, key=days.__getitem__)
     words = f"date, {ends[0]} to {ends[1]}, {len(found.parts)} features"
     return Taken(name, words, Column(name, dates=found), warning)
 
