@@ -114,11 +114,6 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
         raise ArtifactError("y is given without X: pass the rows of these targets too")
     if X is not None and y is None and _scores_targets(estimator):
         raise ArtifactError("X and y must be passed together: rows and their targets")
-    if X is not None and dtype is None:
-        raise ArtifactError(
-            "X and y measure what fewer bits cost, and dtype=None keeps all; pass a dtype, or omit "
-            "X and y"
-        )
     known = _kind_of(type(estimator).__name__)
     if known is None or type(estimator) is not known[1]:
         raise ArtifactError(

@@ -198,8 +198,6 @@ def test_what_only_a_pickle_could_hold_is_refused(tmp_path):
         save(classifier(), path, dtype="float16", X=X)
     with pytest.raises(ArtifactError, match="y is given without X"):
         save(classifier(), path, dtype="float16", y=CLASSES)
-    with pytest.raises(ArtifactError, match="dtype=None keeps all"):
-        save(classifier(), path, X=X, y=CLASSES)
     assert not path.exists()
 
 
