@@ -46,7 +46,7 @@ def check_integer(name: str, value: object, at_least: int) -> None:
     if not is_integer(value) or value < at_least:  # type: ignore[operator]
         raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
     if value > _LARGEST:  # type: ignore[operator]
-        raise ValueError(f"{name} must be an integer of at most 64 bits; got {str(value)[:20]}...")
+        raise ValueError(f"{name} must be an integer of at most 2**63 - 1; got a larger one")
 
 
 def check_real(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..backend import to_host
 from ..container import ArtifactError
-from ..layers import AdaptedDense, combine
+from ..layers import AdaptedDense
+from ..layers.combined import NORM_EPS
 
 #: Before the names of a base network's modules, in files of adapters.
 PREFIX = "base_model.model"
@@ -56,15 +57,14 @@ def rescaled_magnitude(layer: AdaptedDense) -> np.ndarray:
     ArtifactError
         If a row of ``beta W + s B A`` is zero, which cannot be divided by its norm.
     """
-    combined = combine(layer, np.empty(0))
-    norms = np.linalg.norm(combined.raw, axis=1)
+    norms = np.linalg.norm(layer.raw_weight(), axis=1)
     zero = np.flatnonzero(norms == 0)
     if zero.size:
         raise ArtifactError(
             f"row {int(zero[0])} of the matrix {layer.path!r} is zero, and for adapter='dora' "
             "adapter libraries divide rows by their norms. Use another scaffold, or adapter='lora'"
         )
-    return np.asarray(to_host(layer.magnitude) * (norms / combined.norms))
+    return np.asarray(to_host(layer.magnitude) * (norms / np.sqrt(norms**2 + NORM_EPS)))
 
 
 def adapter_config(

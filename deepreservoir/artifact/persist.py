@@ -110,10 +110,6 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
             f"dtype must be one of {', '.join(SAVED_DTYPES)} or None; got {dtype!r}"
         )
     estimator, steps, tensors = steps_of(model)
-    if X is None and y is not None:
-        raise ArtifactError("y is given without X: pass the rows of these targets too")
-    if X is not None and y is None and _scores_targets(estimator):
-        raise ArtifactError("X and y must be passed together: rows and their targets")
     known = _kind_of(type(estimator).__name__)
     if known is None or type(estimator) is not known[1]:
         raise ArtifactError(
@@ -121,6 +117,10 @@ def pack(model: Any, *, dtype: str | None = None, X: Any = None, y: Any = None) 
             f"{type(estimator).__name__}. Register a deep estimator of your own with the decorator "
             "deepreservoir.register_estimator"
         )
+    if X is None and y is not None:
+        raise ArtifactError("y is given without X: pass the rows of these targets too")
+    if X is not None and y is None and _scores_targets(estimator):
+        raise ArtifactError("X and y must be passed together: rows and their targets")
     kind, _ = known
     contents: Contents = kind.contents_of(estimator)
     if X is not None and len(getattr(estimator, "tasks_", ())) > 1:

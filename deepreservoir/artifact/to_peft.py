@@ -82,7 +82,7 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
         raise ArtifactError(
             f"export_peft needs adapter='lora' or 'dora'; the model has {config.adapter!r}"
         )
-    folder = Path(folder).resolve()  # a symbolic link stays
+    given, folder = Path(folder), Path(folder).resolve()  # a symbolic link stays
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder} exists and is not an empty folder; choose another path")
     parts = export(model)
@@ -106,7 +106,7 @@ def export_peft(model: Any, folder: str | os.PathLike[str]) -> Path:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    return folder
+    return given
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -41,10 +41,6 @@ _COMMANDS = {
 }
 
 
-# Parameters that options set under another name.
-_PARAMETERS = {"folds": "cv"}
-
-
 def _with_options(message: str, command: click.Command | None) -> str:
     """Return a message with a command's options in place of the parameters that they set.
 
@@ -53,8 +49,10 @@ def _with_options(message: str, command: click.Command | None) -> str:
     # The columns of a table may have the names of parameters.
     message, list_of_columns, columns = message.partition("; it has ")
     for param in [] if command is None else command.params:
-        name = _PARAMETERS.get(param.name or "", param.name or "")
-        if not isinstance(param, click.Option) or ("_" not in name and name == param.name):
+        name = param.name or ""
+        if name == "folds":
+            message = re.sub(r"\bcv(?==\d)|(?<=ower )cv\b", "--folds", message)
+        if not isinstance(param, click.Option) or "_" not in name:
             continue
         option = param.opts[0]
         if param.is_flag:

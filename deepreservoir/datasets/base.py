@@ -131,10 +131,10 @@ def varied_strata(name: str, y: np.ndarray) -> np.ndarray | None:
     common = y == values[counts.argmax()]
     others = int((~common).sum())
     if others < 2 or not np.ptp(held_out(common)):
+        differ = "target differs" if others == 1 else "targets differ"
         raise ValueError(
-            f"{others} of the {len(y)} targets of {name} differ from {values[counts.argmax()]:g}, "
-            "which are too few to hold some of them out, and R^2 is not defined without; for two "
-            "classes: --task classification (task, in Python)"
+            f"{name}: {others} of {len(y)} {differ} from {values[counts.argmax()]:g}. That is too "
+            "few to hold some of them out, and R^2 is not defined for equal targets"
         )
     return common
 

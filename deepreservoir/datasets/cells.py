@@ -298,7 +298,8 @@ def one_spelling(cells: Sequence[str], numbers: Sequence[float]) -> list[str]:
     ['1', '2', '1']
     """
     spelling: dict[float, str] = {}
-    for cell, number in sorted(zip(cells, numbers, strict=True), key=lambda p: (len(p[0]), p[0])):
+    distinct = dict(zip(cells, numbers, strict=True)).items()
+    for cell, number in sorted(distinct, key=lambda pair: (len(pair[0]), pair[0])):
         spelling.setdefault(number, cell)
     return [spelling[number] for number in numbers]
 

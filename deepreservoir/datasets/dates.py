@@ -52,7 +52,8 @@ _ISO = {
     "%Y-%m-%dT%H:%M:%S": re.compile(_ISO_DAY + "T[0-9]{2}:[0-9]{2}:[0-9]{2}"),
 }
 _LIKE_A_DATE = re.compile(r"(?=.*\d\D.*\d).{6,40}")
-_EIGHT_DIGITS = re.compile(r"(19|20)\d{6}")  # a date of this or the last century
+#: A date of this or the last century without separators.
+EIGHT_DIGITS = re.compile(r"(19|20)\d{6}")
 _TRIED = 50  # cells whose formats are tried on the others
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = 86400.0
@@ -157,7 +158,7 @@ def date_format(cells: Collection[str]) -> tuple[DateFormat | None, bool]:
     """
     if not cells:
         return None, False
-    if all(map(_EIGHT_DIGITS.fullmatch, cells)):
+    if all(map(EIGHT_DIGITS.fullmatch, cells)):
         form = DateFormat("%Y%m%d")
         return (form if all(_is_date(cell, form) for cell in cells) else None), False
     if not all(map(_LIKE_A_DATE.fullmatch, cells)):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..inputs import IrregularSeries, irregular_series
+from .dates import EIGHT_DIGITS
 from .text_file import cells_of_any_length, open_text
 
 # What stands for a value that was not observed.
@@ -157,6 +158,10 @@ def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
                 lines.append(reader.line_num)
                 for name, cell in zip(header, row, strict=True):
                     columns[name].append(cell.strip())
+    except ValueError as error:
+        if "--encoding" not in str(error):  # an option of other tables
+            raise
+        raise ValueError(f"{path} must be a text file in UTF-8; save it as one") from None
     except csv.Error as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
     if not lines:
@@ -194,7 +199,7 @@ def _number(cell: str) -> float | None:
 def _times(path: Path, cells: list[str], lines: list[int], name: str) -> tuple[np.ndarray, bool]:
     """Return times, and whether they are dates, converted to seconds."""
     numbers = [_number(cell) for cell in cells]
-    basic = all(len(cell) == 8 and cell.isdecimal() for cell in cells)  # 20260131
+    basic = all(map(EIGHT_DIGITS.fullmatch, cells))  # 20260131
     dates = numbers[0] is None or (basic and None not in map(_seconds, cells))
     times = np.empty(len(cells))
     for row, cell in enumerate(cells):

@@ -135,7 +135,7 @@ def notation_of(
     pairs = [("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", ".")]
     if comma:
         pairs[1:3] = [("", ","), (",", ".")]
-    separable = sum(map(_separable, cells))
+    separable = sum(_separable(cell, unit) for cell in cells)
     # Fractions that all have three digits all have a point.
     if separable and (point or (comma and separable < len(cells))):
         pairs.insert(0, (".", ","))
@@ -148,13 +148,15 @@ def notation_of(
 
 def notation_in(table: Table, cells: Collection[str]) -> Notation | None:
     """Return the notation of the distinct cells of a column, by what its table tells of it."""
-    return notation_of(cells, table.delimiter == ";", table.has_decimal_commas)
+    point = table.delimiter != "," and table.has_decimal_commas
+    return notation_of(cells, table.delimiter == ";", point)
 
 
 def ambiguous(cells: Collection[str], notation: Notation, comma: bool = False) -> str | None:
     """Return a cell whose thousands separator could be a decimal one, or the reverse.
 
-    A cell without the separator decides, since fractions that all have three digits all have one.
+    A cell without the comma decides, since fractions that all have three digits all have one.
+    Points are decided by a cell with two of them or with a decimal comma.
 
     Parameters
     ----------
@@ -171,17 +173,25 @@ def ambiguous(cells: Collection[str], notation: Notation, comma: bool = False) -
     >>> ambiguous(["1,313", "2,250"], notation_of(["1,313", "2,250"]))
     '1,313'
     """
-    if notation.plain and comma and cells and all(map(_separable, cells)):
-        return next(iter(cells))
-    if notation.thousands not in (",", ".") or notation.unit not in ("", "%"):
+    separable = [cell for cell in cells if _separable(cell, notation.unit)]
+    if comma and not notation.thousands and notation.decimal == ".":
+        return separable[0] if separable and len(separable) == len(cells) else None
+    if notation.thousands == ".":
+        decided = any("," in cell or cell.count(".") > 1 for cell in cells)
+        return None if decided else separable[0]
+    if notation.thousands != "," or notation.unit not in ("", "%"):
         return None
     alike = all(c.count(notation.thousands) == 1 and notation.decimal not in c for c in cells)
     return next(iter(cells)) if alike else None
 
 
-def _separable(cell: str) -> bool:
+def _separable(cell: str, unit: str) -> bool:
     """Return whether points of a number could be between thousands."""
-    return _SEPARABLE.fullmatch(cell) is not None
+    try:
+        text = _without(cell, unit) if unit else cell
+    except ValueError:
+        return False
+    return _SEPARABLE.fullmatch(text) is not None
 
 
 def _fits(notation: Notation, cell: str) -> bool:

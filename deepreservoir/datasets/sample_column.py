@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Table, is_missing
+from .cells import Table, is_missing, is_number
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,12 @@ def read_sample_column(
     table.check_column(target)
     if target == column:
         raise ValueError(f"{name} and target must be different columns; got {column!r} twice")
-    missing = [row for row, cell in enumerate(table.columns[target]) if is_missing(cell)]
+    cells = table.columns[target]
+    missing = [row for row, cell in enumerate(cells) if is_missing(cell)]
+    # A word such as none may be a class beside other words, but not beside numbers.
+    of_words = not all(is_number(cell) for cell in cells if not is_missing(cell))
+    if of_words:
+        missing = [row for row in missing if not cells[row]]
     if missing:
         cell = table.columns[target][missing[0]]
         raise ValueError(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..user_warnings import warn_user
 from .cells import Table, number_of
+from .column_kinds import warning_of_notation
 from .notation import notation_in
 from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
 from .time_column import TimeColumn, find_time_column, time_column
@@ -287,6 +289,9 @@ def _finite(table: Table, name: str) -> np.ndarray | None:
     notation = notation_in(table, dict.fromkeys(cells))
     if notation is None or notation.plain:
         return table.finite(name)
+    warning = warning_of_notation(table, name, dict.fromkeys(cells), notation)
+    if warning is not None:
+        warn_user(warning)
     numbers = np.array([notation.number(cell) for cell in cells])
     table.check_finite(name, numbers)
     return numbers

@@ -360,8 +360,12 @@ class LeastMeanSquares(Movable):
 
     def _repeated(self, weights: np.ndarray) -> list[float]:
         """Return the rates of single steps that stand for steps repeated by their weights."""
-        kept = 1 - self.rate
-        return (1 - np.sign(kept) * np.abs(kept) ** weights).tolist()
+        if self.rate > 1:
+            raise ValueError(
+                f"weights need a rate of at most 1, so that steps can be repeated a fraction of a "
+                f"time; got {self.rate!r}"
+            )
+        return (1 - (1 - self.rate) ** weights).tolist()
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""

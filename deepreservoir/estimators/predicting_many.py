@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -96,7 +96,7 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         raise ValueError(f"names must name a model for each of {len(inputs)} rows; got {len(keys)}")
     rows_of: dict[Any, list[int]] = {}
     for i, key in enumerate(keys):
-        if not isinstance(key, Hashable) or key not in models:
+        if not _is_key(key, models):
             known = ", ".join(map(repr, list(models)[:10]))
             raise ValueError(f"names[{i}] is {key!r}; the models are {known}")
         rows_of.setdefault(key, []).append(i)
@@ -111,6 +111,13 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     if len({values.dtype.kind for values in predictions}) > 1:  # both strings and numbers as labels
         predictions = [values.astype(object) for values in predictions]
     return np.concatenate(predictions)[np.argsort(np.concatenate(order))]
+
+
+def _is_key(name: Any, models: Mapping[Any, Any]) -> bool:
+    try:
+        return name in models
+    except TypeError:  # such as a list
+        return False
 
 
 def _with_names(models: Mapping[Any, Any]) -> tuple[Any, Any]:

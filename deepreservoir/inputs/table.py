@@ -16,6 +16,9 @@ from .base import Batch, Index, Inputs, Reader
 #: Maximum number of rows of the chunks that are processed outside training.
 CHUNK_ROWS = 1024
 
+# Largest size in bytes of sparse rows whose keys are those of dense ones.
+_DENSE_KEYS = 64 << 20
+
 # A column with a larger root mean square is warned about.
 _LARGEST_SIZE = 100.0
 
@@ -78,9 +81,14 @@ class Table(Inputs):
             yield slice(start, stop), Batch(dense)
 
     def keys(self) -> list[bytes]:
-        """Return the bytes of each row; equal rows have equal bytes."""
+        """Return the bytes of each row; equal rows have equal bytes.
+
+        Those of a sparse row are the bytes of the dense one, unless all rows would be large.
+        """
         if not self.sparse:
-            return [row.tobytes() for row in to_host(self._X)]
+            return [(row + 0.0).tobytes() for row in to_host(self._X)]  # -0.0 becomes 0.0
+        if self._X.shape[0] * self._X.shape[1] * self._X.dtype.itemsize <= _DENSE_KEYS:
+            return [(row.toarray()[0] + 0.0).tobytes() for row in self._X]
         X = self._X.copy()
         X.sum_duplicates()
         X.eliminate_zeros()

@@ -133,14 +133,19 @@ class AdaptedDense(Layer):
         """
         if self.adapter.mode == "full":
             return to_host(self.weight).astype(np.float64)
+        weight = self.raw_weight()
+        if self.adapter.mode == "dora":
+            norms = np.sqrt((weight * weight).sum(axis=1) + NORM_EPS)
+            weight *= (to_host(self.magnitude) / norms)[:, None]
+        return weight
+
+    def raw_weight(self) -> np.ndarray:
+        """Return ``beta W + s B A``, (d_out, d_in): float64, on the host."""
         weight = self.scaffold.dense().astype(np.float64)
         weight *= self.beta_value
         if self.adapter.low_rank:
             A, B = (to_host(part).astype(np.float64) for part in (self.A, self.B))
             weight += self.adapter.scaling * kernels.product(B, A)
-        if self.adapter.mode == "dora":
-            norms = np.sqrt((weight * weight).sum(axis=1) + NORM_EPS)
-            weight *= (to_host(self.magnitude) / norms)[:, None]
         return weight
 
     # Forward -------------------------------------------------------------------------

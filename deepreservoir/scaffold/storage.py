@@ -111,13 +111,13 @@ class Scaffold:
 
     def matmul(self, x: Array) -> Array:
         """Return ``x W^T`` in the dtype of x: (..., d_in) -> (..., d_out)."""
-        if x.ndim == 2:
+        if x.ndim == 2 and x.shape[1] == self.shape[1] and x.dtype.kind == "f":
             return self._matmul(x)
         return self._over_rows(self._matmul, x, *self.shape[::-1])
 
     def rmatmul(self, g: Array) -> Array:
         """Return ``g W`` in the dtype of g: (..., d_out) -> (..., d_in)."""
-        if g.ndim == 2:
+        if g.ndim == 2 and g.shape[1] == self.shape[0] and g.dtype.kind == "f":
             return self._rmatmul(g)
         return self._over_rows(self._rmatmul, g, *self.shape)
 
@@ -129,6 +129,11 @@ class Scaffold:
             raise ValueError(
                 f"a product with scaffold {self.spec.path!r} of shape {self.shape} needs a last "
                 f"axis of {width}; got shape {x.shape}"
+            )
+        if x.dtype.kind != "f":
+            raise TypeError(
+                f"a product with scaffold {self.spec.path!r} is computed in the dtype of the rows, "
+                f"which must be a floating-point one; got {x.dtype}"
             )
         return product(x.reshape(-1, width)).reshape(*x.shape[:-1], out_width)
 

@@ -19,7 +19,6 @@ from ..datasets import load_dataset, read_table
 from ..estimators import fit_many
 from ..experiments.budget import given_epochs
 from ..experiments.comparisons import arms, control_arms, graph_arms, text_arms
-from ..experiments.comparisons.arms import AFTERWARDS
 from ..experiments.comparisons.resources import measured
 from ..experiments.comparisons.runner import checked_estimator
 from ..experiments.comparisons.task import Interrupted, Record, Task
@@ -213,11 +212,10 @@ def failed(run: Run, error: BaseException) -> dict[str, Any]:
 
 def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
     """Raise a ValueError for the first grid point that does not define a valid network."""
-    without = [arm for arm in sweep.arms if arm not in {run.arm for run in runs} | {*AFTERWARDS}]
-    if without or not runs:
+    if not runs:
         raise ValueError(
-            f"{sweep.name}: {', '.join(without) or 'every arm'} has no runs on {sweep.dataset}; "
-            "leave it out of arms"
+            f"{sweep.name}: no run of arms = {list(sweep.arms)} is possible on {sweep.dataset}; "
+            "name others"
         )
     task = task_of(canonical(sweep.to_dict()))
     _check_classes(task)

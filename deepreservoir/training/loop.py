@@ -50,7 +50,8 @@ def train(
         State to continue from; a new one by default.
     checkpoint : Checkpoint, optional
         A checkpoint after its :meth:`~Checkpoint.begin`. Training resumes from its file, if there
-        is one; the file is removed when training ends, unless Ctrl-C or a callback ends it.
+        is one; the file is removed when training ends, unless Ctrl-C or an exception in the
+        callback ends it.
     callback : callable, optional
         Called with an :class:`EpochEnd` after every epoch; training ends if it returns True or
         raises StopIteration.

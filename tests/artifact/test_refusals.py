@@ -58,7 +58,7 @@ PARAMS = {
     "topology": (echo.regressor, "topology", "star", "topology must be one of"),
     "topology a list": (echo.regressor, "topology", ["ring"], "topology must be one of"),
     "hadamard": (TWELVE, "topology", "hadamard", "needs a power of two of units"),
-    "units": (echo.regressor, "units", 10**400, "units must be an integer of at most 64 bits"),
+    "units": (echo.regressor, "units", 10**400, "units must be an integer of at most 2"),
     "noise": (echo.regressor, "noise", 10**400, "noise must be a number in"),
     "plasticity": (
         echo.regressor, "plasticity", {"plasticity": [1, 0.0, None, 0.1]}, "deviation must be",
@@ -107,7 +107,7 @@ CONTENTS = {
     "many units": (
         echo.regressor,
         set_at(*LAYER, "units", to=10**400),
-        "units must be an integer of at most 64 bits",
+        "units must be an integer of at most 2",
     ),
     "hadamard": (TWELVE, set_at(*LAYER, "topology", to="hadamard"), "a power of two"),
     "scaling": (
@@ -221,7 +221,7 @@ def test_numbers_that_no_float_can_hold_are_refused(tmp_path):
         contents = container.read(path)
         contents.document[part]["rank"] = 10**400
         container.write(tmp_path / "forged.safetensors", contents)
-        with pytest.raises(ArtifactError, match="rank must be an integer of at most 64 bits"):
+        with pytest.raises(ArtifactError, match="rank must be an integer of at most 2"):
             load(tmp_path / "forged.safetensors")
 
 

@@ -15,6 +15,7 @@ from deepreservoir.cli.base import _with_options
 from deepreservoir.cli.models import fit_command
 from deepreservoir.datasets import read_table
 from deepreservoir.datasets.notation import notation_of
+from deepreservoir.datasets.sample_column import read_sample_column
 from deepreservoir.experiments.tables import references
 from deepreservoir.experiments.tables.held_out import split, targets_of
 
@@ -47,6 +48,7 @@ def test_points_separate_thousands_beside_decimal_commas(here):
         (["1.234", "950"], False, False, ""),
         (["1.234", "0.950"], True, True, ""),
         (["1.234", "9.5"], True, True, ""),
+        (["1.234 €", "950 €"], True, False, "."),
         (["12", "950"], True, True, ""),
     ],
 )
@@ -76,7 +78,7 @@ def test_rare_other_targets_of_a_regression_are_in_both_parts(here):
     y[:] = 0
     y[_trained_on(100)[0]] = 5.5
     pd.DataFrame({"x": np.arange(100.0), "y": y}).to_csv("t.csv", index=False)
-    with pytest.raises(ValueError, match="1 of the 100 targets of t differ from 0"):
+    with pytest.raises(ValueError, match="t: 1 of 100 target differs from 0"):
         read_table("t.csv", "y", task="regression")
 
 
@@ -97,8 +99,12 @@ def test_equal_numbers_are_one_class_however_they_are_written():
 def test_samples_need_classes_that_can_be_held_out(tmp_path):
     with pytest.raises(ValueError, match="all 10 texts have the target 'a'; there is nothing"):
         split(tmp_path, np.array(["a"] * 10), "classification", "texts")
-    with pytest.raises(ValueError, match=r"at least 2 texts, .* a single one: \['b'\]"):
-        split(tmp_path, np.array(["a"] * 9 + ["b"]), "classification", "texts")
+    with pytest.raises(ValueError, match="nearly every one of the 6 texts has a class of its own"):
+        split(tmp_path, np.array(list("abcdee")), "classification", "texts")
+    train, held = split(tmp_path, np.array(["a", "b"] * 10 + ["c"]), "classification", "texts")
+    assert 20 in train
+    assert len(held) == 4
+    assert sorted([*train, *held]) == list(range(21))
 
 
 @pytest.mark.parametrize("word", ["NA", "nan", "?"])
@@ -107,6 +113,12 @@ def test_missing_targets_of_texts_are_refused_with_their_row(here, capsys, word)
     (here / "t.csv").write_text("review,y\n" + "\n".join(rows) + "\n")
     assert run("fit", "t.csv", "--text", "review", "--target", "y", "--save", "m") == 1
     assert f"row 7, column 'y': the target is missing, '{word}'" in capsys.readouterr().err
+
+
+def test_a_word_such_as_none_is_a_class_beside_words(here):
+    rows = [f"good film {i},{('none', 'toxic')[i % 2]}" for i in range(30)]
+    (here / "t.csv").write_text("review,y\n" + "\n".join(rows) + "\n")
+    assert read_sample_column(here / "t.csv", "text", "review", "y")[1].tolist()[0] == "none"
 
 
 # References -------------------------------------------------------------------------------------
@@ -200,6 +212,7 @@ def test_targets_of_a_series_may_be_written_in_two_ways(here):
         ("no column; it has batch_size, max_iter", "no column; it has batch_size, max_iter"),
         ("or set early_stopping=False", "or leave out --early-stopping"),
         ("read with skip_broken=True", "read with --skip-broken"),
+        ("cv.csv has no column", "cv.csv has no column"),
     ],
 )
 def test_parameters_are_named_as_options_and_columns_as_they_are(message, shown):

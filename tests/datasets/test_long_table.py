@@ -83,5 +83,5 @@ def test_other_refusals(write, tmp_path):
     with pytest.raises(ValueError, match=r"must be different columns; got .*'t', 't'"):
         read_long_table(write(TEXT), "who", "t", "t")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(ValueError, match="must be a text file in UTF-8; it is in UTF-16"):
+    with pytest.raises(ValueError, match="must be a text file in UTF-8; save it as one"):
         read_long_table(tmp_path / "binary", "who", "t")

@@ -150,7 +150,8 @@ def test_times_that_do_not_fit_are_refused_with_their_row(tmp_path, months, chan
 
 def test_numbers_are_read_in_the_notation_of_their_table(tmp_path, months):
     columns = {"month": months, "v": ["0,5", "0,7"] * 20, "w": ["1.296", "2.296"] * 20}
-    series = read_time_series(write(tmp_path / "s.csv", columns, ";"), delimiter=";")
+    with pytest.warns(UserWarning, match="column 'w': numbers such as 1.296 are read with points"):
+        series = read_time_series(write(tmp_path / "s.csv", columns, ";"), delimiter=";")
     assert series.names == ("v", "w")
     assert series.values[:2].tolist() == [[0.5, 1296.0], [0.7, 2296.0]]
 
@@ -176,3 +177,9 @@ def test_real_series(path):
     series = read_time_series(file)
     first = {"airline-passengers": "1949-01 to 1960-12", "monthly-sunspots": "1749-01 to 1983-12"}
     assert str(series.times) == f"monthly, {len(series.values):,} values from {first[path]}"
+
+
+def test_points_are_decimal_in_files_with_commas(tmp_path, months):
+    columns = {"month": months, "pairs": ['"1,2"', '"2,3"'] * 20, "price": ["1.250", "2.250"] * 20}
+    series = read_time_series(write(tmp_path / "s.csv", columns), columns=["price"])
+    assert series.values[:2, 0].tolist() == [1.25, 2.25]

@@ -250,3 +250,8 @@ def test_it_says_why_it_stopped(params, message, verbose, capsys):
     model = classifier(verbose=verbose, **params).fit(X, LABELS)
     assert model.stop_reason_ == "converged"
     assert message in capsys.readouterr().out
+
+
+def test_early_stopping_by_one_sample_is_refused():
+    with pytest.raises(ValueError, match=r"eval_set: early stopping by R\^2 needs at least 2"):
+        regressor(early_stopping=True).fit(X, Y, eval_set=(X_VAL[:1], Y_VAL[:1]))

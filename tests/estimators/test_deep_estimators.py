@@ -169,10 +169,14 @@ def test_a_prediction_does_not_depend_on_the_rows_beside_it(digits):
     np.testing.assert_allclose(single, whole[:20], rtol=1e-9, atol=1e-12)
 
 
-def test_sparse_and_dense_rows_give_the_same_model(digits):
+@pytest.mark.parametrize("n_rows", [None, 100], ids=["batches", "one batch"])
+def test_sparse_and_dense_rows_give_the_same_model(digits, n_rows):
     X_train, X_test, y_train, _ = digits
+    X_train, y_train = X_train[:n_rows], y_train[:n_rows]
     dense = small(max_iter=5).fit(X_train, y_train)
     sparse = small(max_iter=5).fit(scipy.sparse.csr_matrix(X_train), y_train)
+    negative = small(max_iter=5).fit(np.where(X_train == 0, -0.0, X_train), y_train)
+    assert dense.network_.theta.tobytes() == negative.network_.theta.tobytes()
     assert dense.network_.theta.tobytes() == sparse.network_.theta.tobytes()
     np.testing.assert_array_equal(
         dense.predict_proba(X_test), sparse.predict_proba(scipy.sparse.csr_array(X_test))

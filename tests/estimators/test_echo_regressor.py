@@ -28,6 +28,7 @@ WAVE = np.c_[np.sin(np.arange(800) / 5), np.cos(np.arange(800) / 7)]
 EXPECTED = {
     "check_methods_sample_order_invariance": "rows are time; their order matters",
     "check_methods_subset_invariance": "rows are time; a row depends on those before it",
+    "check_sample_weight_equivalence_on_dense_data": "rows are time; none can be left out",
 }
 PROGRAM = f"""
 import warnings
@@ -52,7 +53,7 @@ def small(**params):
 
 
 @pytest.mark.slow  # the classifier's run by default
-def test_scikit_learns_checks_pass_but_for_the_two_named():
+def test_scikit_learns_checks_pass_but_for_those_named():
     pytest.importorskip("array_api_strict")
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],

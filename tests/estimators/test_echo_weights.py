@@ -198,5 +198,5 @@ def test_least_mean_squares_takes_series_in_the_order_given():
     whole.fit(series, labels)
     parts = EchoStateClassifier(10, density=0.5, readout="lms", random_state=0)
     for i, one in enumerate(series):
-        parts.partial_fit([one], labels[i : i + 1], classes=put(np.array([0, 1])))
+        parts.partial_fit([one], labels[i : i + 1], classes=[0, 1])
     assert_allclose(whole.readout_.coef, parts.readout_.coef, rtol=1e-9)

@@ -210,3 +210,8 @@ def test_networks_that_change_from_step_to_step_are_refused(params):
     X, y = np.random.default_rng(0).random((20, 8, 8, 1)), np.arange(20) % 2
     with pytest.raises(ValueError, match=f"whole training set, and needs {next(iter(params))}="):
         model.fit(X, y)
+
+
+def test_no_average_is_reported_where_none_is_taken():
+    model = DeepReservoirClassifier((4,), optimizer="lbfgs", max_iter=2, random_state=0)
+    assert model.fit(np.eye(6), [0, 1, 2] * 2).ema_decay_ is None

@@ -78,6 +78,25 @@ def test_scores_take_the_weights_of_fit():
         model.score([FRAME, FRAME], [FRAME.a, FRAME.b], np.ones(80))
 
 
-def test_a_share_that_holds_out_no_step_is_refused():
-    with pytest.raises(ValueError, match="holds out less than one of the 80 steps"):
-        regressor(validation_fraction=0.01, ridge=(1e-6, 1.0)).fit(FRAME, FRAME.a)
+def test_a_share_that_holds_out_no_step_leaves_the_choice_to_cross_validation():
+    path = {"ridge": (1e-6, 1e2)}
+    held_out = regressor(validation_fraction=0.01, **path).fit(FRAME, FRAME.a)
+    assert held_out.readout_.scores == regressor(**path).fit(FRAME, FRAME.a).readout_.scores
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_targets_may_be_lists(kind):
+    x = FRAME.to_numpy()
+    wanted = regressor().fit(x, x[:, 0])
+    for X in (x, FRAME, x.tolist()):
+        model = regressor().fit(X, kind(x[:, 0].tolist()))
+        assert np.array_equal(model.readout_.coef, wanted.readout_.coef)
+        model.partial_fit(X, kind(x[:, 0].tolist()))
+    both = regressor().fit(FRAME[["a"]], x.tolist())
+    assert both._output_names is None
+    assert both.forecast(2, inputs=FRAME[["a"]][:2]).shape == (2, 2)
+
+
+def test_a_number_weights_all_steps_in_fit_and_score():
+    model = regressor().fit(FRAME, FRAME.a, sample_weight=2.0)
+    assert model.score(FRAME, FRAME.a, sample_weight=2.0) == model.score(FRAME, FRAME.a)

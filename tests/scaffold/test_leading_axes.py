@@ -65,3 +65,17 @@ def test_a_last_axis_of_another_width_is_refused(family, storage, method, shape)
     scaffold = make(family, storage, (21, 12))
     with pytest.raises(ValueError, match=r"scaffold 'layers\.0' of shape \(21, 12\) needs a last"):
         getattr(scaffold, method)(put(np.ones(shape, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("family", "storage"),
+    [("normal", "dense"), ("normal", "streamed"), ("binary", "packed"), ("hadamard", "structured")],
+)
+def test_products_refuse_rows_of_another_width_and_integers(family, storage):
+    shape = (8, 8) if family == "hadamard" else (5, 7)
+    scaffold = make(family, storage, shape)
+    for product, width in ((scaffold.matmul, shape[1]), (scaffold.rmatmul, shape[0])):
+        with pytest.raises(ValueError, match=f"needs a last axis of {width}; got shape"):
+            product(put(np.ones((2, width + 2), np.float32)))
+        with pytest.raises(TypeError, match="must be a floating-point one; got int64"):
+            product(put(np.ones((2, width), np.int64)))

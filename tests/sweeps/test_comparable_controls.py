@@ -68,7 +68,7 @@ def test_changed_figures_stay(tmp_path):
 @pytest.mark.parametrize(
     ("protocol", "arms", "message"),
     [
-        (QUICK, ("adapter", "fingerprints"), "fingerprints has no runs on digits"),
+        (QUICK, ("fingerprints",), "no run of arms = .* is possible on digits"),
         (QUICK.changed(class_weight={"foo": 1.0}), (), "class_weight has the class 'foo'"),
         (QUICK.changed(schedule="linear"), ("no_scaffold",), "schedule must be"),
     ],

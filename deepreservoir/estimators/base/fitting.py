@@ -29,7 +29,7 @@ from .parameters import AdaptationParameters, parameters_of
 from .predicting import type_of
 from .prepared_fit import Fit, TrainsFits
 from .spreading import spread_of
-from .targets import Targets
+from .targets import Numbers, Targets
 from .training_plan import (
     batch_size_of,
     check_training_params,
@@ -256,7 +256,10 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
         X, y, weights = (*eval_set, None)[:3]
         try:
             data, _, _ = self._read(X, y, weights, reader, targets)
-            return without_zero_weights(data)
+            data = without_zero_weights(data)
+            if self.early_stopping and isinstance(targets, Numbers) and len(data) < 2:
+                raise ValueError("early stopping by R^2 needs at least 2 samples; got 1")
+            return data
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from error
 

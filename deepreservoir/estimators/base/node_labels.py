@@ -51,9 +51,8 @@ def labels_of_nodes(y: Any) -> tuple[np.ndarray, np.ndarray]:
                     "y must hold class labels, integers or strings, and -1 for a node without one; "
                     f"y[{i}] is {label!r}"
                 )
-    known = np.array(array != UNLABELLED, bool)
-    if array.dtype.kind in "US":
-        known = np.ones(len(array), bool)
+    of_text = array.dtype.kind in "US"
+    known = np.ones(len(array), bool) if of_text else np.array(array != UNLABELLED, bool)
     if not known.any():
         raise ValueError("y must have labels; got -1, which stands for no label, for all nodes")
     labels = array[known]

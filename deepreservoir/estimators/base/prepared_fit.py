@@ -103,7 +103,7 @@ class TrainsFits(TrainingParameters, FittedAttributes, Predicting):
         )
         self.batch_size_ = min(batch_size_of(params), len(fit.data))
         self.weight_decay_ = weight_decay_of(params, steps, config.width_factor)
-        self.ema_decay_ = plan.ema_decay
+        self.ema_decay_ = None if self.optimizer == "lbfgs" else plan.ema_decay
         validate = None
         if fit.held_out is not None and products is not None:
             validate = self._validate(fit.targets, fit.held_out, products)

@@ -13,7 +13,7 @@ from ...backend import Array, Device, Movable, array_module, device_module, to_d
 from ..base.device_input import checked_array, place_of
 from .base import BaseEchoState
 from .frame_end import FrameEnd, labelled, output_names
-from .series import Series
+from .series import Series, is_many
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,11 @@ class Forecasting(BaseEchoState):
         return labelled(forecast, X, inputs, self._frame_end, self._output_names)
 
     def _learn_labels(self, X: Any, y: Any) -> None:
-        """Learn the labels of the DataFrames that were trained on."""
+        """Learn the labels of the last DataFrame that was trained on; X and y are valid."""
+        if is_many(X):
+            X, y = X[-1], y[-1]
         self._frame_end = FrameEnd.of(X, y)
-        self._output_names = output_names(X, y)
+        self._output_names = output_names(X, y, self.n_outputs_)
 
     def _check_order(self) -> None:
         """Raise a ValueError if outputs have the names of the inputs in another order."""

@@ -30,11 +30,10 @@ class FrameEnd:
 
     @classmethod
     def of(cls, X: Any, y: Any) -> FrameEnd | None:
-        """Return the end of the last series of a training, or None if it has no labels.
+        """Return the end of a series that was trained on, or None if it has no labels.
 
         Rows that are dated, but not in the order of time, are warned of.
         """
-        X, y = _last(X), _last(y)
         frames = [part for part in (X, y) if is_frame(part)]
         if not frames:
             return None
@@ -44,19 +43,12 @@ class FrameEnd:
         return cls(RowLabels.of(targets), RowLabels.of(inputs), shared)
 
 
-def output_names(X: Any, y: Any) -> list[Any] | None:
-    """Return the names of the outputs of a training, or None if they have none."""
-    X, y = _last(X), _last(y)
+def output_names(X: Any, y: Any, n_outputs: int) -> list[Any] | None:
+    """Return the names of the outputs of a training on one series, or None if they have none."""
     names = column_names(y) if is_frame(y) else None
     if names is None or None in names:
-        width = 1 if np.ndim(y) == 1 else np.shape(y)[1]
-        names = column_names(X) if is_frame(X) and np.shape(X)[1] == width else None
-    return names
-
-
-def _last(part: Any) -> Any:
-    """Return the last of several series, or one series."""
-    return part[-1] if isinstance(part, list | tuple) and part else part
+        names = column_names(X) if is_frame(X) else None
+    return names if names is not None and len(names) == n_outputs else None
 
 
 def _warn_of_order(index: Any) -> None:

@@ -58,7 +58,8 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         cross-validation or on held-out rows, with a single decomposition.
     validation_fraction : float, default=0.0
         Share of steps at the end of each series that are held out to select one of several
-        penalties. The readout is then refitted to all steps.
+        penalties. The readout is then refitted to all steps. Where the share is less than one
+        step, the penalty is selected by generalised cross-validation.
     readout : {"ridge", "rls", "lms"} or a scikit-learn regressor, default="ridge"
         Ridge regression from streamed normal equations; recursive least squares or normalised
         least mean squares, step by step; or any regressor, which is fitted to all states at once.
@@ -129,12 +130,6 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             series = Series([X], "one", place)
             targets = [y.reshape(len(y), -1).astype(np.float64, copy=False)]
         self._check_washout(series)
-        longest = max(map(len, series.arrays)) - self.washout
-        if self.validation_fraction and not int(self.validation_fraction * longest):
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction!r} holds out less than one of the "
-                f"{longest} steps of the longest series after the washout; raise it, or set it to 0"
-            )
         if reset:
             self._flat, self.n_outputs_ = flat, targets[0].shape[1]
         for target in targets:
@@ -158,9 +153,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         y : array-like, shape (time,) or (time, n_outputs), or one of these per series
         sample_weight : number or array-like, optional
             Weights of the squared errors: (time,) for one series; for several, one number per
-            series, or (time,) for each of them. Steps of weight zero have no part in the readout,
-            such as steps whose target is unknown. Neither `plasticity` nor, with ``feedback=True``,
-            the targets that are fed back depend on weights.
+            series, or (time,) for each of them. Steps of weight zero have no part in the readout:
+            where a target is unknown, it may be any finite number. Neither `plasticity` nor, with
+            ``feedback=True``, the targets that are fed back depend on weights.
 
         Returns
         -------
@@ -374,14 +369,15 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         -------
         float
         """
+        series = self._input_series(X)
+        weights = weights_of_steps(sample_weight, series)
+        of_steps = None if weights is None else np.concatenate(weights)
         if is_many(X):
-            many_targets(y, self._input_series(X))  # raises if X and y do not match
+            many_targets(y, series)  # raises if X and y do not match
         elif place_of("cuda", X=X, y=y) == "cpu":
-            return float(super().score(X, y, sample_weight))
-        weights = weights_of_steps(sample_weight, self._input_series(X))
+            return float(super().score(X, y, of_steps))
         y_true, y_pred = pooled(X, y), pooled(X, self.predict(X))
-        pooled_weights = None if weights is None else np.concatenate(weights)
-        return float(r2_score(y_true, y_pred, sample_weight=pooled_weights))
+        return float(r2_score(y_true, y_pred, sample_weight=of_steps))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -50,7 +50,7 @@ def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray 
         return clone(readout).fit(X, y)
     if not has_fit_parameter(readout, "sample_weight"):
         raise ValueError(
-            f"the fit of {type(readout).__name__}, the readout, does not take sample_weight; "
-            "leave the weights out, or use readout='ridge'"
+            f"the fit of {type(readout).__name__}, the readout, does not take sample_weight; leave "
+            "the weights out, also those of class_weight, or use readout='ridge'"
         )
     return clone(readout).fit(X, y, sample_weight=weights)

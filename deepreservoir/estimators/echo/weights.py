@@ -45,7 +45,7 @@ def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | N
     lengths = [len(array) for array in series.arrays]
     if series.kind == "one":
         each = [sample_weight]
-    elif isinstance(sample_weight, Real):
+    elif isinstance(sample_weight, Real) or getattr(sample_weight, "ndim", None) == 0:
         each = [sample_weight] * len(lengths)
     else:
         each = list(sample_weight)

@@ -151,16 +151,16 @@ def forecast_series(
             f"series must be an array of finite numbers (time, n_columns); got shape {values.shape}"
         )
     columns = tuple(names) if names is not None else tuple(f"x{i}" for i in range(values.shape[1]))
+    if len(columns) != values.shape[1]:
+        raise ValueError(
+            f"names must name each of {values.shape[1]} columns; got {len(columns)}: "
+            f"{', '.join(map(str, columns))}"
+        )
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(
             f"series must have finite numbers; row {row} of column {columns[column]!r} is "
             f"{values[row, column]}. Fill missing values in, for example with interpolate()"
-        )
-    if len(columns) != values.shape[1]:
-        raise ValueError(
-            f"names must name each of {values.shape[1]} columns; got {len(columns)}: "
-            f"{', '.join(map(str, columns))}"
         )
     check_integer("horizon", horizon, 1)
     if not is_integer(test) or test == 1 or test < 0:

@@ -41,7 +41,8 @@ def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
 def split(path: Path, y: np.ndarray, task: str, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples to train on, and the fifth that is held out.
 
-    It always consists of the same samples, and is stratified by class if possible.
+    It always consists of the same samples, and is stratified by class if possible. The only sample
+    of a class is trained on.
 
     Parameters
     ----------
@@ -74,15 +75,18 @@ def split(path: Path, y: np.ndarray, task: str, what: str) -> tuple[np.ndarray, 
             f"{path}: all {len(y)} {what} have the target {classes.tolist()[0]!r}; there is "
             "nothing to predict"
         )
+    rows = np.arange(len(y))
+    alone = np.zeros(len(y), bool)
     if task == "regression":
         strata = varied_strata(str(path), y)
     else:
-        rare = classes[counts < 2].tolist()
-        if rare:
+        alone = np.isin(y, classes[counts < 2])  # they are trained on
+        if (~alone).sum() < 5:
             raise ValueError(
-                f"every class of {path} needs at least 2 {what}, one to train on and one to hold "
-                f"out; classes with a single one: {rare[:5]}"
+                f"{path}: nearly every one of the {len(y)} {what} has a class of its own, such as "
+                f"{y[alone].tolist()[0]!r}; classes need several {what}"
             )
-        strata = y if len(counts) <= len(y) // 5 else None
-    parts = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=strata)
-    return np.sort(parts[0]), np.sort(parts[1])
+        stratified = (counts >= 2).sum() <= (~alone).sum() // 5
+        strata = y[~alone] if stratified else None
+    train, held = train_test_split(rows[~alone], test_size=0.2, random_state=0, stratify=strata)
+    return np.sort(np.r_[train, rows[alone]]), np.sort(held)
