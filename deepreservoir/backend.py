@@ -56,7 +56,7 @@ def array_module(*arrays: Array) -> ModuleType:
     Raises
     ------
     TypeError
-        If host and device arrays are mixed; arrays are never moved implicitly.
+        If host and device arrays are mixed, which are never moved implicitly, or there are none.
 
     Examples
     --------
@@ -78,7 +78,11 @@ def array_module(*arrays: Array) -> ModuleType:
             f"all arrays must be on one device; got {kinds}. "
             "Move them with deepreservoir.backend.to_device or to_host"
         )
-    return _cupy()
+    try:
+        return _cupy()
+    except ModuleNotFoundError:
+        kinds = ", ".join(type(array).__name__ for array in arrays)
+        raise TypeError(f"expected arrays of NumPy, or CuPy where installed; got {kinds}") from None
 
 
 def device_module(device: Device) -> ModuleType:

@@ -120,9 +120,16 @@ class ForecastDisplay:
         ------
         ValueError
             If neither `y_true` nor `n_steps` is given.
+        TypeError
+            If the estimator cannot forecast.
         """
         if y_true is None and n_steps is None:
             raise ValueError("the number of steps is unknown: pass y_true, or n_steps")
+        if not hasattr(estimator, "forecast"):
+            raise TypeError(
+                "estimator must have the method forecast, as EchoStateRegressor has; got "
+                f"{type(estimator).__name__}. Pass its predictions to from_predictions"
+            )
         steps = len(_columns(y_true, "y_true")) if n_steps is None else n_steps
         y_pred = estimator.forecast(steps, X, inputs=inputs)
         if history is None and X is not None and inputs is None:

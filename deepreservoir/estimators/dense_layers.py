@@ -14,7 +14,7 @@ from .base.targets import Numbers, Targets
 
 @dataclass(frozen=True)
 class PlainLayer:
-    """One layer without frozen weights: ``act(norm(W x + b))``, plus x if it is residual.
+    """One layer without frozen weights: ``act(norm(W x + b))``, or with x added before the norm.
 
     Attributes
     ----------
@@ -24,6 +24,7 @@ class PlainLayer:
     norm : tuple of two ndarray of float64, shape (d_out,), or None
         Weight and bias of the layer normalisation that follows.
     residual : bool
+        Whether x is added.
     activation : str
     """
 

@@ -77,3 +77,8 @@ def test_what_does_not_fit_a_forecast_is_refused(given, message):
 def test_a_forecast_needs_a_length():
     with pytest.raises(ValueError, match="pass y_true, or n_steps"):
         ForecastDisplay.from_estimator(network(SERIES))
+
+
+def test_an_estimator_that_cannot_forecast_is_refused():
+    with pytest.raises(TypeError, match="must have the method forecast"):
+        ForecastDisplay.from_estimator(object(), n_steps=3)

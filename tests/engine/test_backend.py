@@ -132,3 +132,9 @@ def test_arrays_move_through_cupy(with_cupy):
     assert backend.to_device(array, "cuda") == ("moved to the device", array)
     np.testing.assert_array_equal(backend.to_host(DeviceArray()), [1.0, 2.0])
     np.testing.assert_array_equal(backend.to_device(DeviceArray(), "cpu"), [1.0, 2.0])
+
+
+@pytest.mark.host(reason="CuPy is not imported")
+def test_what_is_no_array_is_refused():
+    with pytest.raises(TypeError, match=r"expected arrays of NumPy, .* got list"):
+        backend.array_module([1.0])

@@ -198,3 +198,19 @@ def test_a_divergence_is_a_value_error_too():
     with pytest.raises(ValueError, match="became") as error:
         regressor(optimizer="sgd", learning_rate_init=1e30, max_iter=50).fit(X, Y)
     assert isinstance(error.value, TrainingDiverged)
+
+
+def test_histories_of_fits_with_and_without_validation_are_aligned():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = (X[:, 0] > 0).astype(int)
+    model = DeepReservoirClassifier((4,), max_iter=2, warm_start=True, random_state=0).fit(X, y)
+    model.fit(X, y, eval_set=(X[:20], y[:20]))
+    assert np.isnan(model.history_["validation_loss"][:2]).all()
+    assert np.isfinite(model.history_["validation_loss"][2:]).all()
+    best = max(model.validation_scores_[2:])
+    assert model.best_validation_score_ == best
+    model.fit(X, y)
+    assert {name: len(values) for name, values in model.history_.items()} == dict.fromkeys(
+        ("loss", "learning_rate", "beta", "validation_loss", "validation_score"), 6
+    )
+    assert model.best_validation_score_ == best

@@ -161,7 +161,8 @@ network_ : Network
     history_ : dict of str to list
         One entry per epoch: ``loss``, ``learning_rate``, ``beta``, and with `early_stopping`
         or an `eval_set` ``validation_loss`` and ``validation_score``. A `fit` that continues
-        under `warm_start`, and `partial_fit`, add to it.
+        under `warm_start`, and `partial_fit`, add to it; what only some of the epochs have is NaN
+        in the others.
     ranks_ : dict of str to int
         Rank of each adapter, by path of its layer.
     batch_size_ : int
@@ -182,7 +183,8 @@ network_ : Network
     loss_, best_loss_ : float or None
         The last and the smallest of them; `best_loss_` is None with `early_stopping`.
     validation_scores_ : list of float or None
-        The validation score of each epoch: accuracy or R^2. None without a validation set.
+        The validation score of each epoch: accuracy or R^2, weighted by the sample weights and
+        by `class_weight`. None without a validation set.
     best_validation_score_ : float or None
         The largest of them.
     out_activation_ : {"softmax", "logistic", "identity"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from typing import Any
 
 from ...network import Network
@@ -20,9 +21,7 @@ class FittedAttributes:
         # A network on another scaffold shares the adapter, and hence theta.
         continued = hasattr(self, "network_") and self.network_.theta is outcome.network.theta
         before = self.history_ if continued else {}
-        self.history_ = {
-            name: before.get(name, []) + values for name, values in outcome.history.items()
-        }
+        self.history_ = _joined(before, outcome.history)
         self.stop_reason_ = outcome.reason
         self.n_iter_ = len(outcome.history["loss"])
         self.t_ = (getattr(self, "t_", 0) if continued else 0) + self.n_iter_ * n_samples
@@ -38,8 +37,9 @@ class FittedAttributes:
             self.best_loss_ = min(self.loss_curve_)
         self.validation_scores_ = self.history_.get("validation_score")
         self.best_validation_score_ = None
-        if self.validation_scores_:
-            self.best_validation_score_ = max(self.validation_scores_)
+        known = [score for score in self.validation_scores_ or () if not isnan(score)]
+        if known:
+            self.best_validation_score_ = max(known)
 
     def _adopt(self, network: Network) -> None:
         """Set the fitted attributes that derive from a trained network and its targets."""
@@ -54,3 +54,12 @@ class FittedAttributes:
 
     def _adopt_targets(self) -> None:
         """Set the fitted attributes that derive from the targets."""
+
+
+def _joined(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the history of two trainings, with NaN for what one of them did not record."""
+    joined = {}
+    for name in {**before, **after}:
+        parts = (part.get(name, [nan] * len(part.get("loss", ()))) for part in (before, after))
+        joined[name] = [value for part in parts for value in part]
+    return joined

@@ -288,6 +288,11 @@ def compare(
     data = _labelled(_dataset(dataset))
     chosen_arms = frozenset(check_arms(arms, data.name))
     kind = checked_estimator(estimator, data) or natural_estimator(data)
+    if protocol is not None and not isinstance(protocol, Protocol):
+        raise TypeError(
+            f"protocol must be a deepreservoir.experiments.Protocol, such as Protocol(max_iter=5); "
+            f"got {type(protocol).__name__}"
+        )
     chosen_protocol = protocol or protocol_for(data.name, kind)
     task = Task(data, chosen_protocol, chosen_device, kind=kind)
     chosen_ranks = checked_ranks(ranks, data, task.protocol, kind)
