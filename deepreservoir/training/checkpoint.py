@@ -131,8 +131,9 @@ class Checkpoint:
         """
         if self._existing is not None and self._existing.document["fingerprint"] != fingerprint:
             raise ArtifactError(
-                f"checkpoint {self.path} belongs to another training run: the data, a parameter or "
-                "the random state differs. Remove the file to start again, or choose another path"
+                f"checkpoint {self.path} belongs to another training run: the data, a parameter, "
+                "the random state or the model that a warm start continues from differs. Remove "
+                "the file to start again, or choose another path"
             )
         self._training = {"seeds": list(seeds), "fingerprint": fingerprint}
         self._last = time.monotonic()

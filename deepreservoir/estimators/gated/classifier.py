@@ -66,7 +66,7 @@ class SeedGatedClassifier(Perceptron, SeedGated):
     networks_ : dict of task to Network
         Each task's network; all share one adapter.
     network_ : Network
-        The network of the first task.
+        The network of the first task, of which `coefs_` and `intercepts_` are the weights.
     n_scaffold_params_ : int
         Number of frozen weights of all tasks, which are determined by the seeds.
     {attributes}
