@@ -80,8 +80,10 @@ class Nodes:
     def __getitem__(self, key: Any) -> Nodes:
         if isinstance(key, tuple):  # as scikit-learn selects rows of an array
             key = key[0]
+        if isinstance(key, list):
+            key = np.asarray(key, dtype=None if key else np.intp)
         part = copy.copy(self)
-        part.index = np.atleast_1d(self.index[np.asarray(key) if isinstance(key, list) else key])
+        part.index = np.atleast_1d(self.index[key])
         return part
 
     def with_features(self, features: Any) -> Nodes:

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from ..checks import check_integer, is_finite_number
 from ..estimators.base.node_labels import labels_of_nodes
+from ..estimators.base.self_supervised import SelfSupervised
 from ..estimators.base.unchanged import unchanged_on_failure
 from ..inputs import Nodes
 from ..user_warnings import warn_user
@@ -190,7 +191,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         self.subspace = subspace
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, groups: Any = None, **fit_params: Any) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None, **fit_params: Any) -> Self:
         """Search for the rank, and fit the estimator with it on all rows.
 
         Parameters
@@ -217,6 +218,13 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]) -> None:
         parameter = RankParameter.of(self.estimator)
         self._check_params()
+        network = parameter.unfitted(self.estimator)
+        if isinstance(network, SelfSupervised):
+            raise ValueError(
+                "a search over ranks compares losses of predictions of y, and a "
+                f"{type(network).__name__} is trained without y; compare its scores at several "
+                "ranks with GridSearchCV"
+            )
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
         X, y, groups = indexable(X, y, groups)

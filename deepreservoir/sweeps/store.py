@@ -161,6 +161,8 @@ class Folder:
                 missing = [name for name in ("run", "arm", "at", "seed") if name not in record]
                 if missing:
                     raise KeyError(missing[0])
+                if "score" in record and not isinstance(record["score"], int | float):
+                    raise TypeError(f"the score is {record['score']!r}")
                 last_records.pop(record["run"], None)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(

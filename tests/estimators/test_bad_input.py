@@ -237,3 +237,8 @@ def test_ctrl_c_leaves_a_usable_model(monkeypatch):
         model.fit(X, Y)
     assert model.stop_reason_ == "interrupted"
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_a_random_state_that_numpy_does_not_take_is_named():
+    with pytest.raises(ValueError, match="random_state must be less than"):
+        DeepReservoirClassifier(random_state=2**40).fit(np.eye(4), [0, 1, 0, 1])

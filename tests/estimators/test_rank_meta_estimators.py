@@ -14,7 +14,7 @@ from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassi
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deepreservoir import DeepReservoirClassifier, RankSearch
+from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, RankSearch
 
 pytestmark = [
     pytest.mark.host(reason="scikit-learn's meta-estimators are on the host"),
@@ -99,3 +99,9 @@ def test_parameters_are_routed_to_the_fits_of_the_estimator():
     losses = [pipeline[-1].losses_[1] for pipeline in (routed, plain, unweighted)]
     assert np.array_equal(losses[0], losses[1])
     assert not np.array_equal(losses[0], losses[2])
+
+
+def test_estimators_without_targets_are_sent_to_a_grid_search():
+    model = CausalLanguageModel(width=8, depth=1, heads=2, mlp_width=8, context=8)
+    with pytest.raises(ValueError, match="a CausalLanguageModel is trained without y; compare"):
+        RankSearch(model, eps=0.1, ranks=(1, 2)).fit(["a b c", "b c d"] * 4)

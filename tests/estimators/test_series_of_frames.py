@@ -100,3 +100,11 @@ def test_targets_may_be_lists(kind):
 def test_a_number_weights_all_steps_in_fit_and_score():
     model = regressor().fit(FRAME, FRAME.a, sample_weight=2.0)
     assert model.score(FRAME, FRAME.a, sample_weight=2.0) == model.score(FRAME, FRAME.a)
+
+
+def test_a_retrained_model_predicts_in_the_form_of_its_targets():
+    x = FRAME.to_numpy()
+    model = regressor().fit(x, x[:, :1])
+    assert model.retrained(x, x[:, 0]).predict(x).shape == (80,)
+    assert model.retrained([x], [x[:, :1]]).predict(x).shape == (80, 1)
+    assert model.predict(x).shape == (80, 1)

@@ -86,3 +86,8 @@ def test_a_graph_that_is_symmetric_up_to_rounding_is_symmetric():
     rounded[0, 1] *= 1 + 1e-9
     with pytest.raises(ValueError, match=r"adjacency\[0, 1\] is 0\.\d{12,}"):
         Nodes(np.eye(80), rounded)
+
+
+def test_a_selection_of_nodes_may_be_empty():
+    assert len(NODES[[]]) == 0
+    assert len(NODES[[3, 1]]) == 2

@@ -1,5 +1,6 @@
 """Controls of a sweep are what they are called: of every weight, of the same size, to the end."""
 
+import json
 import subprocess
 import sys
 
@@ -103,3 +104,12 @@ def test_ctrl_c_while_loops_are_loaded_ends_the_sweep(tmp_path):
     program = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "out")]
     run = subprocess.run(program, capture_output=True, text=True, check=False)
     assert run.stdout.strip() == "interrupted", run.stderr
+
+
+def test_a_record_whose_score_is_no_number_is_named_by_its_line(tmp_path):
+    folder = run_sweep(sweep(arms=("full",)), tmp_path)
+    records = folder.own_files[1]
+    line = json.loads(records.read_text())
+    records.write_text(json.dumps(line | {"score": "x"}) + "\n")
+    with pytest.raises(ValueError, match=r"line 1, is not a record: .*the score is 'x'"):
+        Folder(tmp_path).records()

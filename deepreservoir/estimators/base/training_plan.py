@@ -151,6 +151,8 @@ def check_training_params(
         no_seed = not is_integer(value) and name == "scaffold_seed"
         if no_seed or (is_integer(value) and value < 0):
             raise ValueError(f"{name} must be a non-negative integer or None; got {value!r}")
+        if name == "random_state" and is_integer(value) and value >= 2**32:
+            raise ValueError(f"random_state must be less than 2**32, as in NumPy; got {value}")
 
 
 def _check_lbfgs(params: dict[str, Any], defaults: Mapping[str, Any]) -> None:

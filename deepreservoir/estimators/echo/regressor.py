@@ -244,6 +244,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         read = model._read(X, y, None, False, model._device())
         model._learner, model._online = None, False
         model._learn(*read)
+        model._flat = np.ndim(y[-1] if is_many(X) else y) == 1
         model._learn_labels(X, y)
         return model
 
