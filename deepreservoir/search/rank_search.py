@@ -17,7 +17,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    _check_method_params,
+    _num_samples,
+    check_is_fitted,
+    column_or_1d,
+)
 from tqdm.auto import tqdm
 
 from ..checks import check_integer, is_finite_number
@@ -41,6 +46,11 @@ def _best_has(name: str) -> Any:
         return hasattr(getattr(self, "best_estimator_", self.estimator), name)
 
     return available_if(check)
+
+
+def _own_score(model: Any, X: Any, y: Any) -> float:
+    """Return the score of a model that is trained without y."""
+    return float(model.score(X))
 
 
 class RankSearch(MetaEstimatorMixin, BaseEstimator):
@@ -198,6 +208,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix, shape (n_samples, n_features)
         y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
+            Not needed by estimators that are trained without it, whose loss is minus their score.
         groups : array-like, shape (n_samples,), optional
             The group of each row, for a splitter that keeps groups together, such as GroupKFold.
         **fit_params : dict
@@ -218,13 +229,10 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]) -> None:
         parameter = RankParameter.of(self.estimator)
         self._check_params()
-        network = parameter.unfitted(self.estimator)
-        if isinstance(network, SelfSupervised):
-            raise ValueError(
-                "a search over ranks compares losses of predictions of y, and a "
-                f"{type(network).__name__} is trained without y; compare its scores at several "
-                "ranks with GridSearchCV"
-            )
+        scoring = self.scoring
+        if isinstance(parameter.unfitted(self.estimator), SelfSupervised):  # trained without y
+            scoring = _own_score if scoring is None else scoring
+            y = np.zeros(_num_samples(X)) if y is None else y
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
         X, y, groups = indexable(X, y, groups)
@@ -251,7 +259,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
                     f"or leave out {', '.join(fit_params)}"
                 )
         rows = parameter.rows(self.estimator, X, y)
-        loss = validation_loss(self.estimator, self.scoring, X, y)
+        loss = validation_loss(self.estimator, scoring, X, y)
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
         shuffling = int(random.randint(2**31 - 1))
@@ -372,7 +380,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_.decision_function(X)
 
     @_best_has("score")
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the score of `best_estimator_`: by `scoring`, or accuracy or R^2 without it.
 
         Parameters

@@ -101,7 +101,13 @@ def test_parameters_are_routed_to_the_fits_of_the_estimator():
     assert not np.array_equal(losses[0], losses[2])
 
 
-def test_estimators_without_targets_are_sent_to_a_grid_search():
-    model = CausalLanguageModel(width=8, depth=1, heads=2, mlp_width=8, context=8)
-    with pytest.raises(ValueError, match="a CausalLanguageModel is trained without y; compare"):
-        RankSearch(model, eps=0.1, ranks=(1, 2)).fit(["a b c", "b c d"] * 4)
+def test_estimators_without_targets_are_compared_by_their_own_score():
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, 9, 12) for _ in range(12)]
+    model = CausalLanguageModel(width=8, depth=1, heads=2, mlp_width=8, context=8, max_iter=2)
+    found = search(model).fit(texts)
+    losses = found.losses_[1]
+    wanted = search(model, scoring=CausalLanguageModel.score).fit(texts, np.zeros(12))
+    assert np.array_equal(losses, wanted.losses_[1])
+    assert (losses > 0).all()  # nats per token
+    assert found.score(texts) == found.best_estimator_.score(texts)
