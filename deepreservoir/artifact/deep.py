@@ -214,8 +214,7 @@ def restore_estimator(
             "of the network"
         )
     _check_config(model, config)
-    reader, n_features = model._reader, fitted["n_features"]
-    read = reader.sizes().get("n_features", getattr(reader, "n_channels", None))
+    n_features, read = fitted["n_features"], model._reader.width
     if read is not None and n_features != read:
         raise ArtifactError(f"the network reads {read} features, but the model {n_features}")
     return model, fitted, config

@@ -47,6 +47,24 @@ def float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
 
 
+def norms_of_rows(weight: np.ndarray, path: str) -> np.ndarray:
+    """Return the norms by which adapter libraries divide the rows of a matrix under DoRA.
+
+    Raises
+    ------
+    ArtifactError
+        If a row is zero. The message calls the matrix `path`.
+    """
+    norms = np.linalg.norm(weight, axis=1)
+    zero = np.flatnonzero(norms == 0)
+    if zero.size:
+        raise ArtifactError(
+            f"row {int(zero[0])} of the matrix {path!r} is zero, and for adapter='dora' adapter "
+            "libraries divide rows by their norms. Use another scaffold, or adapter='lora'"
+        )
+    return norms
+
+
 def rescaled_magnitude(layer: AdaptedDense) -> np.ndarray:
     """Return the magnitudes of DoRA for rows that are divided by their norms alone, (d_out,).
 
@@ -57,13 +75,7 @@ def rescaled_magnitude(layer: AdaptedDense) -> np.ndarray:
     ArtifactError
         If a row of ``beta W + s B A`` is zero, which cannot be divided by its norm.
     """
-    norms = np.linalg.norm(layer.raw_weight(), axis=1)
-    zero = np.flatnonzero(norms == 0)
-    if zero.size:
-        raise ArtifactError(
-            f"row {int(zero[0])} of the matrix {layer.path!r} is zero, and for adapter='dora' "
-            "adapter libraries divide rows by their norms. Use another scaffold, or adapter='lora'"
-        )
+    norms = norms_of_rows(layer.raw_weight(), layer.path)
     return np.asarray(to_host(layer.magnitude) * (norms / np.sqrt(norms**2 + NORM_EPS)))
 
 

@@ -25,6 +25,7 @@ from .peft_layout import (
     PeftParts,
     adapter_config,
     float32,
+    norms_of_rows,
     rescaled_magnitude,
 )
 
@@ -141,14 +142,7 @@ def _tensors(model: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             elif model.network_.config.adapter == "dora":
                 # use_dora applies to every target module: with the norms of its rows as
                 # magnitudes, a plain low-rank head is unchanged.
-                norms = np.linalg.norm(layer.weight, axis=1)
-                if not norms.all():
-                    raise ArtifactError(
-                        f"row {int(norms.argmin())} of the matrix {layer.path!r} is zero, and "
-                        "adapter libraries divide rows by their norms for adapter='dora'. Use "
-                        "head='full', or another scaffold"
-                    )
-                adapters[f"{name}magnitude_vector"] = norms
+                adapters[f"{name}magnitude_vector"] = norms_of_rows(layer.weight, layer.path)
         if layer.bias is not None:
             base[f"{layer.path}.bias"] = layer.bias
         if layer.norm is not None:

@@ -131,10 +131,10 @@ def varied_strata(name: str, y: np.ndarray) -> np.ndarray | None:
     common = y == values[counts.argmax()]
     others = int((~common).sum())
     if others < 2 or not np.ptp(held_out(common)):
-        differ = "target differs" if others == 1 else "targets differ"
+        differ = "differs" if others == 1 else "differ"
         raise ValueError(
-            f"{name}: {others} of {len(y)} {differ} from {values[counts.argmax()]:g}. That is too "
-            "few to hold some of them out, and R^2 is not defined for equal targets"
+            f"{name}: {others} of {len(y)} targets {differ} from {values[counts.argmax()]:g}. That "
+            "is too few to hold some of them out, and R^2 is not defined for equal targets"
         )
     return common
 

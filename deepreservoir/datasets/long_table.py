@@ -139,7 +139,7 @@ def read_long_table(
 def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
     """Return the cells of each column, and the line of each row."""
     try:
-        with open_text(path) as stream, cells_of_any_length():
+        with open_text(path, utf8_only=True) as stream, cells_of_any_length():
             reader = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(reader, [])]
             # The index of a data frame has no name.
@@ -158,10 +158,6 @@ def _cells(path: Path) -> tuple[dict[str, list[str]], list[int]]:
                 lines.append(reader.line_num)
                 for name, cell in zip(header, row, strict=True):
                     columns[name].append(cell.strip())
-    except ValueError as error:
-        if "--encoding" not in str(error):  # an option of other tables
-            raise
-        raise ValueError(f"{path} must be a text file in UTF-8; save it as one") from None
     except csv.Error as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
     if not lines:

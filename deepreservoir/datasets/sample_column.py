@@ -72,7 +72,7 @@ def read_sample_column(
         raise ValueError(f"{name} and target must be different columns; got {column!r} twice")
     cells = table.columns[target]
     missing = [row for row, cell in enumerate(cells) if is_missing(cell)]
-    # A word such as none may be a class beside other words, but not beside numbers.
+    # A word such as "none" may be a class beside other words, but not beside numbers.
     of_words = not all(is_number(cell) for cell in cells if not is_missing(cell))
     if of_words:
         missing = [row for row in missing if not cells[row]]

@@ -46,7 +46,7 @@ def cells_of_any_length() -> Iterator[None]:
 
 
 @contextmanager
-def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
+def open_text(path: Path, encoding: str | None = None, utf8_only: bool = False) -> Iterator[TextIO]:
     """Open a text file or a pipe, decompressing it if it is a gzip file, whatever its name.
 
     Parameters
@@ -54,6 +54,8 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
     path : Path
     encoding : str, optional
         A codec of Python, such as ``"latin-1"``. By default UTF-8, with or without a mark.
+    utf8_only : bool, default=False
+        Whether the caller takes no encoding, so that messages propose none.
 
     Raises
     ------
@@ -76,11 +78,12 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
     try:
         with _open_bytes(path) as raw:
             if encoding is None:
-                _refuse_other_kinds(path, raw)
+                _refuse_other_kinds(path, raw, utf8_only)
             with io.TextIOWrapper(raw, encoding=codec, newline="") as stream:
                 yield stream
     except UnicodeDecodeError:
-        raise ValueError(_not_decoded(path, encoding)) from None
+        message = _save_as_utf8(path) if utf8_only else _not_decoded(path, encoding)
+        raise ValueError(message) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(
             f"{path} is a gzip file that is damaged or incomplete: {error}; compress the table "
@@ -109,9 +112,15 @@ def _open_bytes(path: Path) -> IO[bytes]:
     return io.BufferedReader(gzip.open(path)) if compressed else path.open("rb")
 
 
-def _refuse_other_kinds(path: Path, raw: IO[bytes]) -> None:
+def _save_as_utf8(path: Path) -> str:
+    return f"{path} must be a text file in UTF-8; save it as one"
+
+
+def _refuse_other_kinds(path: Path, raw: IO[bytes], utf8_only: bool) -> None:
     first = raw.peek(64)[:4096]  # type: ignore[attr-defined]
     for mark, name in _MARKS.items():
+        if first.startswith(mark) and utf8_only:
+            raise ValueError(_save_as_utf8(path))
         if first.startswith(mark):
             raise ValueError(
                 f"{path} must be a text file in UTF-8; it is in {name.upper()}. Name its encoding: "

@@ -165,6 +165,11 @@ class Reader(ABC):
     def fit(self, X: Any) -> Self:
         """Learn the sizes of X, which has been validated, and whatever else reading it needs."""
 
+    @property
+    def width(self) -> int | None:
+        """Number of features of one sample, or of a step of it; None if it has no such number."""
+        return self.sizes().get("n_features")
+
     def fit_training(self, inputs: Inputs) -> None:
         """Learn statistics, such as a scaling, from the samples that are trained on.
 

@@ -129,6 +129,10 @@ class IrregularSeriesReader(Reader):
             values = np.concatenate([values, ~np.isnan(series.values)], axis=1)
         return values
 
+    @property
+    def width(self) -> int:
+        return self.n_channels
+
     def sizes(self) -> dict[str, Any]:
         return {"n_inputs": self.n_channels * (1 + self.masks), "n_steps": self.n_steps}
 

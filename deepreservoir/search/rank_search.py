@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
-from sklearn.metrics import check_scoring
-from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_method_params,
     _num_samples,
-    check_is_fitted,
     column_or_1d,
 )
 from tqdm.auto import tqdm
@@ -31,6 +27,7 @@ from ..estimators.base.self_supervised import SelfSupervised
 from ..estimators.base.unchanged import unchanged_on_failure
 from ..inputs import Nodes
 from ..user_warnings import warn_user
+from .best_model import BestModel
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
 from .paired_cv import Trial, Trials, check_not_interrupted, is_random_state, seeded
@@ -39,21 +36,12 @@ from .rank_parameter import RankParameter, candidate_ranks
 from .validation_loss import check_open, folds, interval, validation_loss
 
 
-def _best_has(name: str) -> Any:
-    def check(self: RankSearch) -> bool:
-        if not self.refit:
-            raise AttributeError(f"{name} needs refit=True: with refit=False no model is kept")
-        return hasattr(getattr(self, "best_estimator_", self.estimator), name)
-
-    return available_if(check)
-
-
 def _own_score(model: Any, X: Any, y: Any) -> float:
     """Return the score of a model that is trained without y."""
     return float(model.score(X))
 
 
-class RankSearch(MetaEstimatorMixin, BaseEstimator):
+class RankSearch(BestModel):
     """Find the smallest rank that does as well as training all weights, or nearly.
 
     r*(eps) is the smallest rank r with ``L(r) <= L_full + eps`` under one protocol (LottaLoRA,
@@ -239,6 +227,7 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
         if isinstance(X, Nodes):  # those without a label are neither trained on nor scored
             y, labelled = labels_of_nodes(y)
             known = np.flatnonzero(labelled)
+            fit_params = _check_method_params(X, fit_params, known)
             X = X[known]
             groups = None if groups is None else _safe_indexing(groups, known)
         if is_classifier(self.estimator):
@@ -352,75 +341,3 @@ class RankSearch(MetaEstimatorMixin, BaseEstimator):
             + ("a larger eps" if self.threshold is None else "another threshold")
         )
         return best
-
-    # Methods of the best estimator -------------------------------------------------------
-
-    @_best_has("predict")
-    def predict(self, X: Any) -> Any:
-        """Return the predictions of `best_estimator_`."""
-        check_is_fitted(self)
-        return self.best_estimator_.predict(X)
-
-    @_best_has("predict_proba")
-    def predict_proba(self, X: Any) -> Any:
-        """Return the probabilities from `best_estimator_`."""
-        check_is_fitted(self)
-        return self.best_estimator_.predict_proba(X)
-
-    @_best_has("predict_log_proba")
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the log probabilities from `best_estimator_`."""
-        check_is_fitted(self)
-        return self.best_estimator_.predict_log_proba(X)
-
-    @_best_has("decision_function")
-    def decision_function(self, X: Any) -> Any:
-        """Return the decision function of `best_estimator_`."""
-        check_is_fitted(self)
-        return self.best_estimator_.decision_function(X)
-
-    @_best_has("score")
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the score of `best_estimator_`: by `scoring`, or accuracy or R^2 without it.
-
-        Parameters
-        ----------
-        X, y : as in fit
-        sample_weight : array-like, shape (n_samples,), optional
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if self.scoring is None:
-            return float(self.best_estimator_.score(X, y, **weights))
-        scorer = check_scoring(self.best_estimator_, self.scoring)
-        return float(scorer(self.best_estimator_, X, y, **weights))
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Class labels."""
-        return self._of_best("classes_")
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features seen in fit."""
-        return int(self._of_best("n_features_in_"))
-
-    def _of_best(self, name: str) -> Any:
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"RankSearch has {name} only after a fit with refit=True")
-        return getattr(self.best_estimator_, name)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = deepcopy(inner.classifier_tags)
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_label = False  # the folds are stratified by class
-        tags.regressor_tags = deepcopy(inner.regressor_tags)
-        tags.target_tags.multi_output = inner.target_tags.multi_output
-        tags.input_tags.sparse = inner.input_tags.sparse
-        return tags

@@ -78,7 +78,7 @@ def test_rare_other_targets_of_a_regression_are_in_both_parts(here):
     y[:] = 0
     y[_trained_on(100)[0]] = 5.5
     pd.DataFrame({"x": np.arange(100.0), "y": y}).to_csv("t.csv", index=False)
-    with pytest.raises(ValueError, match="t: 1 of 100 target differs from 0"):
+    with pytest.raises(ValueError, match="t: 1 of 100 targets differs from 0"):
         read_table("t.csv", "y", task="regression")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepreservoir import GCNClassifier, Nodes, compare, fit_many
+from deepreservoir import GCNClassifier, Nodes, RankSearch, compare, fit_many
 from deepreservoir.datasets import Dataset
 from deepreservoir.estimators.base.node_labels import labels_of_nodes
 
@@ -91,3 +91,12 @@ def test_a_graph_that_is_symmetric_up_to_rounding_is_symmetric():
 def test_a_selection_of_nodes_may_be_empty():
     assert len(NODES[[]]) == 0
     assert len(NODES[[3, 1]]) == 2
+
+
+def test_weights_of_a_search_are_those_of_the_nodes_with_a_label():
+    weights = np.arange(80.0) + 1
+    options = {"eps": 9.0, "ranks": (1,), "cv": 2, "n_seeds": 1, "random_state": 0}
+    whole = RankSearch(classifier(), **options).fit(NODES, LABELS, sample_weight=weights)
+    part = RankSearch(classifier(), **options)
+    part.fit(NODES[KNOWN], LABELS[KNOWN], sample_weight=weights[KNOWN])
+    assert np.array_equal(whole.losses_[1], part.losses_[1])

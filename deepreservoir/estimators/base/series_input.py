@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_y, check_consistent_length
@@ -13,6 +12,7 @@ from ...backend import Array, is_on_device
 from ...inputs import IrregularSeries, IrregularSeriesReader, irregular_series
 from ...user_warnings import warn_user
 from .fitting import DeepEstimator
+from .series_names import check_series_names
 from .targets import check_class_labels
 
 
@@ -60,23 +60,13 @@ def check_channels(estimator: Any, series: IrregularSeries, reset: bool) -> None
     """Let an estimator learn the channels, or raise if they are not those of `fit`."""
     if reset:
         estimator.n_features_in_ = series.n_channels
-        if series.names is not None:
-            estimator.feature_names_in_ = np.array(series.names, dtype=object)
-        elif hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
-        return
-    name, expected = type(estimator).__name__, estimator.n_features_in_
-    if series.n_channels != expected:
+    elif series.n_channels != estimator.n_features_in_:
+        expected = estimator.n_features_in_
         raise ValueError(
-            f"X has {series.n_channels} channels, but {name} is expecting {expected} channels, as "
-            "in fit"
+            f"X has {series.n_channels} channels, but {type(estimator).__name__} is expecting "
+            f"{expected} channels, as in fit"
         )
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None and series.names is not None and series.names != tuple(known):
-        raise ValueError(
-            f"X has the columns {', '.join(series.names)}, but {name} is expecting "
-            f"{', '.join(known)}, in this order, as in fit"
-        )
+    check_series_names(estimator, series.names, reset)
 
 
 def timed(X: Any, times: Any, reader: IrregularSeriesReader | None = None) -> Any:

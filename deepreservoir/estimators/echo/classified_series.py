@@ -16,8 +16,9 @@ from sklearn.utils.validation import (
 
 from ...backend import Array, Device, to_host
 from ..base.device_input import checked_array, checked_features, place_of
+from ..base.series_names import check_series_names
 from .base import BaseEchoState
-from .series import Series, check_names, is_many, many_series
+from .series import Series, is_many, many_series
 
 
 class ClassifiedSeries(BaseEchoState):
@@ -30,7 +31,7 @@ class ClassifiedSeries(BaseEchoState):
         """Return X as series; each row of a 2-D X is a series of one variable."""
         if is_many(X):
             series = many_series(X, width=None if reset else self.n_variables_, place=place)
-            check_names(self, series, reset)
+            check_series_names(self, series.names, reset)
             if reset:
                 self.n_features_in_ = self.n_variables_ = series.width
                 self._rows_are_series = False

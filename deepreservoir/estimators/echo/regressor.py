@@ -18,12 +18,12 @@ from ...backend import Array, Device, array_module, resolve_device, to_device
 from ...checks import check_flag, check_real
 from ...esn.state_blocks import harvest
 from ..base.device_input import checked_features, checked_pair, place_of
+from ..base.series_names import check_series_names
 from ..base.unchanged import unchanged_on_failure
 from .descriptions import documented
 from .forecast import End, Forecasting
 from .series import (
     Series,
-    check_names,
     check_numeric,
     check_rows,
     is_many,
@@ -113,7 +113,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         width = None if reset else self.n_features_in_
         if is_many(X):
             series = many_series(X, width=width, place=place)
-            check_names(self, series, reset)
+            check_series_names(self, series.names, reset)
             targets, flat = many_targets(y, series)
             if reset:
                 self.n_features_in_ = series.width
@@ -313,7 +313,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
         place = place_of(self._device(), X=X)
         if is_many(X):
             series = many_series(X, width=self.n_features_in_, place=place)
-            check_names(self, series, reset=False)
+            check_series_names(self, series.names, reset=False)
             return series
         if place == "cuda":
             return Series([checked_features(self, X, reset=False)], "one", place)

@@ -178,25 +178,6 @@ def names_of_columns(series: Any) -> tuple[str, ...] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def check_names(estimator: Any, series: Series, reset: bool) -> None:
-    """Let an estimator learn the names of several DataFrames, or raise if they are others.
-
-    This is what scikit-learn does with the names of one DataFrame.
-    """
-    if reset:
-        if series.names is not None:
-            estimator.feature_names_in_ = np.array(series.names, dtype=object)
-        elif hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
-        return
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None and series.names is not None and series.names != tuple(known):
-        raise ValueError(
-            f"X has the columns {', '.join(series.names)}, but {type(estimator).__name__} is "
-            f"expecting {', '.join(known)}, in this order, as in fit"
-        )
-
-
 _NOT_NUMBERS = {"U": "text", "S": "text", "c": "complex numbers", "m": "durations", "M": "dates"}
 
 
