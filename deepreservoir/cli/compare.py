@@ -140,6 +140,12 @@ def _folder(out: Path | None, name: str) -> Path:
     return new_folder(out or Path("deepreservoir-results") / name)
 
 
+def _place(folder: Path, comparison: Comparison | ForecastComparison) -> Path:
+    """Return where to write: incomplete results do not replace earlier ones."""
+    earlier = (folder / "results.json").exists()
+    return folder if comparison.complete or not earlier else folder / "incomplete"
+
+
 def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:
     """Run a comparison and report the results; if it is ended early, those of the finished runs."""
 
@@ -165,7 +171,7 @@ def _report(comparison: Comparison, folder: Path) -> None:
         picture = save_picture(comparison, place)
 
     # Write the files before printing: a closed pipe must not lose the results.
-    failure = save(write, folder, "the results")
+    failure = save(write, _place(folder, comparison), "the results")
     click.echo(table(comparison))
     for note in comparison.notes:
         click.echo(f"note: {note}")
@@ -188,7 +194,7 @@ def _report_forecasts(comparison: ForecastComparison, folder: Path) -> None:
         written[:] = [comparison.save(place), save_forecast_table(comparison, place)]
         picture = save_comparison_picture(comparison, place)
 
-    failure = save(write, folder, "the results")
+    failure = save(write, _place(folder, comparison), "the results")
     click.echo(forecast_table(comparison))
     if failure is not None:
         raise failure

@@ -98,3 +98,25 @@ def test_ctrl_c_does_not_leave_an_older_comparison_half_replaced(here, monkeypat
     monkeypatch.setattr(arms, "linear", stop)
     assert run(*arguments) != 0
     assert before == {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")}
+
+
+def test_incomplete_results_do_not_replace_those_of_an_earlier_comparison(
+    here, monkeypatch, capsys
+):
+    arguments = ("compare", "digits", "--arms", "adapter,linear", "--ranks", 1, "--seeds", 1)
+    assert run(*arguments, "--out", "o") == 0
+    before = {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")}
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(arms, "linear", stop)
+    assert run(*arguments, "--out", "o") != 0
+    assert (
+        before.items()
+        <= {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")}.items()
+    )
+    kept = json.loads((here / "o" / "incomplete" / "results.json").read_text())
+    assert kept["complete"] is False
+    assert kept["records"]
+    assert "incomplete" in capsys.readouterr().out
