@@ -28,16 +28,17 @@ def block(graph: OnnxGraph, layer: TransformerBlock, x: str, excluded: str | Non
     if layer.outputs is not None:
         first, x = (leading(graph, each, layer.outputs) for each in (h, x))
     scale = (width // attention.heads) ** -0.5
-    q = _by_head(graph, dense(graph, attention.q, first), attention.heads, [0, 2, 1, 3])
-    k = _by_head(graph, dense(graph, attention.k, h), attention.heads, [0, 2, 3, 1])
-    v = _by_head(graph, dense(graph, attention.v, h), attention.heads, [0, 2, 1, 3])
+    shape = [0, 0, attention.heads, width // attention.heads]
+    q = _by_head(graph, dense(graph, attention.q, first), shape, [0, 2, 1, 3])
+    k = _by_head(graph, dense(graph, attention.k, h), shape, [0, 2, 3, 1])
+    v = _by_head(graph, dense(graph, attention.v, h), shape, [0, 2, 1, 3])
     scores = graph.add("Mul", [graph.add("MatMul", [q, k]), graph.constant(np.array(scale))])
     if excluded is not None:
         least = graph.constant(np.array(EXCLUDED))
         scores = graph.add("Where", [excluded, least, scores])
     p = graph.add("Softmax", [scores], axis=-1)
     out = graph.add("Transpose", [graph.add("MatMul", [p, v])], perm=[0, 2, 1, 3])
-    out = reshaped(graph, out, [0, -1, width])
+    out = reshaped(graph, out, [0, 0, width])
     x = graph.add("Add", [x, dense(graph, attention.o, out)])
     y = x
     for inner in layer.second.layers:
@@ -76,9 +77,9 @@ def product(graph: OnnxGraph, x: str, weight: np.ndarray, bias: np.ndarray | Non
     return y if bias is None else graph.add("Add", [y, graph.constant(bias)])
 
 
-def _by_head(graph: OnnxGraph, x: str, heads: int, order: list[int]) -> str:
+def _by_head(graph: OnnxGraph, x: str, shape: list[int], order: list[int]) -> str:
     """Return tokens (n, t, width) by head, as (n, heads, t, d) or (n, heads, d, t)."""
-    x = graph.add("Reshape", [x, graph.integers([0, 0, heads, -1])])
+    x = reshaped(graph, x, shape)
     return graph.add("Transpose", [x], perm=order)
 
 
@@ -88,7 +89,7 @@ def leading(graph: OnnxGraph, x: str, n: int) -> str:
 
 
 def reshaped(graph: OnnxGraph, x: str, shape: list[int]) -> str:
-    """Add a reshape."""
+    """Add a reshape; a 0 stands for the length of the same axis of x, which may be zero."""
     return graph.add("Reshape", [x, graph.integers(shape)])
 
 

@@ -40,9 +40,9 @@ def _logits(graph: OnnxGraph, network: Any, x: str) -> str:
 
 def _tokens(graph: OnnxGraph, layer: PatchEmbedding, x: str) -> str:
     p, channels = layer.patch_size, layer.image_shape[2]
-    x = reshaped(graph, x, [-1, layer.rows, p, layer.columns, p, channels])
+    x = reshaped(graph, x, [0, layer.rows, p, layer.columns, p, channels])
     x = graph.add("Transpose", [x], perm=[0, 1, 3, 2, 4, 5])
-    x = reshaped(graph, x, [-1, layer.rows * layer.columns, p * p * channels])
+    x = reshaped(graph, x, [0, layer.rows * layer.columns, p * p * channels])
     x = product(graph, x, to_host(layer.dense.weight), to_host(layer.dense.bias))
     if layer.class_token:  # a row for each image
         zeros = graph.add("Mul", [leading(graph, x, 1), graph.constant(np.array(0.0))])

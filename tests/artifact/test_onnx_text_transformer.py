@@ -31,6 +31,9 @@ def test_probabilities_and_labels(options, tmp_path):
         label, probabilities = session.run(None, {"X": model.encode(texts)})
         np.testing.assert_allclose(probabilities, model.predict_proba(texts), atol=1e-5)
         np.testing.assert_array_equal(label, model.predict(texts))
+    no_label, none = session.run(None, {"X": model.encode(X)[:0]})
+    assert no_label.shape == (0,)
+    assert none.shape == (0, 3)
     wider = np.pad(model.encode(X), ((0, 0), (0, 3)), constant_values=-1)
     np.testing.assert_allclose(session.run(None, {"X": wider})[1], probabilities, atol=1e-6)
 

@@ -35,6 +35,9 @@ def test_probabilities_and_labels(options, kind, tmp_path):
         label, probabilities = session.run(None, {"X": images[:n, ..., None]})
         np.testing.assert_allclose(probabilities, model.predict_proba(images[:n]), atol=1e-4)
         np.testing.assert_array_equal(label, model.predict(images[:n]))
+    label, probabilities = session.run(None, {"X": images[:0, ..., None]})
+    assert label.shape == (0,)
+    assert probabilities.shape == (0, 3)
 
 
 def test_two_classes(tmp_path):
