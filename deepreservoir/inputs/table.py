@@ -88,7 +88,7 @@ class Table(Inputs):
         if not self.sparse:
             return [(row + 0.0).tobytes() for row in to_host(self._X)]  # -0.0 becomes 0.0
         if self._X.shape[0] * self._X.shape[1] * self._X.dtype.itemsize <= _DENSE_KEYS:
-            return [(row.toarray()[0] + 0.0).tobytes() for row in self._X]
+            return [(row + 0.0).tobytes() for row in self._X.toarray()]
         X = self._X.copy()
         X.sum_duplicates()
         X.eliminate_zeros()

@@ -9,6 +9,7 @@ from deepreservoir import (
     EchoStateClassifier,
     EchoStateRegressor,
 )
+from deepreservoir.inputs import Table
 
 pytestmark = pytest.mark.host(reason="forms of host arrays")
 
@@ -103,6 +104,19 @@ def test_the_format_of_a_sparse_matrix_does_not_matter(form):
     wanted = deep().fit(sp.csr_matrix(X), CODES).predict_proba(sp.csr_matrix(X))
     found = deep().fit(formed, CODES).predict_proba(formed)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["csr_array", "csc_array", "coo_array", "csr_matrix"])
+def test_sparse_rows_of_one_batch_are_all_trained_on(form):
+    """A sparse array is indexed to rows of one axis, a sparse matrix to rows of two."""
+    rows = np.where(np.random.default_rng(0).random((60, 8)) < 0.4, 1.0, 0.0)
+    rows[:, 0] = 0
+    labels = rows[:, 1].astype(int)
+    make = getattr(sp, form)
+    assert len(set(Table(make(rows), np.float32).keys())) == len(np.unique(rows, axis=0))
+    model = deep(batch_size=100)
+    wanted = model.fit(rows, labels).predict_proba(rows)
+    np.testing.assert_array_equal(model.fit(make(rows), labels).predict_proba(rows), wanted)
 
 
 # pandas ----------------------------------------------------------------------------------------
