@@ -60,6 +60,15 @@ class Dataset:
 
     @property
     def n_features(self) -> int:
+        """Number of columns of the samples as a table.
+
+        Raises
+        ------
+        ValueError
+            If they cannot be a table, such as texts or trajectories.
+        """
+        if self.features is None and len(getattr(self.X_train, "shape", ())) < 2:
+            raise ValueError(f"the samples of {self.name} are not rows of a table")
         X = self.X_train if self.features is None else self.table(self.X_train[:1])
         return int(X.shape[1])
 

@@ -34,6 +34,7 @@ LYAPUNOV_TIMES: dict[str, float] = {name: 1 / rate for name, rate in LYAPUNOV_EX
 
 _RTOL, _ATOL = 1e-10, 1e-12
 _STEEPEST = 1e100
+_LONGEST = 1e9  # units of time
 _EVALUATIONS = 3000  # per unit of time; about 300 are normally needed
 
 
@@ -95,6 +96,8 @@ def _flow(
     times = check_number(discard, "discard", zero=True) + dt * np.arange(n_steps)
     if times[-1] == 0:
         return start[None]
+    if times[-1] > _LONGEST:
+        raise ValueError(f"discard + dt * n_steps must be at most {_LONGEST:g}; got {times[-1]:g}")
 
     budget = iter(range(int(_EVALUATIONS * (times[-1] + 10))))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..inputs.image_files import require_pillow
 from .base import Dataset
+from .idx import DatasetUnavailable
 from .image_table import pixel_table
 from .local_files import find, missing, verified
 
@@ -115,9 +116,11 @@ def _batches(name: str, part: str, per_class: int | None) -> tuple[np.ndarray, n
     codes = rows[:, 0]
     counts = np.bincount(codes, minlength=len(CLASSES))
     if len(counts) > len(CLASSES) or (counts != len(rows) // len(CLASSES)).any():
-        raise ValueError(
+        raise DatasetUnavailable(
             f"the {part} batches of {name} must have {len(rows) // len(CLASSES):,} images of each "
-            f"of {len(CLASSES)} classes; got {counts.tolist()}"
+            f"of {len(CLASSES)} classes, numbered from 0; got "
+            + ", ".join(f"{counts[code]:,} of {code}" for code in np.flatnonzero(counts)[:20])
+            + f". Copy the files of {paths[0].parent} again"
         )
     if per_class is not None:
         first = [np.flatnonzero(codes == code)[:per_class] for code in range(len(CLASSES))]
@@ -130,7 +133,8 @@ def _rows(path: Path) -> np.ndarray:
     length = 1 + _CHANNELS * _SIZE * _SIZE
     expected = _BATCH_IMAGES * length
     if path.stat().st_size != expected:
-        raise ValueError(
-            f"{path} must have {expected:,} bytes, as published; it has {path.stat().st_size:,}"
+        raise DatasetUnavailable(
+            f"{path} must have {expected:,} bytes, as published; it has "
+            f"{path.stat().st_size:,}. Copy it again"
         )
     return np.fromfile(path, np.uint8).reshape(_BATCH_IMAGES, length)

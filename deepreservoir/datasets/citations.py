@@ -1,4 +1,4 @@
-"""Citation graphs as Nodes: Cora, with the public split and with a larger one."""
+"""Citation graphs as Nodes: Cora, Citeseer and Pubmed with the public split; Cora with a larger."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import scipy.sparse
 
 from ..inputs import Nodes
 from .base import Dataset
-from .local_files import find, missing, verified_arrays
+from .local_files import find, verified_arrays
+from .planetoid import read_planetoid
 
 _FOLDER, _CORA = "planetoid", "cora.npz"
 _CORA_SIZE = 111_926
 _CORA_SHA256 = "56f05945fd7adb45e08fa425ca2f25a5a67f538cb2f67f9d795eaf585a50b24a"
+
+_N_VALID = 500  # nodes after those to train on, in the public split
 
 # Root mean square of a row of features. Of 0.1, 0.3 and 1, it had the best accuracy on the
 # validation nodes of Cora, fully trained and at rank 16.
@@ -34,8 +37,11 @@ def cora_nodes() -> tuple[Nodes, np.ndarray, dict[str, np.ndarray]]:
         If the file is missing or does not have the published content.
     """
     path = find(_FOLDER, _CORA)
-    if path is None:
-        raise missing("cora", _FOLDER, _CORA, "https://github.com/kimiyoung/planetoid")
+    if path is None:  # the files as they are published
+        graph = read_planetoid("cora")
+        valid = np.arange(len(graph.train), len(graph.train) + _N_VALID)
+        split = {"train": graph.train, "valid": valid, "test": graph.test}
+        return Nodes(scaled_rows(graph.features), graph.adjacency), graph.y, split
     arrays = verified_arrays(path, _CORA_SIZE, _CORA_SHA256)
     words = scipy.sparse.csr_matrix(
         (arrays["x_data"], arrays["x_indices"], arrays["x_indptr"]), tuple(arrays["x_shape"])
@@ -45,6 +51,14 @@ def cora_nodes() -> tuple[Nodes, np.ndarray, dict[str, np.ndarray]]:
     adjacency = scipy.sparse.csr_matrix((np.ones(len(source)), (source, target)), (n, n))
     split = {name: arrays[f"{name}_index"] for name in ("train", "valid", "test")}
     return Nodes(scaled_rows(words), adjacency), arrays["y"].astype(int), split
+
+
+def planetoid(name: str) -> Dataset:
+    """Return a graph of Planetoid (Yang et al., 2016) as a data set."""
+    graph = read_planetoid(name)
+    nodes, y = Nodes(scaled_rows(graph.features), graph.adjacency), graph.y
+    train, test = graph.train, graph.test
+    return Dataset(name, nodes[train], y[train], nodes[test], y[test])
 
 
 def cora() -> Dataset:

@@ -78,22 +78,42 @@ def read_trajectories(path: str | Path) -> Trajectories:
         ) from None
     try:
         with h5py.File(path, "r") as file:
-            if "observations" in file:
-                return trajectories(_arrays(file))
-            episodes = [name for name in file if name.startswith("episode_")]
-            if not episodes:
-                raise DatasetUnavailable(
-                    f"{path} has neither the array observations of D4RL nor the groups episode_0, "
-                    f"... of Minari; it has {', '.join(sorted(file)) or 'nothing'}"
-                )
-            episodes.sort(key=lambda name: int(name.removeprefix("episode_")))
-            return trajectories([_arrays(file[name]) for name in episodes])
+            found = _found(file)
+            names = ", ".join(sorted(file)) or "nothing"
     except OSError as error:
         raise DatasetUnavailable(f"{path} cannot be read as HDF5: {error}") from None
+    if found is None:
+        raise DatasetUnavailable(
+            f"{path} has neither the array observations of D4RL nor the groups episode_0, ... of "
+            f"Minari; it has {names}"
+        )
+    return trajectories(found)
+
+
+def _found(file: Any) -> Any:
+    """Return the trajectories of a file of D4RL or Minari, unchecked; None if it is neither."""
+    if "observations" in file:
+        return _arrays(file)
+    numbers = {name: name.removeprefix("episode_") for name in file if name.startswith("episode_")}
+    episodes = [name for name, number in numbers.items() if number.isdecimal()]
+    return [_arrays(file[name]) for name in sorted(episodes, key=lambda n: int(numbers[n]))] or None
 
 
 def _arrays(group: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of a trajectory, or of several, in a group of an HDF5 file."""
+    """Return the arrays of a trajectory, or of several, in a group of an HDF5 file.
+
+    Raises
+    ------
+    ValueError
+        If observations or actions are a group of several arrays.
+    """
+    for name in ("observations", "actions"):
+        if name in group and not hasattr(group[name], "dtype"):
+            raise ValueError(
+                f"{name} in {group.name} are a group of several arrays, "
+                f"{', '.join(sorted(group[name]))}; expected one array. Concatenate them, and pass "
+                "the trajectories as mappings"
+            )
     names = ("observations", "actions", "rewards", "terminals", "timeouts", "terminations")
     return {
         name: np.asarray(group[name][()])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _content(path: Path, file: IdxFile) -> bytes:
 def _download(source: IdxSource, file: IdxFile) -> bytes:
     """Download one file into the cache, and keep it only if its content is correct."""
     folder = cache_folder() / source.folders[0]
-    part = f"{file.name}.part-{os.getpid()}"
+    part = f"{file.name}.part-{os.getpid()}-{threading.get_ident()}"
     path = folder / part
     try:
         pooch.retrieve(

@@ -59,8 +59,6 @@ def read_smiles(smiles: Iterable[str]) -> list[Graph]:
     ImportError
         If RDKit is not installed.
     """
-    if isinstance(smiles, str):
-        raise ValueError(f"smiles must be a list of SMILES; got one, {smiles!r:.60}. Pass [smiles]")
     return graphs_of(smiles, lambda row: f"row {row}")
 
 
@@ -70,6 +68,8 @@ def graphs_of(smiles: Iterable[str], place: Callable[[int], str]) -> list[Graph]
 
 
 def _molecules(smiles: Iterable[str], place: Callable[[int], str]) -> list[Any]:
+    if isinstance(smiles, str):
+        raise ValueError(f"smiles must be a list of SMILES; got one, {smiles!r:.60}. Pass [smiles]")
     if find_spec("rdkit") is None:
         raise ImportError("reading SMILES needs RDKit: pip install 'deepreservoir[molecules]'")
     from rdkit import Chem

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, make_friedman1
 
 from .base import Dataset, split_dataset, standardised
 from .cifar10 import cifar10, cifar10_5000
-from .citations import cora, cora_60_20_20
+from .citations import cora, cora_60_20_20, planetoid
 from .flowers import flowers12, flowers102
 from .halfcheetah import halfcheetah, halfcheetah_expert
 from .idx import FASHION_MNIST, MNIST, IdxSource, load_idx
@@ -19,7 +19,6 @@ from .imdb import imdb, imdb_5000, imdb_text
 from .molecules import molhiv, molhiv_8000
 from .ogb import arxiv
 from .physionet2012 import physionet2012, physionet2012_minutes
-from .planetoid import planetoid
 from .wikitext import wikitext, wikitext_validation
 
 

@@ -14,9 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from ..inputs import Nodes
-from .base import Dataset
-from .citations import scaled_rows
 from .idx import DatasetUnavailable
 from .local_files import find, missing
 
@@ -107,6 +104,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _check(parts: dict[str, Any]) -> None:
+    """Raise an error if the parts are not those of one graph."""
+    matrices = {name: parts[name] for name in ("x", "tx", "allx")}
+    labels = {name: parts[name] for name in ("y", "ty", "ally")}
+    if not all(map(scipy.sparse.issparse, matrices.values())):
+        raise ValueError("x, tx and allx must be sparse matrices")
+    if not all(isinstance(part, np.ndarray) and part.ndim == 2 for part in labels.values()):
+        raise ValueError("y, ty and ally must be arrays with a column per class")
+    if not isinstance(parts["graph"], dict):
+        raise ValueError("graph must be a dict of neighbours")
+    for group in (matrices, labels):
+        if len({part.shape[1] for part in group.values()}) > 1:
+            raise ValueError(f"{', '.join(group)} must have as many columns")
+    test, n_train, first = parts["test.index"], len(parts["y"]), len(parts["ally"])
+    rows = {name: part.shape[0] for name, part in {**matrices, **labels}.items()}
+    if not len(test) == rows["tx"] == rows["ty"] > 0 or test.min() < first:
+        raise ValueError(
+            "test.index must name a node after those of allx for each row of tx and ty"
+        )
+    if rows["allx"] != first or rows["x"] != n_train or not 0 < n_train <= first:
+        raise ValueError("y must be the labels of x, and ally those of allx, which has x in it")
+    nodes = {*parts["graph"], *(i for others in parts["graph"].values() for i in others)}
+    if nodes and not 0 <= min(nodes) <= max(nodes) <= test.max():
+        raise ValueError(f"graph must join nodes from 0 to {test.max()}; it has {max(nodes)}")
+
+
 def read_planetoid(name: str) -> PlanetoidGraph:
     """Return a graph of Planetoid (Yang et al., 2016), with its public split.
 
@@ -122,12 +145,19 @@ def read_planetoid(name: str) -> PlanetoidGraph:
         If a file is missing, damaged, or names anything but arrays, matrices and lists.
     """
     parts: dict[str, Any] = {}
+    folder = Path()
     for part in _PARTS:
         path = find(_FOLDER, f"ind.{name}.{part}")
         if path is None:
             files = ", ".join(f"ind.{name}.{each}" for each in _PARTS)
             raise missing(name, _FOLDER, files, _SOURCE)
-        parts[part] = _read(path)
+        parts[part], folder = _read(path), path.parent
+    try:
+        _check(parts)
+    except ValueError as error:
+        raise DatasetUnavailable(
+            f"the files ind.{name}.* in {folder} do not belong together: {error}. Copy them again"
+        ) from None
     test = parts["test.index"]
     first, n = len(parts["ally"]), int(test.max()) + 1
     features = scipy.sparse.lil_matrix((n, parts["allx"].shape[1]))
@@ -141,11 +171,3 @@ def read_planetoid(name: str) -> PlanetoidGraph:
     adjacency = matrix.maximum(matrix.T).sign()
     train = np.arange(len(parts["y"]))
     return PlanetoidGraph(features.tocsr(), adjacency, labels.argmax(axis=1), train, np.sort(test))
-
-
-def planetoid(name: str) -> Dataset:
-    """Return a graph of Planetoid as a data set."""
-    graph = read_planetoid(name)
-    nodes, y = Nodes(scaled_rows(graph.features), graph.adjacency), graph.y
-    train, test = graph.train, graph.test
-    return Dataset(name, nodes[train], y[train], nodes[test], y[test])

@@ -17,7 +17,8 @@ from ..layers import Pass
 from ..models import DecisionTransformerConfig
 from ..network import Network
 from ..scaffold import Scaffold
-from ..training import Checkpoint
+from ..training import Checkpoint, Outcome
+from ..user_warnings import warn_user
 from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.parameters import AdaptationParameters, ScaffoldParameters
 from .base.prepared_fit import Fit
@@ -245,6 +246,17 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
 
     def _prepared(self, inputs: Inputs, seed: int) -> Inputs:
         assert isinstance(inputs, TrajectoryWindows), "the reader makes no others"
+        largest, limits = (
+            np.abs(inputs.trajectories.actions).max(axis=0),
+            inputs.reader.action_scale,
+        )
+        if (beyond := np.flatnonzero(largest > limits)).size:
+            j = int(beyond[0])
+            warn_user(
+                f"entry {j} of the actions reaches {largest[j]:.4g}, but the first call has scaled "
+                f"actions so that predictions reach {limits[j]:.4g} at most. Fit on all "
+                "trajectories at once to predict larger ones"
+            )
         return inputs.drawn(seed)
 
     def validated_features(self, X: Any, on_device: bool) -> Any:
@@ -253,11 +265,12 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     def _adopt_targets(self) -> None:
         self.max_return_ = self._reader.max_return
 
-    def _partial_fit(self, X: Any, *args: Any, **options: Any) -> Self:
-        super()._partial_fit(X, *args, **options)
-        largest = float(trajectories(X).returns().max())
-        self._reader.max_return = self.max_return_ = max(self.max_return_, largest)
-        return self
+    def _trained(self, fit: Fit, outcome: Outcome) -> Self:
+        inputs, reader = fit.data.inputs, fit.reader
+        assert isinstance(inputs, TrajectoryWindows), "the reader makes no others"
+        assert isinstance(reader, TrajectoryReader), "see new_reader"
+        reader.max_return = max(reader.max_return, float(inputs.trajectories.returns().max()))
+        return super()._trained(fit, outcome)
 
     def predict(self, X: Any) -> list[np.ndarray]:
         """Return the action that is predicted at each step, from the steps before it.

@@ -21,7 +21,7 @@ def episode_returns(
     """Let a model act in an environment, and return the return of each episode.
 
     An episode lasts until the environment ends it. Actions are clipped to the limits of the
-    environment.
+    environment's ``action_space``, if it has one.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def episode_returns(
     Raises
     ------
     ValueError
-        If the environment does not fit the model, or an argument is out of range.
+        If an argument is out of range, or the observations or actions of the environment are not
+        vectors of as many numbers as the model was trained on.
     ImportError
         If a name is given and gymnasium is not installed.
 
@@ -69,8 +70,9 @@ def episode_returns(
     made = isinstance(environment, str)
     env = _made(environment) if made else environment
     try:
+        limits = _limits(model, env)
         return np.array(
-            [_episode_return(model, env, target_return, seed + i) for i in range(episodes)]
+            [_episode_return(model, env, limits, target_return, seed + i) for i in range(episodes)]
         )
     finally:
         if made:
@@ -87,13 +89,48 @@ def _made(name: str) -> Any:
     return gymnasium.make(name)
 
 
-def _episode_return(model: DecisionTransformer, env: Any, target_return: float, seed: int) -> float:
+def _limits(model: DecisionTransformer, env: Any) -> tuple[Any, Any]:
+    """Return the lowest and the highest action, after checking that they fit the model."""
     space = getattr(env, "action_space", None)
-    low, high = (
-        getattr(space, side, limit) for side, limit in (("low", -np.inf), ("high", np.inf))
-    )
+    if space is None:
+        return -np.inf, np.inf
+    n = model.n_outputs_
+    if not (hasattr(space, "low") and hasattr(space, "high")):
+        raise ValueError(
+            f"the actions of the environment must be vectors of {n} numbers, as in fit; its "
+            f"action_space is {space!r:.100}"
+        )
+    for limit in (space.low, space.high):
+        if np.shape(limit) not in ((), (n,)):
+            raise ValueError(
+                f"the actions of the environment must be vectors of {n} numbers, as in fit; those "
+                f"of its action_space have shape {np.shape(limit)}"
+            )
+    return space.low, space.high
+
+
+def _observed(model: DecisionTransformer, observation: Any) -> np.ndarray:
+    """Return a copy of an observation, since environments may return an array that they change."""
+    n = model._reader.sizes()["n_observations"]
+    expected = f"the observations of the environment must be vectors of {n} numbers, as in fit"
+    try:
+        found = np.array(observation, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{expected}; got {observation!r:.100}") from None
+    if found.shape != (n,):
+        raise ValueError(f"{expected}; got one of shape {found.shape}")
+    return found
+
+
+def _episode_return(
+    model: DecisionTransformer,
+    env: Any,
+    limits: tuple[Any, Any],
+    target_return: float,
+    seed: int,
+) -> float:
     observation, _ = env.reset(seed=seed)
-    observations = [np.asarray(observation, np.float64)]
+    observations = [_observed(model, observation)]
     actions: list[np.ndarray] = []
     rewards: list[float] = []
     ended = False
@@ -101,9 +138,9 @@ def _episode_return(model: DecisionTransformer, env: Any, target_return: float, 
         history = {"observations": np.array(observations)}
         if actions:
             history |= {"actions": np.array(actions), "rewards": np.array(rewards)}
-        action = np.clip(model.act(history, target_return), low, high)
-        observation, reward, terminated, truncated, _ = env.step(action)
-        observations.append(np.asarray(observation, np.float64))
+        action = np.clip(model.act(history, target_return), *limits)
+        observation, reward, terminated, truncated, _ = env.step(action.copy())
+        observations.append(_observed(model, observation))
         actions.append(action)
         rewards.append(float(reward))
         ended = bool(terminated or truncated)

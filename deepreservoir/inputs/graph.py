@@ -83,7 +83,8 @@ class Graph:
         ----------
         x : array-like, shape (n_nodes, n_features)
         adjacency : sparse or dense matrix, shape (n_nodes, n_nodes)
-            An entry at (i, j) is an edge from i to j; stored zeros are not edges.
+            An entry at (i, j) is an edge from i to j; stored zeros are not edges, and stored
+            duplicates of an entry are its summands, as in SciPy.
         weights : bool, default=False
             Whether the entries are the feature of the edges.
 
@@ -92,7 +93,9 @@ class Graph:
         >>> Graph.from_scipy(np.ones((2, 1)), scipy.sparse.csr_array([[0, 1], [1, 0]]))
         <Graph of 2 nodes and 2 edges>
         """
-        matrix = scipy.sparse.coo_matrix(adjacency)
+        rows = scipy.sparse.csr_matrix(adjacency, copy=True)
+        rows.sum_duplicates()
+        matrix = rows.tocoo()
         n = len(_features("x", x, "n_nodes"))
         if matrix.shape != (n, n):
             raise ValueError(
@@ -101,6 +104,12 @@ class Graph:
             )
         kept = matrix.data != 0
         edges = np.stack([matrix.row[kept], matrix.col[kept]])
+        wrong = np.flatnonzero(~np.isfinite(matrix.data[kept]))
+        if len(wrong):
+            i, j = edges[:, wrong[0]].tolist()
+            raise ValueError(
+                f"adjacency must be finite; got {matrix.data[kept][wrong[0]]} at [{i}, {j}]"
+            )
         attr = matrix.data[kept].astype(np.float64)[:, None] if weights else None
         return cls(x, edges, attr)
 
@@ -124,6 +133,8 @@ class Graph:
             If a node or an edge lacks the attribute.
         """
         position = {node: i for i, node in enumerate(graph.nodes)}
+        if not position:
+            raise ValueError("graph must have at least one node; got none")
         rows = [_attribute(data, x, f"node {node!r}") for node, data in graph.nodes(data=True)]
         pairs, attrs = [], []
         for source, target, data in graph.edges(data=True):
@@ -132,7 +143,7 @@ class Graph:
                 attrs.append(_attribute(data, edge_attr, f"edge {source!r} - {target!r}"))
         edges = np.array(pairs, np.int64).reshape(-1, 2).T
         make = cls if graph.is_directed() else cls.undirected
-        return make(np.array(rows), edges, np.array(attrs) if attrs else None)
+        return make(_table(rows, x), edges, _table(attrs, edge_attr) if attrs else None)
 
     @classmethod
     def from_pyg(cls, data: Any) -> Self:
@@ -238,6 +249,16 @@ def _edges(values: Any, n_nodes: int) -> np.ndarray:
             f"node {edges[0, i]} to itself. Leave it out"
         )
     return edges
+
+
+def _table(rows: list[np.ndarray], name: str | None) -> np.ndarray:
+    sizes = {row.shape for row in rows}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"attribute {name!r} must be a number, or vectors of one length, everywhere; got "
+            f"values of shapes {' and '.join(map(str, sorted(sizes)))}"
+        )
+    return np.array(rows)
 
 
 def _attribute(data: Mapping[str, Any], name: str | None, where: str) -> np.ndarray:

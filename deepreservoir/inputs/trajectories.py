@@ -102,11 +102,12 @@ def trajectories(X: Any) -> Trajectories:
     X : iterable, mapping, or Trajectories
         An iterable of trajectories, of which each is a mapping with the keys ``observations``,
         ``actions`` and ``rewards``, an object with these attributes (such as an episode of Minari),
-        or a tuple of the three; or one mapping, either with arrays of shape (n_trajectories,
-        n_steps, ...) for trajectories of equal length, or with arrays of shape (n_steps, ...) and
-        the flags ``terminals`` and ``timeouts``, or ``terminations`` and ``truncations``, after
-        which another trajectory begins (such as a data set of D4RL). Observations may have one row
-        more than there are actions, as in Minari: the last one is left out.
+        a tuple of the three, or Trajectories; or one mapping, either with arrays of shape
+        (n_trajectories, n_steps, ...) for trajectories of equal length, or with arrays of shape
+        (n_steps, ...). A mapping may have the flags ``terminals`` and ``timeouts``, or
+        ``terminations`` and ``truncations``, which are 1 at the last step of a trajectory, after
+        which another one begins (such as a data set of D4RL). Observations may have one row more
+        than there are actions, as in Minari: the last one is left out.
 
     Returns
     -------
@@ -128,11 +129,12 @@ def trajectories(X: Any) -> Trajectories:
     >>> len(found), found.returns_to_go().tolist()
     (2, [3.0, 2.0, 3.0, 2.0])
     """
-    if isinstance(X, Trajectories):
+    if isinstance(X, Trajectories) and len(X):
         return X
-    checked = [_checked(item, f"X[{i}]") for i, item in enumerate(_items(X))]
-    if not checked:
+    items = [one for item in _items(X) for one in _each(item)]
+    if not items:
         raise ValueError("X must have at least one trajectory; got none")
+    checked = [_checked(item, f"X[{i}]") for i, item in enumerate(items)]
     first = checked[0]
     for i, parts in enumerate(checked):
         for name in ("observations", "actions"):
@@ -189,17 +191,19 @@ def _items(X: Any) -> Iterable[Any]:
                 'pass {"observations": ..., "actions": ..., "rewards": ...}'
             )
         return X
-    given = {name: np.asarray(X[name]) for name in _PARTS if X.get(name) is not None}
+    given = {name: _array(X[name], name) for name in _PARTS if X.get(name) is not None}
     if len(given) == len(_PARTS) and all(part.ndim == 3 for part in list(given.values())[:2]):
+        given |= {name: _array(X[name], name) for name in _ENDS if X.get(name) is not None}
         lengths = {name: len(part) for name, part in given.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(
                 "the parts of X must have as many trajectories; got "
                 + ", ".join(f"{n} of {name}" for name, n in lengths.items())
             )
-        return [dict(zip(given, parts, strict=True)) for parts in zip(*given.values(), strict=True)]
+        rows = zip(*given.values(), strict=True)
+        return [one for parts in rows for one in _items(dict(zip(given, parts, strict=True)))]
     ends = _ends(X, "X")
-    if len(given) < len(_PARTS) or ends is None:
+    if len(given) < len(_PARTS) or ends is None or not ends[:-1].any():
         return [X]
     n = len(ends)
     for name, part in given.items():
@@ -213,6 +217,21 @@ def _items(X: Any) -> Iterable[Any]:
     ]
 
 
+def _each(item: Any) -> Iterable[Any]:
+    """Return the trajectories of an element of X, which may be several."""
+    return item if isinstance(item, Trajectories) else (item,)
+
+
+def _array(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError:  # of different lengths
+        raise ValueError(
+            f"the {name} of X are not one array: pass trajectories of different lengths as a list "
+            'of mappings, [{"observations": ..., "actions": ..., "rewards": ...}, ...]'
+        ) from None
+
+
 def _ends(item: Mapping[str, Any], label: str) -> np.ndarray | None:
     """Return which steps end a trajectory, or None without flags."""
     flags = [np.asarray(item[name]) for name in _ENDS if item.get(name) is not None]
@@ -224,6 +243,8 @@ def _ends(item: Mapping[str, Any], label: str) -> np.ndarray | None:
                 f"the flags of {label} that end trajectories must be vectors of one length; got "
                 f"shape {flag.shape}"
             )
+        if not ((flag == 0) | (flag == 1)).all():
+            raise ValueError(f"the flags of {label} that end trajectories must be 0 or 1")
     return np.any([flag.astype(bool) for flag in flags], axis=0)
 
 
@@ -260,6 +281,10 @@ def _checked(item: Any, label: str) -> dict[str, np.ndarray]:
                 "as its actions"
             )
     ends = _ends(_given(item, label), label)
+    if ends is not None and len(ends) != n:
+        raise ValueError(
+            f"the flags of {label} have {len(ends)} steps; expected {n}, as many as its actions"
+        )
     if ends is not None and ends[: n - 1].any():
         raise ValueError(
             f"{label} ends at step {int(ends.argmax())} of {n} by its flags: expected one "

@@ -309,3 +309,8 @@ def test_parameters_that_are_not_numbers_are_named(make, names):
         for value in ("a", None, True):
             with pytest.raises(ValueError, match=f"{name} must be a number; got {value!r}"):
                 make(10, **{name: value})
+
+
+def test_a_time_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match=r"discard \+ dt \* n_steps must be at most 1e\+09"):
+        lorenz63(3, discard=1e300)

@@ -41,7 +41,7 @@ def test_cora():
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("cora", "cora.npz"),
+        ("cora", "ind.cora.x"),
         ("citeseer", "ind.citeseer.x"),
         ("arxiv", "raw/edge.csv.gz"),
         ("molhiv", "molhiv_graphs.npz"),
@@ -85,6 +85,12 @@ def test_a_molecule_that_cannot_be_read_is_named_by_its_row(text):
     pytest.importorskip("rdkit")
     with pytest.raises(ValueError, match="row 2 must be the SMILES of a molecule"):
         read_smiles(["CC", "O", text])
+
+
+def test_one_string_is_not_several_molecules():
+    for function in (read_smiles, scaffold_split):
+        with pytest.raises(ValueError, match="must be a list of SMILES; got one, 'CCO'"):
+            function("CCO")
 
 
 def test_scaffolds_stay_together():
@@ -167,7 +173,7 @@ def test_the_split_of_a_sample_and_the_official_one_keep_scaffolds_together():
 # Files of Planetoid ------------------------------------------------------------
 
 
-def write_planetoid(folder, **changes):
+def write_planetoid(folder, name="citeseer", test="5\n4\n", **changes):
     """Write a graph of 6 nodes; the last two are for the test, in another order."""
     x = scipy.sparse.csr_matrix(np.eye(6, 3, dtype=np.float32))
     labels = np.eye(2, dtype=np.int32)[[0, 1, 0, 1, 0, 1]]
@@ -181,10 +187,10 @@ def write_planetoid(folder, **changes):
         "graph": {0: [1, 1, 0], 1: [0], 4: [5], 5: [4], 2: [3], 3: [2]},
     }
     (folder / "planetoid").mkdir(exist_ok=True)
-    for name, value in (parts | changes).items():
-        path = folder / "planetoid" / f"ind.citeseer.{name}"
+    for part, value in (parts | changes).items():
+        path = folder / "planetoid" / f"ind.{name}.{part}"
         path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol=3))
-    (folder / "planetoid" / "ind.citeseer.test.index").write_text("5\n4\n")
+    (folder / "planetoid" / f"ind.{name}.test.index").write_text(test)
     return x, labels.argmax(axis=1)
 
 
@@ -196,6 +202,36 @@ def test_planetoid(folder):
     assert graph.adjacency.toarray().sum() == 6
     assert (graph.train.tolist(), graph.test.tolist()) == ([0, 1], [4, 5])
     assert len(load_dataset("citeseer").X_test) == 2
+
+
+def test_cora_is_read_from_its_published_files(folder):
+    write_planetoid(folder, "cora")
+    cora = load_dataset("cora")
+    assert cora.y_train.tolist() == [0, 1]
+    assert cora.X_test.index.tolist() == [4, 5]
+
+
+LABELS = np.eye(2, dtype=np.int32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ty": LABELS[:1]}, "for each row of tx and ty"),
+        ({"test": "3\n4\n"}, "nodes? after those of allx"),
+        ({"test": ""}, "for each row of tx and ty"),
+        ({"graph": {0: [99]}}, "nodes from 0 to 5; it has 99"),
+        ({"graph": scipy.sparse.csr_matrix(np.eye(2))}, "graph must be a dict"),
+        ({"y": scipy.sparse.csr_matrix(np.eye(2))}, "y, ty and ally must be arrays"),
+        ({"x": LABELS}, "x, tx and allx must be sparse"),
+        ({"y": LABELS[:0]}, "y must be the labels of x"),
+        ({"ally": np.eye(4, 3, dtype=np.int32)}, "as many columns"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(folder, changes, words):
+    write_planetoid(folder, **changes)
+    with pytest.raises(DatasetUnavailable, match=rf"ind\.citeseer\.\*.*belong together.*{words}"):
+        planetoid.read_planetoid("citeseer")
 
 
 class _Attack:

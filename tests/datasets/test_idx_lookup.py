@@ -3,6 +3,7 @@
 import gzip
 import http.server
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -234,6 +235,23 @@ def test_a_real_download_is_checked_and_kept(cache, address):
     tiny = publisher(url=url + "tiny/")
     tiny.put(folder)
     assert_loads(tiny)
+    assert files_below(cache) == sorted(f"tiny/{name}" for name in tiny.contents)
+
+
+def test_threads_may_download_at_the_same_time(cache, address):
+    folder, url = address
+    tiny = publisher(url=url + "tiny/")
+    tiny.put(folder)
+    together = threading.Barrier(4)
+
+    def load(_):
+        together.wait()
+        return load_idx(tiny.source)
+
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(load, range(4)):
+            for part, array in zip(found, tiny.arrays, strict=True):
+                np.testing.assert_array_equal(part, array)
     assert files_below(cache) == sorted(f"tiny/{name}" for name in tiny.contents)
 
 

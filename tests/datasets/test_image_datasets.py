@@ -45,7 +45,7 @@ def test_binary_batches_are_read_channels_last(data, monkeypatch):
 
 def test_a_batch_of_another_size_is_refused(data):
     write_batches(data / "cifar10")
-    with pytest.raises(ValueError, match=r"data_batch_1\.bin must have 30,730,000 bytes"):
+    with pytest.raises(DatasetUnavailable, match=r"data_batch_1\.bin must have 30,730,000 bytes"):
         load_dataset("cifar10")
 
 
@@ -56,7 +56,7 @@ def test_batches_without_equal_classes_are_refused(data, monkeypatch):
     content = bytearray(path.read_bytes())
     content[0] = (content[0] + 1) % 10
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="10 images of each of 10 classes"):
+    with pytest.raises(DatasetUnavailable, match="10 images of each of 10 classes"):
         load_dataset("cifar10")
 
 

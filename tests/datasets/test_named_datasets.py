@@ -9,7 +9,7 @@ from idx_tools import empty_cache, publisher
 from sklearn.datasets import load_digits
 
 from deepreservoir import load_dataset
-from deepreservoir.datasets import DATASETS, DatasetUnavailable, named
+from deepreservoir.datasets import DATASETS, Dataset, DatasetUnavailable, named
 from deepreservoir.datasets.idx import ENVIRONMENT, FASHION_MNIST, MNIST
 
 published = pytest.mark.skipif(
@@ -57,6 +57,12 @@ def test_digits_are_complete_and_scaled_by_one_mean_and_deviation():
     ]
     known = [(*row, label) for row, label in zip(images.astype(int), labels, strict=True)]
     assert sorted(rows) == sorted(known)
+
+
+def test_samples_that_are_not_rows_have_no_number_of_features():
+    texts = Dataset("texts", ["a", "b"], np.arange(2), ["c"], np.arange(1))
+    with pytest.raises(ValueError, match="the samples of texts are not rows of a table"):
+        texts.n_features  # noqa: B018
 
 
 def test_digits_are_split_by_class_and_always_the_same():

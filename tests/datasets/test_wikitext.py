@@ -16,6 +16,8 @@ ARTICLES = [
     " = 2 : Déjà vu ( film ) = \n \n It has a formula , \n = 1 <unk> / s and k = \n 1 . \n",
 ]
 TEXT = " \n" + " \n".join(ARTICLES)
+DAMAGED = bytearray(gzip.compress(TEXT.encode()))
+DAMAGED[12] ^= 0xFF
 
 
 @pytest.fixture
@@ -60,6 +62,7 @@ def test_missing_files_are_named(folder):
         ("valid.txt", b"\xff\xfe", "is not a text of WikiText"),
         ("valid.txt.gz", b"not compressed", "is not a text of WikiText"),
         ("valid.txt.gz", gzip.compress(TEXT.encode())[:-9], "is not a text of WikiText"),
+        ("valid.txt.gz", DAMAGED, "is not a text of WikiText"),
     ],
 )
 def test_other_files_are_refused(folder, name, content, words):

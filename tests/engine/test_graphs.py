@@ -62,6 +62,19 @@ def test_conversions_agree():
     assert Graph.from_networkx(networkx.DiGraph([(0, 1)])).edges.tolist() == [[0], [1]]
 
 
+def test_duplicate_entries_of_a_matrix_are_one_edge():
+    entries = ([1.0, 1.0, 2.0, 1.0, -1.0], ([0, 0, 1, 2, 2], [1, 1, 0, 1, 1]))
+    A = scipy.sparse.coo_array(entries, (3, 3))
+    duplicates = scipy.sparse.csr_array((np.ones(2), [1, 1], [0, 2, 2, 2]), (3, 3))
+    expected = Graph.from_scipy(ONES, A.toarray(), weights=True)
+    assert expected.edges.tolist() == [[0, 1], [1, 0]]
+    assert expected.edge_attr.ravel().tolist() == [2, 2]
+    for form in (A, A.tocsc(), A.tocsr(), A.tobsr()):
+        assert Graph.from_scipy(ONES, form, weights=True) == expected
+    assert Graph.from_scipy(ONES, duplicates, weights=True).edge_attr.tolist() == [[2]]
+    assert duplicates.nnz == 2  # the caller's matrix is as it was
+
+
 def test_tensors_are_read():
     torch = pytest.importorskip("torch")
     data = {"x": torch.ones(2, 3), "edge_index": torch.tensor([[0], [1]]), "edge_attr": None}
@@ -75,6 +88,14 @@ def test_conversions_name_what_is_missing():
         Graph.from_pyg({"x": ONES})
     with pytest.raises(ValueError, match=r"adjacency must have shape \(3, 3\)"):
         Graph.from_scipy(ONES, scipy.sparse.eye(2))
+    with pytest.raises(ValueError, match=r"adjacency must be finite; got nan at \[0, 1\]"):
+        Graph.from_scipy(np.ones((2, 1)), [[0, np.nan], [1, 0]])
+    with pytest.raises(ValueError, match="at least one node"):
+        Graph.from_networkx(networkx.Graph())
+    uneven = networkx.path_graph(2)
+    networkx.set_node_attributes(uneven, {0: [1.0, 2.0], 1: [1.0]}, "size")
+    with pytest.raises(ValueError, match=r"'size' must .*got values of shapes \(1,\) and \(2,\)"):
+        Graph.from_networkx(uneven, x="size")
 
 
 def test_nodes_are_selected_like_rows():

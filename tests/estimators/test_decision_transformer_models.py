@@ -14,7 +14,6 @@ from deepreservoir import (
     DecisionTransformer,
     RankSearch,
     attach,
-    episode_returns,
     fit_many,
     load,
     save,
@@ -82,6 +81,13 @@ def test_forms_of_trajectories():
         assert_array_equal(found.bounds, [0, 9, 18, 27])
         for name in ("observations", "actions", "rewards"):
             assert_array_equal(getattr(found, name), getattr(expected, name))
+    for parts in (trajectories(equal[:2]), trajectories(equal[2:])):  # joined, in any order
+        assert_array_equal(trajectories([parts, *equal[:1]]).lengths, [9] * (len(parts) + 1))
+    ended = trajectories({**stacked, "terminations": np.tile(np.arange(9) % 4 == 3, (3, 1))})
+    assert_array_equal(ended.lengths, [4, 4, 1] * 3)
+    assert_array_equal(ended.observations, expected.observations)
+    whole = trajectories(minari[0])  # one episode that is given by itself
+    assert_array_equal(whole.observations, equal[0]["observations"])
     one = trajectories(one_below_the_other)
     assert len(one) == 1
     assert_allclose(expected.returns(), [each["rewards"].sum() for each in equal])
@@ -113,6 +119,10 @@ def changed(**parts):
         ),
         (changed(terminations=np.arange(6) == 2), r"X\[1\] ends at step 2 of 6 by its flags"),
         ({**X[0], "timeouts": np.ones(4)}, "the observations of X have 5 rows, but its flags hav"),
+        ({**X[0], "timeouts": np.zeros(4)}, r"flags of X\[0\] have 4 steps; expected 5"),
+        ({**X[0], "timeouts": [0, 0, np.nan, 0, 1]}, "flags of X that end .* must be 0 or 1"),
+        ({n: [X[0][n], X[1][n]] for n in X[0]}, "pass trajectories of different lengths as a list"),
+        (trajectories(X)[[]], "at least one trajectory; got none"),
     ],
 )
 def test_bad_trajectories_are_named(given, words):
@@ -325,52 +335,6 @@ def test_the_wanted_return_is_a_number(model):
         model.act({"observations": np.ones((1, 3))}, float("nan"))
 
 
-class Line:
-    """An environment with the interface of gymnasium: rewards are first entries of actions."""
-
-    action_space = SimpleNamespace(low=-0.01 * np.ones(2), high=0.01 * np.ones(2))
-
-    def __init__(self):
-        self.seeds, self.actions = [], []
-
-    def reset(self, seed):
-        self.seeds.append(seed)
-        self.rng, self.t = np.random.default_rng(seed), 0
-        return self.rng.normal(size=3), {}
-
-    def step(self, action):
-        self.t += 1
-        self.actions.append(action)
-        return self.rng.normal(size=3), action[0], False, self.t == 6, {}
-
-
-def test_episodes_in_an_environment(model):
-    env = Line()
-    returns = episode_returns(model, env, 1.0, episodes=2, seed=5)
-    assert env.seeds == [5, 6]
-    assert_allclose(returns, np.array(env.actions)[:, 0].reshape(2, 6).sum(axis=1))
-    assert np.abs(env.actions).max() <= 0.01
-    assert_array_equal(episode_returns(model, Line(), 1.0, episodes=2, seed=5), returns)
-    with pytest.raises(ValueError, match="episodes must be an integer of at least 1"):
-        episode_returns(model, env, 1.0, episodes=0)
-
-
-def test_an_episode_in_gymnasium():
-    gymnasium = pytest.importorskip("gymnasium")
-    env = gymnasium.make("Pendulum-v1", max_episode_steps=7)
-    X = [
-        {
-            "observations": np.random.default_rng(i).normal(size=(7, 3)),
-            "actions": np.random.default_rng(i).normal(size=(7, 1)),
-            "rewards": -np.ones(7),
-        }
-        for i in range(3)
-    ]
-    found = episode_returns(DecisionTransformer(**SMALL).fit(X), env, -7.0, episodes=2)
-    assert found.shape == (2,)
-    assert (found < 0).all()
-
-
 def test_an_episode_may_begin_with_empty_lists(model):
     first = X[0]["observations"][:1]
     expected = model.act({"observations": first}, 1.0)
@@ -404,3 +368,28 @@ def test_the_largest_return_is_that_of_all_trajectories_so_far():
     model.fit([episode(0.1), episode(0.2)])
     assert model.partial_fit([episode(100.0)]).max_return_ == 500
     assert model.partial_fit([episode(0.1)]).max_return_ == 500
+    model.set_params(warm_start=True)
+    assert model.fit([episode(200.0)]).max_return_ == 1000
+
+
+def test_actions_beyond_those_of_the_first_call_are_warned_of():
+    large = [{**each, "actions": 3 * each["actions"]} for each in X]
+    model = DecisionTransformer(**SMALL).fit(X)
+    with pytest.warns(UserWarning, match=r"entry \d of the actions reaches .*Fit on all"):
+        model.partial_fit(large)
+    model.set_params(warm_start=True)
+    with pytest.warns(UserWarning, match=r"predictions reach 1 at most"):
+        model.fit(large)
+
+
+def test_an_iterator_is_trained_on_once_in_partial_fit():
+    model = DecisionTransformer(**SMALL, device=device).partial_fit(X)
+    again = DecisionTransformer(**SMALL, device=device).partial_fit(iter(X))
+    assert_array_equal(theta(again), theta(model))
+    assert again.max_return_ == model.max_return_
+
+
+@pytest.mark.parametrize("given", [X[:2], X[:3], X[:4], trajectories(X), (X, X), (X, None, 1.0)])
+def test_an_eval_set_has_no_targets_of_its_own(given):
+    with pytest.raises(ValueError, match=r"eval_set must be a tuple \(X_val, None\)"):
+        DecisionTransformer(**SMALL).fit(X, eval_set=given)

@@ -81,8 +81,13 @@ def test_files_of_d4rl_and_minari(tmp_path):
         np.testing.assert_array_equal(found.observations, expected.observations)
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
         file["images"] = np.ones(3)
-    with pytest.raises(DatasetUnavailable, match=r"neither the array observations.*it has images"):
+    with pytest.raises(DatasetUnavailable, match=r"^\S*other.hdf5 has neither .*it has images"):
         read_trajectories(tmp_path / "other.hdf5")
     (tmp_path / "text.hdf5").write_text("no")
     with pytest.raises(DatasetUnavailable, match=r"text.hdf5 cannot be read as HDF5"):
         read_trajectories(tmp_path / "text.hdf5")
+    with h5py.File(tmp_path / "groups.hdf5", "w") as file:
+        file.create_group("episode_x")
+        file["episode_0/observations/position"] = np.ones((3, 1))
+    with pytest.raises(ValueError, match=r"observations in /episode_0 are .*arrays, position"):
+        read_trajectories(tmp_path / "groups.hdf5")

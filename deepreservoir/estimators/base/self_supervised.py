@@ -53,6 +53,19 @@ class SelfSupervised(DeepEstimator):
             targets = self._targets_of(reader)
         return Data(inputs, np.zeros(len(inputs), np.int8), None), reader, targets
 
+    def _read_eval_set(self, eval_set: Any, reader: Reader, targets: Targets) -> Data:
+        whole = isinstance(eval_set, tuple | list) and len(eval_set) in (2, 3)
+        if not whole or any(part is not None for part in eval_set[1:]):
+            raise ValueError(
+                "eval_set must be a tuple (X_val, None), since the targets are part of X; got "
+                + (
+                    f"{len(eval_set)} elements, of which others than the first are not None"
+                    if whole
+                    else f"{type(eval_set).__name__}"
+                )
+            )
+        return super()._read_eval_set(eval_set, reader, targets)
+
     def _validate(self, targets: Targets, held_out: Data, products: FrozenProducts) -> Validate:
         def validate(network: Any) -> tuple[float, float]:
             error = self._mean_error(network, held_out.inputs)
@@ -113,7 +126,7 @@ class SelfSupervised(DeepEstimator):
         """Train for one pass over more samples, at a constant learning rate.
 
         What the first call has learned from its samples is kept: the encoding of texts, or the
-        scales of observations and of returns.
+        scales of observations, actions and returns.
 
         Parameters
         ----------
