@@ -30,8 +30,7 @@ DEVICE_BLOCK_BYTES = 64 << 20
 #: Smallest number of queries of a block under causal attention on the host.
 CAUSAL_QUERIES = 32
 
-#: Score of a key that the mask excludes. It is finite, so that a query whose keys are all
-#: excluded gets equal probabilities instead of NaN.
+#: Score of a key that the mask excludes beside keys that it keeps.
 EXCLUDED = -1e9
 #: Score of a later token under a causal mask, which must not count even beside excluded keys.
 _LATER = -1e30
@@ -274,12 +273,34 @@ def _scores(q: Array, k: Array, block: _Block, mask: Array | None, causal: bool)
     xp = array_module(q)
     scores = product(q * q.shape[-1] ** -0.5, k.swapaxes(2, 3))
     kept = _kept(mask, block)
-    if kept is not None and xp is np:
-        np.copyto(scores, EXCLUDED, where=~kept)
-    elif kept is not None:
-        scores = xp.where(kept, scores, scores.dtype.type(EXCLUDED))
+    n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
+    if kept is not None:
+        excluded = _score_of_excluded(kept, n if causal else None, scores.dtype)
+        if xp is np:
+            np.copyto(scores, excluded, where=~kept)
+        else:
+            scores = xp.where(kept, scores, excluded)
     if causal:
-        n = block.queries.stop - block.queries.start  # the last n keys are those of these queries
         later, real = xp.arange(n)[:, None] < xp.arange(n), scores.dtype.type
         scores[..., block.keys - n :] += xp.where(later, real(_LATER), real(0))
     return scores
+
+
+def _score_of_excluded(kept: Array, n_queries: int | None, dtype: np.dtype) -> Array:
+    """Return the score of excluded keys for each query, (samples, 1, queries or 1, 1).
+
+    It is 0 for a query that sees no kept key: its probabilities are equal, and the logarithm of
+    their sum keeps its digits, which it would not beside -1e9.
+
+    Parameters
+    ----------
+    kept : array of bool, shape (samples, 1, 1, keys)
+    n_queries : int or None
+        Number of queries under a causal mask; None if all queries see all keys.
+    """
+    xp = array_module(kept)
+    if n_queries is None:
+        sees_any = kept.any(axis=-1, keepdims=True)
+    else:
+        sees_any = kept.cumsum(axis=-1)[..., kept.shape[-1] - n_queries :].swapaxes(2, 3) > 0
+    return xp.where(sees_any, dtype.type(EXCLUDED), dtype.type(0))

@@ -109,7 +109,7 @@ def make_scaffold(
     Raises
     ------
     ValueError
-        If the storage is unknown or cannot hold the family.
+        If the storage is unknown or cannot hold the family, or the type is another.
 
     Examples
     --------
@@ -120,6 +120,8 @@ def make_scaffold(
     >>> dense.nbytes // packed.nbytes, dense.digest() == packed.digest()
     (32, True)
     """
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
     storage = resolve_storage(spec.definition, storage)
     scaffold: Scaffold = spec.construction.storages[storage](spec, dtype, device)
     return scaffold

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import is_finite_number
+from ..checks import is_finite_number, is_integer
 from .streams import Stream, check_seed
 from .tables import codebook, lane_table
 
@@ -188,8 +188,8 @@ class ScaffoldSpec:
     Raises
     ------
     ValueError
-        For an unknown family, a shape that is not positive, a negative seed, or a gain that
-        is not positive and finite.
+        For an unknown family, a shape that is not two positive integers, a negative seed, or a
+        gain that is not positive and finite.
 
     Examples
     --------
@@ -209,11 +209,13 @@ class ScaffoldSpec:
         construction = get_family(self.family).construction
         check_seed(self.seed, "scaffold_seed")
         check_scale(self.scale)
-        if len(self.shape) != 2 or min(self.shape) < 1:
+        if len(self.shape) != 2 or not all(is_integer(n) and n >= 1 for n in self.shape):
             raise ValueError(
-                f"the shape of scaffold {self.path!r} must be (d_out, d_in), both at least 1; "
-                f"got {self.shape}"
+                f"the shape of scaffold {self.path!r} must be (d_out, d_in), both integers of at "
+                f"least 1; got {self.shape}"
             )
+        d_out, d_in = self.shape
+        object.__setattr__(self, "shape", (int(d_out), int(d_in)))  # of NumPy's integers
         factor = self.known_factor
         if factor is not None and not (
             construction.has_saved_factor and 0 < np.float32(factor) < np.inf

@@ -7,11 +7,12 @@ from typing import Any
 import scipy.sparse
 
 from ..backend import array_module
-from .plan import TrainingDiverged
+from ..optim import AdamW
+from .plan import Plan, TrainingDiverged
 
 
 def diverged(
-    what: str, value: float, epoch: int, step: int, x: Any, rate: float
+    what: str, value: float, epoch: int, step: int, x: Any, plan: Plan
 ) -> TrainingDiverged:
     """Return the error, which names the step and a remedy.
 
@@ -24,8 +25,7 @@ def diverged(
         Counted from 0.
     x : array or sparse matrix
         The inputs of the step.
-    rate : float
-        The learning rate of the plan.
+    plan : Plan
     """
     # Codes are not scaled, and of a CSR matrix only the entries.
     values = x.data if scipy.sparse.issparse(x) else x
@@ -38,9 +38,13 @@ def diverged(
             "first, for example with sklearn.preprocessing.StandardScaler"
         )
     else:
-        remedy = (
-            f"lower learning_rate_init (now {rate:g}, try {rate / 10:g}) or set max_grad_norm=1.0"
-        )
+        rate, optimiser = plan.rate, plan.optimiser
+        remedy = f"lower learning_rate_init (now {rate:g}, try {rate / 10:g})"
+        if isinstance(optimiser, AdamW) and rate * optimiser.weight_decay > 1:
+            # Each step takes more than the weights themselves from them.
+            remedy += f" or weight_decay (now {optimiser.weight_decay:g})"
+        elif plan.clip_norm is None:
+            remedy += " or set max_grad_norm=1.0"
     return TrainingDiverged(
         f"the {what} became {value} at epoch {epoch + 1}, step {step + 1}: {remedy}"
     )

@@ -335,4 +335,4 @@ class Run:
 
     def _diverged(self, value: float, step: int, what: str = "loss") -> NoReturn:
         x = self.batches.batch(step, self.state.step).batch.x
-        raise diverged(what, value, self.epoch, step, x, self.plan.rate)
+        raise diverged(what, value, self.epoch, step, x, self.plan)

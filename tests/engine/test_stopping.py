@@ -20,7 +20,7 @@ from training_tools import (
 )
 
 from deepreservoir.losses import SquaredError
-from deepreservoir.optim import SGD
+from deepreservoir.optim import SGD, AdamW
 from deepreservoir.training import TrainingDiverged, validator
 
 STEPS = 3  # an epoch
@@ -252,6 +252,18 @@ def test_divergence_of_the_validation_loss_is_an_error_too(value):
         f"the validation loss became {value} at epoch 2, step 3: lower learning_rate_init "
         "(now 0.25, try 0.025) or set max_grad_norm=1.0"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"clip_norm": 1.0}, r"\(now 0.25, try 0.025\)$"),
+        ({"optimiser": AdamW(weight_decay=10.0)}, r"try 0.025\) or weight_decay \(now 10\)$"),
+    ],
+)
+def test_a_remedy_that_cannot_help_is_not_named(options, remedy):
+    with pytest.raises(TrainingDiverged, match=remedy):
+        trained(rate=0.25, loss=_BreaksAt(1, np.inf), **options)
 
 
 @overflows

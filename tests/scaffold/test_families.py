@@ -243,10 +243,24 @@ def test_a_gain_that_is_not_positive_is_refused(scale):
         ScaffoldSpec("normal", (2, 2), 0, "p", scale=scale)
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (-1, 2), (3,), (1, 2, 3)])
+@pytest.mark.parametrize(
+    "shape", [(0, 3), (3, 0), (-1, 2), (3,), (1, 2, 3), (3.5, 2), ("3", 2), (True, 2)]
+)
 def test_a_shape_that_is_not_two_positive_sizes_is_refused(shape):
     with pytest.raises(ValueError, match=r"shape of scaffold 'layers\.3' must be \(d_out, d_in\)"):
         ScaffoldSpec("normal", shape, 0, "layers.3")
+
+
+@pytest.mark.parametrize("family", ["normal", "orthogonal", "kronecker", "hadamard"])
+def test_a_shape_may_be_of_numpys_integers(family):
+    found = make_scaffold(ScaffoldSpec(family, (np.int64(4), np.int32(6)), 0, "p"))
+    assert found.digest() == make_scaffold(ScaffoldSpec(family, (4, 6), 0, "p")).digest()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float16, np.complex64])
+def test_products_are_in_float32_or_float64(dtype):
+    with pytest.raises(ValueError, match="dtype must be float32 or float64; got"):
+        make_scaffold(ScaffoldSpec("normal", (2, 2), 0, "p"), dtype=dtype)
 
 
 def test_a_scaffold_seed_that_is_negative_is_refused():
