@@ -62,6 +62,7 @@ class NormalEquations(Movable):
         xp = device_module(device)
         self.rows = 0
         self.weight: float = 0  # the sum of the rows' weights, each 1 by default
+        self.squared_weight: float = 0  # the sum of their squares
         self.xx = xp.zeros((n_features, n_features))
         self.xy = xp.zeros((n_features, n_outputs))
         self.yy = xp.zeros(n_outputs)
@@ -82,10 +83,12 @@ class NormalEquations(Movable):
         self.rows += len(X)
         if weights is None:
             self.weight += len(X)
+            self.squared_weight += len(X)
             self.x_sum += X.sum(axis=0)
             self.y_sum += y.sum(axis=0)
         else:
             self.weight += float(weights.sum())
+            self.squared_weight += float(weights @ weights)
             self.x_sum += weights @ X
             self.y_sum += weights @ y
             root = array_module(weights).sqrt(weights)[:, None]
@@ -102,6 +105,7 @@ class NormalEquations(Movable):
         both.x_origin, both.y_origin = self.x_origin, self.y_origin
         both.rows = self.rows + other.rows
         both.weight, n = self.weight + other.weight, other.weight
+        both.squared_weight = self.squared_weight + other.squared_weight
         # The rows of the other are x + dx and y + dy, as seen from the origins of this one.
         dx, dy = other.x_origin - self.x_origin, other.y_origin - self.y_origin
         outer = array_module(dx).outer
@@ -121,10 +125,7 @@ class NormalEquations(Movable):
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
         if self.x_origin is None:
-            raise ValueError(
-                "a readout needs at least one row of states after the washout, of positive weight "
-                "if there are weights; got none"
-            )
+            raise _no_rows()
         x_mean, y_mean = self.x_sum / self.weight, self.y_sum / self.weight
         xp, xx = array_module(x_mean), self.moments()[1]
         xy = self.xy - self.weight * xp.outer(x_mean, y_mean)
@@ -158,18 +159,23 @@ class NormalEquations(Movable):
         penalties : tuple of float
         held_out : NormalEquations, optional
             Rows that the penalty is chosen on. By default it is chosen by generalised
-            cross-validation (Golub, Heath and Wahba, 1979).
+            cross-validation (Golub, Heath and Wahba, 1979). Of rows with weights it counts as many
+            as have the same variance of a mean, ``sum(w)^2 / sum(w^2)`` (Kish, 1965): only the
+            ratios of weights matter, and rows of tiny weight do not count.
         """
         xx, xy, yy, x_mean, y_mean = self._centred()
         xp = array_module(xx)
+        if not bool(xp.isfinite(yy).all()):
+            raise ValueError(
+                "the squares of the targets, by which a penalty is chosen, are not finite: scale "
+                "the targets, or give one penalty"
+            )
         values, vectors = eigh(xx)
         values = xp.maximum(values, 0)
         # Eigenvalues below the rounding error of the largest carry no information.
         cut = values[-1] * len(values) * np.finfo(np.float64).eps
         rotated = vectors.T @ xy  # (n_features, n_outputs)
-        # A row of weight 2 counts as two rows; weights that sum to less than the number of rows,
-        # such as shares, do not make fewer of them.
-        count = max(self.rows, self.weight)
+        count = self.weight**2 / self.squared_weight
         scores, coefs = {}, {}
         for penalty in penalties:
             shifted = values + penalty
@@ -182,11 +188,13 @@ class NormalEquations(Movable):
                 residual = yy - 2 * (shrunk * rotated).sum(axis=0)
                 residual += (values[:, None] * shrunk**2).sum(axis=0)
                 freedom = float(count - 1 - (values * inverse).sum())
-                gcv = count * xp.maximum(residual, 0).sum() / max(freedom, 1e-12) ** 2
-                scores[penalty] = float(gcv)
+                gcv = float(count * xp.maximum(residual, 0).sum())
+                # As many coefficients as rows leave no error to judge a penalty by.
+                scores[penalty] = gcv / freedom**2 if freedom > 1e-9 * count else np.inf
             else:
                 scores[penalty] = held_out.squared_error(coef, y_mean - x_mean @ coef)
-        best = min(scores, key=lambda penalty: scores[penalty])
+        known = {penalty: score for penalty, score in scores.items() if score < np.inf}
+        best = min(known, key=known.__getitem__) if known else max(scores)
         return _fit(coefs[best], x_mean, y_mean, best, scores)
 
     def squared_error(self, coef: Array, intercept: Array) -> float:
@@ -270,7 +278,8 @@ class RecursiveLeastSquares(Movable):
     forgetting : float, default=1.0
         Factor by which the weight of past rows shrinks with each new row, in (0, 1].
     penalty : float, default=1e-6
-        Initial ridge penalty.
+        Initial ridge penalty of the coefficients. That of the intercept is at most 1e-6, so that
+        the result does not depend on which row comes first.
     device : {"cpu", "cuda", "cuda:N"}, default="cpu"
 
     Examples
@@ -296,6 +305,7 @@ class RecursiveLeastSquares(Movable):
         self.forgetting = forgetting
         self.coef = xp.zeros((n_outputs, n_features + 1))  # the last column is the intercept
         self.P = xp.eye(n_features + 1) / penalty
+        self.P[-1, -1] = 1 / min(penalty, 1e-6)
         self.origin = xp.zeros(n_outputs)
         self.started = False
 
@@ -318,6 +328,8 @@ class RecursiveLeastSquares(Movable):
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
+        if not self.started:
+            raise _no_rows()
         return _online(self.coef[:, :-1].copy(), self.coef[:, -1] + self.origin)
 
 
@@ -345,6 +357,7 @@ class LeastMeanSquares(Movable):
         self, n_features: int, n_outputs: int, rate: float = 0.1, device: Device = "cpu"
     ) -> None:
         self.rate = rate
+        self.started = False
         self.coef = device_module(device).zeros((n_outputs, n_features + 1))
 
     def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
@@ -354,6 +367,7 @@ class LeastMeanSquares(Movable):
         """
         xp = array_module(X, y)
         X, y, weights = _counted(X, y.astype(np.float64), weights)
+        self.started = self.started or len(y) > 0
         rates = [self.rate] * len(X) if weights is None else self._repeated(to_host(weights))
         for x, target, rate in zip(_with_ones(X), y, rates, strict=True):
             self.coef += xp.outer(target - self.coef @ x, x) * (rate / (x @ x))
@@ -369,7 +383,16 @@ class LeastMeanSquares(Movable):
 
     def fit(self) -> RidgeFit:
         """Return the current readout."""
+        if not self.started:
+            raise _no_rows()
         return _online(self.coef[:, :-1].copy(), self.coef[:, -1].copy())
+
+
+def _no_rows() -> ValueError:
+    return ValueError(
+        "a readout needs at least one row of states after the washout, of positive weight if there "
+        "are weights; got none"
+    )
 
 
 def _online(coef: Array, intercept: Array) -> RidgeFit:

@@ -78,9 +78,10 @@ def test_recursive_least_squares_ends_at_the_ridge_solution():
     learner = RecursiveLeastSquares(12, 2, penalty=1e-3)
     for x, y in zip(np.array_split(X, 5), np.array_split(Y, 5), strict=True):
         learner.add(put(x), put(y))
-    rows = np.hstack([X, np.ones((300, 1))])  # here the intercept is penalised too
+    rows = np.hstack([X, np.ones((300, 1))])
+    penalties = np.diag([*np.full(12, 1e-3), 1e-6])  # that of the intercept is small
     # Targets are differences from the first one.
-    wanted = np.linalg.solve(rows.T @ rows + 1e-3 * np.eye(13), rows.T @ (Y - Y[0]))
+    wanted = np.linalg.solve(rows.T @ rows + penalties, rows.T @ (Y - Y[0]))
     assert_allclose(learner.fit().coef.T, wanted[:-1], atol=1e-6)
     assert_allclose(learner.fit().intercept, wanted[-1] + Y[0], atol=1e-5)
 
@@ -207,25 +208,70 @@ def test_weighted_rows_give_the_ridge_of_scikit_learn(penalty):
     assert_allclose(fit.intercept, wanted.intercept_, atol=1e-7)
 
 
-def test_a_row_of_weight_n_is_n_rows_also_in_the_choice_of_a_penalty():
+def test_a_row_of_weight_n_is_n_rows_also_in_the_choice_of_a_penalty_on_held_out_rows():
     path = (0.01, 1.0, 100.0)
-    for held_out in (None, weighted(NormalEquations(12, 2))):
-        fit = weighted(NormalEquations(12, 2)).solve_path(path, held_out)
-        wanted = equations(X[REPEATED], Y[REPEATED]).solve_path(
-            path, held_out and equations(X[REPEATED], Y[REPEATED])
-        )
-        assert_allclose(fit.coef, wanted.coef, rtol=1e-7)
-        assert fit.scores == pytest.approx(wanted.scores, rel=1e-8)
+    fit = weighted(NormalEquations(12, 2)).solve_path(path, weighted(NormalEquations(12, 2)))
+    repeated = equations(X[REPEATED], Y[REPEATED])
+    wanted = repeated.solve_path(path, repeated)
+    assert_allclose(fit.coef, wanted.coef, rtol=1e-7)
+    assert fit.scores == pytest.approx(wanted.scores, rel=1e-8)
 
 
-def test_weights_that_are_shares_do_not_make_fewer_rows():
+@pytest.mark.parametrize("factor", [1 / 300, 2.0, 1e6])
+def test_only_the_ratios_of_weights_matter_in_cross_validation(factor):
     path = (0.01, 1.0, 100.0)
-    shares = np.full(300, 1 / 300)
-    # The squared errors are 300 times smaller, and so are the penalties of the same fits.
-    fit = weighted(NormalEquations(12, 2), shares).solve_path(tuple(p / 300 for p in path))
-    wanted = equations().solve_path(path)
-    assert fit.penalty == pytest.approx(wanted.penalty / 300)
+    # The squared errors are `factor` times as large, and so are the penalties of the same fits.
+    scaled = weighted(NormalEquations(12, 2), factor * WEIGHTS)
+    fit = scaled.solve_path(tuple(factor * penalty for penalty in path))
+    wanted = weighted(NormalEquations(12, 2)).solve_path(path)
+    assert fit.penalty == pytest.approx(factor * wanted.penalty)
     assert_allclose(fit.coef, wanted.coef, rtol=1e-9)
+    assert list(fit.scores.values()) == pytest.approx(
+        [factor * score for score in wanted.scores.values()], rel=1e-8
+    )
+
+
+def test_rows_of_tiny_weight_do_not_count_in_cross_validation():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 60)), rng.normal(size=(400, 1))
+    weights = np.where(np.arange(400) < 80, 1.0, 1e-9)
+    path = tuple(10.0**k for k in range(-8, 5))
+    few, tiny = NormalEquations(60, 1), NormalEquations(60, 1)
+    few.add(put(X[:80]), put(y[:80]))
+    tiny.add(put(X), put(y), put(weights))
+    assert tiny.solve_path(path).penalty == few.solve_path(path).penalty
+    # As many coefficients as rows leave no error to choose by, at small penalties.
+    few = NormalEquations(60, 1)
+    few.add(put(X[:50]), put(y[:50]))
+    fit = few.solve_path((1e-300, *path))
+    assert fit.scores[1e-300] == np.inf
+    assert fit.penalty > 1
+
+
+def test_targets_whose_squares_are_not_finite_choose_no_penalty():
+    words = r"squares of the targets.* or give one penalty"
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match=words):
+        equations(X, 1e200 * Y).solve_path((0.1, 1.0))
+
+
+@pytest.mark.parametrize("kind", [RecursiveLeastSquares, LeastMeanSquares])
+def test_a_readout_of_no_rows_is_refused(kind):
+    readout = kind(3, 1)
+    readout.add(put(X[:5, :3]), put(Y[:5, :1]), put(np.zeros(5)))
+    with pytest.raises(ValueError, match="at least one row of states after the washout"):
+        readout.fit()
+
+
+@pytest.mark.parametrize("penalty", [1e-6, 1.0, 100.0])
+def test_recursive_least_squares_do_not_depend_on_the_first_row(penalty):
+    order = np.random.default_rng(0).permutation(300)
+    wanted = Ridge(penalty, solver="svd").fit(X, Y + 50)
+    for rows in (np.arange(300), order):
+        readout = RecursiveLeastSquares(12, 2, penalty=penalty)
+        readout.add(put(X[rows]), put(Y[rows] + 50))
+        fit = readout.fit()
+        assert_allclose(fit.coef, wanted.coef_, rtol=1e-5, atol=1e-7)
+        assert_allclose(fit.intercept, wanted.intercept_, rtol=1e-6)
 
 
 def test_weighted_sums_of_two_sets_are_those_of_all_rows():

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.neighbors import KNeighborsRegressor
-from target import assert_array_equal, host
+from target import assert_allclose, assert_array_equal, host, put
 
 from deepreservoir import (
     DeepReservoirClassifier,
@@ -116,3 +116,35 @@ def test_partial_fit_refuses_a_foreign_readout_before_any_training():
         with pytest.raises(ValueError, match="partial_fit needs readout='ridge'"):
             model.partial_fit(X, R)
         assert not hasattr(model, "reservoir_")
+
+
+def series(n):
+    return np.random.default_rng(n).normal(size=(2, 60, 2))
+
+
+def test_partial_fit_of_a_reservoir_takes_the_penalty_that_is_set_now():
+    x = series(0)
+    model = EchoStateRegressor(20, random_state=0, ridge=1e-3)
+    model.partial_fit(put(x[0]), put(x[0].cumsum(0)))
+    model.set_params(ridge=(0.1, 10.0)).partial_fit(put(x[1]), put(x[1].cumsum(0)))
+    wanted = EchoStateRegressor(20, random_state=0, ridge=(0.1, 10.0))
+    wanted.fit(put(x), put(x.cumsum(1)))
+    assert model.readout_.penalty == wanted.readout_.penalty
+    assert_allclose(model.readout_.coef, wanted.readout_.coef, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"ridge": "x"}, {"washout": -1}, {"validation_fraction": 0.2}, {"readout": "rls"}],
+    ids=repr,
+)
+def test_partial_fit_of_a_reservoir_checks_its_parameters_every_time(changed):
+    x = series(0)
+    model = EchoStateRegressor(20, random_state=0).partial_fit(put(x[0]), put(x[0]))
+    with pytest.raises(ValueError, match=next(iter(changed))):
+        model.set_params(**changed).partial_fit(put(x[1]), put(x[1]))
+    if "validation_fraction" not in changed:
+        classes = EchoStateClassifier(20, random_state=0, ridge=1.0)
+        classes.partial_fit(put(x), put(np.arange(2)), classes=[0, 1])
+        with pytest.raises(ValueError, match=next(iter(changed))):
+            classes.set_params(**changed).partial_fit(put(x), put(np.arange(2)))

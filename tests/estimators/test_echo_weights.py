@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDRegressor
 from sklearn.neighbors import KNeighborsRegressor
-from target import assert_allclose, host, put
+from target import assert_allclose, assert_array_equal, host, put
 
 from deepreservoir import EchoStateClassifier, EchoStateRegressor, load, save
 
@@ -117,11 +117,10 @@ def encoded(labels):
 
 
 def test_a_weighted_series_counts_that_often():
-    model = classifier(ridge=(1e-2, 1.0, 100.0)).fit(put(ROWS), put(LABELS), put(OF_ROWS))
+    model = classifier(ridge=1.0).fit(put(ROWS), put(LABELS), put(OF_ROWS))
     each = np.repeat(np.arange(60), OF_ROWS.astype(int))
-    wanted = classifier(ridge=(1e-2, 1.0, 100.0)).fit(put(ROWS[each]), put(LABELS[each]))
+    wanted = classifier(ridge=1.0).fit(put(ROWS[each]), put(LABELS[each]))
     assert_allclose(model.readout_.coef, wanted.readout_.coef, rtol=1e-6)
-    assert model.readout_.penalty == wanted.readout_.penalty
 
 
 def test_balanced_classes_are_those_of_scikit_learn():
@@ -200,3 +199,67 @@ def test_least_mean_squares_takes_series_in_the_order_given():
     for i, one in enumerate(series):
         parts.partial_fit([one], labels[i : i + 1], classes=[0, 1])
     assert_allclose(whole.readout_.coef, parts.readout_.coef, rtol=1e-9)
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_a_forecast_does_not_begin_with_an_unknown_target(feedback):
+    x = np.sin(np.arange(500) / 5)[:, None]
+    y, weights = x[1:].copy(), np.ones(499)
+    y[-1], weights[-1] = 7.0, 0.0
+    for fit in ("fit", "partial_fit"):
+        model = regressor(units=100, washout=50, ridge=1e-8, feedback=feedback)
+        model = getattr(model, fit)(put(x[:-1]), put(y), sample_weight=put(weights))
+        found = host(model.forecast(5)).ravel()
+        assert_allclose(found, np.sin(np.arange(500, 505) / 5), atol=0.02)
+
+
+@pytest.mark.parametrize("readout", ["ridge", "rls", "lms"])
+def test_weights_only_in_the_washout_are_refused(readout):
+    weights = np.where(np.arange(50) < WASHOUT, 1.0, 0.0)
+    with pytest.raises(ValueError, match="at least one row of states after the washout"):
+        regressor(readout=readout).fit(put(X[0]), put(Y[0]), put(weights))
+
+
+@pytest.mark.parametrize("readout", ["ridge", "rls", "lms"])
+def test_later_series_may_all_be_without_weight(readout):
+    model = regressor(readout=readout).partial_fit(put(X[:2]), put(Y[:2]))
+    before = host(model.readout_.coef).copy()
+    model.partial_fit(put(X[2:]), put(Y[2:]), sample_weight=put(np.zeros(4)))
+    assert_allclose(model.readout_.coef, before, rtol=1e-12)
+    classes = classifier(readout=readout).partial_fit(put(ROWS), put(LABELS), classes=[0, 1])
+    before = host(classes.readout_.coef).copy()
+    classes.partial_fit(put(ROWS), put(LABELS), sample_weight=put(np.zeros(60)))
+    assert_allclose(classes.readout_.coef, before, rtol=1e-12)
+
+
+@pytest.mark.host(reason="the readout is on the host")
+def test_rows_without_weight_have_no_part_in_readouts_of_scikit_learn():
+    readout = SGDRegressor(random_state=0, tol=None, max_iter=20)
+    weights = np.where(np.arange(50) % 3, 1.0, 0.0)
+    spoiled = np.where(weights[:, None] > 0, Y[0, :, :1], 5.0)
+    fitted = [regressor(readout=readout).fit(X[0], y, weights) for y in (Y[0, :, :1], spoiled)]
+    assert_array_equal(fitted[0].readout_.coef_, fitted[1].readout_.coef_)
+    known = classifier(readout=LogisticRegression(), class_weight={0: 1.0, 1: 0.0})
+    assert known.fit(ROWS, LABELS).predict_proba(ROWS).shape == (60, 2)
+
+
+@pytest.mark.parametrize(
+    "weights", [{0: 1.0, 1: 2.0}, {0.0, 1.0}, np.ones(2, complex), [1j, 1.0]], ids=repr
+)
+def test_what_is_no_list_of_weights_is_refused(weights):
+    with pytest.raises(ValueError, match="sample_weight"):
+        regressor().fit(X[:2], Y[:2], weights)
+
+
+@pytest.mark.host(reason="pandas is on the host")
+def test_a_table_of_weights_is_refused():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"a list or an array.*per series.*DataFrame"):
+        regressor().fit(X, Y, pd.DataFrame(WEIGHTS))
+
+
+def test_a_score_takes_the_weights_that_a_fit_takes():
+    model = classifier().fit(put(ROWS), put(LABELS), 2.0)
+    assert model.score(put(ROWS), put(LABELS), 2.0) == model.score(put(ROWS), put(LABELS))
+    with pytest.raises(ValueError, match="must not be negative"):
+        model.score(put(ROWS), put(LABELS), -put(np.ones(60)))

@@ -7,6 +7,7 @@ results of the checks are copied to the host.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def place_of(device: Device, **arrays: Any) -> Device:
     device : {"cpu", "cuda", "cuda:N"}
         Where the estimator computes.
     **arrays : array-like, list of array-like or None
-        Arrays by their names in error messages; None is ignored.
+        Arrays by their names in error messages; None is ignored, and so are numbers.
 
     Returns
     -------
@@ -51,7 +52,10 @@ def place_of(device: Device, **arrays: Any) -> Device:
     'cpu'
     """
     named = [
-        pair for name, value in arrays.items() if value is not None for pair in _arrays(name, value)
+        pair
+        for name, value in arrays.items()
+        if value is not None and not isinstance(value, Real)
+        for pair in _arrays(name, value)
     ]
     on_device = [is_on_device(array) for _, array in named]
     if not any(on_device):

@@ -135,12 +135,12 @@ default="mean"
 
     # Fitting ----------------------------------------------------------------------------
 
-    def _weights(self, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+    def _weights(self, y: np.ndarray, sample_weight: Any, some: bool = True) -> np.ndarray | None:
         """Return the weight of each series, its class's weight included; None for equal weights."""
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y may only contain the classes {self.classes_}; got {unknown[0]!r}")
-        weights = weights_of_series(sample_weight, len(y))
+        weights = weights_of_series(sample_weight, len(y), some)
         labels = Labels(0.0, self.class_weight, self.classes_)
         of_classes = labels.sample_weights(labels.encode(y), weights)
         if of_classes is None:
@@ -225,8 +225,7 @@ default="mean"
 
     def _learn_more(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         first = not hasattr(self, "readout_")
-        if first:
-            self._check_params()
+        self._check_params()
         device = resolve_device(self.device) if first else self._device()
         place = place_of(device, X=X, y=y, sample_weight=sample_weight)
         series = self._read(X, reset=first, place=place)
@@ -240,7 +239,7 @@ default="mean"
                 f"classes must be the same as in the first call, {self.classes_}; got {classes}"
             )
         self._check_online()
-        self._learn(series, y, self._weights(y, sample_weight))
+        self._learn(series, y, self._weights(y, sample_weight, some=first))
 
     @property
     def _reduced(self) -> bool:
@@ -371,8 +370,8 @@ default="mean"
         -------
         float
         """
+        weights = weights_of_series(sample_weight, len(y))
         if place_of("cuda", X=X, y=y) == "cpu":
-            return super().score(X, y, sample_weight)
-        weights = None if sample_weight is None else to_host(sample_weight)
+            return super().score(X, y, weights)
         predictions = to_host(self.predict(X))
         return float(accuracy_score(to_host(y), predictions, sample_weight=weights))

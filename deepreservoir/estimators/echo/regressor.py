@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from copy import copy
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -137,7 +137,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 raise ValueError(
                     f"every series of y must have {self.n_outputs_} outputs; got {target.shape[1]}"
                 )
-        return series, targets, weights_of_steps(sample_weight, series)
+        return series, targets, weights_of_steps(sample_weight, series, some=reset)
 
     # Fitting ----------------------------------------------------------------------------
 
@@ -155,7 +155,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             Weights of the squared errors: (time,) for one series; for several, one number per
             series, or (time,) for each of them. Steps of weight zero have no part in the readout:
             where a target is unknown, it may be any finite number. Neither `plasticity` nor, with
-            ``feedback=True``, the targets that are fed back depend on weights.
+            ``feedback=True``, the targets that are fed back depend on weights. In the choice among
+            several penalties of `ridge` by generalised cross-validation, only the ratios of
+            weights matter.
 
         Returns
         -------
@@ -204,6 +206,7 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
                 self.fit(X, y, sample_weight)
                 self._check_online()
                 return self
+            self._check_params()
             self._check_online()
             self._learn(*self._read(X, y, sample_weight, False, self._device()))
             self._learn_labels(X, y)
@@ -253,6 +256,8 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
     ) -> None:
         with closing(self._rows(series, targets, weights)) as rows:
             self._learn_rows(rows)
+        if weights is not None and weights[-1][-1] == 0:  # the last target may be any number
+            self._end = replace(self._end, target=self._output(self._end.state))
 
     def _learn_rows(self, rows: Iterable[Rows]) -> None:
         if not isinstance(self.readout, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import has_fit_parameter
 
 from ...backend import Array, to_host
@@ -41,6 +41,9 @@ class WholeFit:
 def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Any:
     """Return a readout of scikit-learn that is fitted, with weights if there are any.
 
+    Rows of weight zero are left out, since some readouts count them. Only if no row of a class has
+    a weight do they stay, so that the readout knows the class.
+
     Raises
     ------
     ValueError
@@ -53,4 +56,7 @@ def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray 
             f"the fit of {type(readout).__name__}, the readout, does not take sample_weight; leave "
             "the weights out, also those of class_weight, or use readout='ridge'"
         )
-    return clone(readout).fit(X, y, sample_weight=weights)
+    counted = weights > 0
+    if is_classifier(readout) and len(np.unique(y[counted])) < len(np.unique(y)):
+        counted[:] = True
+    return clone(readout).fit(X[counted], y[counted], sample_weight=weights[counted])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from numbers import Real
 from typing import Any
 
@@ -11,8 +12,15 @@ from ...backend import is_on_device, to_host
 from .series import Series
 
 
-def weights_of_series(sample_weight: Any, n_series: int) -> np.ndarray | None:
+def weights_of_series(sample_weight: Any, n_series: int, some: bool = True) -> np.ndarray | None:
     """Return the weight of each series, (n_series,), on the host; None for None.
+
+    Parameters
+    ----------
+    sample_weight : number, array-like or None
+    n_series : int
+    some : bool, default=True
+        Whether at least one must be positive.
 
     Raises
     ------
@@ -22,11 +30,14 @@ def weights_of_series(sample_weight: Any, n_series: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     weights = _checked(sample_weight, n_series, "sample_weight", "series")
-    _check_positive([weights])
+    if some:
+        _check_positive([weights])
     return weights
 
 
-def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | None:
+def weights_of_steps(
+    sample_weight: Any, series: Series, some: bool = True
+) -> list[np.ndarray] | None:
     """Return the weights (time,) of the steps of each series, on the host; None for None.
 
     Parameters
@@ -34,6 +45,8 @@ def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | N
     sample_weight : number, array-like or None
         For one series (time,). For several, one number per series, or (time,) for each of them.
     series : Series
+    some : bool, default=True
+        Whether at least one must be positive.
 
     Raises
     ------
@@ -47,6 +60,11 @@ def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | N
         each = [sample_weight]
     elif isinstance(sample_weight, Real) or getattr(sample_weight, "ndim", None) == 0:
         each = [sample_weight] * len(lengths)
+    elif isinstance(sample_weight, Mapping | Set) or hasattr(sample_weight, "columns"):
+        raise ValueError(
+            "sample_weight must be a list or an array with an entry per series of X; got a "
+            f"{type(sample_weight).__name__}"
+        )
     else:
         each = list(sample_weight)
     if len(each) != len(lengths):
@@ -58,14 +76,18 @@ def weights_of_steps(sample_weight: Any, series: Series) -> list[np.ndarray] | N
         names = [f"sample_weight[{i}]" for i in range(len(lengths))]
     each_with = zip(each, lengths, names, strict=True)
     weights = [_checked(one, n, name, "steps") for one, n, name in each_with]
-    _check_positive(weights)
+    if some:
+        _check_positive(weights)
     return weights
 
 
 def _checked(value: Any, n: int, name: str, what: str) -> np.ndarray:
     """Return weights (n,) from an array, or from one number for all."""
     try:
-        weights = np.asarray(to_host(value) if is_on_device(value) else value, np.float64)
+        given = np.asarray(to_host(value) if is_on_device(value) else value)
+        if given.dtype.kind == "c":
+            raise TypeError("complex numbers have no order")
+        weights = given.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be numbers, one for each of {n} {what}") from None
     if weights.ndim == 0:
