@@ -14,10 +14,10 @@ from sklearn.utils.validation import _num_samples
 
 from ..estimators import DeepEstimator
 from ..network import Network
-from ..training import Outcome, Subspace
+from ..training import Outcome, Subspace, interruptions_raised
 from ..user_warnings import warn_user
 from .doubling_search import first_passing
-from .paired_cv import check_not_interrupted, seeded
+from .paired_cv import seeded
 from .rank_parameter import RankParameter
 from .validation_loss import check_open
 
@@ -139,8 +139,8 @@ def subspace_dimension(
     twin = seeded(parameter.twin(estimator), seed)
 
     def score_of(model: Any) -> float:
-        model.fit(*rows[0])
-        check_not_interrupted(model)
+        with interruptions_raised():
+            model.fit(*rows[0])
         return float(model.score(*rows[1]))
 
     baseline = score_of(twin)

@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from ..training import interruptions_raised
 from .rank_parameter import RankParameter
 from .validation_loss import ValidationLoss
 
@@ -108,44 +109,11 @@ def _run(
     """Fit on the training rows; return the loss on the others and the number of parameters."""
     train, test = split
     params = _check_method_params(X, fit_params, train)
-    model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
-    check_not_interrupted(model)
+    with interruptions_raised():
+        model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
     holder = parameter.fitted(model)
     value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))
     return value, getattr(holder, "n_trained_params_", None)
-
-
-# Where scikit-learn's meta-estimators keep what they have fitted.
-_FITTED = (
-    "best_estimator_",
-    "calibrated_classifiers_",
-    "classifier_",
-    "estimator",  # of a calibrated classifier
-    "estimator_",
-    "estimators_",
-    "final_estimator_",
-    "regressor_",
-    "steps",
-)
-
-
-def check_not_interrupted(model: Any) -> None:
-    """Let Ctrl-C end a search: deep estimators handle it and are left partly trained.
-
-    Parameters
-    ----------
-    model : object
-        A fitted estimator, which may contain others, or a list of them.
-    """
-    if isinstance(model, list | tuple | np.ndarray):
-        for each in model:
-            check_not_interrupted(each)
-    elif getattr(model, "stop_reason_", None) == "interrupted":
-        raise KeyboardInterrupt
-    elif hasattr(model, "__dict__"):
-        for name in _FITTED:
-            if name in vars(model):
-                check_not_interrupted(vars(model)[name])
 
 
 def is_random_state(name: str) -> bool:

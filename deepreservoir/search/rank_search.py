@@ -26,11 +26,12 @@ from ..estimators.base.node_labels import labels_of_nodes
 from ..estimators.base.self_supervised import SelfSupervised
 from ..estimators.base.unchanged import unchanged_on_failure
 from ..inputs import Nodes
+from ..training import interruptions_raised
 from ..user_warnings import warn_user
 from .best_model import BestModel
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
-from .paired_cv import Trial, Trials, check_not_interrupted, is_random_state, seeded
+from .paired_cv import Trial, Trials, is_random_state, seeded
 from .pca_dimension import components_for
 from .rank_parameter import RankParameter, candidate_ranks
 from .validation_loss import check_open, folds, interval, validation_loss
@@ -266,8 +267,8 @@ class RankSearch(BestModel):
         if self.refit:
             best = parameter.changed(self.estimator, rank=self.rank_)
             self.best_estimator_ = seeded(best, seeds[0], only_where_none=True)
-            self.best_estimator_.fit(X, y, **_check_method_params(X, fit_params))
-            check_not_interrupted(self.best_estimator_)
+            with interruptions_raised():
+                self.best_estimator_.fit(X, y, **_check_method_params(X, fit_params))
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
             elif hasattr(self, "feature_names_in_"):

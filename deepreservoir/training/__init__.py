@@ -2,6 +2,7 @@
 
 from .checkpoint import Checkpoint, fingerprint
 from .frozen_products import FrozenProducts, limits
+from .interruption import interruptions_raised
 from .lbfgs import PASS_SAMPLES
 from .loop import train
 from .monitor import Callback, EpochEnd
@@ -40,6 +41,7 @@ __all__ = [
     "Validate",
     "drawn",
     "fingerprint",
+    "interruptions_raised",
     "limits",
     "take_target",
     "train",

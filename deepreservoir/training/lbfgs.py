@@ -15,6 +15,7 @@ from ..losses import Loss
 from ..network import Network
 from ..optim import LBFGS, OptimiserState
 from .batches import ShuffledBatches, TrainingBatch
+from .interruption import keeps_interrupted_network
 from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
 
@@ -105,7 +106,8 @@ def minimise(
             if not history["loss"]:
                 record(kept)
     except KeyboardInterrupt:
-        pass
+        if not keeps_interrupted_network():
+            raise
     else:
         if error is None:
             # 1 is SciPy's status of a budget that is used up.

@@ -12,6 +12,7 @@ from ..network import Network
 from ..optim import LBFGS, OptimiserState
 from .batches import ShuffledBatches
 from .checkpoint import Checkpoint
+from .interruption import keeps_interrupted_network
 from .lbfgs import minimise
 from .monitor import Callback, CallbackError, Monitor
 from .plan import Outcome, Plan, StopReason, TrainingDiverged, TrainingSet, Validate
@@ -111,6 +112,8 @@ def complete(run: Run, callback: Callback | None = None) -> Outcome:
         with np.errstate(over="ignore", invalid="ignore"), run.captured():
             reason = _epochs(run, callback)
     except KeyboardInterrupt:
+        if not keeps_interrupted_network():
+            raise
         return run.outcome("interrupted")
     except CallbackError as failure:
         run.save_epoch()

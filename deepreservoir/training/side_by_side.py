@@ -12,6 +12,7 @@ from ..layers import Step
 from ..losses import Loss
 from ..network import Network
 from .batches import ShuffledBatches
+from .interruption import keeps_interrupted_network
 from .plan import Outcome, Plan, TrainingSet, Validate
 from .run import Run
 
@@ -71,6 +72,8 @@ def train_together(trainings: Sequence[Training], data: TrainingSet) -> list[Out
                 if not active:
                     break
     except KeyboardInterrupt:
+        if not keeps_interrupted_network():
+            raise
         return [run.outcome("interrupted" if run in active else "converged") for run in runs]
     return [run.outcome("budget" if run in active else "converged") for run in runs]
 

@@ -20,8 +20,8 @@ from training_tools import (
 )
 
 from deepreservoir.losses import SquaredError
-from deepreservoir.optim import SGD, AdamW
-from deepreservoir.training import TrainingDiverged, validator
+from deepreservoir.optim import LBFGS, SGD, AdamW
+from deepreservoir.training import TrainingDiverged, interruptions_raised, validator
 
 STEPS = 3  # an epoch
 STOP = KeyboardInterrupt
@@ -207,6 +207,13 @@ def test_an_interrupted_run_can_go_on():
     _, second = trained(net, epochs=2, state=first.state)
     assert second.reason == "budget"
     assert second.state.step == STEPS + 1 + 2 * STEPS
+
+
+@pytest.mark.parametrize("optimiser", [AdamW(), LBFGS()])
+def test_an_interrupt_is_raised_where_work_around_the_training_asks_for_it(optimiser):
+    with interruptions_raised(), pytest.raises(STOP):
+        trained(optimiser=optimiser, loss=Watched(raise_at(1)))
+    assert trained(loss=Watched(raise_at(1)))[1].reason == "interrupted"
 
 
 def test_other_errors_pass_through():

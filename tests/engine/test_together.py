@@ -13,6 +13,7 @@ from deepreservoir.training import (
     Resample,
     Training,
     TrainingDiverged,
+    interruptions_raised,
     train,
     train_together,
     validator,
@@ -92,9 +93,13 @@ def test_ctrl_c_leaves_usable_networks():
             raise KeyboardInterrupt
         return 0.0, 0.5
 
-    outcomes = train_together([Training(net, LOSS, plan(), interrupt) for net in nets], data())
+    trainings = [Training(net, LOSS, plan(), interrupt) for net in nets]
+    outcomes = train_together(trainings, data())
     assert [outcome.reason for outcome in outcomes] == ["interrupted"] * 2
     assert all(np.isfinite(host(net.theta)).all() for net in nets)
+    calls.clear()
+    with interruptions_raised(), pytest.raises(KeyboardInterrupt):
+        train_together(trainings, data())
 
 
 def test_one_that_diverges_is_told_of():

@@ -11,10 +11,13 @@ from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.feature_selection import RFE
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, RankSearch
+from deepreservoir.losses import BinaryCrossEntropy
 
 pytestmark = [
     pytest.mark.host(reason="scikit-learn's meta-estimators are on the host"),
@@ -26,6 +29,10 @@ X, Y = X[:300] / 16, Y[:300]
 
 def classifier(**params):
     return DeepReservoirClassifier((16,), **{"max_iter": 3, "random_state": 0, **params})
+
+
+def first_layer(model):
+    return np.abs(model.coefs_[0]).sum(axis=1)
 
 
 def search(estimator, **params):
@@ -56,6 +63,40 @@ def test_ctrl_c_ends_a_search_over_networks_in_any_estimator():
     with pytest.raises(KeyboardInterrupt):
         search(model).fit(X, Y)
     timer.join()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GridSearchCV(classifier(), {"activation": ["relu", "tanh"]}, cv=2),
+        CalibratedClassifierCV(classifier(), cv=2, ensemble=False),
+        TunedThresholdClassifierCV(classifier(), cv=2),
+        RFE(classifier(), n_features_to_select=63, importance_getter=first_layer),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_ctrl_c_ends_a_search_in_a_fit_that_its_estimator_discards(estimator, monkeypatch):
+    calls, original = [], BinaryCrossEntropy.__call__
+
+    def interrupted(self, *given):
+        calls.append(1)
+        if len(calls) == 2:  # in the first of the inner fits
+            raise KeyboardInterrupt
+        return original(self, *given)
+
+    monkeypatch.setattr(BinaryCrossEntropy, "__call__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(estimator).fit(X, Y > 4)
+    assert len(calls) == 2
+
+
+def test_a_fit_after_an_interrupted_search_keeps_its_network_at_ctrl_c():
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(classifier()).fit(X, Y, callback=interrupt)
+    assert classifier().fit(X, Y, callback=interrupt).stop_reason_ == "interrupted"
 
 
 def test_default_ranks_are_those_that_every_fold_allows():
