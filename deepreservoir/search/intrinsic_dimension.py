@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any, cast
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.validation import _num_samples
@@ -208,5 +208,4 @@ def _inside(model: Any, parameter: RankParameter, dimension: int, size: int, see
     # Class attributes, since these survive when the estimator is cloned.
     attributes = {"_dimension": dimension, "_projection_seed": seed}
     kind = type(f"{type(deep).__name__}Inside", (_Inside, type(deep)), attributes)
-    inside = kind(**params)
-    return clone(model).set_params(**{parameter.holder: inside}) if parameter.holder else inside
+    return parameter.replaced(model, kind(**params))

@@ -1,18 +1,30 @@
-"""The rank parameter of an estimator: its position and its possible values."""
+"""The rank parameter of an estimator: its position, and what reaches it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    RandomizedSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-
-from ..estimators import DeepEstimator
 
 
 @dataclass(frozen=True)
@@ -98,122 +110,44 @@ class RankParameter:
                 model = getattr(model, f"{name}_", None)
         return model
 
+    def replaced(self, estimator: Any, holder: Any) -> Any:
+        """Return a clone of the estimator with another holder."""
+        return clone(estimator).set_params(**{self.holder: holder}) if self.holder else holder
+
     def rows(self, estimator: Any, X: Any, y: Any) -> Any:
-        """Return X as it reaches the holder, after the preceding steps of pipelines."""
+        """Return X as it reaches the holder, after the preceding steps of pipelines.
+
+        None if an estimator around the holder may fit it on other columns or other targets.
+        """
         for name in self.holder.split("__") if self.holder else ():
             if isinstance(estimator, Pipeline):
                 before = estimator[: list(estimator.named_steps).index(name)]
                 X = clone(before).fit_transform(X, y) if len(before) else X
+            elif not _passes_on(estimator, name):
+                return None
             estimator = estimator.get_params(deep=True)[name]
         return X
 
-    def limit(
-        self, estimator: Any, X: Any, y: Any, rows: Any, folds: Sequence[np.ndarray]
-    ) -> RankLimit | None:
-        """Return the largest rank that all fits of a search accept.
 
-        Parameters
-        ----------
-        estimator : estimator
-        X, y : as in fit
-        rows : as from :meth:`rows`
-            All rows as they reach the holder.
-        folds : sequence of ndarray
-            Training rows of each fold, of which preceding steps may make fewer columns than of all.
-        """
-        holder = self.unfitted(estimator)
-        limits = [largest_rank(holder, rows, y)]
-        if rows is not X:
-            for train in folds:
-                part, targets = _safe_indexing(X, train), _safe_indexing(y, train)
-                limits.append(largest_rank(holder, self.rows(estimator, part, targets), targets))
-        known = [limit for limit in limits if limit is not None]
-        return min(known, key=lambda limit: limit.largest) if known else None
+# Estimators that fit those they contain on the columns and the kind of targets that they are given.
+_PASS_ON = (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    CalibratedClassifierCV,
+    FixedThresholdClassifier,
+    GridSearchCV,
+    RandomizedSearchCV,
+    StackingClassifier,
+    StackingRegressor,
+    TransformedTargetRegressor,
+    TunedThresholdClassifierCV,
+    VotingClassifier,
+    VotingRegressor,
+)
 
 
-class RankLimit(NamedTuple):
-    """The largest rank of a search.
-
-    Attributes
-    ----------
-    largest : int
-        All ranks up to it are candidates by default.
-    why : str
-    refuses_larger : bool
-        Whether the estimator rejects a rank above it.
-    """
-
-    largest: int
-    why: str
-    refuses_larger: bool
-
-
-def largest_rank(holder: Any, X: Any, y: Any) -> RankLimit | None:
-    """Return the largest rank that an estimator accepts for these data, and why.
-
-    Invalid data and parameters raise the same errors here as in `fit`.
-
-    Parameters
-    ----------
-    holder : estimator
-        Not fitted, with parameters `rank` and `adapter`.
-    X, y : as in its fit
-
-    Returns
-    -------
-    RankLimit, or None for an estimator whose widths are unknown
-
-    Raises
-    ------
-    ValueError
-        If the estimator cannot be fitted on these data, or has no layer with a rank.
-    """
-    if not isinstance(holder, DeepEstimator):
-        return None
-    probe = clone(holder).set_params(rank="auto")
-    probe.check_params()
-    _, reader, targets = probe._read(X, y, None, None, probe.targets_for)
-    config = probe.network_config(n_outputs=targets.n_outputs, **reader.sizes())
-    limit = config.rank_limit()
-    if limit is None:
-        raise ValueError(
-            f"estimator must have a layer with a rank; it has none with adapter={holder.adapter!r}"
-        )
-    largest, why = limit
-    return RankLimit(largest, why, refuses_larger=config.large_ranks == "refuse")
-
-
-def candidate_ranks(ranks: Any, limit: RankLimit | None) -> tuple[int, ...]:
-    """Return the candidate ranks, sorted and without duplicates.
-
-    Parameters
-    ----------
-    ranks : sequence of int, or None
-        None for all ranks from 1 to the limit.
-    limit : RankLimit or None
-
-    Raises
-    ------
-    ValueError
-        If ranks are not integers, are out of range, or there are none.
-    """
-    if ranks is None:
-        if limit is None:
-            raise ValueError(
-                "ranks must be given, such as (1, 2, 4, 8): the largest rank of an estimator is "
-                "known only for deep reservoirs"
-            )
-        return tuple(range(1, limit.largest + 1))
-    many = isinstance(ranks, Iterable) and not isinstance(ranks, str | bytes)
-    chosen = list(ranks) if many else [ranks]
-    wrong = [r for r in chosen if isinstance(r, bool) or not isinstance(r, Integral)]
-    if not many or not chosen or wrong:
-        example = wrong[0] if many and wrong else ranks
-        raise ValueError(f"ranks must be integers, such as (1, 2, 4, 8); got {example!r}")
-    strict = limit is not None and limit.refuses_larger
-    largest = limit.largest if limit is not None and strict else float("inf")
-    outside = [rank for rank in chosen if not 1 <= rank <= largest]
-    if outside:
-        bounds = f"between 1 and {largest}, which is {limit.why}" if strict else "at least 1"  # type: ignore[union-attr]
-        raise ValueError(f"ranks must be {bounds}; got {outside[0]}")
-    return tuple(sorted({int(rank) for rank in chosen}))
+def _passes_on(estimator: Any, name: str) -> bool:
+    """Return whether an estimator fits its parameter `name` on the columns that it is given."""
+    if isinstance(estimator, BaggingClassifier | BaggingRegressor):
+        return isinstance(estimator.max_features, float) and estimator.max_features == 1.0
+    return isinstance(estimator, _PASS_ON) and name != "final_estimator"

@@ -33,7 +33,8 @@ from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
 from .paired_cv import Trial, Trials, is_random_state, seeded
 from .pca_dimension import components_for
-from .rank_parameter import RankParameter, candidate_ranks
+from .rank_limit import candidate_ranks, limit_of_folds
+from .rank_parameter import RankParameter
 from .validation_loss import check_open, folds, interval, validation_loss
 
 
@@ -65,7 +66,8 @@ class RankSearch(BestModel):
         Accepted increase of the loss over that of the twin, in units of the loss; at least 0.
     ranks : sequence of int, default=None
         Candidates; the search doubles the index into the sorted candidates. None for all ranks
-        from 1 to the narrowest width of a layer with a rank.
+        from 1 to the narrowest width of a layer with a rank. Within an estimator that may change
+        X or y in another way than a Pipeline, such as RFE, one epoch on each fold shows the widths.
     cv : int, splitter or iterable, default=3
         Folds. An integer is the number of folds of shuffled rows, stratified by class for a
         classifier; for rows in time order, pass a splitter such as TimeSeriesSplit.
@@ -111,7 +113,8 @@ class RankSearch(BestModel):
         `n_trained_params_`.
     pca_components_ : int or None
         Number of principal components that explain 95 % of the variance of X, as it reaches the
-        estimator with the rank; None for sparse X of more than 4,096 features, and for series.
+        estimator with the rank; None for sparse X of more than 4,096 features, for series, and
+        within estimators that may change X or y in another way than a Pipeline, such as RFE.
     subspace_dimension_ : int or None
         With ``subspace=True``; None if no subspace was good enough.
     best_estimator_ : estimator
@@ -254,13 +257,14 @@ class RankSearch(BestModel):
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
         shuffling = int(random.randint(2**31 - 1))
         splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling, groups)
-        limit = parameter.limit(self.estimator, X, y, rows, [train for train, _ in splits])
+        train_rows = [train for train, _ in splits]
+        limit = limit_of_folds(parameter, self.estimator, X, y, rows, train_rows, fit_params)
         ranks = candidate_ranks(self.ranks, limit)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:
             trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar, fit_params)
             self._search(trials, ranks)
-        self.pca_components_ = components_for(rows, 0.95)
+        self.pca_components_ = None if rows is None else components_for(rows, 0.95)
         if self.subspace:
             result = subspace_dimension(self.estimator, X, y, random_state=seeds[0])
             self.subspace_dimension_ = result.dimension

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from deepreservoir import DeepReservoirClassifier, MLPConfig, RankSearch, architecture
-from deepreservoir.search.rank_parameter import candidate_ranks, largest_rank
+from deepreservoir.search.rank_limit import candidate_ranks, largest_rank
 
 X = np.random.default_rng(0).normal(size=(40, 5))
 Y = (X[:, 0] > 0).astype(int)

@@ -12,7 +12,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.feature_selection import RFE
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -108,6 +110,36 @@ def test_default_ranks_are_those_that_every_fold_allows():
     frame, y = pd.DataFrame({"city": city}), (kind + rng.integers(0, 2, 200)) % 3
     found = search(model, eps=0, ranks=None, cv=3).fit(frame, y)
     assert found.curve_["rank"].max() <= 3
+
+
+NARROWER = [
+    (BaggingClassifier(classifier(), 2, max_features=0.1), 6),
+    (BaggingClassifier(classifier(), 2, max_features=6, n_jobs=2), 6),
+    (StackingClassifier([("a", LogisticRegression())], classifier(), cv=2), 10),
+    (OneVsRestClassifier(classifier(head="lora")), 1),
+    (RFE(classifier(), n_features_to_select=5, step=30, importance_getter=first_layer), 5),
+]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "narrowest"), NARROWER, ids=lambda value: type(value).__name__
+)
+def test_ranks_are_those_that_networks_within_other_estimators_allow(estimator, narrowest):
+    found = search(estimator, threshold=-1, ranks=None, refit=False)
+    with pytest.warns(UserWarning, match="none of the ranks"):
+        found.fit(X, Y)
+    assert found.curve_["rank"].max() == narrowest
+    assert found.pca_components_ is None
+
+
+def test_a_rank_that_a_network_within_another_estimator_refuses_is_named_first(monkeypatch):
+    def reached(*_):
+        raise AssertionError("the search has begun")
+
+    monkeypatch.setattr("deepreservoir.search.paired_cv.Trials.of", reached)
+    model = BaggingClassifier(classifier(), 2, max_features=6)
+    with pytest.raises(ValueError, match=r"between 1 and 6, which is .* \(6 -> 16\); got 7"):
+        search(model, ranks=(1, 7)).fit(X, Y)
 
 
 def test_a_failed_search_leaves_the_earlier_one():
