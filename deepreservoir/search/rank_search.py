@@ -37,6 +37,9 @@ from .rank_limit import candidate_ranks, limit_of_folds
 from .rank_parameter import RankParameter
 from .validation_loss import check_open, folds, interval, validation_loss
 
+# Attributes that depend on `refit` and `subspace`, or on the names of the columns.
+_NOT_IN_EVERY_FIT = ("best_estimator_", "feature_names_in_", "subspace_dimension_")
+
 
 def _own_score(model: Any, X: Any, y: Any) -> float:
     """Return the score of a model that is trained without y."""
@@ -203,6 +206,8 @@ class RankSearch(BestModel):
             Not needed by estimators that are trained without it, whose loss is minus their score.
         groups : array-like, shape (n_samples,), optional
             The group of each row, for a splitter that keeps groups together, such as GroupKFold.
+            With metadata routing, as in scikit-learn's searches, it is the splitter that asks for
+            them.
         **fit_params : dict
             Passed to the estimator's `fit`, such as `sample_weight`, or in a pipeline
             `step__sample_weight`. Of an array with one entry per row, a fit gets those of its rows.
@@ -213,8 +218,13 @@ class RankSearch(BestModel):
         self
         """
         if get_config()["enable_metadata_routing"]:
-            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+            routed = process_routing(self, "fit", **self._to_route(groups, fit_params))
+            fit_params = routed.estimator.fit
+            groups = routed.splitter.split.get("groups", groups)
         with unchanged_on_failure(self):
+            for name in _NOT_IN_EVERY_FIT:
+                if hasattr(self, name):
+                    delattr(self, name)
             self._fit(X, y, groups, fit_params)
         return self
 
@@ -275,14 +285,24 @@ class RankSearch(BestModel):
                 self.best_estimator_.fit(X, y, **_check_method_params(X, fit_params))
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
-            elif hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return how parameters of `fit` are routed: to that of the estimator, as it requests."""
+        """Return how parameters of `fit` are routed: to estimator and splitter, as they request."""
         to_fit = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=to_fit)
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self)
+        router.add(estimator=self.estimator, method_mapping=to_fit)
+        router.add(splitter=self.cv, method_mapping=to_split)
+        # As in scikit-learn's searches, groups need no request of their own; one may be set.
+        if self._get_metadata_request().fit.requests["groups"] is not None:
+            router.add_self_request(self)
+        return router
+
+    def _to_route(self, groups: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters of `fit` that are routed: `groups` if anything requests them."""
+        given = {} if groups is None else {"groups": groups}
+        asked = self.get_metadata_routing().consumes("fit", given)
+        return fit_params | {name: given[name] for name in asked}
 
     def _check_params(self) -> None:
         if not is_finite_number(self.eps) or self.eps < 0:

@@ -13,7 +13,13 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    TunedThresholdClassifierCV,
+    cross_validate,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -172,6 +178,28 @@ def test_parameters_are_routed_to_the_fits_of_the_estimator():
     losses = [pipeline[-1].losses_[1] for pipeline in (routed, plain, unweighted)]
     assert np.array_equal(losses[0], losses[1])
     assert not np.array_equal(losses[0], losses[2])
+
+
+GROUPS = np.random.default_rng(0).integers(0, 12, len(X))
+
+
+@config_context(enable_metadata_routing=True)
+@pytest.mark.parametrize("name", ["groups", "subject"])
+def test_groups_are_routed_to_the_splitter_as_in_searches_of_scikit_learn(name):
+    folds = GroupKFold(2) if name == "groups" else GroupKFold(2).set_split_request(groups=name)
+    routed = search(classifier(), cv=folds).fit(X, Y, **{name: GROUPS})
+    given = search(classifier(), cv=list(GroupKFold(2).split(X, Y, GROUPS))).fit(X, Y)
+    assert np.array_equal(routed.losses_[1], given.losses_[1])
+    scores = cross_validate(routed, X, Y, cv=folds, params={name: GROUPS}, error_score="raise")
+    assert len(scores["test_score"]) == 2
+
+
+@config_context(enable_metadata_routing=True)
+def test_groups_may_be_requested_from_a_search_itself():
+    asked = search(classifier(), cv=KFold(2)).set_fit_request(groups=True)
+    params = {"params": {"groups": GROUPS}, "error_score": "raise"}
+    assert len(cross_validate(asked, X, Y, cv=GroupKFold(2), **params)["test_score"]) == 2
+    search(classifier()).fit(X, Y, groups=GROUPS)  # unused by these folds, as without routing
 
 
 def test_estimators_without_targets_are_compared_by_their_own_score():

@@ -3,6 +3,7 @@
 from math import ceil, log2
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from hypothesis import given, settings
@@ -311,6 +312,16 @@ def test_the_twin_has_no_scaffold_to_draw_anew():
 def test_folds_may_be_a_splitter():
     known([0.0], cv=TimeSeriesSplit(3), refit=False)
     assert {fit.rows for fit in KnownRanks.fits} == {tuple(range(n)) for n in (6, 12, 18)}
+
+
+def test_a_fit_leaves_nothing_of_an_earlier_one():
+    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    search = quick(deep(), ranks=[2], subspace=True).fit(frame, Y)
+    earlier = set(vars(search))
+    search.set_params(refit=False, subspace=False).fit(X[:, :40], Y)
+    gone = {"best_estimator_", "feature_names_in_", "subspace_dimension_"}
+    assert earlier - set(vars(search)) == gone
+    assert not hasattr(search, "n_features_in_")
 
 
 def test_ctrl_c_in_a_fit_ends_the_search(monkeypatch):
