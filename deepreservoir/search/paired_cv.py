@@ -11,6 +11,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from ..estimators.base.series_input import Timed
+from ..inputs import irregular_series
 from ..training import interruptions_raised
 from .rank_parameter import RankParameter
 from .validation_loss import ValidationLoss
@@ -114,6 +116,32 @@ def _run(
     holder = parameter.fitted(model)
     value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))
     return value, getattr(holder, "n_trained_params_", None)
+
+
+def with_times(estimator: Any, X: Any, fit_params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return X with the times of its series, if they are given, and the other parameters of `fit`.
+
+    Held-out series then have their times too, which would reach the fits only.
+
+    Raises
+    ------
+    ValueError
+        If times are given for an estimator within another one, whose series X may not hold.
+    """
+    given = [
+        name
+        for name, value in fit_params.items()
+        if value is not None and (name == "times" or name.endswith("__times"))
+    ]
+    if not given:
+        return X, fit_params
+    if not isinstance(estimator, Timed):
+        raise ValueError(
+            f"{given[0]} cannot be given to a search over ranks of a {type(estimator).__name__}, "
+            "because held-out series would have no times; pass X=irregular_series(X, times) instead"
+        )
+    others = {name: value for name, value in fit_params.items() if name != "times"}
+    return irregular_series(X, fit_params["times"]), others
 
 
 def is_random_state(name: str) -> bool:

@@ -31,7 +31,7 @@ from ..user_warnings import warn_user
 from .best_model import BestModel
 from .doubling_search import first_passing
 from .intrinsic_dimension import check_deep, subspace_dimension
-from .paired_cv import Trial, Trials, is_random_state, seeded
+from .paired_cv import Trial, Trials, is_random_state, seeded, with_times
 from .pca_dimension import components_for
 from .rank_limit import candidate_ranks, limit_of_folds
 from .rank_parameter import RankParameter
@@ -211,7 +211,8 @@ class RankSearch(BestModel):
         **fit_params : dict
             Passed to the estimator's `fit`, such as `sample_weight`, or in a pipeline
             `step__sample_weight`. Of an array with one entry per row, a fit gets those of its rows.
-            As in scikit-learn's searches, losses are not weighted.
+            As in scikit-learn's searches, losses are not weighted. `times` are those of all
+            series, held-out ones too.
 
         Returns
         -------
@@ -237,6 +238,7 @@ class RankSearch(BestModel):
             y = np.zeros(_num_samples(X)) if y is None else y
         if y is None:
             raise ValueError("RankSearch requires y to be passed, but the target y is None")
+        X, fit_params = with_times(self.estimator, X, fit_params)
         X, y, groups = indexable(X, y, groups)
         if isinstance(X, Nodes):  # those without a label are neither trained on nor scored
             y, labelled = labels_of_nodes(y)

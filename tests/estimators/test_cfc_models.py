@@ -1,6 +1,7 @@
 """Models of series in files, side by side, gated by seeds, in searches, and as reservoirs."""
 
 import pickle
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_searches(data):
     grid = GridSearchCV(classifier(max_iter=1), {"units": [8, 12]}, cv=2).fit(series, y)
     assert grid.best_params_["units"] in (8, 12)
     assert len(cross_val_score(classifier(max_iter=1), X, y, cv=3)) == 3
+
+
+def test_a_search_over_ranks_gives_held_out_series_their_times(data):
+    X, times, y = data
+    search = RankSearch(classifier(), eps=1.0, ranks=(1,), cv=2, n_seeds=1, random_state=0)
+    wanted = clone(search).fit(irregular_series(X, times), y).losses_[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "the model was fitted with the times")
+        np.testing.assert_array_equal(search.fit(X, y, times=times).losses_[1], wanted)
+
+
+def test_times_within_another_estimator_are_refused_in_a_search_over_ranks(data):
+    X, times, y = data
+    search = RankSearch(make_pipeline(classifier()), ranks=(1,), cv=2, n_seeds=1)
+    with pytest.raises(ValueError, match=r"of a Pipeline.* X=irregular_series\(X, times\)"):
+        search.fit(X, y, cfcclassifier__times=times)
 
 
 def test_times_are_routed(data):
