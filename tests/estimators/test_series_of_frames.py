@@ -45,6 +45,22 @@ def test_a_classifier_checks_columns_too():
         model.predict([SWAPPED])
 
 
+@pytest.mark.parametrize("of", [pd.DataFrame, np.asarray])
+def test_a_classifier_reads_a_pandas_series_of_series(of):
+    X = [of(FRAME[: 60 + i]) for i in range(4)]
+    index = pd.Index([7, 5, 3, 1])
+    given = EchoStateClassifier(30, random_state=0).fit(pd.Series(X, index), list("abab"))
+    wanted = EchoStateClassifier(30, random_state=0).fit(X, list("abab"))
+    assert np.array_equal(given.predict_proba(pd.Series(X, index)), wanted.predict_proba(X))
+
+
+@pytest.mark.parametrize("of", [pd.Series, np.asarray])
+def test_a_pandas_series_of_series_of_one_feature_is_told_how_to_be_reshaped(of):
+    X = pd.Series([of(FRAME.a), of(FRAME.b)])
+    with pytest.raises(ValueError, match="X is one Series of arrays; pass a list of 2-D arrays"):
+        EchoStateClassifier(30, random_state=0).fit(X, ["x", "y"])
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

@@ -18,7 +18,7 @@ from ...backend import Array, Device, to_host
 from ..base.device_input import checked_array, checked_features, place_of
 from ..base.series_names import check_series_names
 from .base import BaseEchoState
-from .series import Series, is_many, many_series
+from .series import Series, is_many, listed, many_series
 
 
 class ClassifiedSeries(BaseEchoState):
@@ -29,6 +29,7 @@ class ClassifiedSeries(BaseEchoState):
 
     def _read(self, X: Any, reset: bool, place: Device) -> Series:
         """Return X as series; each row of a 2-D X is a series of one variable."""
+        X = listed(X)
         if is_many(X):
             series = many_series(X, width=None if reset else self.n_variables_, place=place)
             check_series_names(self, series.names, reset)

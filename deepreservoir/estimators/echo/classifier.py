@@ -162,6 +162,7 @@ default="mean"
         ----------
         X : array-like, shape (n_series, time) or (n_series, time, n_variables), or list of \
 (time, n_variables)
+            Instead of a list, a pandas Series of them.
         y : array-like, shape (n_series,)
             One class per series.
         sample_weight : array-like, shape (n_series,), optional

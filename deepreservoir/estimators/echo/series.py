@@ -106,13 +106,23 @@ def is_many(X: Any) -> bool:
                 "(time, features). Reshape them: [x.reshape(-1, 1) for x in X]"
             )
         return set(axes) == {2}
-    objects = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    if objects and len(X) and _axes(X[0]):
+    if _holds_objects(X) and any(map(_axes, X)):
         raise ValueError(
-            "X is an array of arrays; pass a list of 2-D arrays instead: list(X), or "
-            "[x.reshape(-1, 1) for x in X] if they are 1-D series of one feature"
+            f"X is one {type(X).__name__} of arrays; pass a list of 2-D arrays instead: list(X), "
+            "or [x.reshape(-1, 1) for x in X] if they are 1-D series of one feature"
         )
     return getattr(X, "ndim", 0) == 3
+
+
+def _holds_objects(X: Any) -> bool:
+    """Return whether X is a vector of objects: an array, or a pandas Series."""
+    return getattr(X, "dtype", None) == np.dtype(object) and getattr(X, "ndim", 0) == 1
+
+
+def listed(X: Any) -> Any:
+    """Return a pandas Series of 2-D series as a list of them, and any other X as it is."""
+    is_vector = _holds_objects(X) and not isinstance(X, np.ndarray)
+    return list(X) if is_vector and 2 in map(_axes, X) else X
 
 
 def _axes(x: Any) -> int | None:
