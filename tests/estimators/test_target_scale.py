@@ -1,4 +1,4 @@
-"""Numeric targets of any magnitude, and targets that are constant up to rounding."""
+"""Numeric targets: their magnitude, constants up to rounding, and the form of predictions."""
 
 import numpy as np
 import pytest
@@ -41,3 +41,17 @@ def test_constant_targets_have_the_scale_one(value):
     ):
         assert fitted.y_scale_ == 1
         assert fitted.y_mean_ == pytest.approx(value)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("first", [(90,), (90, 1)])
+def test_predictions_have_the_form_of_the_latest_targets(method, first):
+    fitted = model(max_iter=1, warm_start=True)
+    for shape in (first, (90, 1), (90,), (90, 1)):
+        train = getattr(fitted, method)
+        assert train(X, Y.reshape(shape)).predict(X).shape == shape
+
+
+def test_held_out_targets_do_not_change_the_form_of_predictions():
+    column = Y[:, None]
+    assert model(max_iter=1).fit(X, Y, eval_set=(X, column)).predict(X).shape == Y.shape

@@ -233,12 +233,12 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
 
     def _to_continue(self, y: np.ndarray) -> Targets:
         """Return the targets of the earlier fit, with which one on this y continues."""
-        targets = self._current_targets()
+        targets = self._current_targets(y)
         targets.check_continued(y)
         return targets
 
-    def _current_targets(self) -> Targets:
-        """Return the targets of the earlier fit, with the parameters that are set now."""
+    def _current_targets(self, y: np.ndarray) -> Targets:
+        """Return those of the earlier fit for another y, with the parameters that are set now."""
         new = self.saved_targets(self._targets.state()[0])
         return self._targets.with_parameters_of(new)
 
@@ -285,7 +285,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
                 y,
                 sample_weight,
                 None if first else self._reader,
-                (new_targets or self.targets_for) if first else self._current_targets(),
+                (new_targets or self.targets_for) if first else self._current_targets,
             )
             config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())
             data = without_zero_weights(data)

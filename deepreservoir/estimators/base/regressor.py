@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -50,6 +50,11 @@ class DeepRegressor(
     def new_targets(self) -> Targets:
         squared = self.loss == "squared_error"
         return Numbers(SquaredError() if squared else Huber(self.huber_delta))
+
+    def _current_targets(self, y: np.ndarray) -> Targets:
+        targets = cast(Numbers, super()._current_targets(y))
+        targets.ndim = y.ndim  # predictions have the form of the latest y
+        return targets
 
     def _adopt_targets(self) -> None:
         self.y_mean_, self.y_scale_ = self._targets.mean, self._targets.scale
@@ -151,7 +156,8 @@ class DeepRegressor(
         Returns
         -------
         ndarray, shape (n_samples,) or (n_samples, n_outputs)
-            As y in `fit`. float64, or float32 if X is and the targets are well within its range.
+            As y in the latest `fit` or `partial_fit`. float64, or float32 if X is and the targets
+            are well within its range.
 
         Raises
         ------
