@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import present_device
 from ..checks import check_choice, check_integer
 from ..choices import RandomState
-from ..inputs import Inputs, Reader, TokenReader, check_text, documents_of
+from ..inputs import Codes, Inputs, Reader, TokenReader, check_text, documents_of
 from ..models import PRESETS, DecoderConfig
 from ..network import Network
 from ..user_warnings import warn_user
@@ -219,6 +219,11 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         check_integer("vocabulary_size", self.vocabulary_size, 2)
         self.new_reader()
         self.network_config(self.vocabulary_size)
+
+    def is_stream(self, X: Any) -> bool:
+        """Return whether X is one stream of codes, whose order cannot change."""
+        documents = documents_of(X)
+        return isinstance(documents, Codes) and documents.is_stream
 
     def validated_features(self, X: Any, on_device: bool) -> Any:
         return documents_of(X)  # which a reader may read twice, even if X is an iterator

@@ -3,7 +3,7 @@
 from .augmentation import Augmentation
 from .base import CHUNK_BYTES, Batch, Index, Inputs, Reader, Target
 from .byte_pairs import BytePairs
-from .documents import check_text, documents_of
+from .documents import Codes, check_text, documents_of
 from .graph import Graph
 from .graph_batches import GraphInputs, GraphReader
 from .image_files import ImageFiles, image_folder
@@ -24,6 +24,7 @@ __all__ = [
     "Augmentation",
     "Batch",
     "BytePairs",
+    "Codes",
     "Graph",
     "GraphInputs",
     "GraphReader",

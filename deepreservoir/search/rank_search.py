@@ -46,6 +46,16 @@ def _own_score(model: Any, X: Any, y: Any) -> float:
     return float(model.score(X))
 
 
+def _check_rows(X: Any) -> None:
+    """Raise a ValueError for an X without rows that folds could take."""
+    if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
+        raise ValueError(
+            "X must have rows that can be divided into folds, as an array or a list has; got a "
+            f"{type(X).__name__}. Pass list(X) instead of an iterator; instead of a file, pass the "
+            "list of its documents, or the array of its codes"
+        )
+
+
 class RankSearch(BestModel):
     """Find the smallest rank that does as well as training all weights, or nearly.
 
@@ -73,7 +83,8 @@ class RankSearch(BestModel):
         X or y in another way than a Pipeline, such as RFE, one epoch on each fold shows the widths.
     cv : int, splitter or iterable, default=3
         Folds. An integer is the number of folds of shuffled rows, stratified by class for a
-        classifier; for rows in time order, pass a splitter such as TimeSeriesSplit.
+        classifier; for rows in time order, pass a splitter such as TimeSeriesSplit. One stream of
+        codes, for a CausalLanguageModel, is cut into as many consecutive blocks.
     n_seeds : int, default=3
         Number of seeds with which every fold is fitted: of scaffold, initial values and order of
         rows.
@@ -202,6 +213,8 @@ class RankSearch(BestModel):
         Parameters
         ----------
         X : array-like or sparse matrix, shape (n_samples, n_features)
+            Or a sequence of samples in another form that the estimator reads, such as a list of
+            texts; an iterator or the path of a file has no rows for the folds.
         y : array-like, shape (n_samples,) or, for numeric targets, (n_samples, n_outputs)
             Not needed by estimators that are trained without it, whose loss is minus their score.
         groups : array-like, shape (n_samples,), optional
@@ -232,8 +245,11 @@ class RankSearch(BestModel):
     def _fit(self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]) -> None:
         parameter = RankParameter.of(self.estimator)
         self._check_params()
-        scoring = self.scoring
-        if isinstance(parameter.unfitted(self.estimator), SelfSupervised):  # trained without y
+        _check_rows(X)
+        scoring, in_order = self.scoring, False
+        holder = parameter.unfitted(self.estimator)
+        if isinstance(holder, SelfSupervised):  # trained without y
+            in_order = holder.is_stream(X)
             scoring = _own_score if scoring is None else scoring
             y = np.zeros(_num_samples(X)) if y is None else y
         if y is None:
@@ -255,7 +271,6 @@ class RankSearch(BestModel):
                     "a search over ranks needs samples of at least 2 classes, since every rank "
                     f"predicts a single class; got 1 class: {classes.tolist()[0]!r}"
                 )
-        holder = parameter.unfitted(self.estimator)
         if self.subspace:
             check_deep(holder)
             if fit_params:
@@ -268,7 +283,8 @@ class RankSearch(BestModel):
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=self.n_seeds)]
         shuffling = int(random.randint(2**31 - 1))
-        splits = folds(self.cv, X, y, is_classifier(self.estimator), shuffling, groups)
+        classifier = is_classifier(self.estimator)
+        splits = folds(self.cv, X, y, classifier, shuffling, groups, in_order)
         train_rows = [train for train, _ in splits]
         limit = limit_of_folds(parameter, self.estimator, X, y, rows, train_rows, fit_params)
         ranks = candidate_ranks(self.ranks, limit)

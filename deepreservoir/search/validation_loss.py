@@ -79,7 +79,13 @@ def validation_loss(estimator: Any, scoring: Any, X: Any, y: Any) -> ValidationL
 
 
 def folds(
-    cv: Any, X: Any, y: Any, classifier: bool, seed: int, groups: Any = None
+    cv: Any,
+    X: Any,
+    y: Any,
+    classifier: bool,
+    seed: int,
+    groups: Any = None,
+    in_order: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (training rows, held-out rows) of each fold.
 
@@ -93,6 +99,8 @@ def folds(
         Seed of the shuffling.
     groups : array-like, shape (n_samples,), optional
         For a splitter that keeps groups of rows together.
+    in_order : bool, default=False
+        Whether an integer `cv` cuts X into consecutive blocks, and does not shuffle it.
 
     Raises
     ------
@@ -113,7 +121,7 @@ def folds(
                     f"{counts.min()}. Lower cv, or leave the class out"
                 )
         kind = StratifiedKFold if classifier else KFold
-        cv = kind(cv, shuffle=True, random_state=seed)
+        cv = KFold(cv) if in_order else kind(cv, shuffle=True, random_state=seed)
     try:
         splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y, groups)]
     except TypeError as error:

@@ -212,3 +212,21 @@ def test_estimators_without_targets_are_compared_by_their_own_score():
     assert np.array_equal(losses, wanted.losses_[1])
     assert (losses > 0).all()  # nats per token
     assert found.score(texts) == found.best_estimator_.score(texts)
+
+
+def test_one_stream_of_codes_is_cut_into_blocks_and_its_tokens_stay_in_order():
+    pieces = []
+
+    def noting(model, X, y):
+        pieces.append(np.array(X))
+        return model.score(X)
+
+    stream = np.arange(90) % 7
+    sizes = {"width": 8, "depth": 1, "heads": 2, "mlp_width": 8, "context": 8}
+    model = CausalLanguageModel(**sizes, vocabulary_size=7, max_iter=1)
+    for X in (stream, stream.tolist()):
+        search(model, cv=3, scoring=noting, refit=False).fit(X)
+    for first in range(0, len(pieces), 3):
+        assert np.array_equal(np.concatenate(pieces[first : first + 3]), stream)
+    found = search(model.set_params(max_iter=20, learning_rate_init=0.02), cv=3).fit(stream)
+    assert found.losses_["full"].mean() < 0.5 * np.log(7)  # the next token is certain

@@ -1,5 +1,7 @@
 """RankSearch refuses before any training: by name, with what was expected and what came."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from known_ranks import ROWS, ZEROS, KnownRanks
@@ -11,7 +13,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepreservoir import DeepReservoirClassifier, RankSearch
+from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, RankSearch
 
 X, Y = load_digits(n_class=3, return_X_y=True)
 X, Y = X[:240] / 16, Y[:240]
@@ -156,6 +158,14 @@ def test_data_that_cannot_be_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             RankSearch(deep()).fit(rows, targets)
+
+
+@pytest.mark.parametrize(
+    "rows", [iter(["a text", "another"]), Path("corpus.txt")], ids=["iterator", "path"]
+)
+def test_samples_without_rows_for_folds_are_refused(rows):
+    with pytest.raises(ValueError, match=r"X must have rows .* Pass list\(X\) instead of an iter"):
+        RankSearch(CausalLanguageModel()).fit(rows)
 
 
 def test_a_loss_that_is_no_number_is_an_error_that_says_where():

@@ -34,6 +34,10 @@ class SelfSupervised(DeepEstimator):
     def _targets_of(self, reader: Reader) -> Targets:
         """Return the targets of the samples that a fitted reader reads."""
 
+    def is_stream(self, X: Any) -> bool:
+        """Return whether X is one sequence, whose entries are not samples by themselves."""
+        return False
+
     @abstractmethod
     def _mean_error(self, network: Network, inputs: Inputs) -> float:
         """Return the mean error of a network on inputs on its device; lower is better."""
