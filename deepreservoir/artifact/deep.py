@@ -198,7 +198,8 @@ def restore_estimator(
         # Files without a reader are for tables: at first there were no other inputs.
         state = document.get("reader", {"n_features": fitted["n_features"]})
         arrays = _under(contents, "reader.")
-        model._reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
+        reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
+        model._adopt_reader(reader)
         _check_state("reader.", model._reader.state()[1], arrays)
         targets = model.saved_targets(saved)
         arrays = {f"target.{k}": v for k, v in _under(contents, "target.").items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -94,6 +94,14 @@ class CfCNetwork(AdaptationParameters):
             n_steps=n_steps,
             **self.adaptation(),
         )
+
+    reader_parameters: ClassVar[tuple[str, ...]] = (
+        "standardize",
+        "clip",
+        "forward_fill",
+        "masks",
+        "time_scale",
+    )
 
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any series."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -209,6 +209,8 @@ class DecisionTransformer(ScaffoldParameters, Decisions, _Fitted):
     max_grad_norm: float | None = 0.25
     batch_size: int | Literal["auto"] = 64
     max_iter: int = 100
+
+    reader_parameters: ClassVar[tuple[str, ...]] = ("max_steps", "return_scale")
 
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any trajectory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import Tags
@@ -72,6 +72,8 @@ class GraphIsomorphism(AdaptationParameters):
             bias=self.adapter == "full" if self.bias == "paper" else bool(self.bias),
             **self.adaptation(),
         )
+
+    reader_parameters: ClassVar[tuple[str, ...]] = ("node_categories", "edge_categories")
 
     def new_reader(self) -> Reader:
         for name in ("node_categories", "edge_categories"):

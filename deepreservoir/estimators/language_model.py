@@ -200,6 +200,8 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         "embeddings": "trained",
     }
 
+    reader_parameters: ClassVar[tuple[str, ...]] = ("vocabulary_size", "end_token")
+
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any text."""
         return TokenReader(self.context, self.vocabulary_size, self.end_token)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..inputs import Reader, TextReader
+from ..inputs import Reader, TextReader, WordPieces
 from ..inputs.texts import PADDING
 from ..models import TextTransformerConfig
 from .base.classifier import DeepClassifier
@@ -39,7 +39,7 @@ width : int, default=256
         and pairs. Short texts have fewer pairs. For codes, the number of tokens.
     long_texts : {"cut", "refuse"}, default="cut"
         What to do about texts of more than `max_length` tokens: read only their beginning, with a
-        warning, or raise an error.
+        warning, or raise an error. Predictions too follow the value that is set when they are made.
     mlp_ratio : int, default=4
         Width of the hidden layer of the MLP, in units of `width`.
     adapt : {"attention", "all"}, default="attention"
@@ -197,12 +197,24 @@ class TextTransformerClassifier(TextTransformer, _Fitted):
     }
     shares_products: ClassVar[bool] = False
     unsaved_parameters: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
+    reader_parameters: ClassVar[tuple[str, ...]] = ("vocabulary", "vocabulary_size")
 
     def check_params(self) -> None:
         """Raise a ValueError that names the first parameter that is out of range."""
         super().check_params()
         reader = self.new_reader()
         self.network_config(n_outputs=2, **reader.sizes())
+
+    def _current_reader(self) -> TextReader:
+        return self._reader.with_long_texts(self.long_texts)
+
+    def _reads_alike(self, name: str, value: Any) -> bool:
+        pieces = self._reader.tokenizer
+        if isinstance(pieces, WordPieces) and name == "vocabulary_size":
+            return True  # a given vocabulary has its own size
+        if isinstance(pieces, WordPieces) and value is not None:
+            return WordPieces.of(value).tokens == pieces.tokens
+        return super()._reads_alike(name, value)
 
     def _new_labels(self, classes: np.ndarray | None) -> Labels:
         return SoftmaxLabels(self.label_smoothing, self.class_weight, classes)
@@ -244,7 +256,7 @@ class TextTransformerClassifier(TextTransformer, _Fitted):
             the model itself reads it too.
         """
         check_is_fitted(self, "network_")
-        inputs = self._reader.read(self.validated_features(X, False), np.float32, "cpu")
+        inputs = self._current_reader().read(self.validated_features(X, False), np.float32, "cpu")
         return inputs.padded(np.arange(len(inputs)), PADDING)[0].astype(np.int64)
 
     def __sklearn_tags__(self) -> Tags:

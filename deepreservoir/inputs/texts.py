@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from copy import copy
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -80,6 +81,13 @@ class TextReader(Reader):
                     "max_length must be at least 3 with a vocabulary of word pieces, since a text "
                     f"stands between [CLS] and [SEP]; got {max_length}"
                 )
+
+    def with_long_texts(self, long_texts: Literal["cut", "refuse"]) -> Self:
+        """Return this reader with another value of `long_texts`."""
+        check_choice("long_texts", long_texts, LONG_TEXTS)
+        reader = copy(self)
+        reader.long_texts = long_texts
+        return reader
 
     def fit(self, X: Any) -> Self:
         documents = documents_of(X)

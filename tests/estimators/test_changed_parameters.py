@@ -4,17 +4,25 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.neighbors import KNeighborsRegressor
 from target import assert_allclose, assert_array_equal, host, put
 
 from deepreservoir import (
+    CausalLanguageModel,
+    CfCClassifier,
+    DecisionTransformer,
     DeepReservoirClassifier,
     DeepReservoirRegressor,
     EchoStateClassifier,
     EchoStateRegressor,
+    GINClassifier,
+    Graph,
     SeedGatedClassifier,
+    TextTransformerClassifier,
+    ViTClassifier,
     load,
     save,
 )
@@ -49,6 +57,44 @@ def test_continued_training_takes_the_parameters_that_are_set_now(how, kind, y, 
     outputs = [host(model.network_.outputs(X)) for model in (same, other, loaded)]
     assert np.abs(outputs[1] - outputs[0]).max() > 1e-4
     np.testing.assert_array_equal(outputs[2], outputs[1])
+
+
+CODES = [[label, 2, 3] for label in Y[:20].tolist()]
+STEPS = {"observations": X[:8], "actions": X[:8, :2] / 9, "rewards": np.ones(8)}
+PATH = Graph(np.ones((3, 1), int), np.array([[0, 1], [1, 2]]))
+TINY = {"width": 8, "depth": 1, "heads": 2, "rank": 1, "max_iter": 2, "random_state": 0}
+READERS = [
+    (CausalLanguageModel(**TINY, vocabulary_size=9), (CODES,), {"vocabulary_size": 8}),
+    (CausalLanguageModel(**TINY, vocabulary_size=9), (CODES,), {"end_token": 8}),
+    (TextTransformerClassifier(**TINY, vocabulary_size=9), (CODES, Y[:20]), {"vocabulary_size": 8}),
+    (DecisionTransformer(**TINY | {"heads": 1}), ([STEPS],), {"max_steps": 100}),
+    (DecisionTransformer(**TINY | {"heads": 1}), ([STEPS],), {"return_scale": 100.0}),
+    (CfCClassifier(8, 8, max_iter=2), (X[:20, :, None], Y[:20]), {"standardize": False}),
+    (CfCClassifier(8, 8, max_iter=2), (X[:20, :, None], Y[:20]), {"time_scale": 3.0}),
+    (ViTClassifier(2, **TINY), (X.reshape(120, 2, 2), Y), {"standardize": False}),
+    (GINClassifier(8, 1, max_iter=2), ([PATH, PATH], [0, 1]), {"node_categories": (9,)}),
+]
+
+
+@pytest.mark.host(reason="what readers are made with")
+@pytest.mark.parametrize(
+    ("model", "samples", "changed"),
+    READERS,
+    ids=[f"{type(model).__name__}-{next(iter(changed))}" for model, _, changed in READERS],
+)
+def test_training_does_not_continue_with_another_reader(model, samples, changed, tmp_path):
+    (name,) = changed
+    fitted = clone(model).fit(*samples)
+    loaded = load(save(fitted, tmp_path / "model.safetensors"))
+    for each in (fitted, copied(fitted), loaded):
+        each.partial_fit(*samples)
+        before = host(each.network_.theta).copy()
+        each.set_params(**changed)
+        for again in (each.partial_fit, each.set_params(warm_start=True).fit):
+            with pytest.raises(ValueError, match=f"training can only continue .*: {name}: .* -> "):
+                again(*samples)
+        np.testing.assert_array_equal(host(each.network_.theta), before)
+        each.set_params(warm_start=False).fit(*samples)
 
 
 def test_a_class_weight_that_is_set_later_decides_the_predictions():

@@ -227,6 +227,37 @@ def test_long_texts_are_cut_with_one_warning_or_refused(fitted):
         quick(long_texts="refuse").fit(long, [0, 1, 1])
 
 
+def test_long_texts_that_are_set_later_are_refused_from_then_on(tmp_path):
+    model, long = quick(max_iter=1).fit(CODES, Y), [[2] * 9]
+    loaded = load(save(model, tmp_path / "model.safetensors"))
+    for each in (model, loaded):
+        each.set_params(long_texts="refuse")
+        for call in (each.predict, each.encode, lambda X, m=each: m.partial_fit(X, ["one"])):
+            with pytest.raises(ValueError, match=r"X\[0\]\. Shorten them"):
+                call(long)
+        again = load(save(each.partial_fit(CODES, Y), tmp_path / "again.safetensors"))
+        with pytest.raises(ValueError, match=r"X\[0\]\. Shorten them"):
+            again.predict(long)
+    with pytest.raises(ValueError, match="long_texts must be one of"):
+        model.set_params(long_texts="drop").predict(CODES)
+
+
+def test_training_continues_only_with_the_vocabulary_of_the_fit(tmp_path):
+    pytest.importorskip("tokenizers")
+    model = of_texts(max_iter=1).fit(TEXTS, GOOD)
+    loaded = load(save(model, tmp_path / "model.safetensors"))
+    for each in (model, loaded):
+        each.partial_fit(TEXTS, GOOD)
+        each.set_params(vocabulary=tuple(PIECES), vocabulary_size=9).partial_fit(TEXTS, GOOD)
+        with pytest.raises(ValueError, match=r"can only continue .* vocabulary: .* -> "):
+            each.set_params(vocabulary=[*PIECES, "more"]).partial_fit(TEXTS, GOOD)
+    with pytest.raises(ValueError, match=r"can only continue .* vocabulary: .* -> None"):
+        model.set_params(vocabulary=None).partial_fit(TEXTS, GOOD)
+    pairs = of_texts(max_iter=1, vocabulary=None, vocabulary_size=280).fit(TEXTS, GOOD)
+    with pytest.raises(ValueError, match=r"can only continue .* vocabulary: None -> "):
+        pairs.set_params(vocabulary=PIECES).partial_fit(TEXTS, GOOD)
+
+
 def test_a_text_that_is_cut_keeps_its_end_token():
     pytest.importorskip("tokenizers")
     model = of_texts(max_length=5, max_iter=1)

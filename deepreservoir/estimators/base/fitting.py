@@ -206,7 +206,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
             X,
             y,
             sample_weight,
-            None if fresh else self._reader,
+            None if fresh else self._same_reader(),
             self.targets_for if fresh else self._to_continue,
         )
         data = without_zero_weights(data)
@@ -284,7 +284,7 @@ class DeepEstimator(AdaptationParameters, OwnNetwork, TrainsFits):
                 X,
                 y,
                 sample_weight,
-                None if first else self._reader,
+                None if first else self._same_reader(),
                 (new_targets or self.targets_for) if first else self._current_targets,
             )
             config = self.network_config(n_outputs=targets.n_outputs, **reader.sizes())

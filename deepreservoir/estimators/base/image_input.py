@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import Tags
@@ -57,6 +57,8 @@ class ImageInput(DeepClassifier):
     standardize: bool = True
     augmentation: Any = None
     test_time_flip: bool = False
+
+    reader_parameters: ClassVar[tuple[str, ...]] = ("standardize",)
 
     def new_reader(self) -> Reader:
         """Return a reader that has not seen any images."""

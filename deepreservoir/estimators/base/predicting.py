@@ -11,18 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...backend import Array, Device, is_on_device, present_device, to_device, to_host
 from ...choices import DeviceName
-from ...inputs import Inputs, Reader
+from ...inputs import Inputs
 from ...network import Network
 from .device_input import place_of
+from .own_reader import OwnReader
 from .table_validation import TableValidation
 
 
-class Predicting(TableValidation):
+class Predicting(TableValidation, OwnReader):
     """Base of estimators that predict with one network."""
 
     device: DeviceName
     network_: Network
-    _reader: Reader
 
     @abstractmethod
     def _move(self, device: Device) -> None:
@@ -41,7 +41,7 @@ class Predicting(TableValidation):
         on_host = self._prediction_dtype()  # which checks parameters, also for a device
         dtype = np.dtype(on_host if network.device == "cpu" else network.dtype)
         X = self.validated_features(X, place_of(network.device, X=X) == "cuda")
-        return self._reader.read(X, dtype, network.device), type_of(X)
+        return self._current_reader().read(X, dtype, network.device), type_of(X)
 
     def _views(self, inputs: Inputs) -> list[Inputs]:
         """Return the inputs whose outputs a prediction averages; by default only these."""

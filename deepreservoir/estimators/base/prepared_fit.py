@@ -111,7 +111,8 @@ class TrainsFits(TrainingParameters, FittedAttributes, Predicting):
 
     def _trained(self, fit: Fit, outcome: Outcome) -> Self:
         """Set the fitted attributes from the outcome of training."""
-        self._drawn, self._reader, self._targets = fit.seeds, fit.reader, fit.targets
+        self._drawn, self._targets = fit.seeds, fit.targets
+        self._adopt_reader(fit.reader)
         self._x_dtype = fit.x_dtype
         self._keep(outcome, fit.n_samples)
         if self._one_scaffold:
