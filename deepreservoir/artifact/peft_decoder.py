@@ -134,6 +134,7 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, str]:
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END,
         "split_special_tokens": True,  # the text of a special token is encoded as other text
+        "model_input_names": ["input_ids", "attention_mask"],  # what generate of a Llama takes
     }
     return {
         "tokenizer.json": tokenizer.json,

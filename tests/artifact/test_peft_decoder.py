@@ -111,10 +111,12 @@ def test_the_encoding_of_texts_is_written_too(tmp_path):
     assert json.loads((base / "config.json").read_text())["eos_token_id"] == 0
     settings = json.loads((base / "tokenizer_config.json").read_text())
     assert settings["split_special_tokens"] is True
+    assert settings["model_input_names"] == ["input_ids", "attention_mask"]
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     codes = model._reader.tokenizer.encode("the dog")[0].tolist()
     assert tokenizer("the dog", add_special_tokens=False)["input_ids"] == codes
+    assert set(tokenizer("the dog")) == {"input_ids", "attention_mask"}
     assert tokenizer.eos_token_id == 0
     named = model._reader.tokenizer.encode("a<|end|>b")[0].tolist()
     assert tokenizer("a<|end|>b", add_special_tokens=False)["input_ids"] == named
