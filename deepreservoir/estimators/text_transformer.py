@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..inputs import Reader, TextReader, WordPieces
+from ..inputs.documents import check_order
 from ..inputs.texts import PADDING
 from ..models import TextTransformerConfig
 from .base.classifier import DeepClassifier
@@ -270,7 +271,8 @@ def _samples_of(X: Any) -> Any:
     """Return X as a list of texts or of arrays of codes, whose entries a reader checks."""
     if isinstance(X, str | bytes):
         raise ValueError("X must be a list of texts; got a single text. Pass [text]")
-    X = X.to_numpy() if hasattr(X, "to_numpy") else X  # a Series, or a DataFrame
+    X = np.asarray(X) if hasattr(X, "to_numpy") else X  # of pandas, Polars or Arrow
+    check_order(X)
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
         if X.shape[1] != 1:
             raise ValueError(

@@ -80,6 +80,15 @@ class Texts:
             raise ValueError("X must have at least one text; got none")
 
 
+def check_order(X: Any) -> None:
+    """Raise a ValueError for a collection without an order, or for a table."""
+    if isinstance(X, Mapping | Set) or hasattr(X, "columns"):
+        raise ValueError(
+            f"X must be texts in an order, or codes of tokens; got a {type(X).__name__}. Pass a "
+            "list, or the column of a table that has the texts"
+        )
+
+
 def check_text(name: str, text: str) -> None:
     """Raise a ValueError that names a text which UTF-8 cannot represent.
 
@@ -172,11 +181,7 @@ def documents_of(X: Any) -> Texts | Codes:
         if not os.fspath(X).endswith(".npy"):
             return Texts(X)
         X = _mapped(Path(X))
-    if isinstance(X, Mapping | Set) or hasattr(X, "columns"):
-        raise ValueError(
-            f"X must be texts in an order, or codes of tokens; got a {type(X).__name__}. Pass a "
-            "list, or the column of a table that has the texts"
-        )
+    check_order(X)
     if isinstance(X, np.ndarray) and X.dtype.kind == "O":
         X = list(X)  # of texts, or of arrays of different lengths
     if isinstance(X, np.ndarray) and X.dtype.kind not in "OUS":

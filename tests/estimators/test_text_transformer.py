@@ -277,6 +277,8 @@ def test_a_text_that_is_cut_keeps_its_end_token():
         ("a film", "got a single text. Pass"),
         ([], "at least one text; got none"),
         (7, "a list of texts, or of the codes of each; got int"),
+        ({"a film", "a story"}, "X must be texts in an order.*; got a set. Pass a list"),
+        ({"a film": 1, "a story": 0}, "X must be texts in an order.*; got a dict. Pass a list"),
         ([3, 4], "one vector of codes. Pass"),
         ([[4], []], r"X\[1\] must be the codes of a document"),
         ([[4], [5.5]], r"X\[1\] must be the codes of a document"),
@@ -316,6 +318,26 @@ def test_a_file_that_is_no_vocabulary_is_refused(content, words, tmp_path):
     with pytest.raises(ValueError, match=words) as caught:
         of_texts(vocabulary=str(path)).fit(TEXTS, GOOD)
     assert str(path) in str(caught.value)
+
+
+class Arrow:
+    """Texts of a library whose to_numpy() refuses to copy, as that of pyarrow does."""
+
+    def __len__(self):
+        return len(TEXTS)
+
+    def to_numpy(self):
+        raise TypeError("needed to copy")
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(TEXTS, object)
+
+
+def test_texts_of_other_libraries_are_copied():
+    pytest.importorskip("tokenizers")
+    model = of_texts(max_iter=1)
+    expected = clone(model).fit(TEXTS, GOOD).predict_proba(TEXTS)
+    assert_array_equal(model.fit(Arrow(), GOOD).predict_proba(Arrow()), expected)
 
 
 @pytest.mark.parametrize(
