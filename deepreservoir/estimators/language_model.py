@@ -91,6 +91,9 @@ class Decoder(AdaptationParameters):
     recompute: bool = False
     embeddings: str = "trained"
 
+    #: Embeddings that take less memory than trained ones.
+    adapted_embeddings: ClassVar[str] = "scaffold"
+
     def network_config(self, vocabulary: int, n_outputs: int | None = None) -> DecoderConfig:
         """Return the configuration of the network that the parameters describe.
 

@@ -79,6 +79,9 @@ class TextTransformer(AdaptationParameters):
     dropout: float = 0.1
     recompute: bool = False
 
+    #: Embeddings that take less memory than trained ones.
+    adapted_embeddings: ClassVar[str] = "adapted"
+
     def network_config(self, vocabulary: int, n_outputs: int) -> TextTransformerConfig:
         """Return the configuration of the network that the parameters describe.
 

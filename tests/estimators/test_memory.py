@@ -6,7 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, Network
+from deepreservoir import (
+    CausalLanguageModel,
+    DeepReservoirClassifier,
+    Network,
+    TextTransformerClassifier,
+)
 from deepreservoir.estimators.base import memory
 from deepreservoir.models import DecoderConfig, MLPConfig
 
@@ -43,6 +48,30 @@ def test_what_helps_is_named_only_where_it_would(monkeypatch):
     assert "frozen weights" not in message
     for remedy in ("storage=", "recompute", "embeddings"):
         assert remedy not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "helps"),
+    [
+        ({"scaffold": "kronecker"}, {"embeddings='scaffold'"}),
+        ({"storage": "packed"}, {"embeddings='scaffold'"}),
+        ({"adapter": "full"}, {"adapter='lora'"}),
+        ({"adapter": "dora"}, {"storage='packed'", "embeddings='scaffold'"}),
+    ],
+)
+def test_what_helps_depends_on_scaffold_and_adapter(given, helps, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1 << 20)
+    with pytest.raises(MemoryError) as caught:
+        giant(**given).fit(CODES)
+    all_of_them = ("storage='packed'", "embeddings='scaffold'", "adapter='lora'")
+    assert {remedy for remedy in all_of_them if remedy in str(caught.value)} == helps
+
+
+def test_remedies_can_be_set(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1 << 10)
+    model = TextTransformerClassifier(8, depth=1, heads=2, vocabulary_size=50, max_iter=1)
+    with pytest.raises(MemoryError, match="or embeddings='adapted', which trains an adapter"):
+        model.fit(CODES[:40].reshape(10, 4), np.arange(10) % 2)
 
 
 @pytest.mark.parametrize("free", [None, 1 << 40])

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from ...device_scope import computing_on
+from ...scaffold import get_family
 
 #: The methods that compute. Wherever a class defines one, it runs on the device of `device`.
 COMPUTING = (
@@ -53,23 +54,35 @@ def _on_device(method: Callable[..., Any]) -> Callable[..., Any]:
     return computed
 
 
-def smaller(estimator: Any) -> list[str]:
-    """Return the parameters of an estimator that would take less memory, as parts of a sentence."""
+def smaller(estimator: Any, frozen: int | None = None) -> list[str]:
+    """Return the parameters of an estimator that would take less memory, as parts of a sentence.
+
+    Parameters
+    ----------
+    estimator : estimator
+    frozen : int, optional
+        Bytes of its frozen weights, if they are known.
+    """
     params = estimator.get_params(deep=False)
+    full = params.get("adapter") == "full"
     found = []
     if "batch_size" in params:
         found.append(f"a smaller batch_size (now {params['batch_size']!r})")
     if "hidden_layer_sizes" in params:
         found.append(f"narrower hidden_layer_sizes (now {params['hidden_layer_sizes']!r})")
-    if params.get("storage") in ("auto", "dense"):
+    if full:
+        found.append("adapter='lora', which trains fewer parameters (now 'full')")
+    unpacked = params.get("storage") in ("auto", "dense") and not full and frozen != 0
+    if unpacked and "packed" in get_family(params["scaffold"]).construction.storages:
         found.append(
             "storage='packed' or storage='streamed', which do not hold the frozen weights in "
             f"float32 (now {params['storage']!r})"
         )
     if params.get("recompute") is False:
         found.append("recompute=True, which keeps the activations of one block (now False)")
-    if params.get("embeddings") == "trained":
-        found.append("embeddings='scaffold', which trains an adapter of them (now 'trained')")
+    adapted = getattr(estimator, "adapted_embeddings", None)
+    if adapted is not None and params["embeddings"] == "trained" and not full:
+        found.append(f"embeddings={adapted!r}, which trains an adapter of them (now 'trained')")
     if params.get("dtype") == "float64":
         found.append("dtype='float32' (now 'float64')")
     return found

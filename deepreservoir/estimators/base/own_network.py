@@ -52,7 +52,8 @@ class OwnNetwork:
         """Raise a MemoryError if training would need more memory than is free on the host."""
         if device == "cpu":
             batch = min(batch_size_of(self._training_parameters()), n_samples)
-            check_memory(memory_by_part(config, batch, self.optimizer), smaller(self))
+            needed = memory_by_part(config, batch, self.optimizer)
+            check_memory(needed, smaller(self, needed["frozen weights"]))
 
     def _new_network(
         self,
