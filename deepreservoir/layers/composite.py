@@ -63,7 +63,8 @@ class Sequential(Layer):
 
     def side_by_side(self, others: Sequence[Layer], x: Array, parts: Sequence[slice]) -> Array:
         alike = [o for o in others if isinstance(o, Sequential)]
-        if any(len(o.layers) != len(self.layers) for o in alike) or len(alike) < len(others):
+        shapes = self._shapes(x.shape)
+        if len(alike) < len(others) or any(o._shapes(x.shape) != shapes for o in alike):
             return super().side_by_side(others, x, parts)
         for i, layer in enumerate(self.layers):
             x = layer.side_by_side([other.layers[i] for other in alike], x, parts)
@@ -75,10 +76,15 @@ class Sequential(Layer):
     def frozen(self, x: Array, on: Pass = INFERENCE) -> dict[str, Array]:
         return self.layers[0].frozen(x, on) if self.layers else {}
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the shape of an input, and of the output of each layer."""
+        shapes = [shape]
         for layer in self.layers:
-            shape = layer.out_shape(shape)
-        return shape
+            shapes.append(layer.out_shape(shapes[-1]))
+        return shapes
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self._shapes(shape)[-1]
 
     def multiply_adds(self, shape: tuple[int, ...]) -> MultiplyAdds:
         total = MultiplyAdds()

@@ -151,6 +151,19 @@ def test_a_model_that_averages_mirror_images_does_so_among_others():
     assert (np.array(plain)[names, np.arange(200)] != own[names, np.arange(200)]).any()
 
 
+def test_models_with_other_numbers_of_tokens():
+    digits = load_digits()
+    X, y = digits.images[:60], digits.target[:60]
+    models = {}
+    for number, pooling in enumerate(("mean", "token", "mean")):
+        model = ViTClassifier(4, 8, 1, heads=2, rank=2, max_iter=3, scaffold_seed=1)
+        model.set_params(random_state=number, pooling=pooling, learning_rate_init=0.01)
+        models[number] = model.fit(X, y)
+    names = np.arange(60) % 3
+    own = np.array([model.predict(X) for model in models.values()])
+    assert np.array_equal(predict_many(models, X, names), own[names, np.arange(60)])
+
+
 @pytest.mark.host(reason="DataFrames are on the host")
 def test_models_that_read_other_columns_are_refused_whichever_comes_first():
     X, y = load_iris(return_X_y=True, as_frame=True)
