@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,7 +13,9 @@ from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator
 from .base.on_device import smaller
+from .base.own_reader import shown
 from .base.prepared_fit import Fit
+from .base.self_supervised import SelfSupervised
 from .base.unchanged import unchanged_on_failure
 
 #: Parameters that determine the rows, their order and the scaffold, and so must be the same.
@@ -50,6 +52,7 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
         scaling, head, learning rate. The parameters that determine rows, order and frozen weights
         must be the same in all, and `random_state` must be an integer.
     X, y, sample_weight : as in fit
+        Networks that are trained without y, such as CausalLanguageModel, take no sample_weight.
 
     Returns
     -------
@@ -73,7 +76,9 @@ def fit_many(models: Iterable[Any], X: Any, y: Any, sample_weight: Any = None) -
     [1228, 1612]
     """
     chosen = list(models)
-    _check(chosen)
+    _check(chosen, sample_weight)
+    if isinstance(chosen[0], SelfSupervised) and isinstance(X, Iterator):
+        X = list(X)  # which every model reads
     with ExitStack() as stack:
         stack.enter_context(computing_on(chosen[0].device, "fit_many", lambda: smaller(chosen[0])))
         for model in chosen:
@@ -102,7 +107,7 @@ def _fit_side_by_side(chosen: list[Any], X: Any, y: Any, sample_weight: Any) -> 
         model._trained(fit, outcome)
 
 
-def _check(models: list[Any]) -> None:
+def _check(models: list[Any], sample_weight: Any) -> None:
     """Raise if the models cannot be fitted side by side, before any of them is modified."""
     if not models:
         raise ValueError("models must hold at least one deep estimator; got none")
@@ -120,12 +125,17 @@ def _check(models: list[Any]) -> None:
     kinds = {type(model).__name__ for model in models}
     if len(kinds) > 1:
         raise ValueError(f"models must all be of one class; got {' and '.join(sorted(kinds))}")
-    if len({model.optimizer == "lbfgs" for model in models}) > 1:
+    if any(model.optimizer == "lbfgs" for model in models):
         raise ValueError(
-            "models that are fitted side by side take their steps together: set optimizer='lbfgs' "
-            "in all of them, or in none"
+            "models that are fitted side by side take their steps together, which "
+            "optimizer='lbfgs' cannot: use another optimizer, or fit each model by itself"
         )
     first = models[0]
+    if isinstance(first, SelfSupervised) and sample_weight is not None:
+        raise ValueError(
+            f"sample_weight must be None for a {type(first).__name__}, which weights all of its "
+            f"targets alike; got a {type(sample_weight).__name__}. Leave it out"
+        )
     for name in SHARED:
         values = [getattr(model, name, None) for model in models]
         for value in values[1:]:
@@ -154,8 +164,8 @@ def _check_reader(fit: Fit, first: Fit) -> None:
     for name, value in expected.items():
         if own[name] != value:
             raise ValueError(
-                f"models that are fitted side by side must read X alike; got {name} {value!r} and "
-                f"{own[name]!r}"
+                f"models that are fitted side by side must read X alike; got {name} "
+                f"{shown(value)} and {shown(own[name])}"
             )
 
 

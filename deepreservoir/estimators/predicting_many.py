@@ -16,6 +16,7 @@ from ..network import Network
 from ..passes import outputs_side_by_side
 from .base.fitting import DeepEstimator
 from .base.multilabel_targets import Indicators
+from .base.own_reader import shown
 from .base.targets import Numbers, Targets
 
 # Size of the samples that are predicted together on the host, in the type of the network, and their
@@ -76,8 +77,14 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
     for key, other in models.items():
         other_form, other_arrays = other._reader.state()
         if other_form != form:
+            differing = "; ".join(
+                f"{name} is {shown(form[name])} and {shown(value)}"
+                for name, value in other_form.items()
+                if value != form[name]
+            )
             raise ValueError(
-                f"models must read the same X; {first_key!r} reads {form}, {key!r} {other_form}"
+                f"models must read the same X; for {first_key!r} and {key!r}, {differing}. Predict "
+                "with each model by itself"
             )
         if not _same_arrays(other_arrays, arrays):
             raise ValueError(

@@ -116,6 +116,20 @@ def test_models_side_by_side_and_folds():
     assert (scores < 0).all()
 
 
+def test_models_side_by_side_read_an_iterator_once_for_all():
+    pytest.importorskip("tokenizers")
+    models = [CausalLanguageModel(**{**WORDS, "rank": rank}) for rank in (1, 2)]
+    fit_many(models, iter(TEXTS), None)
+    alone = CausalLanguageModel(**WORDS).fit(TEXTS)
+    assert_array_equal(to_host(models[1].network_.theta), to_host(alone.network_.theta))
+
+
+@pytest.mark.parametrize("weights", ["nonsense", np.ones(15)])
+def test_models_side_by_side_take_no_weights(weights):
+    with pytest.raises(ValueError, match="sample_weight must be None for a CausalLanguageModel"):
+        fit_many([CausalLanguageModel(**CODES)], STREAM, None, weights)
+
+
 def test_the_score_is_that_of_each_next_token():
     model = fitted(dtype="float64")
     network, nats, n = model.network_, 0.0, 0

@@ -149,7 +149,7 @@ def test_partial_fit_is_not_there():
 def test_what_it_cannot_do_is_refused_in_words(tmp_path):
     with pytest.raises(ValueError, match="no checkpoint can be written"):
         classifier().fit(X, LABELS, checkpoint=tmp_path / "checkpoint")
-    with pytest.raises(ValueError, match="one network on its whole training set"):
+    with pytest.raises(ValueError, match="use another optimizer, or fit each model"):
         fit_many([classifier(), classifier(rank=1)], X, LABELS)
     gated = SeedGatedClassifier((8,), optimizer="lbfgs", rank=2, random_state=0)
     with pytest.raises(ValueError, match="one network on its whole training set"):

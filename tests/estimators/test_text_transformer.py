@@ -204,6 +204,24 @@ def test_side_by_side_attach_and_predict_many(tmp_path):
     assert_array_equal(attach(same, path).predict(CODES), other.predict(CODES))
 
 
+@pytest.mark.parametrize("with_pieces", [True, False])
+def test_models_with_other_encodings_are_refused_in_few_words(with_pieces):
+    pytest.importorskip("tokenizers")
+    more = [*PIECES, *(f"word{i}" for i in range(2000))]
+    given = [{"vocabulary": pieces} for pieces in (PIECES, more)]
+    if not with_pieces:
+        given = [{"vocabulary": None, "vocabulary_size": size} for size in (270, 275)]
+    models = [of_texts(max_iter=1, scaffold_seed=1, **each) for each in given]
+    with pytest.raises(ValueError, match="must read X alike; got vocabulary") as caught:
+        fit_many(models, TEXTS, GOOD)
+    assert len(str(caught.value)) < 400
+    fitted = {i: model.fit(TEXTS, GOOD) for i, model in enumerate(models)}
+    words = r"models must read the same X; for 0 and 1, vocabulary is \d+ and \d+; "
+    with pytest.raises(ValueError, match=words) as caught:
+        predict_many(fitted, TEXTS, [0] * len(TEXTS))
+    assert len(str(caught.value)) < 400
+
+
 def test_partial_fit_and_costs():
     model = quick().partial_fit(CODES, Y, ["one", "two", "zero"])
     theta = model.network_.theta.copy()
