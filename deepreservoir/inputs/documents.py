@@ -111,7 +111,7 @@ def check_text(name: str, text: str) -> None:
 def _pieces_of(path: Path) -> Iterator[tuple[str, bool]]:
     """Yield the pieces of a text file, which end with lines where lines are not too long."""
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open(encoding="utf-8-sig") as stream:  # without a mark of the byte order
             piece = stream.read(_PIECE)
             if not piece.strip():
                 raise ValueError(f"{path} must hold a text; its beginning is empty")

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from .byte_pairs import encoded_in_groups, require_tokenizers
+from .documents import check_text
 
 #: Tokens that every vocabulary has: of an unknown word, of padding, and of both ends of a text.
 SPECIAL = ("[UNK]", "[PAD]", "[CLS]", "[SEP]")
@@ -62,6 +63,7 @@ class WordPieces:
                     f"{where}: a vocabulary has one token on each line, without spaces; got "
                     f"{token!r:.60}"
                 )
+            check_text(where, token)
             if token in self._codes:
                 raise ValueError(
                     f"{where}: {token!r:.60} is token {self._codes[token] + 1} already; tokens "
@@ -160,7 +162,7 @@ def _lines_of(path: Path) -> list[str]:
             f"{_LARGEST_FILE:,} are read"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # without a mark of the byte order
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a vocabulary, a text file in UTF-8 ({error})") from None
     return text.removesuffix("\n").split("\n")

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from deepreservoir import DeepReservoirClassifier, DeepReservoirRegressor, TrainingDiverged
+from deepreservoir import (
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    TextTransformerClassifier,
+    TrainingDiverged,
+)
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 Y = np.arange(30) % 3
@@ -154,6 +159,15 @@ def test_labels_in_a_regression_are_refused_with_the_remedy():
 def test_numbers_that_are_no_labels_are_refused():
     with pytest.raises(ValueError, match="continuous"):
         DeepReservoirClassifier().fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("label", [None, 3])
+def test_labels_that_are_strings_and_something_else_are_refused(label):
+    labels = np.array(["a", label, "b"] * 10, object)
+    codes, text = [[1, 2]] * 30, TextTransformerClassifier(vocabulary_size=9, max_length=4)
+    for model, samples in ((DeepReservoirClassifier(), X), (text, codes)):
+        with pytest.raises(ValueError, match=rf"of one kind.* y\[1\] is {label} beside strings"):
+            model.fit(samples, labels)
 
 
 def test_too_few_samples_to_hold_out_are_named_with_the_remedy():

@@ -14,7 +14,7 @@ from deepreservoir import CausalLanguageModel, Network, attach, fit_many, load, 
 from deepreservoir.backend import to_host
 from deepreservoir.estimators.base.next_tokens import NextTokens
 from deepreservoir.estimators.text_generation import Sampler, generated
-from deepreservoir.inputs import TokenReader
+from deepreservoir.inputs import TokenReader, documents_of
 from deepreservoir.layers import Pass, Step
 from deepreservoir.models import DecoderConfig
 
@@ -210,6 +210,12 @@ def test_a_prompt_that_is_longer_than_the_context():
 
 
 # Input ------------------------------------------------------------
+
+
+def test_a_text_file_may_begin_with_a_mark_of_the_byte_order(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat", encoding="utf-8-sig")
+    assert list(documents_of(path).pieces()) == [("the cat sat", True)]
 
 
 def test_forms_of_texts(tmp_path):

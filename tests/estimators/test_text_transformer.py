@@ -22,6 +22,7 @@ from deepreservoir import (
     save,
 )
 from deepreservoir.analysis import cost_of
+from deepreservoir.inputs import WordPieces
 
 pytestmark = [
     pytest.mark.host(reason="tests/device/test_text_devices.py compares device and host"),
@@ -336,6 +337,17 @@ def test_a_file_that_is_no_vocabulary_is_refused(content, words, tmp_path):
     with pytest.raises(ValueError, match=words) as caught:
         of_texts(vocabulary=str(path)).fit(TEXTS, GOOD)
     assert str(path) in str(caught.value)
+
+
+def test_a_vocabulary_may_begin_with_a_mark_of_the_byte_order(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(PIECES), encoding="utf-8-sig")
+    assert WordPieces.of(path).tokens == tuple(PIECES)
+
+
+def test_a_token_that_utf_8_cannot_represent_is_refused():
+    with pytest.raises(ValueError, match=r"vocabulary, token 13 must be a text that UTF-8 can"):
+        of_texts(vocabulary=[*PIECES, "\ud800"]).fit(TEXTS, GOOD)
 
 
 class Arrow:

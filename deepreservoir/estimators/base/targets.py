@@ -146,6 +146,19 @@ def check_class_labels(y: np.ndarray) -> None:
             raise ValueError(f"y must hold class labels, integers or strings; y[{i}] is {y[i]!r}")
 
 
+def _check_objects(y: np.ndarray) -> None:
+    """Raise a ValueError for Python objects that cannot be sorted: strings and something else."""
+    if y.dtype.kind != "O" or not any(isinstance(label, str) for label in y):
+        return
+    for i, label in enumerate(y):
+        if not isinstance(label, str):
+            raise ValueError(
+                "y must hold class labels of one kind, integers or strings; "
+                f"y[{i}] is {label!r:.60} beside strings. Leave out samples without a label, or "
+                "convert all labels to str"
+            )
+
+
 class Labels(Targets):
     """Class labels, under cross-entropy: one logit for two classes, else one per class.
 
@@ -209,6 +222,7 @@ class Labels(Targets):
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
+        _check_objects(y)
         check_classification_targets(y)
         if self._classes is None:
             self._classes = self.found_in(y)
