@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import to_host
+from ..inputs import BytePairs, WordPieces
 from ..layers import (
     LayerNorm,
     Recompute,
@@ -24,7 +25,7 @@ def _sample(model: Any) -> tuple[tuple[int | None, ...], str]:
 
 
 def _logits(graph: OnnxGraph, model: Any, codes: str) -> str:
-    padding = graph.add("Less", [codes, graph.integers([0])])  # (n, t)
+    padding = _padding(graph, model._reader.tokenizer, codes)
     excluded = graph.add("Unsqueeze", [padding, graph.integers([1, 2])])  # (n, 1, 1, t)
     x = codes
     for layer in model.network_.body.children:
@@ -36,6 +37,21 @@ def _logits(graph: OnnxGraph, model: Any, codes: str) -> str:
         elif isinstance(inner, LayerNorm):
             x = dense(graph, inner, x)
     return head(graph, model.network_.head, _mean(graph, x, padding))
+
+
+def _padding(graph: OnnxGraph, tokenizer: BytePairs | WordPieces | None, codes: str) -> str:
+    """Add which codes are padding, (n, t): -1, and ``[PAD]`` after the end of a text."""
+    from onnx import TensorProto
+
+    padding = graph.add("Less", [codes, graph.integers([0])])
+    if not isinstance(tokenizer, WordPieces):
+        return padding
+    none = graph.add("Equal", [codes, graph.integers([tokenizer.padding])])
+    tokens = graph.add("Not", [graph.add("Or", [padding, none])])
+    counted = graph.add("Cast", [tokens], to=TensorProto.INT32)
+    left = graph.add("CumSum", [counted, graph.integers([1])], reverse=1)  # from here to the end
+    after = graph.add("Not", [graph.add("Cast", [left], to=TensorProto.BOOL)])
+    return graph.add("Or", [padding, after])
 
 
 def _embedded(graph: OnnxGraph, layer: TextEmbedding, codes: str) -> str:

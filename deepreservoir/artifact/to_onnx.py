@@ -46,7 +46,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> Path:
         The path of the file. The graph reads ``X``, float32, (rows, n_features); that of a
         classifier of images reads images (n, height, width, channels) of the
         kind that it was fitted on, bytes (uint8) or float32 numbers, and that of a classifier of
-        texts reads their codes (n, t), int64, as its ``encode`` returns them. For a classifier
+        texts reads their codes (n, t), int64, as its ``encode`` returns them; the probabilities of
+        a row without tokens, which the model itself refuses, are NaN. For a classifier
         it outputs ``label`` and ``probabilities`` (rows, n_classes), in order of ``classes_``;
         after a fit on an indicator matrix, ``label`` is one too. For a regressor it outputs
         ``prediction`` (rows, n_outputs).

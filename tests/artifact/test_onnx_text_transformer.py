@@ -38,6 +38,21 @@ def test_probabilities_and_labels(options, tmp_path):
     np.testing.assert_allclose(session.run(None, {"X": wider})[1], probabilities, atol=1e-6)
 
 
+def test_codes_of_padding_after_the_end_of_a_text_are_left_out(tmp_path):
+    pytest.importorskip("tokenizers")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film"]
+    model = TextTransformerClassifier(8, 1, 2, 9, vocabulary=pieces, max_iter=9, random_state=0)
+    model.set_params(learning_rate_init=0.05).fit(["fine film", "dull film"] * 10, [1, 0] * 10)
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    codes = np.array([[2, 4, 6, 3, 0, 0], [2, 0, 5, 3, -1, -1], [2, 4, 3, 0, -1, -1]])
+    _, probabilities = session.run(None, {"X": codes})
+    np.testing.assert_allclose(probabilities, model.predict_proba(codes), atol=1e-5)
+    _, none = session.run(None, {"X": np.array([[0, 0, 0], [-1, -1, -1], [0, -1, -1]])})
+    assert np.isnan(none).all()  # the model refuses what has no tokens
+
+
 def test_two_classes_have_two_logits(tmp_path):
     model = TextTransformerClassifier(4, 1, 1, 8, vocabulary_size=7, max_iter=1, random_state=0)
     model.fit(X, Y == "one")
