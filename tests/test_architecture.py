@@ -85,7 +85,8 @@ INSIDE = {
     "layers": {
         "multiply_adds": set(),
         "init": set(),
-        "base": {"init", "multiply_adds"},
+        "layer_limit": set(),
+        "base": {"init", "layer_limit", "multiply_adds"},
         "composite": {"base", "multiply_adds"},
         "dropout": {"base"},
         "activation": {"base", "dropout", "multiply_adds"},

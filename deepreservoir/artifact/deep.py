@@ -14,6 +14,7 @@ from ..document import checked, entries
 from ..estimators import DeepEstimator
 from ..layers import Sequential
 from ..models import NetworkConfig, from_plain
+from ..models.plain_config import layers_within
 from ..network import Network, scaffold_specs
 from ..params import ParamSet
 from ..scaffold import Scaffold, ScaffoldSpec, held_bytes, make_scaffold
@@ -23,9 +24,6 @@ from .common import check_bytes, check_tensors, common_of, digest_differs, resto
 
 #: Entries of ``fitted``, and their types, that are common to all deep estimators.
 FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
-
-# Bytes of a layer in addition to its parameters, as counted towards a limit.
-_LAYER_BYTES = 10_000
 
 # Bytes of weights that are drawn and not held, for one byte that is counted towards a limit.
 _NOT_HELD = 8
@@ -162,7 +160,7 @@ def rebuild(
         If the contents do not describe such an estimator, or the redrawn scaffold differs.
     """
     document = contents.document
-    model, fitted, config = restore_estimator(cls, contents, {}, device)
+    model, fitted, config = restore_estimator(cls, contents, {}, device, max_bytes)
     drawn = Drawn(document["scaffold"], config, max_bytes)
     check_tensors(contents, *drawn.tensors(config))
     network = drawn.network(config, contents.tensors, device, ready or {})
@@ -173,7 +171,11 @@ def rebuild(
 
 
 def restore_estimator(
-    cls: type[DeepEstimator], contents: Contents, class_types: dict[str, Any], device: Device
+    cls: type[DeepEstimator],
+    contents: Contents,
+    class_types: dict[str, Any],
+    device: Device,
+    max_bytes: int,
 ) -> tuple[Any, dict[str, Any], NetworkConfig]:
     """Return an estimator with its reader and targets, its ``fitted``, and its configuration.
 
@@ -184,6 +186,8 @@ def restore_estimator(
     class_types : dict of str to type
         Entries of ``fitted``, and their types, that are specific to this class.
     device : {"cpu", "cuda", "cuda:N"}
+    max_bytes : int
+        Maximum number of bytes for its layers.
     """
     document = contents.document
     saved = _mapping(document.get("fitted", {}), "fitted")
@@ -191,8 +195,9 @@ def restore_estimator(
     types = {**FITTED, **probe.state_types, **class_types}
     if "label_smoothing" in saved and "label_smoothing" in probe.parameters:
         types["label_smoothing"] = float
-    model, fitted = restore_common(cls, document, types, device)
-    with checked("config"):
+    with layers_within(max_bytes):
+        model, fitted = restore_common(cls, document, types, device)
+    with layers_within(max_bytes), checked("config"):
         config = from_plain(_mapping(document["config"], "config"))
     try:
         # Files without a reader are for tables: at first there were no other inputs.
@@ -214,17 +219,17 @@ def restore_estimator(
             f"targets with {targets.n_outputs} outputs do not match the {config.n_outputs} outputs "
             "of the network"
         )
-    _check_config(model, config)
+    _check_config(model, config, max_bytes)
     n_features, read = fitted["n_features"], model._reader.width
     if read is not None and n_features != read:
         raise ArtifactError(f"the network reads {read} features, but the model {n_features}")
     return model, fitted, config
 
 
-def _check_config(model: Any, config: NetworkConfig) -> None:
+def _check_config(model: Any, config: NetworkConfig, max_bytes: int) -> None:
     """Raise if a configuration does not match the estimator's architecture and inputs."""
     sizes = model._reader.sizes()
-    with checked("params"):
+    with layers_within(max_bytes), checked("params"):
         expected = model.network_config(n_outputs=config.n_outputs, **sizes)
     if type(expected) is not type(config):
         raise ArtifactError(
@@ -308,8 +313,8 @@ class Drawn:
         self.seed: int = fields["seed"]
         if self.seed < 0:
             raise ArtifactError(f"the seed of a scaffold must not be negative; got {self.seed}")
-        check_bytes(times * _LAYER_BYTES * config.n_layers, max_bytes, "its layers")
-        root = Sequential(config.build())
+        with layers_within(max_bytes, times):
+            root = Sequential(config.build())
         slots = root.slots()
         self.params = ParamSet(slot for slot in slots if slot.trained)
         self.buffers = ParamSet(slot for slot in slots if not slot.trained)

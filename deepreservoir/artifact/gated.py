@@ -79,7 +79,7 @@ def rebuild(
             f"a {cls.__name__} has one scaffold per task, so it cannot be attached to one; load it"
         )
     document = contents.document
-    model, fitted, config = deep.restore_estimator(cls, contents, _FITTED, device)
+    model, fitted, config = deep.restore_estimator(cls, contents, _FITTED, device, max_bytes)
     model.tasks_ = labels_of(fitted["tasks"])
     scaffolds, n = [document["scaffold"], *fitted["other_scaffolds"]], len(model.tasks_)
     if len(scaffolds) != n:

@@ -10,9 +10,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import to_device, to_host
-from ..container import ArtifactError, read
+from ..container import MAX_BYTES, ArtifactError, read
+from ..document import checked
 from ..layers import AdaptedDense
 from ..models import NetworkConfig, ViTConfig, from_plain
+from ..models.plain_config import layers_within
 from ..network import Network
 
 #: Fields of the configuration that decide the shapes of what is taken over.
@@ -84,7 +86,11 @@ def _read(backbone: Any) -> tuple[ViTConfig, Mapping[str, np.ndarray]]:
         contents = read(backbone)
         config: NetworkConfig | None = None
         if isinstance(contents.document.get("config"), dict):
-            config = from_plain(contents.document["config"])
+            try:
+                with layers_within(MAX_BYTES), checked("config"):
+                    config = from_plain(contents.document["config"])
+            except ArtifactError as error:
+                raise ArtifactError(f"{os.fspath(backbone)}: {error}") from None
         if not isinstance(config, ViTConfig):
             raise ArtifactError(
                 f"{os.fspath(backbone)}: backbone must be a Vision Transformer; the file holds a "

@@ -24,6 +24,7 @@ from ..backend import Array, array_module
 from ..params import Slot
 from ..scaffold import Scaffold
 from .init import assign, init_stream, kaiming_uniform
+from .layer_limit import count_layer
 from .multiply_adds import MultiplyAdds
 
 
@@ -192,6 +193,7 @@ class Layer:
     scaffold: Scaffold
 
     def __init__(self, path: str = "") -> None:
+        count_layer()
         self.path = path
 
     @property

@@ -169,9 +169,9 @@ class CfC(Layer):
         def dense(name: str, d_in: int, d_out: int) -> AdaptedDense:
             return AdaptedDense(f"{path}.{name}", d_in, d_out, adapter_of(d_in, d_out), bias=True)
 
-        widths = [d_in + units, *[backbone_units] * backbone_layers]
         self.backbone = [
-            dense(f"backbone.{i}", widths[i], widths[i + 1]) for i in range(backbone_layers)
+            dense(f"backbone.{i}", backbone_units if i else d_in + units, backbone_units)
+            for i in range(backbone_layers)
         ]
         self.heads = [dense(name, backbone_units, units) for name in HEADS]
 

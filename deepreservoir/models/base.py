@@ -180,16 +180,6 @@ class NetworkConfig(ABC):
         return sum(s.size for part in self.build() for s in part.slots() if s.trained)
 
     @property
-    def n_layers(self) -> int:
-        """An estimate of the number of layers that :meth:`build` makes, from the fields alone.
-
-        By it a file can be rejected before its layers are built. It is derived from the lengths of
-        the fields that are tuples; an architecture with a depth overrides it.
-        """
-        values = [getattr(self, each.name) for each in fields(self) if each.init]
-        return 2 + sum(len(value) for value in values if isinstance(value, tuple))
-
-    @property
     def sample_bytes(self) -> int:
         """Bytes of one sample and its outputs in a pass."""
         return (prod(self.sample_shape) + self.n_outputs) * np.dtype(self.dtype).itemsize

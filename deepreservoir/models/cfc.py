@@ -81,10 +81,6 @@ class CfCConfig(NetworkConfig):
         return (self.n_steps, self.n_inputs)
 
     @property
-    def n_layers(self) -> int:
-        return self.backbone_layers + 5
-
-    @property
     def sample_bytes(self) -> int:
         heads, backbone = 4 * self.units, self.backbone_layers * self.backbone_units
         step = self.n_inputs + self.units + heads + 3 * backbone

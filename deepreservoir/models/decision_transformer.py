@@ -126,10 +126,6 @@ class DecisionTransformerConfig(NetworkConfig):
         entries = TOKENS_PER_STEP * self.context * token
         return entries * np.dtype(self.dtype).itemsize
 
-    @property
-    def n_layers(self) -> int:
-        return 20 * self.depth + 12
-
     def resized(self, n_params: int) -> Self | None:
         """Return the fully trained network of this depth that is as wide as `n_params` allow."""
         full = self.fully_trained()

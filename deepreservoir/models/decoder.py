@@ -193,10 +193,6 @@ class DecoderConfig(AdapterPattern):
         kept = block + self.depth * self.width if self.recompute else self.depth * block
         return self.context * kept * np.dtype(self.dtype).itemsize
 
-    @property
-    def n_layers(self) -> int:
-        return 16 * self.depth + 5
-
     def resized(self, n_params: int) -> Self | None:
         """Return the fully trained network of this depth that is as wide as `n_params` allow.
 

@@ -95,10 +95,6 @@ class GINConfig(NetworkConfig):
         """Bytes of one node or edge in a pass."""
         return 6 * self.width * (8 if self.dtype == "float64" else 4)
 
-    @property
-    def n_layers(self) -> int:
-        return 6 * self.depth + 4
-
     def fully_trained(self) -> Self:
         return replace(self, adapter="full", bias=True)
 

@@ -92,20 +92,17 @@ class PlainCNNConfig(NetworkConfig):
         numbers = prod(self.image_shape) + 2 * h * w * self.width
         return numbers * (8 if self.dtype == "float64" else 4)
 
-    @property
-    def n_layers(self) -> int:
-        return 2 * self.depth + 4
-
     def resized(self, n_params: int) -> Self | None:
         """Return the fully trained network of this depth that is as wide as `n_params` allow."""
         return largest_within(lambda width: replace(self.fully_trained(), width=width), n_params)
 
     def build(self) -> tuple[Layer, Layer]:
-        widths = [self.width, *(w for w in self._stages for _ in range((self.depth - 2) // 3))]
-        convolutions = []
-        c_in = self.image_shape[-1]
-        for i, c_out in enumerate(widths):
-            stride = 1 if i == 0 or c_out == widths[i - 1] else 2
+        convolutions: list[Convolution] = []
+        c_in, of_stage = self.image_shape[-1], (self.depth - 2) // 3
+        for i in range(1 + 3 * of_stage):
+            stage, place = divmod(max(i - 1, 0), of_stage)
+            c_out = self._stages[stage]
+            stride = 2 if stage and not place else 1
             convolutions.append(
                 Convolution(
                     f"layers.{i}",

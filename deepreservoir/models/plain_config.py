@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any
 
+from ..container import ArtifactError
+from ..layers.layer_limit import TooManyLayers, at_most_layers
 from .base import ARCHITECTURES, NetworkConfig
 
 #: The architecture of files that do not name one: they are older than any other.
 FIRST_ARCHITECTURE = "mlp"
+
+# Bytes of a layer in addition to its parameters, as counted towards a limit.
+_LAYER_BYTES = 10_000
+
+
+@contextmanager
+def layers_within(max_bytes: int, times: int = 1) -> Iterator[None]:
+    """Raise an ArtifactError as soon as the layers that are made in the block take too many bytes.
+
+    Everything that may make the layers of a configuration from a file belongs in such a block:
+    checks of its ranks too make all layers, and their number is whatever the file says.
+
+    Parameters
+    ----------
+    max_bytes : int
+    times : int, default=1
+        Total number of networks of that many layers that will be made.
+    """
+    most = max_bytes // (times * _LAYER_BYTES)
+    try:
+        with at_most_layers(most):
+            yield
+    except TooManyLayers:
+        raise ArtifactError(
+            "the model needs more bytes for its layers than max_bytes allows: "
+            f"{max_bytes:,}, which are {most:,} layers of {_LAYER_BYTES:,} bytes"
+            f"{'' if times == 1 else f' for each of {times} tasks'}. Raise max_bytes for a file "
+            "that you trust"
+        ) from None
 
 
 def from_plain(data: Mapping[str, Any]) -> NetworkConfig:

@@ -146,10 +146,6 @@ class TextTransformerConfig(AdapterPattern):
         token = self.width * (6 + 3 * self.mlp_ratio)
         return (self.max_length * token + self.n_outputs) * np.dtype(self.dtype).itemsize
 
-    @property
-    def n_layers(self) -> int:
-        return 24 * self.depth + 12
-
     def resized(self, n_params: int) -> Self | None:
         """Return the fully trained network of this depth that is as wide as `n_params` allow."""
         full = self.fully_trained()

@@ -152,10 +152,6 @@ class ViTConfig(NetworkConfig):
         entries = int(np.prod(self.image_shape)) + self.n_tokens * token + self.n_outputs
         return entries * np.dtype(self.dtype).itemsize
 
-    @property
-    def n_layers(self) -> int:
-        return 24 * self.depth + 10
-
     def resized(self, n_params: int) -> Self | None:
         """Return the fully trained network of this depth that is as wide as `n_params` allow."""
         full = self.fully_trained()

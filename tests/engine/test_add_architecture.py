@@ -245,6 +245,19 @@ def test_a_configuration_that_is_not_registered_says_how(gated_units):
         from_plain(plain | {"architecture": "other"})
 
 
+def test_a_file_of_too_many_layers_is_refused(gated_units, digits, tmp_path):
+    """Also where the rank is a number, so that the configuration builds its layers to check it."""
+    from deepreservoir import container
+
+    path = save(gated_units.GatedUnitClassifier(**QUICK).fit(*digits), tmp_path / "model")
+    contents = container.read(path)
+    for part in ("config", "params"):
+        document = contents.document | {part: contents.document[part] | {"depth": 10**12}}
+        container.write(path, container.Contents(document, contents.tensors, contents.dtypes))
+        with pytest.raises(ArtifactError, match="which are 1,000 layers of 10,000 bytes"):
+            load(path, max_bytes=10_000_000)
+
+
 def test_a_file_of_another_architecture_is_refused(gated_units, digits, tmp_path):
     from deepreservoir import container
 

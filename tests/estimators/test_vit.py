@@ -16,6 +16,7 @@ from deepreservoir import (
     RankSearch,
     ViTClassifier,
     attach,
+    container,
     fit_many,
     load,
     predict_many,
@@ -196,6 +197,11 @@ def test_what_is_no_backbone_is_refused(tmp_path):
     colour = quick(max_iter=1).fit(np.repeat(X[..., None], 3, axis=-1), Y)
     with pytest.raises(ValueError, match="images of 3 channels, but this model of 1"):
         quick(backbone=colour).fit(X, Y)
+    path = save(quick(rank=2, max_iter=1).fit(X, Y), tmp_path / "deep")
+    contents = container.read(path)
+    contents.document["config"]["depth"] = 2**40
+    with pytest.raises(ArtifactError, match="deep: the model needs more bytes for its layers"):
+        quick(backbone=container.write(path, contents)).fit(X, Y)
 
 
 # Gradient accumulation ------------------------------------------------------------
