@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..search import RankSearch
+from ..search.validation_loss import interval
 from .axes import axes_of
 
 
@@ -23,11 +24,16 @@ class RankCurveDisplay:
     losses : ndarray, shape (n_ranks,)
         Mean loss of each rank on held-out rows.
     low, high : ndarray, shape (n_ranks,)
-        Ends of the interval of each loss; that of its difference from the twin's.
+        Ends of the interval of each loss: that of its difference from the twin's, around the loss,
+        or with a threshold that of the loss itself.
     baseline : float
         Loss of the fully trained twin.
-    eps : float
+    eps : float, optional
         Accepted increase of the loss.
+    threshold : float, optional
+        What a search with a threshold was to reach, instead of `eps`.
+    scored : bool, default=False
+        Whether the losses are minus a score, which the threshold refers to.
     rank : int, optional
         The smallest rank that is good enough, if there is one.
 
@@ -59,7 +65,9 @@ class RankCurveDisplay:
         low: np.ndarray,
         high: np.ndarray,
         baseline: float,
-        eps: float,
+        eps: float | None = None,
+        threshold: float | None = None,
+        scored: bool = False,
         rank: int | None = None,
     ) -> None:
         self.ranks = ranks
@@ -68,6 +76,8 @@ class RankCurveDisplay:
         self.high = high
         self.baseline = baseline
         self.eps = eps
+        self.threshold = threshold
+        self.scored = scored
         self.rank = rank
 
     @classmethod
@@ -91,14 +101,22 @@ class RankCurveDisplay:
             raise ValueError(f"search must be a RankSearch; got {type(search).__name__}")
         check_is_fitted(search, "curve_")
         curve = search.curve_
-        shift = curve["loss"] - curve["difference"]
+        if search.threshold is None:
+            shift = curve["loss"] - curve["difference"]
+            low, high = shift + curve["low"], shift + curve["high"]
+        else:
+            losses = [search.losses_[int(rank)] for rank in curve["rank"]]
+            ends = [interval(of_rank, search.confidence) for of_rank in losses]
+            low, high = (np.array([getattr(each, end) for each in ends]) for end in ("low", "high"))
         display = cls(
             ranks=curve["rank"],
             losses=curve["loss"],
-            low=shift + curve["low"],
-            high=shift + curve["high"],
+            low=low,
+            high=high,
             baseline=search.baseline_["loss"],
-            eps=search.eps,
+            eps=search.eps if search.threshold is None else None,
+            threshold=search.threshold,
+            scored=search.scoring is not None,
             rank=search.rank_ if search.reached_ else None,
         )
         return display.plot(ax, **errorbar_kw)
@@ -142,8 +160,12 @@ class RankCurveDisplay:
         """
         self.figure_, (self.ax_,) = axes_of(ax, 1, "RankCurveDisplay")
         ax = self.ax_
-        top = self.baseline + self.eps
-        ax.axhspan(self.baseline, top, color="0.9", lw=0, zorder=0, label=f"eps = {self.eps:g}")
+        if self.eps is not None:
+            top = self.baseline + self.eps
+            ax.axhspan(self.baseline, top, color="0.9", lw=0, zorder=0, label=f"eps = {self.eps:g}")
+        if self.threshold is not None:
+            highest = -self.threshold if self.scored else self.threshold
+            ax.axhline(highest, color="C2", ls=":", label=f"threshold = {self.threshold:g}")
         self.baseline_ = ax.axhline(self.baseline, color="0.3", ls="--", label="fully trained")
         losses = np.asarray(self.losses)
         options = {"marker": "o", "capsize": 3, "label": "adapter", **errorbar_kw}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -97,6 +98,32 @@ def test_a_rank_curve_draws_the_search():
     again = RankCurveDisplay.from_estimator(classifier(), X, Y, ax=ax, **params)
     assert again.ax_ is ax
     np.testing.assert_array_equal(again.losses, display.losses)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "threshold", "height"), [("accuracy", 0.6, -0.6), (None, 1, 1)]
+)
+def test_a_search_with_a_threshold_draws_it_instead_of_eps(scoring, threshold, height):
+    search = RankSearch(
+        classifier(),
+        scoring=scoring,
+        threshold=threshold,
+        ranks=(1, 4),
+        cv=2,
+        n_seeds=2,
+        random_state=0,
+    ).fit(X, Y)
+    display = RankCurveDisplay.from_search(search)
+    names = labels(display.ax_)
+    assert f"threshold = {threshold:g}" in names
+    assert not any(name.startswith("eps") for name in names)
+    assert not display.ax_.patches
+    (line,) = [each for each in display.ax_.lines if each.get_label().startswith("threshold")]
+    assert set(line.get_ydata()) == {height}
+    for rank, low, high in zip(display.ranks, display.low, display.high, strict=True):
+        of_rank = search.losses_[int(rank)]  # the interval of the loss, whatever the twin's is
+        half = stats.t.ppf(0.975, 3) * stats.sem(of_rank, axis=None)
+        np.testing.assert_allclose([low, high], of_rank.mean() + np.array([-half, half]))
 
 
 def test_a_search_that_is_none_or_not_fitted_is_refused():
