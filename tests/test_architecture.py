@@ -16,6 +16,7 @@ LEVELS = [
         "choices",
         "files",
         "moments",
+        "printable",
         "quantised",
         "sizes",
         "thread_limits",

@@ -11,6 +11,7 @@ from ..container import MAX_BYTES, ArtifactError, Contents, read
 from ..document import entry
 from ..models import NetworkConfig
 from ..models.plain_config import FIRST_ARCHITECTURE
+from ..printable import printable
 from .persist import check_is_model
 
 # Name of an entry of a scaffold's layers in error messages.
@@ -19,6 +20,9 @@ _LAYER = "a layer of the scaffold"
 
 def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     """Return (label, description) pairs for a saved model, from its file alone.
+
+    All of them can be printed: line breaks and control characters of the file are written as their
+    escapes.
 
     Parameters
     ----------
@@ -33,9 +37,10 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     contents = read(path, max_bytes)
     try:
         check_is_model(contents)
-        return [*_what(contents), *_numbers(contents, path.stat().st_size), *_scaffold(contents)]
+        rows = [*_what(contents), *_numbers(contents, path.stat().st_size), *_scaffold(contents)]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from None
+    return [(printable(label), printable(words)) for label, words in rows]
 
 
 def _rank(contents: Contents) -> str:

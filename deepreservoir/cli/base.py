@@ -18,6 +18,7 @@ from ..backend import (
     is_device_name,
     resolve_device,
 )
+from ..printable import printable
 from .lazy import LazyGroup
 
 # The module of each command, and its first sentence for the help of the program.
@@ -69,9 +70,10 @@ class Group(LazyGroup):
 
         def worded(message: Any) -> str:
             name = ctx.invoked_subcommand
-            return _with_options(
-                str(message), None if name is None else self.get_command(ctx, name)
-            )
+            command = None if name is None else self.get_command(ctx, name)
+            # A message may repeat values of a file. Those of other libraries have several lines.
+            lines = _with_options(str(message), command).split("\n")
+            return "\n".join(map(printable, lines))
 
         def in_one_line(message: Warning | str, *_: Any, **__: Any) -> str:
             # Without the place in the code that the warning points at.

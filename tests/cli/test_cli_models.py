@@ -205,6 +205,30 @@ def test_the_ranks_in_use_are_described(here, capsys):
     assert "lora, rank 2\n" in capsys.readouterr().out
 
 
+def test_strings_of_a_file_cannot_change_what_a_terminal_shows(here, capsys):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    names = np.array(["a\x1b[2J", "b\ntrained    1 parameters", "c\u202e"])
+    model = DeepReservoirClassifier((8,), max_iter=2, random_state=0).fit(
+        X, names[np.arange(60) % 3]
+    )
+    contents = container.read(save(model, "m"))
+    contents.document["versions"] = {"numpy\r": "\ud800"}
+    contents.tensors["x\x07.y"] = contents.tensors["head.bias"]
+    container.write("m", contents)
+    assert run("inspect", "m") == 0
+    told = capsys.readouterr().out
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert r"a\x1b[2J, b\ntrained    1 parameters, c\u202e" in told
+    assert r"numpy\r \ud800" in told
+    assert r"x\x07 y (float32)" in told
+
+
+def test_messages_with_names_from_a_table_are_printable(here, capsys):
+    (here / "odd.csv").write_text("a\x1b[2J,b\n1,2\n3,4\n")
+    assert run("fit", "odd.csv", "--target", "c", "--save", "m") == 1
+    assert r"it has a\x1b[2J, b" in capsys.readouterr().err
+
+
 def test_a_closed_pipe_ends_the_program_without_words(here):
     assert run(*FIT, "--target", "price", "--save", "m") == 0
     reader, writer = os.pipe()
