@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..container import MAX_BYTES, ArtifactError, Contents, read
-from ..document import entry
-from ..models import NetworkConfig
-from ..models.plain_config import FIRST_ARCHITECTURE
+from ..document import checked, entry
+from ..models import ARCHITECTURES, NetworkConfig
+from ..models.plain_config import FIRST_ARCHITECTURE, layers_within
 from ..printable import printable
+from . import deep, echo
 from .persist import check_is_model
 
 # Name of an entry of a scaffold's layers in error messages.
@@ -37,7 +38,7 @@ def describe(path: Path, max_bytes: int = MAX_BYTES) -> list[tuple[str, str]]:
     contents = read(path, max_bytes)
     try:
         check_is_model(contents)
-        rows = [*_what(contents), *_numbers(contents, path.stat().st_size), *_scaffold(contents)]
+        rows = [*_what(contents), *_numbers(contents, path, max_bytes), *_scaffold(contents)]
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from None
     return [(printable(label), printable(words)) for label, words in rows]
@@ -101,17 +102,39 @@ def _architecture(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "layers", ", ".join(f"{k} {v}" for k, v in config.items() if k not in shared)
 
 
-def _numbers(contents: Contents, size: int) -> Iterator[tuple[str, str]]:
-    document = contents.document
+def _trained_names(contents: Contents, max_bytes: int) -> list[str] | None:
+    """Return the names of the trained tensors; None if the architecture is not registered."""
+    config = contents.document["config"]
+    if "adapter" not in config:
+        return echo.adapter_names(contents)
+    if config.get("architecture", FIRST_ARCHITECTURE) not in list(ARCHITECTURES):
+        return None
+    with layers_within(max_bytes), checked("config"):
+        return deep.adapter_names(contents)
+
+
+def _counts(contents: Contents, frozen: int, max_bytes: int) -> str:
+    """Return the numbers of parameters, of other numbers of the model, and of frozen weights."""
+    others = ("target.", "preprocessing.", "reader.")
+    sizes = {name: x.size for name, x in contents.tensors.items() if not name.startswith(others)}
+    trained = _trained_names(contents, max_bytes)
+    from_seed = f"{frozen:,} frozen weights from the seed"
+    if trained is None:
+        return f"{sum(sizes.values()):,} parameters and buffers in the file, {from_seed}"
+    n_trained = sum(size for name, size in sizes.items() if name in trained)
+    kept = sum(sizes.values()) - n_trained
+    further = f", and {kept:,} numbers in buffers and states" if kept else ""
+    return f"{n_trained:,} parameters in the file, {from_seed}{further}"
+
+
+def _numbers(contents: Contents, path: Path, max_bytes: int) -> Iterator[tuple[str, str]]:
+    document, size = contents.document, path.stat().st_size
     frozen = 0
     for _, scaffold in _scaffolds(document):
         for layer in _layers(scaffold):
             d_out, d_in = _shape_of(layer)
             frozen += d_out * d_in
-    others = ("target.", "preprocessing.", "reader.")
-    names = [name for name in contents.tensors if not name.startswith(others)]
-    trained = sum(contents.tensors[name].size for name in names)
-    yield "trained", f"{trained:,} parameters in the file, {frozen:,} frozen weights from the seed"
+    yield "trained", _counts(contents, frozen, max_bytes)
     bytes_of: dict[str, int] = {}
     by_type: dict[str, int] = {}
     for name in contents.tensors:
