@@ -97,8 +97,10 @@ def check_gradients(
     """Compare the backward pass of a layer or a network with finite differences of its forward.
 
     Besides the gradients of the trained arrays and of x, the contract of :class:`Layer` is
-    checked: gradients are added to what is there; a cache can be used twice; no pass writes to its
-    inputs or to the parameters; outside training, no cache is returned.
+    checked: gradients are added to what is there; a cache can be used twice, also after a forward
+    pass of another input; no pass writes to its inputs or to the parameters; outside training, no
+    cache is returned; the output has the axes of ``out_shape``, the first of which may depend on
+    side arrays.
 
     Parameters
     ----------
@@ -117,8 +119,10 @@ def check_gradients(
     ------
     AssertionError
         If a gradient differs, with the gradients entry by entry, or the contract does not hold.
+    TypeError
+        If `layer` is neither a layer nor a network, as an estimator or a class.
     ValueError
-        If a network is not of float64.
+        If a network is not of float64, or x is not finite.
 
     See Also
     --------
@@ -134,10 +138,21 @@ def check_gradients(
     >>> check_gradients(dense, x)
     >>> check_gradients(Network(config, seed=0), x)
     """
+    if not isinstance(layer, Layer | Network):
+        raise TypeError(
+            "layer must be a Layer, such as Dense('head', 4, 3), or a Network, such as network_ of "
+            f"a fitted estimator; got {_kind(layer)}"
+        )
     x = x if is_on_device(x) else np.asarray(x)
     codes = x.dtype.kind in "iu"
     if not codes:
         x = x.astype(np.float64, copy=False)
+        finite = array_module(x).isfinite(x)
+        if not finite.all():
+            raise ValueError(
+                "x must be finite, since gradients are compared with differences of outputs; "
+                f"{int((~finite).sum()):,} of its {x.size:,} entries are NaN or infinite"
+            )
     if isinstance(layer, Network):
         if layer.dtype != np.float64:
             raise ValueError(
@@ -153,6 +168,11 @@ def check_gradients(
         device: Device = "cpu" if array_module(x) is np else "cuda"
         returns_dx = None if codes else needs_dx
         check_bound_gradients(bind(layer, device=device), x, side=side, needs_dx=returns_dx)
+
+
+def _kind(value: Any) -> str:
+    """Return what an argument is, for messages."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def check_bound_gradients(
@@ -198,6 +218,18 @@ def check_bound_gradients(
         "a second backward pass with the same cache adds another gradient",
     )
     _assert((theta == start).all(), "a pass wrote to the parameters")
+    # A replay, so that no buffer changes.
+    layer.forward(_another(x), Pass(STEP, side, dtype=np.float64, replay=True))
+    dx_after = layer.backward(dy, cache)
+    thrice = to_host(grad - earlier)
+    unchanged = np.allclose(thrice, 3 * dtheta, rtol=1e-9, atol=1e-11)
+    if unchanged and dx is not None:
+        unchanged = bool(xp.array_equal(dx_after, dx_again, equal_nan=True))
+    _assert(
+        unchanged,
+        f"a forward pass of another x between forward and backward changes the gradients: "
+        f"{type(layer).__name__} must store nothing, and return in the cache what backward reads",
+    )
 
     def value_at_theta(direction: np.ndarray) -> float:
         theta[:] = start + xp.asarray(direction)
@@ -238,7 +270,19 @@ def _forward(layer: Layer, x: Array, on: Pass) -> tuple[Array, Any]:
         if each is on:
             outputs = result
     _assert(result[1] is None, f"{kind} returns a cache outside training; it must be None there")
+    said, shape = tuple(layer.out_shape(x.shape)), outputs[0].shape
+    _assert(
+        len(said) == len(shape) and said[1:] == shape[1:],
+        f"out_shape of {kind} must return the shape of the output: for x of shape {x.shape} it "
+        f"returns {said}, but the output has the shape {shape}",
+    )
     return outputs
+
+
+def _another(x: Array) -> Array:
+    """Return another input of the shape of x, with values from its range."""
+    other = x[::-1]
+    return read_only(other if x.dtype.kind in "iu" else other / 2)
 
 
 def _assert(holds: Any, message: str) -> None:

@@ -28,6 +28,9 @@ class Beside(Layer):
     def backward(self, dy: Any, cache: Any) -> Any:
         return self.layer.backward(dy, cache)
 
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.layer.out_shape(shape)
+
 
 def ring_with_a_lone_node(n: int) -> scipy.sparse.csr_matrix:
     """Return a ring of n - 1 nodes, and one node without neighbours."""

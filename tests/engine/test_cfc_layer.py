@@ -31,6 +31,9 @@ class Beside(Layer):
     def backward(self, dy, cache):
         return self.layer.backward(dy, cache)
 
+    def out_shape(self, shape):
+        return self.layer.out_shape(shape)
+
 
 def cell(recompute=False, dropout=0.0, layers=2, **adapter):
     def adapter_of(d_in, d_out):

@@ -35,6 +35,9 @@ class AtTimes(Layer):
     def backward(self, dy, cache):
         return self.layer.backward(dy, cache)
 
+    def out_shape(self, shape):
+        return self.layer.out_shape(shape)
+
 
 def at_times(bound, times=TIMES):
     return Bound(AtTimes(bound.layer, times), *bound[1:])

@@ -5,7 +5,7 @@ import pytest
 from gradcheck import bind, check_gradients, normal
 from target import assert_array_equal, device, host, put, xp
 
-from deepreservoir import MLPConfig, Network
+from deepreservoir import DeepReservoirClassifier, MLPConfig, Network
 from deepreservoir import check_gradients as check_gradients_of
 from deepreservoir.layers import INFERENCE, Dense, TokenEmbedding
 
@@ -84,6 +84,36 @@ class _AlwaysReturnsACache(Dense):
         return super().forward(x, on)[0], x
 
 
+class _StoresInput(Dense):
+    def forward(self, x, on=INFERENCE):
+        self.stored = x
+        return super().forward(x, on)
+
+    def backward(self, dy, cache):
+        return super().backward(dy, self.stored)
+
+
+class _StoresForDx(Dense):
+    """Only the gradient of x depends on what is stored."""
+
+    def forward(self, x, on=INFERENCE):
+        self.stored = x
+        return super().forward(x, on)
+
+    def backward(self, dy, cache):
+        return super().backward(dy, cache) * (1 + abs(self.stored - cache).max())
+
+
+class _SaysAnotherWidth(Dense):
+    def out_shape(self, shape):
+        return (*shape[:-1], 99)
+
+
+class _SaysFewerAxes(Dense):
+    def out_shape(self, shape):
+        return shape[:1]
+
+
 def test_a_right_layer_passes():
     check_gradients(bind(Dense("head", 4, 3)), normal(5, 4))
 
@@ -100,6 +130,10 @@ def test_a_right_layer_passes():
         (_ForgetsDx, "no gradient of x"),
         (_ReturnsNoCache, "_ReturnsNoCache must return a pair, the output and the cache"),
         (_AlwaysReturnsACache, "returns a cache outside training"),
+        (_StoresInput, "forward pass of another x .*: _StoresInput must store nothing"),
+        (_StoresForDx, "forward pass of another x .*: _StoresForDx must store nothing"),
+        (_SaysAnotherWidth, r"out_shape of _Says.* returns \(5, 99\), .* the shape \(5, 3\)"),
+        (_SaysFewerAxes, r"out_shape of _Says.* returns \(5,\), .* the shape \(5, 3\)"),
     ],
 )
 def test_a_wrong_layer_fails(wrong, message):
@@ -156,8 +190,24 @@ def test_inputs_may_be_lists_of_any_float_or_codes():
     check_gradients_of(TokenEmbedding("tokens", 7, 3), put(np.arange(6).reshape(2, 3)))
 
 
-def test_what_is_not_finite_is_not_taken_for_a_changed_input():
-    x = np.full((4, 5), np.nan)
-    with pytest.raises(AssertionError) as failed:
-        check_gradients_of(Dense("h", 5, 3), x)
-    assert "wrote to x" not in str(failed.value)
+def test_what_is_not_finite_is_refused():
+    x = host(normal(4, 5)).copy()
+    x[0, :2] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"x must be finite.* 2 of its 20 entries are NaN or inf"):
+        check_gradients_of(Dense("h", 5, 3), put(x))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Dense, "got the class Dense"),
+        (
+            DeepReservoirClassifier(),
+            "of a fitted estimator; got a DeepReservoirClassifier",
+        ),
+        (None, "got a NoneType"),
+    ],
+)
+def test_what_is_no_layer_is_refused(given, words):
+    with pytest.raises(TypeError, match=f"must be a Layer, .*{words}"):
+        check_gradients_of(given, normal(4, 5))

@@ -46,6 +46,9 @@ class OfTexts(Layer):
     def backward(self, dy, cache):
         return self.layer.backward(dy, cache)
 
+    def out_shape(self, shape):
+        return self.layer.out_shape(shape)
+
 
 def network_of(config):
     return Network(config, 3, init_seed=1, device=device)
