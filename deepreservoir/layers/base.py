@@ -218,8 +218,14 @@ class Layer:
         return []
 
     def slots(self) -> list[Slot]:
-        """Return the arrays of this layer and of all layers inside it, in order."""
-        return [slot for layer in self.walk() for slot in layer.own_slots()]
+        """Return the arrays of this layer and of all layers inside it, in order.
+
+        Raises
+        ------
+        TypeError
+            If a layer does not define :meth:`own_slots` as a method that returns slots.
+        """
+        return [slot for layer in self.walk() for slot in _own_slots(layer)]
 
     def scaffold_requests(self) -> list[ScaffoldRequest]:
         """Return the frozen weights that this layer and all layers inside it need."""
@@ -353,6 +359,20 @@ class Layer:
             f"{type(self).__name__} does not define multiply_adds, which is needed to count its "
             "costs; define it in the class"
         )
+
+
+def _own_slots(layer: Layer) -> list[Slot]:
+    """Return the arrays that a layer declares, checked: its class may be anyone's."""
+    kind, expected = type(layer).__name__, "own_slots must be a method that returns a list of Slot"
+    if not callable(layer.own_slots):
+        raise TypeError(f"{kind}.{expected}; it is a {type(layer.own_slots).__name__}")
+    slots = layer.own_slots()
+    if not isinstance(slots, list | tuple):
+        raise TypeError(f"{kind}.{expected}; it returns a {type(slots).__name__}")
+    for slot in slots:
+        if not isinstance(slot, Slot):
+            raise TypeError(f"{kind}.{expected}; an entry of it is {slot!r:.60}")
+    return list(slots)
 
 
 def is_view(array: Array, flat: Array) -> bool:

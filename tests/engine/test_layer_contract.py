@@ -112,6 +112,30 @@ def test_an_array_called_like_a_layer_or_a_method_is_refused():
         bind(Clashes("outer"))
 
 
+def test_slots_that_are_none_are_refused_with_the_name_of_the_class():
+    class AsProperty(Scale):
+        own_slots = property(Scale.own_slots)
+
+    class OfNames(Scale):
+        def own_slots(self):
+            return [f"{self.path}.scale"]
+
+    class OfNothing(Scale):
+        def own_slots(self):
+            self.slot = Slot(f"{self.path}.scale", (1,), "scale", 1.0)
+
+    for kind, words in (
+        (AsProperty, "AsProperty.own_slots must be a method .*; it is a list"),
+        (
+            OfNames,
+            "OfNames.own_slots must be a method .* list of Slot; an entry of it is 'a.scale'",
+        ),
+        (OfNothing, "OfNothing.own_slots must be a method .*; it returns a NoneType"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            Sequential([kind("a")]).slots()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
