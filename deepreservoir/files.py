@@ -16,6 +16,7 @@ _OTHER_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _ATTEMPTS = 100
 _PROBE = 1 << 16  # bytes
 _DEV = ("/", "dev")
+_PREFIX = 24  # characters of a name, of up to four bytes each
 
 T = TypeVar("T")
 
@@ -154,8 +155,12 @@ def _about(path: Path, error: OSError) -> OSError:
 
 
 def temporary_prefix(name: str) -> str:
-    """Return the prefix of the temporary files that are created while `name` is written."""
-    return f".{name}."
+    """Return the prefix of the temporary files that are created while `name` is written.
+
+    It has no more than the first characters of a long name, so that every name that the file system
+    allows has a temporary one.
+    """
+    return f".{name[:_PREFIX]}."
 
 
 def temporary_folder(path: str | os.PathLike[str]) -> Path:

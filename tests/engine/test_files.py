@@ -13,7 +13,7 @@ import pytest
 
 import deepreservoir
 from deepreservoir import files
-from deepreservoir.files import temporary_folder, write_whole
+from deepreservoir.files import check_target, temporary_folder, write_whole
 
 pytestmark = pytest.mark.host(reason="files are the host's")
 
@@ -57,6 +57,14 @@ def test_no_module_sets_the_umask_or_writes_temporary_files_of_its_own():
         assert "mkstemp" not in text, path
         if path.name != "files.py":
             assert "os.replace" not in text, path
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "\N{EARTH GLOBE AMERICAS}" * 63 + "abc"])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    check_target(tmp_path / name)
+    write_whole(tmp_path / name, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert len(temporary_folder(tmp_path / name).name) < 50
 
 
 def test_a_temporary_name_that_is_taken_is_not_written_to(tmp_path, monkeypatch):
