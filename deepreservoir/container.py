@@ -340,7 +340,7 @@ def _document(metadata: object) -> dict[str, Any]:
         )
     document = object_of(metadata[_KEY], "the document")
     version = document.pop("format", None)
-    if version != FORMAT or isinstance(version, bool):
+    if type(version) is not int or version != FORMAT:
         raise ArtifactError(
             f"the file is of format {version!r}; this version of deepreservoir reads format "
             f"{FORMAT}"

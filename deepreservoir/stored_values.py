@@ -42,8 +42,15 @@ _TYPES = {
 DTYPES = {kind: dtype for dtype, kind in _TYPES.items()}
 
 
+# Characters of the message of an ArtifactError.
+_LONGEST = 1_000
+
+
 class ArtifactError(ValueError):
     """A file that cannot be trusted, read or written; the message says where and why.
+
+    Messages repeat values of a file, which may be of any length: the middle of a message of more
+    than a thousand characters is left out.
 
     Examples
     --------
@@ -59,6 +66,11 @@ class ArtifactError(ValueError):
     ...         print(str(error).removeprefix(f"{folder}/").split(",")[0])
     model.safetensors: not a safetensors file
     """
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 4 :]}"
+        super().__init__(message)
 
 
 class Stored(NamedTuple):

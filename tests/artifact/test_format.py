@@ -101,6 +101,7 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (with_document([]), "must be a JSON object"),
         (with_document({"format": 2}), "format 2; this version of deepreservoir reads format 1"),
         (with_document({"format": True}), "is of format True"),
+        (with_document({"format": 1.0}), r"is of format 1\.0"),
         (with_document({"format": 1}), "has no SHA-256"),
         (with_document({"format": 1, "sha256": "0" * 64}), "damaged or was changed"),
         (with_document({"format": 1, "sha256": "é" * 64}), "has no SHA-256"),

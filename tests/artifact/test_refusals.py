@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import test_echo_files as echo
-from artifact_tools import X, classifier, forged, gated, regressor, set_at
+from artifact_tools import X, classifier, forged, gated, in_tensors, regressor, set_at
 
 from deepreservoir import (
     ArtifactError,
@@ -178,6 +178,32 @@ def test_a_description_without_its_parts_is_refused(case, tmp_path):
     with pytest.raises(ArtifactError, match=message) as caught:
         describe(forged(path, change))
     assert str(caught.value).startswith(str(tmp_path))
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "start", "end"),
+    [
+        (set_at("params", "adapter", to=LONG), "params: adapter must be one of", "xxx'"),
+        (set_at("config", "scaffold", to=LONG), "config: scaffold must be one of", "xxx'"),
+        (
+            set_at("scaffold", "layers", 0, "scale", to=LONG),
+            "layer 'layers.0' of the scaffold",
+            "}",
+        ),
+        (in_tensors(lambda t: t.update({LONG: t["head.bias"]})), "the file has an extra", ""),
+    ],
+)
+def test_a_message_does_not_repeat_a_long_value(change, start, end, tmp_path):
+    path = forged(save(classifier(), tmp_path / "m"), change)
+    with pytest.raises(ArtifactError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: {start}")
+    assert message.endswith(end)
+    assert len(message) <= 1_000
 
 
 def test_a_tensor_that_is_no_beta_is_refused(tmp_path):
