@@ -37,8 +37,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     OSError
-        If the folder does not exist, or the file is read-only or cannot be written. The temporary
-        file is removed.
+        If the folder does not exist, the file is read-only or cannot be written, or a symbolic link
+        leads back to itself. The temporary file is removed.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     if is_stream(path):
         path.write_bytes(data)
         return
-    path = Path(os.path.realpath(path))
+    path = _resolved(path)
     temporary, descriptor = _new_file(path, given)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -107,6 +107,20 @@ def _mode_of(path: Path) -> int | None:
     return mode
 
 
+def _resolved(path: Path) -> Path:
+    """Return the path of the file that a path names, through symbolic links.
+
+    Raises
+    ------
+    OSError
+        If a link leads back to itself.
+    """
+    resolved = Path(os.path.realpath(path))
+    if resolved.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return resolved
+
+
 def check_target(path: str | os.PathLike[str]) -> None:
     """Raise an OSError if a file could not be written to `path` now; nothing is changed.
 
@@ -133,7 +147,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     _mode_of(path)
     if is_stream(path):
         return
-    path = Path(os.path.realpath(path))
+    path = _resolved(path)
     temporary, descriptor = _new_file(path, given)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -133,6 +133,17 @@ def test_a_symbolic_link_stays_and_its_file_is_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != "store"] == ["latest"]
 
 
+@pytest.mark.parametrize("write", [check_target, partial(write_whole, data=b"new")])
+def test_a_symbolic_link_that_leads_to_itself_is_refused(tmp_path, write):
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)) as caught:
+        write(tmp_path / "one")
+    assert caught.value.filename == str(tmp_path / "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert (tmp_path / "one").is_symlink()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions as on POSIX")
 def test_a_file_keeps_its_permissions(tmp_path):
     path = tmp_path / "file"
