@@ -43,8 +43,9 @@ def axes_of(ax: Any, panels: int, drawer: str, in_row: bool = False) -> tuple[An
         return figure, axes[:, 0]
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != panels:
+        several = f"{panels} axes, one for each {'picture' if in_row else 'output'}"
         raise ValueError(
-            f"ax must be {panels} axes, one for each {'picture' if in_row else 'output'}, or None "
-            f"for new ones; got {len(axes)}"
+            f"ax must be {'a single Axes' if panels == 1 else several}, or None for new ones; got "
+            f"{len(axes)}"
         )
     return axes[0].figure, axes

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..estimators import DeepEstimator
 from .axes import axes_of
 
 
@@ -82,13 +83,14 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If the model has no training history, as when it was loaded from a file.
+            If the model is of another class, or has no training history, as when it was loaded from
+            a file.
         """
         model = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-        if not hasattr(model, "get_params") or not hasattr(model, "max_iter"):
+        if not isinstance(model, DeepEstimator):
             raise ValueError(
-                f"a loss curve needs an estimator that is trained in epochs, or a pipeline that "
-                f"ends in one; got {type(model).__name__}"
+                "a loss curve needs an estimator of deepreservoir that is trained in epochs, or a "
+                f"pipeline that ends in one; got {type(model).__name__}"
             )
         check_is_fitted(model)
         history = getattr(model, "history_", {})

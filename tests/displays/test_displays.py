@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -72,8 +73,15 @@ def test_a_model_without_history_is_refused(tmp_path):
     loaded = load(save(classifier(max_iter=1).fit(X, Y), tmp_path / "m"))
     with pytest.raises(ValueError, match=r"no training history: files do not keep it"):
         LossCurveDisplay.from_estimator(loaded)
-    with pytest.raises(ValueError, match=r"trained in epochs.*; got StandardScaler"):
-        LossCurveDisplay.from_estimator(StandardScaler().fit(X))
+    for other in (StandardScaler().fit(X), LogisticRegression().fit(X, Y)):
+        with pytest.raises(ValueError, match=rf"trained in epochs.*; got {type(other).__name__}"):
+            LossCurveDisplay.from_estimator(other)
+
+
+def test_more_axes_than_one_are_refused():
+    _, axes = plt.subplots(2)
+    with pytest.raises(ValueError, match="ax must be a single Axes, or None for new ones; got 2"):
+        LossCurveDisplay(loss=[2.0, 1.0]).plot(axes)
 
 
 # Ranks -----------------------------------------------------------------------------------------
@@ -101,7 +109,7 @@ def test_a_rank_curve_draws_the_search():
 
 
 @pytest.mark.parametrize(
-    ("scoring", "threshold", "height"), [("accuracy", 0.6, -0.6), (None, 1, 1)]
+    ("scoring", "threshold", "height"), [("accuracy", 0.4, -0.4), (None, 1.5, 1.5)]
 )
 def test_a_search_with_a_threshold_draws_it_instead_of_eps(scoring, threshold, height):
     search = RankSearch(
