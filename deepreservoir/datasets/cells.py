@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import cached_property
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from .text_file import cells_of_any_length, open_text
 
 #: Numbers beyond the range of float32 would become infinite in a network.
 LARGEST = 1e30
+
+_EXACT = 2.0**53  # whole numbers below are exact in float64
 
 # What stands for a missing value, in lower case: pandas' words, and the question mark of Weka.
 _MISSING = frozenset(
@@ -289,15 +293,21 @@ def is_number(cell: str) -> bool:
     return True
 
 
-def one_spelling(cells: Sequence[str], numbers: Sequence[float]) -> list[str]:
+def one_spelling(cells: Sequence[str], numbers: Sequence[float | Decimal]) -> list[str]:
     """Return cells in which equal numbers are written alike: 1.0 as 1, if both occur.
+
+    Parameters
+    ----------
+    cells : sequence of str
+    numbers : sequence of float or Decimal
+        What each cell contains, from :func:`exact_number`: long labels may be equal in float64.
 
     Examples
     --------
     >>> one_spelling(["1.0", "2", "1"], [1.0, 2.0, 1.0])
     ['1', '2', '1']
     """
-    spelling: dict[float, str] = {}
+    spelling: dict[float | Decimal, str] = {}
     distinct = dict(zip(cells, numbers, strict=True)).items()
     for cell, number in sorted(distinct, key=lambda pair: (len(pair[0]), pair[0])):
         spelling.setdefault(number, cell)
@@ -331,3 +341,22 @@ def number_of(cell: str) -> float:
     if "_" in cell or not cell.isascii():
         raise ValueError(f"expected a number; got {cell!r}")
     return float(cell)
+
+
+def exact_number(cell: str) -> float | Decimal:
+    """Return the number that a cell contains, as a Decimal from 2**53 on.
+
+    Different whole numbers of that size may be the same number in float64.
+
+    Raises
+    ------
+    ValueError
+        If the cell is not a number.
+
+    Examples
+    --------
+    >>> exact_number("1.5"), exact_number("9007199254740993")
+    (1.5, Decimal('9007199254740993'))
+    """
+    number = number_of(cell)
+    return Decimal(cell.strip()) if abs(number) >= _EXACT and isfinite(number) else number

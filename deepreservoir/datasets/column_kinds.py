@@ -86,7 +86,7 @@ def _numbers(
     table: Table, name: str, values: dict[str, int], present: int, chosen: bool
 ) -> Taken | None:
     notation = None if is_code(values) else notation_in(table, values)
-    if notation is None:
+    if notation is None or _are_long_codes(values, notation):
         return None
     column = Column(name, notation=notation)
     numbers = column.numbers(table)
@@ -98,6 +98,12 @@ def _numbers(
     warning = warning_of_notation(table, name, values, notation)
     words = f"number{also}, {_figure(numbers.min())} to {_figure(numbers.max())}"
     return Taken(name, words, column, warning)
+
+
+def _are_long_codes(values: Collection[str], notation: Notation) -> bool:
+    """Return whether different whole numbers are the same number in float64."""
+    numbers = {notation.exact(value) for value in values}
+    return len(set(map(float, numbers))) < len(numbers)
 
 
 def warning_of_notation(

@@ -217,7 +217,7 @@ def _target(
         _check_words(table, name, values)
     if options.task == "classification" or (options.task is None and (notation is None or few)):
         if notation is not None:
-            cells = one_spelling(cells, [notation.number(cell) for cell in cells])
+            cells = one_spelling(cells, [notation.exact(cell) for cell in cells])
             values = dict.fromkeys(cells)
         words = f"target: {len(values):,} classes: {_some(values)}"
         if few and options.task is None:
@@ -269,8 +269,8 @@ def _are_classes(values: list[str], notation: Notation) -> bool:
     """Return whether numbers are few whole ones, and so class labels."""
     if len(values) > 2 * _MAX_CLASSES:  # 1 and 1.0 are two cells and one number
         return False
-    numbers = {notation.number(value) for value in values}
-    finite = all(abs(number) < 1e300 for number in numbers)
+    numbers = {notation.exact(value) for value in values}
+    finite = all(abs(float(number)) < 1e300 for number in numbers)
     return finite and all(n == round(n) for n in numbers) and len(numbers) <= _MAX_CLASSES
 
 

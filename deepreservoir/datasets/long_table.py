@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..inputs import IrregularSeries, irregular_series
+from .cells import exact_number
 from .dates import EIGHT_DIGITS
 from .text_file import cells_of_any_length, open_text
 
@@ -241,7 +242,10 @@ def _check_observed(path: Path, values: np.ndarray, rows_of: dict[str, np.ndarra
 
 def _are_equal(one: str, other: str) -> bool:
     """Return whether two cells are the same text or the same number."""
-    return one == other or (_number(one) is not None and _number(one) == _number(other))
+    try:
+        return one == other or exact_number(one) == exact_number(other)
+    except ValueError:
+        return False
 
 
 def _target(

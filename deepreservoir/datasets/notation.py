@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
-from .cells import Table, is_number, number_of
+from .cells import Table, exact_number, is_number, number_of
 
 _THOUSANDS = (",", ".", " ", "'")
 _SPACES = dict.fromkeys(map(ord, "\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"), " ")
@@ -62,16 +63,29 @@ class Notation:
         ValueError
             If it is not a number in this notation.
         """
+        return number_of(self._as_in_python(cell))
+
+    def exact(self, cell: str) -> float | Decimal:
+        """Return the number that a cell contains, without rounding of large ones.
+
+        Raises
+        ------
+        ValueError
+            If it is not a number in this notation.
+        """
+        return exact_number(self._as_in_python(cell))
+
+    def _as_in_python(self, cell: str) -> str:
         text = cell if cell.isascii() else cell.translate(_SPACES | _SIGNS)
         if self.plain:
-            return number_of(text)
+            return text
         if self.unit:
             text = _without(text, self.unit)
         if self.thousands or self.decimal != ".":
             if not self._groups.fullmatch(text):
                 raise ValueError(f"expected a number {self.words()}; got {cell!r}")
             text = text.replace(self.thousands, "").replace(self.decimal, ".")
-        return number_of(text)
+        return text
 
     def words(self) -> str:
         """Return a description of what is unusual, or nothing.

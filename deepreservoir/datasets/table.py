@@ -31,7 +31,8 @@ def read_table(
       with a percent sign or a currency symbol if all cells have it; they are standardised by the
       training rows;
     - dates, which become days since 1970 and the place in the year, the week and the day;
-    - a category: text, or codes of digits with leading zeros; it is one-hot encoded.
+    - a category: text, codes of digits with leading zeros, or whole numbers that float64 does not
+      tell apart, such as identifiers of 18 digits; it is one-hot encoded.
 
     Columns with one value, without values, mostly missing ones and identifiers are left out; the
     last two are not if they are named in `columns`.

@@ -94,6 +94,8 @@ def test_equal_numbers_are_one_class_however_they_are_written():
     assert (y.tolist(), task) == (["1", "0", "1", "0"], "classification")
     with pytest.raises(ValueError, match="the target 'inf' is not a finite number"):
         targets_of(np.array(["1", "inf"]))
+    labels = ["9007199254740992", "9007199254740993"]
+    assert targets_of(np.array(labels * 3))[0].tolist() == labels * 3
 
 
 def test_samples_need_classes_that_can_be_held_out(tmp_path):

@@ -63,6 +63,10 @@ def test_dates_are_seconds(write):
         (TEXT.replace("1.5", "late"), r"row 2, column 't': expected a date.*got 'late'"),
         (TEXT.replace("a,1,", "a,soon,"), r"row 6, column 't': expected a number, got 'soon'"),
         (TEXT.replace("37,no", "37,yes"), r"series 'b' has two values of 'died': 'no' in row 2"),
+        (
+            TEXT.replace("37,no", "37,9007199254740993").replace("no", "9007199254740992"),
+            r"series 'b' has two values of 'died'",
+        ),
         (TEXT.replace("yes", ""), "series 'a' has no 'died' in any of its rows"),
         (TEXT + "c,1,,,no\n", "series 'c' has no observation"),
         (TEXT + ",1,2,3,no\n", "row 7, column 'who': the name of the series is empty"),

@@ -167,3 +167,27 @@ def test_a_target_of_numbers_with_a_unit_is_refused_unless_it_is_of_classes(tmp_
     with pytest.raises(ValueError, match=r"target 'y', such as '\d\d km', seem to be numbers and"):
         learnt(path)
     assert learnt(path, task="classification").data.task == "classification"
+
+
+# Long whole numbers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [2**53, 1234567890123456788, -1234567890123456790])
+def test_labels_of_many_digits_are_not_merged(tmp_path, first):
+    labels = [str(first + i % 3) for i in range(60)]
+    table = learnt(written(tmp_path, x=range(60), y=labels))
+    assert "3 classes" in table.lines()[0]
+    assert set(table.data.y_train) == set(labels)
+
+
+def test_long_labels_that_are_one_number_are_one_class(tmp_path):
+    labels = ["1e20", "100000000000000000000", "100000000000000000001"] * 20
+    assert "2 classes" in learnt(written(tmp_path, x=range(60), y=labels)).lines()[0]
+
+
+def test_whole_numbers_that_float64_does_not_tell_apart_are_codes(tmp_path):
+    cells = [str(1234567890123456700 + i) for i in range(20)]
+    assert "an identifier or free text, different in every row" in taken(tmp_path, cells).words
+    repeated = taken(tmp_path, cells[:4] * 5)
+    assert repeated.column.words == tuple(cells[:4])
+    assert taken(tmp_path, [str(2**60 + 1024 * i) for i in range(20)]).column.kind == "number"

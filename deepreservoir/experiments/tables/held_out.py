@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ...datasets.base import check_regression_rows, varied_strata
-from ...datasets.cells import one_spelling
+from ...datasets.cells import exact_number, numbers_of, one_spelling
 
 # A target of whole numbers with at most this many distinct values is treated as class labels.
 _MAX_CLASSES = 20
@@ -22,9 +22,8 @@ def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
     >>> targets_of(np.array(["0", "1"]))[1], targets_of(np.array(["0.5", "1"]))[1]
     ('classification', 'regression')
     """
-    try:
-        numbers = cells.astype(float)
-    except ValueError:
+    numbers = numbers_of(cells.tolist())
+    if numbers is None:
         return cells, "classification"
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if wrong.size:
@@ -33,8 +32,9 @@ def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
             "correct it, or remove its rows"
         )
     whole = (numbers == np.round(numbers)).all()
-    if whole and len(np.unique(numbers)) <= _MAX_CLASSES:
-        return np.array(one_spelling(cells.tolist(), numbers.tolist())), "classification"
+    exact = [exact_number(cell) for cell in cells.tolist()]
+    if whole and len(set(exact)) <= _MAX_CLASSES:
+        return np.array(one_spelling(cells.tolist(), exact)), "classification"
     return numbers, "regression"
 
 
