@@ -208,6 +208,15 @@ class Table:
         more = f" and {len(names) - 40} more" if len(names) > 40 else ""
         return ", ".join(names[:40]) + more
 
+    def note_on_header(self) -> str | None:
+        """Return a warning if the names of all columns are numbers, as those of a row would be."""
+        if not self.header or not all(map(is_number, self.columns)):
+            return None
+        return (
+            f"the first row of {self.path}, {self.names()}, has only numbers and is taken for the "
+            "names of the columns; if it is data: --no-header (header=False, in Python)"
+        )
+
     def finite(self, name: str) -> np.ndarray | None:
         """Return a column as finite numbers (n,), or None if it contains text."""
         numbers = numbers_of(self.columns[name])

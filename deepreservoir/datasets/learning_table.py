@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from .base import Dataset, check_rows, split_dataset
-from .cells import Table, is_missing, is_number, one_spelling
+from .cells import Table, is_missing, one_spelling
 from .column_kinds import (
     Taken,
     odd_cell,
@@ -146,11 +146,8 @@ def learning_table(path: str | Path, target: str, options: TableOptions) -> Lear
     )
     notes += _note_on_target(table, target) if task == "regression" else []
     notes += [t.warning for t in taken if t.warning is not None]
-    if options.header and all(map(is_number, table.columns)):
-        notes.append(
-            f"the first row of {path}, {table.names()}, has only numbers and is taken for the "
-            "names of the columns; if it is data: --no-header (header=False, in Python)"
-        )
+    on_header = table.note_on_header()
+    notes += [] if on_header is None else [on_header]
     return LearningTable(data, columns, (Taken(target, words), *taken), tuple(notes))
 
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import os
 import subprocess
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from cli_tools import environment, files_below, own_folder, program, run
 from deepreservoir import (
     CfCClassifier,
     DeepReservoirClassifier,
+    DeepReservoirRegressor,
     EchoStateRegressor,
     GINRegressor,
     PlainCNNClassifier,
@@ -113,6 +115,26 @@ def test_models_saved_by_programs_are_read_too(here, capsys):
     np.testing.assert_allclose([list(map(float, r.split(","))) for r in lines[1:]], echo.predict(X))
     assert run("inspect", "echo.st") == 0
     assert "reservoir    20 random\n" in capsys.readouterr().out
+
+
+def test_a_first_row_of_numbers_is_not_dropped_without_a_word(here, capsys):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    save(DeepReservoirRegressor((4,), max_iter=1, random_state=0).fit(X, X[:, 0]), "m.st")
+    np.savetxt("rows.csv", X, delimiter=",")
+    words = r"first row of rows\.csv, .* has only numbers .*; if it is data: --no-header"
+    with pytest.warns(UserWarning, match=words):
+        assert run("predict", "m.st", "rows.csv") == 0
+    assert len(capsys.readouterr().out.split()) == 1 + 39
+    frame = pd.DataFrame(X, columns=["0", "1"])
+    save(DeepReservoirRegressor((4,), max_iter=1).fit(frame, X[:, 0]), "named.st")
+    frame.to_csv("named.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run("predict", "named.st", "named.csv") == 0
+        capsys.readouterr()
+        for option, rows in (("--no-header", 40), ("--header", 39)):
+            assert run("predict", "m.st", "rows.csv", option) == 0
+            assert len(capsys.readouterr().out.split()) == 1 + rows
 
 
 def test_a_checkpoint_is_gone_when_training_has_ended(here):

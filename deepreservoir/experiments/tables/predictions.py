@@ -136,7 +136,8 @@ def predict_table(
     Warns
     -----
     UserWarning
-        If a category has values that the training rows did not have.
+        If a category has values that the training rows did not have, or if the first row has only
+        numbers, `header` is not given, and the model has no feature names.
 
     Examples
     --------
@@ -164,9 +165,8 @@ def predict_table(
     columns = None
     if "table" in contents.document:
         columns = Columns.from_dict(contents.document["table"], model_path)
-    if header is None:
-        header = columns is None or columns.names is None
-    options = TableOptions(header=header, delimiter=delimiter, encoding=encoding)
+    named = columns is None or columns.names is None if header is None else header
+    options = TableOptions(header=named, delimiter=delimiter, encoding=encoding)
     table = options.open(data)
     for name in keep:
         table.check_column(name)
@@ -174,7 +174,7 @@ def predict_table(
     if reads_frame(model):
         return predicted("prediction", model, frame_of(model, table), kept, proba)
     if columns is None:
-        columns = _columns_of(model, table)
+        columns = _columns_of(model, table, header is None)
     elif columns.names is not None and not table.header:
         _name_by_place(table, columns.names, columns.target)
     columns = replace(columns, missing=missing or columns.missing)
@@ -219,8 +219,11 @@ def predicted(
         )
 
 
-def _columns_of(model: Any, table: Table) -> Columns:
+def _columns_of(model: Any, table: Table, assumed_header: bool) -> Columns:
     names = getattr(model, "feature_names_in_", None)
+    note = table.note_on_header() if names is None and assumed_header else None
+    if note is not None:
+        warn_user(note)
     features = list(table.columns) if names is None else [str(name) for name in names]
     return Columns("prediction", tuple(map(Column, features)))
 
