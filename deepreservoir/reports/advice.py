@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..experiments.comparisons.results import Comparison
+from ..experiments.tables.references import too_few
 from .findings import Pair, conclusions, listed, pairs, seeds, where
 from .scores import ComparisonScores, Scores
 from .summary import Row, at_words
@@ -18,6 +19,7 @@ _CONTROLS = (
     "fingerprints",
 )
 _MODELS = ("adapter", "full", *_CONTROLS)
+_ROUNDING = 1e-9  # the mean of equal scores may differ from them by rounding
 _NAMES = {
     "adapter": "the adapter",
     "full": "the fully trained network",
@@ -30,8 +32,10 @@ _NAMES = {
 def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     """Return what a comparison shows: a topic, and one or more sentences.
 
-    Scores are called level if they differ by at most the larger of their standard deviations over
-    seeds. With one seed, nothing is said of what to use.
+    Scores of an adapter and of a control are called level if they differ by at most the larger of
+    their standard deviations over seeds, and a score is as good as the highest one if it is lower
+    by at most the standard deviation of that one. No model is recommended with one seed, on fewer
+    than 10 held-out samples, or if none is better than a constant prediction.
 
     Parameters
     ----------
@@ -52,11 +56,29 @@ def comparison_findings(comparison: Comparison) -> list[tuple[str, str]]:
     ['Simple references', 'Seeds']
     """
     scores = ComparisonScores(comparison)
-    found = conclusions(scores)
+    constant = _constant(scores, comparison.constant_score)
+    advice = {"Constant prediction": constant}
     if scores.n_seeds > 1:  # one seed has no deviation to measure differences by
-        advice = {"Controls": _controls(scores), "What to use": _best(scores)}
-        found += [(topic, words) for topic, words in advice.items() if words]
-    return [*found, *seeds(scores)]
+        advice["Controls"] = _controls(scores)
+        advice["What to use"] = "" if constant else _best(scores, comparison.n_held_out)
+    found = [(topic, words) for topic, words in advice.items() if words]
+    return [*conclusions(scores), *found, *seeds(scores)]
+
+
+def _constant(scores: ComparisonScores, score: float | None) -> str:
+    """Say if no model is better than always predicting the same."""
+    rows = _models(scores)
+    if score is None or not rows:
+        return ""
+    score *= 100 if scores.classes else 1
+    if max(row.mean or 0.0 for row in rows) > score + _ROUNDING:
+        return ""
+    same = "the most frequent class" if scores.classes else "the mean of the target"
+    return (
+        f"No model scores higher than always predicting {same} in the training rows "
+        f"({scores.score(score)}): the features may say little about the target, or the networks "
+        "need other settings. No model is recommended."
+    )
 
 
 def _controls(scores: Scores) -> str:
@@ -91,13 +113,22 @@ def _places(some: list[Pair], of: list[Pair]) -> str:
     return f"at {where(some, of)}" if len(of) > 1 or some[0].adapter.at else "at every rank"
 
 
-def _best(scores: Scores) -> str:
+def _models(scores: Scores) -> list[Row]:
+    """Return the scores of the models of which one could be used."""
+    return [row for arm in _MODELS for row in scores.scored(arm)]
+
+
+def _best(scores: Scores, n_held_out: int | None) -> str:
     """Name the best model, and the smallest one that is as good."""
-    rows = [row for arm in _MODELS for row in scores.scored(arm)]
+    rows = _models(scores)
     if not scores.scored("adapter") or len({row.arm for row in rows}) < 2:
         return ""
+    few = None if n_held_out is None else too_few(n_held_out, "recommend a model")
+    if few is not None:
+        return few
     best = max(rows, key=lambda row: row.mean or 0.0)
-    level = [row for row in rows if row is best or Pair(row, best).level]
+    least = (best.mean or 0.0) - (best.spread or 0.0) - _ROUNDING
+    level = [row for row in rows if row is best or (row.mean or 0.0) >= least]
     smallest = min(level, key=lambda row: (row.stored_bytes or 0, -(row.mean or 0.0)))
     words = (
         f"The highest score is {scores.score(best.mean or 0.0)}: {_named(scores, best)}, "
@@ -106,7 +137,7 @@ def _best(scores: Scores) -> str:
     if smallest is best:
         return f"{words}. Nothing smaller is as good here: use it."
     return (
-        f"{words}. As good within one standard deviation, and the smallest, is "
+        f"{words}. As good within its standard deviation over seeds, and the smallest, is "
         f"{_named(scores, smallest)}: {scores.score(smallest.mean or 0.0)} with "
         f"{smallest.stored_bytes:,} bytes. Use it here."
     )

@@ -105,6 +105,11 @@ class Comparison:
         Which arms were left out, and why.
     metric : {"accuracy", "r2", "roc_auc", "nats", "mse"}
         What the scores are; by default accuracy, or R^2 for a regression.
+    n_held_out : int or None
+        Number of samples that the scores are computed on; None for texts and trajectories.
+    constant_score : float or None
+        The score of always predicting the most frequent class, or the mean, of the training
+        samples; None for texts and trajectories.
 
     Examples
     --------
@@ -126,6 +131,8 @@ class Comparison:
     complete: bool = True
     notes: tuple[str, ...] = ()
     metric: str = ""
+    n_held_out: int | None = None
+    constant_score: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", self.metric or default_metric(self.task))
@@ -150,6 +157,8 @@ class Comparison:
             "seeds": self.seeds,
             "protocol": self.protocol.to_plain(),
             "notes": self.notes,
+            "n_held_out": self.n_held_out,
+            "constant_score": self.constant_score,
             "summary": [asdict(row) for row in self.summary()],
             "records": [asdict(record) for record in self.records],
         }

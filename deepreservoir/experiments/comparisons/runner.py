@@ -297,6 +297,7 @@ def compare(
     task = Task(data, chosen_protocol, chosen_device, kind=kind)
     chosen_ranks = checked_ranks(ranks, data, task.protocol, kind)
     planned = _Runs(task, chosen_ranks, chosen_seeds, chosen_arms)
+    constant_score = task.constant_score
     date = now()
     records: list[Record] = []
 
@@ -312,6 +313,8 @@ def compare(
             complete,
             merge_notes(planned.notes),
             data.scored_by,
+            task.n_held_out,
+            constant_score,
         )
 
     try:

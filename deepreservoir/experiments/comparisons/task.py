@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import roc_auc_score
 
 from ...datasets import Dataset
@@ -18,6 +20,9 @@ from .resources import Cost, measured
 
 #: Bytes needed to store the seed of frozen weights.
 SEED_BYTES = 8
+
+# The tasks whose samples have targets of their own.
+_OF_TARGETS = ("classification", "regression")
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,23 @@ class Task:
         if self.data.scored_by == "roc_auc":
             return float(roc_auc_score(y, model.decision_function(X)))
         return float(model.score(X, y))
+
+    @property
+    def n_held_out(self) -> int | None:
+        """The number of held-out samples; None without targets of samples."""
+        return len(self.data.y_test) if self.data.task in _OF_TARGETS else None
+
+    @property
+    def constant_score(self) -> float | None:
+        """The score of always predicting the most frequent class, or the mean, of training rows."""
+        if self.data.task not in _OF_TARGETS:
+            return None
+        if self.data.scored_by == "roc_auc":
+            return 0.5  # of any constant
+        simple: Any = DummyClassifier() if self.data.task == "classification" else DummyRegressor()
+        y_train, y_test = self.data.y_train, self.data.y_test
+        simple.fit(np.zeros((len(y_train), 1)), y_train)
+        return float(simple.score(np.zeros((len(y_test), 1)), y_test))
 
     @property
     def of_series(self) -> bool:

@@ -134,6 +134,14 @@ def _losses(model: Any, data: Dataset) -> np.ndarray:
     return losses
 
 
+def too_few(n: int, purpose: str) -> str | None:
+    """Return a sentence if `n` held-out rows are too few for a purpose, and None otherwise."""
+    if n >= _FEWEST_ROWS:
+        return None
+    rows = "1 held-out row is" if n == 1 else f"{n} held-out rows are"
+    return f"{rows} too few to {purpose}."
+
+
 def sentence(simple: Reference, linear: Reference, n: int) -> str:
     """Return how the model compares with the references, and what follows.
 
@@ -143,9 +151,9 @@ def sentence(simple: Reference, linear: Reference, n: int) -> str:
     n : int
         Number of held-out rows.
     """
-    if n < _FEWEST_ROWS:
-        rows = "1 held-out row is" if n == 1 else f"{n} held-out rows are"
-        return f"{rows} too few to compare the model with others."
+    few = too_few(n, "compare the model with others")
+    if few is not None:
+        return few
     known = {"mean": "the mean of the target", "ridge": "ridge regression"}
     common = known.get(simple.name, "the most frequent class")
     straight = known.get(linear.name, linear.name)
