@@ -47,8 +47,6 @@ class Table:
         The character between cells; ``"tab"`` is another name of the tab.
     encoding : str, optional
         By default UTF-8.
-    empty : bool, default=False
-        Whether cells may be empty.
 
     Attributes
     ----------
@@ -70,10 +68,8 @@ class Table:
         header: bool = True,
         delimiter: str = ",",
         encoding: str | None = None,
-        empty: bool = False,
     ) -> None:
         self.path, self.header, self.delimiter = path, header, checked_delimiter(delimiter)
-        self._empty = empty
         self.lines: list[int] = []
         self.columns: dict[str, list[str]] = {}
         self._row = 1  # the line on which the current row begins
@@ -124,8 +120,6 @@ class Table:
             self.lines.append(reader.line_num)
             for column, cell in zip(columns, cells, strict=True):
                 column.append(cell)
-            if "" in cells and not self._empty:
-                self._refuse_empty(cells)
 
     def _without_separator(self, stream: Iterable[str]) -> Iterator[str]:
         """Return the lines, with the separator that Excel writes above the header taken from them.
@@ -140,13 +134,6 @@ class Table:
         if self.delimiter == ",":  # the default; another one was named by the user
             self.delimiter = checked_delimiter(named[1])
         return chain(["\n"], lines)
-
-    def _refuse_empty(self, cells: Sequence[str]) -> None:
-        name = list(self.columns)[list(cells).index("")]
-        raise ValueError(
-            f"{self.path}, row {self.lines[-1]}, column {name!r}: the cell is empty; fill it in or "
-            "remove the row"
-        )
 
     def _read_header(self, cells: list[str]) -> None:
         names = cells if self.header else [str(i + 1) for i in range(len(cells))]
@@ -199,6 +186,15 @@ class Table:
             f"{self.path} has no column {name!r}{why}; it has {self.names()}"
             f"{self._no_header(self.columns)}"
         )
+
+    def check_filled(self, name: str, remedy: str = "") -> None:
+        """Raise a ValueError if a cell of a column is empty."""
+        cells = self.columns[name]
+        if "" in cells:
+            raise ValueError(
+                f"{self.path}, row {self.lines[cells.index('')]}, column {name!r}: the cell is "
+                f"empty; fill it in or remove the row{remedy}"
+            )
 
     def names(self) -> str:
         """Return the names of the columns for a message."""

@@ -153,13 +153,7 @@ def _categories(
             f"{odd[0]!r}. Correct the cell, or leave the column out: --drop {name!r} (drop, in "
             "Python)"
         )
-    warning = None
-    example = with_unit(values)
-    if example is not None:
-        warning = (
-            f"column {name!r}: cells such as {example!r} seem to be a number and its unit; "
-            "remove the unit for them to be read as numbers"
-        )
+    warning = warning_of_unit(name, values)
     if len(values) >= _MOSTLY * present and not chosen:
         many = "in every row" if len(values) == present else "in nearly every row"
         words = f"left out: an identifier or free text, different {many}"
@@ -207,6 +201,17 @@ def with_unit(values: Collection[str]) -> str | None:
     if len(found) < _MOSTLY * len(values) or len(values) < _FEW_NUMBERS or len(units) != 1:
         return None
     return found[0][0]
+
+
+def warning_of_unit(name: str, values: Collection[str]) -> str | None:
+    """Return a warning if the cells of a column seem to be numbers and their unit."""
+    example = with_unit(values)
+    if example is None:
+        return None
+    return (
+        f"column {name!r}: cells such as {example!r} seem to be a number and its unit; remove the "
+        "unit for them to be read as numbers"
+    )
 
 
 def _shown(values: Collection[str]) -> str:

@@ -85,7 +85,6 @@ class TableOptions:
             header=self.header,
             delimiter=self.delimiter,
             encoding=self.encoding,
-            empty=True,
         )
 
 

@@ -63,7 +63,7 @@ def read_sample_column(
         If a column does not exist, both are the same, or a target is empty. The message has the
         row.
     """
-    table = Table(path, delimiter=delimiter, encoding=encoding, empty=True)
+    table = Table(path, delimiter=delimiter, encoding=encoding)
     table.check_column(column)
     if target is None:
         return table, None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..user_warnings import warn_user
 from .cells import Table, number_of
-from .column_kinds import warning_of_notation
+from .column_kinds import warning_of_notation, warning_of_unit
 from .notation import notation_in
 from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
 from .time_column import TimeColumn, find_time_column, time_column
@@ -117,7 +117,7 @@ def read_time_series(
     Parameters
     ----------
     path : str or Path
-        A file without empty cells; it may be compressed with gzip.
+        A file whose series and times have no empty cells; it may be compressed with gzip.
     columns : sequence of str, optional
         Names of the columns to read, in this order. By default all numeric columns are read that
         are neither constant nor count the rows in equal steps.
@@ -160,6 +160,8 @@ def read_time_series(
     if columns is None and header:
         _check_header(table)
     others = [name for name in table.columns if name not in (*drop, *(columns or ()))]
+    if time is not None:
+        table.check_filled(time)
     found = find_time_column(table, others) if time is None else time_column(table, time)
     of_time = found.columns if found else ()
     order = found.order if found else np.arange(len(table.lines))
@@ -168,6 +170,12 @@ def read_time_series(
         candidates = [name for name in others if name not in of_time]
         numbers, reasons = _numeric_columns(table, candidates, order)
         left_out |= reasons
+        if not numbers:
+            uses = dict.fromkeys(of_time, "the time") | left_out
+            raise ValueError(
+                f"{table.path} has no numeric column to forecast; it has "
+                + ", ".join(f"{name or '(no name)'} ({uses[name]})" for name in table.columns)
+            )
     else:
         numbers = {name: _column(table, name) for name in columns}
         left_out |= {name: "not in the columns" for name in others if name not in of_time}
@@ -202,19 +210,20 @@ def _check_names(
 
 def _check_header(table: Table) -> None:
     """Raise a ValueError if all column names are numbers, since a row would be lost."""
-    if all(_is_number(name) for name in table.columns):
+    names = list(filter(None, table.columns))  # a comma at the end of each line is followed by none
+    if names and all(map(_is_number, names)):
         raise ValueError(
-            f"{table.path} seems to have no header: its first row, {', '.join(table.columns)}, "
+            f"{table.path} seems to have no header: its first row, {', '.join(names)}, "
             "contains only numbers. If it is a row of the series: --no-header (header, in Python), "
             "or add a row of column names above it. If these are the names, select them: "
-            f"--columns {','.join(table.columns)} (columns, in Python)"
+            f"--columns {','.join(names)} (columns, in Python)"
         )
 
 
 def _numeric_columns(
     table: Table, names: Sequence[str], order: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the columns to forecast, and why the others are left out.
+    """Return the columns to forecast, if there are any, and why the others are left out.
 
     A column that counts the rows is left out, but not if only its values suggest it and there is
     no other column.
@@ -223,11 +232,18 @@ def _numeric_columns(
     left_out: dict[str, str] = {}
     straight: dict[str, np.ndarray] = {}
     for name in names:
+        cells = table.columns[name]
+        if not any(cells):
+            left_out[name] = "empty"
+            continue
         column = _numbers_or_words(table, name)
         if column is None:
-            left_out[name] = "dates" if date_formats(table.columns[name]) else "text"
+            left_out[name] = "dates" if date_formats(cells) else "text"
+            warning = warning_of_unit(name, dict.fromkeys(cells))
+            if warning is not None:
+                warn_user(warning)
         else:
-            reason = _why_not(name, column[order], table.columns[name])
+            reason = _why_not(name, column[order], cells)
             if reason:
                 left_out[name] = reason
                 if reason == _COUNTS and not _is_index_name(name):
@@ -244,13 +260,14 @@ def _numeric_columns(
         raise ValueError(
             f"{table.path}: column {constant[0]!r} is constant, so there is nothing to forecast"
         )
-    counting = [name for name, reason in left_out.items() if reason not in ("dates", "text")]
+    words = ("dates", "text", "empty")
+    counting = [name for name, reason in left_out.items() if reason not in words]
     if counting:
         raise ValueError(
             f"{table.path} has no column to forecast: {counting[0]!r} {left_out[counting[0]]}. To "
             f"forecast it nevertheless, name it: --columns {counting[0]} (columns, in Python)"
         )
-    raise ValueError(f"{table.path} has no numeric column; it has {', '.join(table.columns)}")
+    return numbers, left_out
 
 
 def _why_not(name: str, values: np.ndarray, cells: Sequence[str]) -> str:
@@ -271,8 +288,10 @@ def _is_index_name(name: str) -> bool:
 
 def _numbers_or_words(table: Table, name: str) -> np.ndarray | None:
     """Return a numeric column, None for a text column; raise if it mixes the two."""
-    column = _finite(table, name)
     cells = table.columns[name]
+    if "" in cells and notation_in(table, dict.fromkeys(filter(None, cells))) is not None:
+        table.check_filled(name, f", or leave the column out: --drop {name!r} (drop, in Python)")
+    column = _finite(table, name)
     if column is None and not date_formats(cells) and any(_is_number(cell) for cell in cells):
         row, cell = _first_word(table, name)
         raise ValueError(
@@ -298,6 +317,7 @@ def _finite(table: Table, name: str) -> np.ndarray | None:
 
 
 def _column(table: Table, name: str) -> np.ndarray:
+    table.check_filled(name)
     column = _finite(table, name)
     if column is None:
         row, cell = _first_word(table, name)
@@ -309,7 +329,7 @@ def _column(table: Table, name: str) -> np.ndarray:
 
 def _first_word(table: Table, name: str) -> tuple[int, str]:
     pairs = zip(table.lines, table.columns[name], strict=True)
-    return next((row, cell) for row, cell in pairs if not _is_number(cell))
+    return next((row, cell) for row, cell in pairs if cell and not _is_number(cell))
 
 
 def _is_number(cell: str) -> bool:

@@ -25,7 +25,7 @@ def taken(tmp_path, cells, name="x", delimiter=",", **options):
     path = tmp_path / "t.csv"
     quoted = "\n".join(f'"{cell}"{delimiter}1' for cell in cells)
     path.write_text(f"{name}{delimiter}other\n{quoted}\n")
-    table = Table(path, delimiter=delimiter, empty=True)
+    table = Table(path, delimiter=delimiter)
     return taken_for(table, name, **options), table
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepreservoir.datasets import read_series
+from deepreservoir.datasets import read_series, read_time_series
 
 
 @pytest.fixture
@@ -23,6 +23,55 @@ def test_columns_have_the_requested_order(path):
     values, names = read_series(path, ["flow", "level"])
     assert names == ("flow", "level")
     np.testing.assert_array_equal(values[0], [-2, 1.5])
+
+
+def test_columns_that_are_not_read_may_have_empty_cells(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("day,v,note,w,\n2024-01-01,1,,,\n2024-01-02,2.5,rain,4,\n2024-01-03,0,,5,\n")
+    for chosen in ({"drop": ["w"]}, {"columns": ["v"]}, {"columns": ["v"], "time": "day"}):
+        series = read_time_series(path, **chosen)
+        assert series.values.tolist() == [[1], [2.5], [0]]
+    assert read_time_series(path, drop=["w"]).left_out == {
+        "w": "dropped",
+        "note": "text",
+        "": "empty",
+    }
+    empty = r"row 2, column 'w': the cell is empty; fill it in or remove the row"
+    with pytest.raises(ValueError, match=rf"{empty}, or leave the column out: --drop 'w'"):
+        read_time_series(path)
+    with pytest.raises(ValueError, match=empty):
+        read_time_series(path, ["v", "w"])
+    with pytest.raises(ValueError, match=empty):
+        read_time_series(path, ["v"], time="w")
+
+
+def test_an_empty_cell_in_a_column_with_commas_between_thousands_is_refused(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text('v,w\n"1,250",1\n"2,500",3\n,2\n')
+    with pytest.raises(ValueError, match="row 4, column 'v': the cell is empty"):
+        read_time_series(path)
+
+
+def test_commas_at_the_ends_of_lines_do_not_make_a_header_of_numbers(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("1,2,\n3,1,\n4,6,\n")
+    with pytest.raises(ValueError, match=r"no header: its first row, 1, 2, .*--columns 1,2 "):
+        read_time_series(path)
+    assert read_time_series(path, header=False).values.tolist() == [[1, 2], [3, 1], [4, 6]]
+
+
+def test_without_a_column_to_forecast_the_use_of_each_is_said(tmp_path):
+    path = tmp_path / "s.csv"
+    rows = "".join(f"2024-01-{i + 1:02d},{i % 7},{20 + i / 2} C,\n" for i in range(24))
+    path.write_text("day,v,w,\n" + rows)
+    uses = r"day \(the time\), v \(dropped\), w \(text\), \(no name\) \(empty\)"
+    with (
+        pytest.warns(UserWarning, match=r"column 'w': cells such as '20\.0 C' seem to be a number"),
+        pytest.raises(ValueError, match=rf"has no numeric column to forecast; it has {uses}"),
+    ):
+        read_time_series(path, drop=["v"])
+    with pytest.warns(UserWarning, match="remove the unit for them to be read as numbers"):
+        assert read_time_series(path).names == ("v",)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def written(tmp_path, **columns):
 
 def taken(tmp_path, cells):
     path = written(tmp_path, x=cells, other=range(len(cells)))
-    return taken_for(Table(path, empty=True), "x")
+    return taken_for(Table(path), "x")
 
 
 def learnt(path, target="y", **options):
