@@ -283,6 +283,9 @@ def _print_forecast(forecast: Forecast) -> None:
     if tested is None:
         click.echo(f"intervals    none: the series has too few rows for intervals of {level}")
         return
+    if forecast.diverged:
+        click.echo("intervals    none: the forecast leaves the range of the series")
+        return
     note = "" if tested.horizon == horizon else f" at the first {tested.horizon:,} steps, beyond "
     click.echo(
         f"intervals    {level}, from the errors of {tested.n_windows:,} earlier forecasts"

@@ -111,6 +111,15 @@ def test_an_unusual_last_value_is_named(last, capsys):
         assert run("forecast", "week.csv", "--units", 30, "--horizon", 3) == 0
 
 
+def test_a_forecast_that_leaves_the_range_has_no_intervals(here, capsys, monkeypatch):
+    monkeypatch.setattr("deepreservoir.experiments.forecasts.forecast._FAR", 0.0)
+    with pytest.warns(UserWarning, match="leaves the range of the series, and has no intervals"):
+        assert run("forecast", "wave.csv", "--units", 30, "--horizon", 3, "--out", "f.csv") == 0
+    out = capsys.readouterr().out
+    assert "\nintervals    none: the forecast leaves the range of the series\n" in out
+    assert (here / "f.csv").read_text().splitlines()[1].endswith(",,,,")
+
+
 def test_a_column_of_times_that_cannot_be_read_is_named(capsys):
     rows = "\n".join(f"Monday the {i}th,{np.sin(i)}" for i in range(60))
     Path("odd.csv").write_text(f"date,v\n{rows}\n")
