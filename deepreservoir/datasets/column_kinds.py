@@ -154,6 +154,13 @@ def _categories(
             "Python)"
         )
     warning = warning_of_unit(name, values)
+    word = word_among_numbers(values)
+    if word is not None:
+        warning = (
+            f"{place_of(table, name, word)}: {word!r} is not a number, although most cells are, so "
+            "the column is not read as numbers. If it is to be, correct the cell or leave it "
+            f"empty; to leave the column out: --drop {name!r} (drop, in Python)"
+        )
     if len(values) >= _MOSTLY * present and not chosen:
         many = "in every row" if len(values) == present else "in nearly every row"
         words = f"left out: an identifier or free text, different {many}"
@@ -186,6 +193,23 @@ def odd_cell(values: Collection[str]) -> tuple[str, str] | None:
     if odd is not None and form is not None and dates >= enough:
         return odd, f"a date such as {example_date(form)}"
     return None
+
+
+def word_among_numbers(values: Collection[str]) -> str | None:
+    """Return the first cell that is not a number, if more than half of the cells are.
+
+    Parameters
+    ----------
+    values : collection of str
+        Distinct cells, without missing ones.
+
+    Examples
+    --------
+    >>> word_among_numbers(["1.5", "<1", "2"]), word_among_numbers(["1.5", "<1"])
+    ('<1', None)
+    """
+    numbers, odd = odd_ones(values)
+    return odd if 2 * numbers > len(values) else None
 
 
 def place_of(table: Table, name: str, cell: str) -> str:

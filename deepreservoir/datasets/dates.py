@@ -54,6 +54,7 @@ _ISO = {
 _LIKE_A_DATE = re.compile(r"(?=.*\d\D.*\d).{6,40}")
 #: A date of this or the last century without separators.
 EIGHT_DIGITS = re.compile(r"(19|20)\d{6}")
+_NANOSECONDS = re.compile(r"(?<=\d:\d\d\.\d{6})\d{1,3}")  # beyond those that datetime holds
 _TRIED = 50  # cells whose formats are tried on the others
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = 86400.0
@@ -99,6 +100,8 @@ class DateFormat:
         ValueError
             If the cell is not a date in this format.
         """
+        if "%f" in self.text:
+            cell = _NANOSECONDS.sub("", cell)
         date = self._iso_date(cell)
         if date is None:
             try:

@@ -19,6 +19,7 @@ from .column_kinds import (
     taken_for,
     warning_of_notation,
     with_unit,
+    word_among_numbers,
 )
 from .columns import MISSING, Column, Columns, missing_cell
 from .dates import date_format
@@ -279,6 +280,13 @@ def _check_classes(table: Table, name: str, values: dict[str, None], numeric: bo
         )
     if len(values) > 0.5 * len(table.lines) and len(values) > 2:
         remedy = " For a target of numbers: --task regression (task, in Python)" if numeric else ""
+        word = None if numeric else word_among_numbers(values)
+        if word is not None:
+            remedy = (
+                f" Most are numbers, but not {word!r} in row "
+                f"{table.lines[table.columns[name].index(word)]}: correct the cell or leave it "
+                "empty for a regression"
+            )
         raise ValueError(
             f"{table.path}: the target {name!r} has {len(values):,} different values in "
             f"{len(table.lines):,} rows, too many for classes, of which every one needs several "

@@ -76,7 +76,8 @@ def read_table(
     -----
     UserWarning
         If a category has many values, if the order of day and month is ambiguous, if rows without
-        a target are left out, and if the header consists of numbers.
+        a target are left out, if most cells of a column that is not read as numbers are numbers,
+        and if the header consists of numbers.
 
     Examples
     --------

@@ -109,6 +109,31 @@ def test_a_unit_behind_numbers_is_noted(tmp_path):
     assert taken(tmp_path, [f"{i} {'ab'[i % 2]}" for i in range(60)]).warning is None
 
 
+@pytest.mark.parametrize("odd", ["n.a.", "(12.50)", "<1.23"])
+@pytest.mark.parametrize("repeated", [1, 3])
+def test_a_word_in_a_small_column_of_numbers_is_warned_of(tmp_path, odd, repeated):
+    cells = ["4.5", "7", odd, *(str(i / 4) for i in range(7))] * repeated
+    found = taken(tmp_path, cells)
+    assert (found.column is None) == (repeated == 1)
+    assert (
+        f"t.csv, row 4, column 'x': {odd!r} is not a number, although most cells are, so the "
+        "column is not read as numbers"
+    ) in found.warning
+    assert "--drop 'x'" in found.warning
+
+
+def test_words_of_which_half_are_numbers_are_not_warned_of(tmp_path):
+    assert taken(tmp_path, ["1", "2", "a", "b"] * 9).warning is None
+    assert taken(tmp_path, ["12%", "12", "7"] * 9).warning is None
+
+
+def test_times_with_nanoseconds_are_dates(tmp_path):
+    cells = [f"2024-01-{i + 1:02d} 12:00:00.{i:06d}789" for i in range(20)]
+    found = taken(tmp_path, cells)
+    assert found.column.dates.text == "%Y-%m-%d %H:%M:%S.%f"
+    assert found.column.dates.days("1970-01-01 12:00:00.250000999") == 0.5 + 0.25 / 86400
+
+
 # Targets ---------------------------------------------------------------------------------------
 
 
@@ -126,6 +151,17 @@ def test_a_word_in_a_target_of_numbers_does_not_make_classes(tmp_path, cells):
         learnt(path)
     if len(set(words)) < 100:
         assert learnt(path, task="classification").data.task == "classification"
+
+
+def test_a_word_in_a_small_target_of_numbers_is_named(tmp_path):
+    words = [*(str(i / 4) for i in range(12)), "(12.50)", *(str(i / 4) for i in range(3))]
+    path = written(tmp_path, a=range(16), y=words)
+    with pytest.raises(
+        ValueError,
+        match=r"13 different values in 16 rows, too many for classes.* Most are numbers, but not "
+        r"'\(12\.50\)' in row 14: correct the cell or leave it empty for a regression",
+    ):
+        learnt(path)
 
 
 def test_a_target_of_dates_is_refused(tmp_path):
