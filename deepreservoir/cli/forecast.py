@@ -15,22 +15,7 @@ from ..experiments.forecasts.results import Forecast, Score
 from ..files import is_stream
 from .base import checked_device, device_option, main
 from .saving import check_writable
-
-
-class Names(click.ParamType):
-    """Comma-separated names of columns."""
-
-    name = "name,name,..."
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(part.strip() for part in str(value).split(","))
-        if not all(names) or len(set(names)) < len(names):
-            self.fail(f"expected distinct column names, such as a,b; got {value!r}")
-        return names
+from .table_options import Names
 
 
 @main.command("forecast")

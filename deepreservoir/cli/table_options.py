@@ -29,6 +29,8 @@ class Names(click.ParamType):
         if isinstance(value, tuple):
             return value
         names = next(csv.reader([str(value)], skipinitialspace=True), [])
+        if not names:
+            self.fail(f"expected at least one name, such as a,b; got {value!r}", param, ctx)
         return tuple(name.strip() for name in names)
 
 

@@ -272,6 +272,15 @@ def checked_delimiter(delimiter: str) -> str:
     return character
 
 
+def check_names(columns: Sequence[str] | None, drop: Sequence[str]) -> None:
+    """Raise a ValueError if columns to read, or to leave out, are no names, or none are read."""
+    for what, names in (("columns", columns), ("drop", drop)):
+        if isinstance(names, str):
+            raise ValueError(f"{what} must be a sequence of names; got {names!r}")
+    if columns is not None and not len(columns):
+        raise ValueError("columns must have at least one name, or be None for all; got none")
+
+
 def _noted(lines: Iterable[str], into: list[str]) -> Iterator[str]:
     for line in lines:
         into.append(line)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from .base import Dataset, check_rows, split_dataset
-from .cells import Table, is_missing, one_spelling
+from .cells import Table, check_names, is_missing, one_spelling
 from .column_kinds import (
     Taken,
     odd_cell,
@@ -75,9 +75,7 @@ class TableOptions:
             raise ValueError(f"task must be one of {TASKS} or None; got {self.task!r}")
         if self.missing not in MISSING:
             raise ValueError(f"missing must be one of {MISSING}; got {self.missing!r}")
-        for name, names in (("columns", self.columns), ("drop", self.drop)):
-            if isinstance(names, str):
-                raise ValueError(f"{name} must be a sequence of names; got {names!r}")
+        check_names(self.columns, self.drop)
 
     def open(self, path: Path) -> Table:
         """Return the cells of a file."""
@@ -162,7 +160,7 @@ def _feature_names(table: Table, target: str, options: TableOptions) -> tuple[li
             "be left out"
         )
     chosen = options.columns is not None
-    names = list(dict.fromkeys(options.columns)) if options.columns else list(table.columns)
+    names = list(table.columns if options.columns is None else dict.fromkeys(options.columns))
     names = [name for name in names if name != target and name not in options.drop]
     if not names:
         raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..user_warnings import warn_user
-from .cells import Table, number_of
+from .cells import Table, check_names, number_of
 from .column_kinds import warning_of_notation, warning_of_unit
 from .notation import notation_in
 from .time_axis import TimeAxis, counts_evenly, decimals_of, is_time_name
@@ -155,6 +155,7 @@ def read_time_series(
     >>> str(series.times), series.sorted_from
     ('daily, 2 values from 2026-01-01 to 2026-01-02', 'newest first')
     """
+    check_names(columns, drop)
     table = Table(Path(path), header=header, delimiter=delimiter, encoding=encoding)
     _check_names(table, columns or (), drop, time)
     if columns is None and header:
@@ -198,6 +199,9 @@ def _check_names(
             raise ValueError(
                 f"{table.path} has no column {name!r}; it has {', '.join(table.columns)}"
             )
+    twice = [name for name in columns if list(columns).count(name) > 1]
+    if twice:
+        raise ValueError(f"column {twice[0]!r} is named twice in columns; name it only once")
     both = [name for name in columns if name in drop or name == time]
     if both:
         raise ValueError(

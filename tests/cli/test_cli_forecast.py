@@ -111,6 +111,16 @@ def test_an_unusual_last_value_is_named(last, capsys):
         assert run("forecast", "week.csv", "--units", 30, "--horizon", 3) == 0
 
 
+def test_a_name_with_a_comma_is_quoted(here, capsys):
+    (here / "wave.csv").write_text(
+        (here / "wave.csv").read_text().replace("day,x,y", 'day,x,"y,z"')
+    )
+    for option, names in (("--columns", "y,z"), ("--drop", "x")):
+        options = (option, '"y,z"', "--units", 30, "--horizon", 3)
+        assert run("forecast", "wave.csv", *options) == 0
+        assert f"300 rows of {names}\n" in capsys.readouterr().out
+
+
 def test_a_forecast_that_leaves_the_range_has_no_intervals(here, capsys, monkeypatch):
     monkeypatch.setattr("deepreservoir.experiments.forecasts.forecast._FAR", 0.0)
     with pytest.warns(UserWarning, match="leaves the range of the series, and has no intervals"):
@@ -134,7 +144,8 @@ def test_a_column_of_times_that_cannot_be_read_is_named(capsys):
         ((".",), ["directory"]),
         (("wave.csv", "--columns", "z"), ["no column 'z'", "day, x, y"]),
         (("wave.csv", "--columns", "day"), ["row 2, column 'day'", "'day 0'"]),
-        (("wave.csv", "--columns", "x,x"), ["distinct column names", "'x,x'"]),
+        (("wave.csv", "--columns", "x,x"), ["column 'x' is named twice"]),
+        (("wave.csv", "--columns", ""), ["at least one name", "''"]),
         (("wave.csv", "--horizon", "0"), ["--horizon", "0"]),
         (("wave.csv", "--test", "290"), ["at least 20 rows", "got 300", "290 are held out"]),
         (("wave.csv", "--test", "1"), ["at least 2"]),

@@ -61,6 +61,11 @@ def refusal(capsys, *arguments: object) -> str:
         pytest.param(("digits", "--arms", "nope"), ["nope", "adapter"], id="unknown arm"),
         pytest.param(("digits", "--arms", "full,"), ["arms", "''"], id="an arm of no name"),
         pytest.param(("digits", "--arms", ""), ["arms"], id="no arms"),
+        pytest.param(
+            ("table.csv", "--target", "y", "--columns", ""),
+            ["--columns", "at least one name", "got ''"],
+            id="no columns",
+        ),
         pytest.param(("digits", "--seeds", "0"), ["--seeds", "0"], id="no seeds"),
         pytest.param(("digits", "--seeds", "-1"), ["--seeds", "-1"], id="negative seeds"),
         pytest.param(("digits", "--seeds", "a"), ["--seeds", "a"], id="seeds a"),

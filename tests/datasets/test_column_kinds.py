@@ -229,6 +229,7 @@ def test_columns_are_chosen_and_dropped_by_name(tmp_path):
         ({"drop": ["y"]}, "'y' is the target"),
         ({"drop": ["a", "b", "id"]}, "needs another column besides the target"),
         ({"columns": "ab"}, "columns must be a sequence"),
+        ({"columns": []}, "columns must have at least one name, or be None for all; got none"),
         ({"task": "ranking"}, "task must be"),
         ({"missing": "drop"}, "missing must be"),
     ]:

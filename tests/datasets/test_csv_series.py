@@ -78,6 +78,8 @@ def test_without_a_column_to_forecast_the_use_of_each_is_said(tmp_path):
     ("columns", "message"),
     [
         (["depth"], "no column 'depth'; it has day, level, flow"),
+        ([], "columns must have at least one name"),
+        ("level", "columns must be a sequence of names; got 'level'"),
         (["day"], "row 2, column 'day': expected a number, got 'monday'"),
     ],
 )
