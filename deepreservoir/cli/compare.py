@@ -33,7 +33,7 @@ from ..experiments import (
 )
 from ..reports.advice import comparison_findings
 from .base import Numbers, checked_device, device_option, estimator_option, main
-from .saving import new_folder, save
+from .saving import check_folder, save
 from .table_options import dataset_or_table, refuse_table_options, table_options
 
 #: The data sets that are compared if none is named.
@@ -136,8 +136,10 @@ def compare_command(
 
 
 def _folder(out: Path | None, name: str) -> Path:
-    """Create and return the folder for the results, or raise an error before training."""
-    return new_folder(out or Path("deepreservoir-results") / name)
+    """Return the folder for the results, or raise an error if it cannot be written to."""
+    folder = out or Path("deepreservoir-results") / name
+    check_folder(folder)  # it is made with the results, which there may be none of
+    return folder
 
 
 def _place(folder: Path, comparison: Comparison | ForecastComparison) -> Path:

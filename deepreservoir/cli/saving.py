@@ -34,14 +34,7 @@ def check_writable(path: Path, source: Path) -> None:
         ) from None
 
 
-def new_folder(folder: Path, option: str = "--out") -> Path:
-    """Create and return a folder for results, or raise an error before any work."""
-    check_folder(folder, option)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def check_folder(folder: Path, option: str = "--out") -> None:
+def check_folder(folder: Path) -> None:
     """Raise an error before any work if files cannot be written to a folder, which may be new."""
     existing = folder.absolute()
     while not existing.exists() and existing != existing.parent:
@@ -54,7 +47,7 @@ def check_folder(folder: Path, option: str = "--out") -> None:
         check_target(existing / "results")
     except OSError as error:
         raise click.ClickException(
-            f"{option} {folder} cannot be written to: {reason_of(error)}; name another folder"
+            f"--out {folder} cannot be written to: {reason_of(error)}; name another folder"
         ) from None
 
 

@@ -77,6 +77,13 @@ def test_results_stay_where_no_arm_applies(table_file, here, capsys):
     assert {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")} == before
 
 
+def test_no_folder_is_made_where_no_arm_applies(table_file, here, capsys):
+    args = ("compare", table_file, "--target", "kind", "--arms", "echo_state", "--out", "o")
+    assert run(*args) == 1
+    assert "none of the arms echo_state applies" in capsys.readouterr().err
+    assert not (here / "o").exists()
+
+
 def test_a_table_with_classes(table_file, here):
     args = ("--ranks", "1,2", "--seeds", 1, "--arms", "adapter,linear", "--out", "o")
     assert run("compare", table_file, "--target", "kind", *args) == 0

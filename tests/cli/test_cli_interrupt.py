@@ -80,7 +80,7 @@ def test_ctrl_c_before_the_first_run_is_finished_writes_nothing(here, monkeypatc
 
     monkeypatch.setattr(arms, "linear", stop)
     assert run("compare", "digits", "--arms", "linear", "--ranks", 1, "--out", "o") != 0
-    assert files_below(here) == []
+    assert list(here.iterdir()) == []
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "kept" not in shown.err
