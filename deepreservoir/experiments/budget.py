@@ -11,7 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 @contextmanager
 def given_epochs() -> Iterator[None]:
-    """Do not warn of a loss that is still falling: all arms have the epochs of the protocol."""
+    """Do not warn of a loss that is still falling: all arms have the epochs of the protocol.
+
+    Nor of an interruption, which ends the comparison: no network of it is left to be used.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "training was interrupted", UserWarning)
         yield

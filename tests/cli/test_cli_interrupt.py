@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import subprocess
+import warnings
 from functools import partial
 
 import pytest
 from cli_tools import environment, files_below, own_folder, program, run
 
-from deepreservoir.experiments.comparisons import arms
+from deepreservoir.experiments.comparisons import arms, resources
+from deepreservoir.training.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +86,21 @@ def test_ctrl_c_before_the_first_run_is_finished_writes_nothing(here, monkeypatc
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "kept" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("digits", "--arms", "full"), ("mackey_glass", "--arms", "deep_full")]
+)
+def test_ctrl_c_in_training_does_not_speak_of_a_model(here, monkeypatch, arguments):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resources, "_load_compiled_loops", lambda: None)  # trains beforehand
+    monkeypatch.setattr(Run, "take", stop)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert run("compare", *arguments, "--seeds", 1, "--out", "o") != 0
+    assert [str(each.message) for each in caught] == []
 
 
 def test_ctrl_c_does_not_leave_an_older_comparison_half_replaced(here, monkeypatch, capsys):

@@ -28,6 +28,7 @@ from ...datasets import LYAPUNOV_TIMES, lorenz63, mackey_glass
 from ...esn import NVAR, valid_prediction_time
 from ...estimators import DeepReservoirRegressor
 from ...versions import versions
+from ..budget import given_epochs
 from ..comparisons.protocol import Protocol
 from ..comparisons.resources import measured
 from ..comparisons.results import finite, machine, now, write_atomically
@@ -364,7 +365,7 @@ def compare_forecasts(
     try:
         for arm, rank, seed, make in tqdm(runs, unit="run", disable=not verbose):
             forecaster = make()
-            with measured() as cost:
+            with measured() as cost, given_epochs():
                 forecaster.fit(rows[: task.n_train])
             if getattr(getattr(forecaster, "model", None), "stop_reason_", "") == "interrupted":
                 raise Interrupted
