@@ -52,7 +52,7 @@ def _with_options(message: str, command: click.Command | None) -> str:
     for param in [] if command is None else command.params:
         name = param.name or ""
         if name == "folds":
-            message = re.sub(r"\bcv(?==\d)|(?<=ower )cv\b", "--folds", message)
+            message = re.sub(r"(?<=ower )cv\b", "--folds", message)
         if not isinstance(param, click.Option) or "_" not in name:
             continue
         option = param.opts[0]
@@ -138,13 +138,16 @@ class DeviceChoice(click.Choice[str]):
     """The devices of a list, and "cuda:N"."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if is_device_name(value) else super().convert(value, param, ctx)
+        if not is_device_name(value):
+            self.fail(f"expected one of cpu, cuda, cuda:N, auto; got {value!r}", param, ctx)
+        return value
 
 
 #: The option --device of all commands that compute.
 device_option = click.option(
     "--device",
     type=DeviceChoice(DEVICES),
+    metavar="[cpu|cuda|cuda:N|auto]",
     default="auto",
     show_default=True,
     help="Where to compute; auto uses a GPU if CuPy finds one, and cuda:N the GPU number N.",

@@ -25,10 +25,7 @@ ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".ti
 
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 
-_REMEDY = (
-    "Remove the file, or leave such files of a folder out: image_folder(..., skip_broken=True), or "
-    "--skip-broken on the command line"
-)
+_REMEDY = "Remove the file, or leave such files of a folder out with skip_broken=True"
 
 
 class ImageFiles:

@@ -111,13 +111,13 @@ def folds(
     if cv is None or isinstance(cv, int | float | np.number):
         check_integer("cv", cv, 2)
         if cv > n:
-            raise ValueError(f"cv={cv} folds need at least as many rows; got {n} sample(s)")
+            raise ValueError(f"{cv} folds need at least as many rows; got {n} sample(s). Lower cv")
         if classifier:
             classes, counts = np.unique(y, return_counts=True)
             if counts.min() < cv:
                 rare = classes.tolist()[counts.argmin()]
                 raise ValueError(
-                    f"cv={cv} folds need at least {cv} rows of every class; class {rare!r} has "
+                    f"{cv} folds need at least {cv} rows of every class; class {rare!r} has "
                     f"{counts.min()}. Lower cv, or leave the class out"
                 )
         kind = StratifiedKFold if classifier else KFold

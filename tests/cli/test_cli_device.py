@@ -95,7 +95,7 @@ def test_every_command_that_computes_has_the_same_option():
         )
     for name in options:
         shown = CliRunner().invoke(main, [name, "--help"]).output
-        assert "--device [cpu|cuda|auto]" in shown
+        assert "--device [cpu|cuda|cuda:N|auto]" in shown
         assert "[default: auto]" in shown
 
 
@@ -138,7 +138,8 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(
 @pytest.mark.parametrize("case", COMMANDS)
 def test_an_unknown_device_is_refused(case, reached, capsys):
     assert run(*COMMANDS[case], "--device", "tpu") == 2
-    assert "'--device': 'tpu' is not one of 'cpu', 'cuda', 'auto'" in capsys.readouterr().err
+    words = "'--device': expected one of cpu, cuda, cuda:N, auto; got 'tpu'"
+    assert words in capsys.readouterr().err
     assert reached == []
 
 

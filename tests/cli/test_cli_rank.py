@@ -140,7 +140,10 @@ REFUSED = [
     (("digits", "--ranks", "a"), ["--ranks", "'a'"]),
     (("digits", "--seeds", "0"), ["--seeds", "0"]),
     (("digits", "--folds", "1"), ["--folds", "1"]),
-    (("digits", "--folds", "140"), ["--folds=140", "140 rows of every class"]),
+    (
+        ("digits", "--folds", "140"),
+        ["Error: 140 folds need at least 140 rows", "Lower --folds"],
+    ),
     (("digits", "--plot", "p.gif"), [".png", "p.gif"]),
     (("digits", "--plot", "no/p.png"), ["not a writable folder"]),
     (("digits", "--out", "no/r.json"), ["not a writable folder"]),
