@@ -18,7 +18,8 @@ from .text_file import cells_of_any_length, open_text
 #: Numbers beyond the range of float32 would become infinite in a network.
 LARGEST = 1e30
 
-_EXACT = 2.0**53  # whole numbers below are exact in float64
+#: Whole numbers below are exact in float64.
+EXACT = 2.0**53
 
 # What stands for a missing value, in lower case: pandas' words, and the question mark of Weka.
 _MISSING = frozenset(
@@ -373,4 +374,4 @@ def exact_number(cell: str) -> float | Decimal:
     (1.5, Decimal('9007199254740993'))
     """
     number = number_of(cell)
-    return Decimal(cell.strip()) if abs(number) >= _EXACT and isfinite(number) else number
+    return Decimal(cell.strip()) if abs(number) >= EXACT and isfinite(number) else number

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..time_steps import TimeStep, find_step
-from .cells import numbers_of
+from .cells import EXACT, numbers_of
 from .time_formats import (
     DateFormat,
     TimeFormat,
@@ -260,8 +260,9 @@ def _on_one_clock(times: np.ndarray, form: DateFormat, cells: Sequence[str]) -> 
 def _readings_of_numbers(name: str, cells: Sequence[str], numbers: np.ndarray) -> _Readings:
     """Return the times that numbers can be read as: years, dates, Unix time, or the numbers."""
     found: _Readings = []
-    if is_time_name(name):
-        unix = unix_format(numbers)
+    # Large numbers under other names are read so too, since float64 would round them.
+    if is_time_name(name) or (np.abs(numbers) >= EXACT).any():
+        unix = unix_format(numbers, cells)
         for form in [*date_formats(cells), *([unix] if unix else [])]:
             if isinstance(form, DateFormat) and not _is_calendar(form, numbers):
                 continue

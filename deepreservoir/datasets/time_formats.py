@@ -185,6 +185,12 @@ class DateFormat(TimeFormat):
 class UnixFormat(TimeFormat):
     """Times as the number of seconds since 1970, or of milli-, micro- or nanoseconds.
 
+    Parameters
+    ----------
+    unit : {"s", "ms", "us", "ns"}
+    rest : int, default=0
+        The nanoseconds beyond whole microseconds that all times have.
+
     Examples
     --------
     >>> UnixFormat("s").write(np.datetime64("2024-01-01"))
@@ -192,6 +198,7 @@ class UnixFormat(TimeFormat):
     """
 
     unit: str
+    rest: int = 0
 
     def read(self, cell: str) -> datetime:
         """Return the time in a cell, in UTC."""
@@ -205,9 +212,11 @@ class UnixFormat(TimeFormat):
 
     def write(self, time: np.datetime64) -> str:
         """Return the number of a time."""
-        count = int((time - np.datetime64(0, "us")) / np.timedelta64(1, "us"))
-        if self.unit in ("us", "ns"):
-            return str(count * (1000 if self.unit == "ns" else 1))
+        count = int(time.astype("datetime64[us]").astype(np.int64))
+        if self.unit == "ns":
+            return str(count * 1000 + self.rest)
+        if self.unit == "us":
+            return str(count)
         text = f"{count / {'s': 10**6, 'ms': 10**3}[self.unit]:.6f}"
         return text.rstrip("0").rstrip(".")
 
@@ -239,11 +248,20 @@ def date_formats(cells: Sequence[str]) -> list[DateFormat]:
     ]
 
 
-def unix_format(values: np.ndarray) -> UnixFormat | None:
-    """Return the format of numbers that are seconds since 1970, or fractions of them."""
+def unix_format(values: np.ndarray, cells: Sequence[str] = ()) -> UnixFormat | None:
+    """Return the format of numbers that are seconds since 1970, or fractions of them.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    cells : sequence of str, length n
+        Where they were read from, if the format is to write others like them.
+    """
     for unit, (low, high) in _UNIX.items():
         if len(values) and low <= values.min() and values.max() < high:
-            return UnixFormat(unit)
+            ends = {cell.partition(".")[0][-3:] for cell in cells} if unit == "ns" else set()
+            end = ends.pop() if len(ends) == 1 else ""
+            return UnixFormat(unit, int(end) if end.isdecimal() else 0)
     return None
 
 

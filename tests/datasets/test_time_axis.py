@@ -78,6 +78,19 @@ def test_unix_times(scale, text):
     assert axis.has_dates
 
 
+@pytest.mark.parametrize("name", ["time", "sample"])
+@pytest.mark.parametrize("first", [1_700_000_000_123_456_789, 10_000_000_000_000_000_007])
+def test_unix_times_in_nanoseconds_are_not_rounded(name, first):
+    axis, _ = sorted_axis(name, [str(first + i * 10**9) for i in range(40)])
+    assert axis.text(axis.after(2)) == [str(first + 40 * 10**9), str(first + 41 * 10**9)]
+    assert str(axis).startswith("every second, 40 values")
+
+
+def test_nanoseconds_that_differ_are_read_as_whole_microseconds():
+    axis, _ = sorted_axis("t", [str(1_700_000_000 * 10**9 + i * 10**9 + i % 7) for i in range(40)])
+    assert axis.text(axis.after(1)) == [str(1_700_000_040 * 10**9)]
+
+
 def test_numbers_that_are_no_dates_have_a_step():
     cells = [f"{0.02 * i:.2f}" for i in range(30)]
     axis, _ = sorted_axis("t", cells[:20])
