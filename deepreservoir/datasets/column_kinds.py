@@ -238,8 +238,14 @@ def warning_of_unit(name: str, values: Collection[str]) -> str | None:
     )
 
 
+def in_one_line(text: str) -> str:
+    """Return a text of a cell with spaces in place of its line ends and other spaces."""
+    return " ".join(text.split())
+
+
 def _shown(values: Collection[str]) -> str:
-    words = [w if len(w) <= 20 else w[:19] + "…" for w in sorted(values)[:_SHOWN]]
+    words = [in_one_line(value) for value in sorted(values)[:_SHOWN]]
+    words = [w if len(w) <= 20 else w[:19] + "…" for w in words]
     return ", ".join(words) + (", ..." if len(values) > _SHOWN else "")
 
 
@@ -255,17 +261,18 @@ def summary_lines(taken: Sequence[Taken]) -> list[str]:
 
     In a wide table, numbers without a remark share one line.
     """
-    rows = [(t.name or "(unnamed)", t.words) for t in taken]
+    rows = [(in_one_line(t.name) or "(unnamed)", t.words) for t in taken]
     if len(rows) > 20:
         plain = [t for t in taken if t.words.startswith("number, ") and "missing" not in t.words]
         if len(plain) > 5:
-            rows = [(t.name or "(unnamed)", t.words) for t in taken if t not in plain]
+            rows = [row for row, t in zip(rows, taken, strict=True) if t not in plain]
             rows.append((f"{len(plain)} others", f"numbers: {_few([t.name for t in plain])}"))
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {words}" for name, words in rows]
 
 
 def _few(names: Sequence[str]) -> str:
+    names = [in_one_line(name) for name in names]
     if len(names) <= 8:
         return ", ".join(names)
     return f"{', '.join(names[:4])}, ..., {names[-1]}"

@@ -13,6 +13,7 @@ from .base import Dataset, check_rows, split_dataset
 from .cells import Table, check_names, is_missing, one_spelling
 from .column_kinds import (
     Taken,
+    in_one_line,
     odd_cell,
     place_of,
     summary_lines,
@@ -293,4 +294,4 @@ def _check_classes(table: Table, name: str, values: dict[str, None], numeric: bo
 
 
 def _some(values: dict[str, None]) -> str:
-    return ", ".join(sorted(values)[:6]) + (", ..." if len(values) > 6 else "")
+    return ", ".join(map(in_one_line, sorted(values)[:6])) + (", ..." if len(values) > 6 else "")

@@ -18,11 +18,8 @@ DAYS = [date(2023, 1, 1) + timedelta(7 * i) for i in range(60)]
 
 def written(tmp_path, **columns):
     path = tmp_path / "t.csv"
-    lines = [
-        ",".join(columns),
-        *(",".join(f'"{c}"' for c in row) for row in zip(*columns.values(), strict=True)),
-    ]
-    path.write_text("\n".join(lines) + "\n")
+    rows = [columns, *zip(*columns.values(), strict=True)]
+    path.write_text("".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
     return path
 
 
@@ -179,6 +176,18 @@ def test_equal_numbers_are_one_class_however_they_are_written(tmp_path):
     assert set(table.data.y_train) == {"1", "2"}
     codes = written(tmp_path, a=range(60), y=["01", "1", "2"] * 20)
     assert "3 classes: 01, 1, 2" in learnt(codes).lines()[0]
+
+
+def test_line_ends_in_cells_and_names_do_not_break_the_summary(tmp_path):
+    columns = {"a\nb": ["x\ny", "z"] * 20, "w": range(40), "y": ["u\r\nv", "t"] * 20}
+    assert learnt(written(tmp_path, **columns)).lines() == [
+        "y    target: 2 classes: t, u v",
+        "a b  category of 2 values: x y, z",
+        "w    number, 0 to 39",
+    ]
+    many = {f"n\n{i}": range(40) for i in range(22)}
+    lines = learnt(written(tmp_path, **many, y=["u", "t"] * 20)).lines()
+    assert lines[1] == "22 others  numbers: n 0, n 1, n 2, n 3, ..., n 21"
 
 
 # Few rows --------------------------------------------------------------------------------------
