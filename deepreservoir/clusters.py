@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .versions import versions
+from .versions import differing, versions
 
 # Time limit for the first response of a scheduler.
 _SECONDS = 5.0
@@ -86,15 +87,34 @@ def check_versions(client: Any) -> None:
     ClusterUnavailable
         If a worker has other versions than this process, or lacks the package.
     """
-    local_versions = versions()
-    for worker, worker_versions in client.run(versions, on_error="return").items():
-        if not isinstance(worker_versions, dict):
-            raise ClusterUnavailable(f"the worker {worker} cannot be used: {worker_versions!r}")
-        for name in sorted((local_versions.keys() | worker_versions.keys()) - {"python"}):
-            own, other = (v.get(name, "not at all") for v in (local_versions, worker_versions))
-            if other != own:
-                raise ClusterUnavailable(
-                    f"the worker {worker} has {name} {other}, this machine has "
-                    f"{own}: results would depend on the worker; install the same "
-                    "version on all machines"
-                )
+    expected = versions()
+    for worker, found in client.run(versions, on_error="return").items():
+        if not isinstance(found, dict):
+            raise ClusterUnavailable(f"the worker {worker} cannot be used: {found!r}")
+        if (problem := version_problem(found, expected)) is not None:
+            raise ClusterUnavailable(f"the worker {worker} {problem}")
+
+
+def version_problem(found: Mapping[str, str], expected: Mapping[str, str]) -> str | None:
+    """Return what a worker's package versions would change, or None if they change no result.
+
+    A worker may join the cluster after :func:`check_versions`, so it compares its own versions with
+    those of the client once more before it works for it.
+
+    Parameters
+    ----------
+    found, expected : mapping of str to str
+        Versions of the worker and of the client, as :func:`~deepreservoir.versions.versions`
+        returns them.
+
+    Returns
+    -------
+    str or None
+        The rest of a sentence that begins with the worker.
+    """
+    for name, other, own in differing(found, expected):
+        return (
+            f"has {name} {other}, this machine has {own}: results would depend on the worker; "
+            "install the same version on all machines"
+        )
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -17,3 +18,22 @@ def versions() -> dict[str, str]:
     """
     packages = (*_PACKAGES, *(name for name in _OPTIONAL if find_spec(name)))
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def differing(
+    first: Mapping[str, str], second: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the packages whose versions differ, with both versions.
+
+    Python is left out, because results do not depend on its version. The version of a package that
+    is missing is "not at all".
+
+    Examples
+    --------
+    >>> list(differing({"numpy": "2.4.6", "python": "3.12"}, {"numpy": "2.4.6", "numba": "0.66"}))
+    [('numba', 'not at all', '0.66')]
+    """
+    for name in sorted((first.keys() | second.keys()) - {"python"}):
+        versions_of = first.get(name, "not at all"), second.get(name, "not at all")
+        if versions_of[0] != versions_of[1]:
+            yield (name, *versions_of)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..backend import cuda_problem, device_number
-from ..clusters import ClusterUnavailable, check_scheduler, check_versions, connected
+from ..clusters import (
+    ClusterUnavailable,
+    check_scheduler,
+    check_versions,
+    connected,
+    version_problem,
+)
+from ..versions import versions
 from .work import Assignment, failed, work
 from .workers import Executor, Records, WorkerKilled
 
@@ -19,7 +27,9 @@ def dask_cluster(
     A worker receives the specification of a run, loads the data set, draws the scaffold from its
     seed, and returns the record. If a worker is lost, the cluster repeats the run that the worker
     was executing. A run that repeatedly kills its workers is retried once after all other runs; if
-    it kills a worker again, it is recorded as failed.
+    it kills a worker again, it is recorded as failed. If a worker that joins later has different
+    versions of the packages on which records depend, the sweep ends with a
+    :class:`ClusterUnavailable`.
 
     Parameters
     ----------
@@ -55,6 +65,7 @@ def dask_cluster(
         check_versions(client)
         if device not in ("cpu", "auto"):
             _check_cuda(client, device)
+    make = partial(_on_worker, make, versions())
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         with connected(scheduler) as client:
@@ -72,6 +83,19 @@ def dask_cluster(
     return execute
 
 
+def _on_worker(
+    make: Callable[[Assignment], Records], expected: Mapping[str, str], assignment: Assignment
+) -> Records:
+    """Apply `make` on a worker, unless its versions are not those of the client."""
+    from distributed import get_worker
+
+    problem = version_problem(versions(), expected)
+    if problem is not None:
+        raise ClusterUnavailable(f"the worker {get_worker().address} {problem}; {_KEPT}")
+    return make(assignment)
+
+
+_KEPT = "all records are kept; start the sweep again to continue it"
 _KILLED = WorkerKilled("the run killed every worker that executed it, possibly out of memory")
 
 
@@ -92,8 +116,8 @@ def _received(
                 records = None
             except CancelledError:
                 raise ClusterUnavailable(
-                    f"the connection to the scheduler at {client.scheduler.address} was lost; all "
-                    "records are kept; start the sweep again to continue it"
+                    f"the connection to the scheduler at {client.scheduler.address} was lost; "
+                    f"{_KEPT}"
                 ) from None
             yield assignment, records
     finally:

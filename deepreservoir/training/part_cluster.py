@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from ..clusters import ClusterUnavailable, check_scheduler, check_versions, connected
+from ..clusters import (
+    ClusterUnavailable,
+    check_scheduler,
+    check_versions,
+    connected,
+    version_problem,
+)
+from ..versions import versions
 from .parts import PartGradient, PartsComputer, PartsTask, Work, grouped
 
 #: Seconds without any worker after which training ends.
@@ -22,7 +29,7 @@ class ClusterExecutor:
     """Computes parts on the workers of a cluster, each of which draws the frozen weights itself.
 
     If a worker is lost, the cluster gives its parts to another one. Workers that join later are
-    sent the training data when they first take part.
+    sent the training data when they first take part, and are refused if their versions differ.
 
     Parameters
     ----------
@@ -53,7 +60,7 @@ class ClusterExecutor:
 
     def _prepare(self) -> None:
         """Let all workers draw the frozen weights."""
-        answers = self._client.run(_prepare, self._token, self._work, on_error="return")
+        answers = self._client.run(_prepare, self._token, self._work, versions(), on_error="return")
         for worker, problem in answers.items():
             if problem is not None:
                 raise ClusterUnavailable(f"the worker {worker} cannot take part: {problem}")
@@ -150,10 +157,13 @@ _computers: dict[str, PartsComputer] = {}
 _one_at_a_time = Lock()
 
 
-def _prepare(token: str, work: Work) -> str | None:
+def _prepare(token: str, work: Work, expected: Mapping[str, str]) -> str | None:
     """Draw the frozen weights, unless that has been done; return why they cannot be used."""
     with _one_at_a_time:
         if token not in _computers:
+            problem = version_problem(versions(), expected)
+            if problem is not None:
+                return f"it {problem}"
             try:
                 _computers[token] = work.computer()
             except (ValueError, MemoryError) as error:

@@ -171,6 +171,19 @@ def test_workers_that_draw_other_weights_are_refused(thread, monkeypatch):
     assert not part_cluster._computers
 
 
+def test_a_worker_that_joins_later_with_other_versions_is_refused(thread, monkeypatch):
+    """Workers are prepared again whenever one of them does not know the training."""
+    problem = part_cluster.version_problem
+    monkeypatch.setattr(  # which the check before the training does not use
+        part_cluster, "version_problem", lambda found, own: problem(found | {"numpy": "1.0"}, own)
+    )
+    with pytest.raises(
+        ClusterUnavailable, match=r"the worker .* cannot take part: it has numpy 1\.0, this machine"
+    ):
+        fitted("table", parts=2, cluster=thread.scheduler_address)
+    assert not part_cluster._computers
+
+
 def test_nothing_of_a_training_stays_on_the_cluster(thread):
     fitted("table", parts=2, cluster=thread.scheduler_address)
     assert not part_cluster._computers

@@ -15,6 +15,7 @@ from deepreservoir.datasets import DatasetUnavailable
 from deepreservoir.sweeps import (
     ClusterUnavailable,
     Folder,
+    cluster,
     dask_cluster,
     run_sweep,
     runs_of,
@@ -152,6 +153,22 @@ def test_workers_with_other_versions_are_refused():
     assert "install the same version on all machines" in str(caught.value)
     with pytest.raises(ClusterUnavailable, match=r"has numba 0\.1, this machine has"):
         clusters.check_versions(Told(versions() | {"numba": "0.1"}))
+
+
+def test_a_worker_that_joins_later_with_other_versions_ends_the_sweep(
+    thread, expected, tmp_path, monkeypatch
+):
+    executor = dask_cluster(thread.scheduler_address)
+    with monkeypatch.context() as patch:  # as if another worker had joined after the check
+        patch.setattr(cluster, "versions", lambda: versions() | {"numpy": "1.0"})
+        with pytest.raises(
+            ClusterUnavailable, match=r"the worker tcp://.* has numpy 1\.0, this machine has"
+        ) as caught:
+            run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    assert "start the sweep again to continue it" in str(caught.value)
+    assert Folder(tmp_path / "out").records() == []
+    again = run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    assert lasting(again.records()) == expected
 
 
 def test_workers_that_lack_the_package_are_refused():
