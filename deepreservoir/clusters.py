@@ -113,6 +113,7 @@ def version_problem(found: Mapping[str, str], expected: Mapping[str, str]) -> st
         The rest of a sentence that begins with the worker.
     """
     for name, other, own in differing(found, expected):
+        other, own = other or "not at all", own or "it not at all"
         return (
             f"has {name} {other}, this machine has {own}: results would depend on the worker; "
             "install the same version on all machines"

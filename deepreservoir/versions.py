@@ -22,18 +22,18 @@ def versions() -> dict[str, str]:
 
 def differing(
     first: Mapping[str, str], second: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield the packages whose versions differ, with both versions.
 
     Python is left out, because results do not depend on its version. The version of a package that
-    is missing is "not at all".
+    is missing is None.
 
     Examples
     --------
     >>> list(differing({"numpy": "2.4.6", "python": "3.12"}, {"numpy": "2.4.6", "numba": "0.66"}))
-    [('numba', 'not at all', '0.66')]
+    [('numba', None, '0.66')]
     """
     for name in sorted((first.keys() | second.keys()) - {"python"}):
-        versions_of = first.get(name, "not at all"), second.get(name, "not at all")
+        versions_of = first.get(name), second.get(name)
         if versions_of[0] != versions_of[1]:
             yield (name, *versions_of)

@@ -169,12 +169,12 @@ def _pictures(gathered: Gathered) -> Iterator[Markup]:
 
 
 def _footer(gathered: Gathered) -> Markup:
-    version = gathered.folder.began["versions"].get("deepreservoir", "")
+    own = dict.fromkeys(each.get("deepreservoir", "") for each in gathered.folder.versions)
     return tag(
         "footer",
         tag(
             "p",
-            f"Computed with deepreservoir {version}. "
+            f"Computed with deepreservoir {' and '.join(own)}. "
             "The method was published by Hazan, Zhang, Hartl and Levin: ",
             tag("cite", "A Little Rank Goes a Long Way"),
             ", ",

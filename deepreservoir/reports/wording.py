@@ -85,7 +85,9 @@ def setup_facts(gathered: Gathered) -> Iterator[tuple[str, str]]:
     """Yield terms and descriptions of how the sweep was run."""
     sweep, began = gathered.folder.sweep, gathered.folder.began
     yield "Machine", _machine(began["machine"])
-    yield "Versions", ", ".join(f"{name} {number}" for name, number in began["versions"].items())
+    for i, versions in enumerate(gathered.folder.versions):
+        words = ", ".join(f"{name} {number}" for name, number in versions.items())
+        yield "Later versions" if i else "Versions", words
     varied = {name for name, _ in sweep.grid}
     yield (
         "Protocol",

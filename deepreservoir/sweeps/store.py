@@ -16,12 +16,14 @@ from ..experiments.comparisons.results import (
     write_atomically,
 )
 from ..files import temporary_prefix
-from ..versions import versions
+from ..user_warnings import warn_user
+from ..versions import differing, versions
 from .plain_data import canonical
 from .spec import Sweep
 
 _SWEEP = "sweep.json"
 _RECORDS = "records.jsonl"
+_LATER = "later_versions"
 
 
 class Folder:
@@ -50,6 +52,9 @@ class Folder:
         What the scores are; by default accuracy, or R^2 for a regression.
     began : dict
         When and where the sweep began: ``date``, ``machine`` and ``versions``.
+    versions : list of dict
+        All versions of packages under which records were made: those of the beginning, and those
+        with which the sweep was continued.
 
     Raises
     ------
@@ -98,6 +103,8 @@ class Folder:
         self.task: str = document.get("task", task)  # the first version did not store it
         self.metric: str = document.get("metric", default_metric(self.task))
         self.began = {name: document[name] for name in ("date", "machine", "versions")}
+        self.versions: list[dict[str, str]] = _all_versions(document)
+        self._keeps_versions = False
 
     @property
     def own_files(self) -> tuple[Path, Path]:
@@ -105,13 +112,17 @@ class Folder:
         return self.path / _SWEEP, self.path / _RECORDS
 
     def _description(self) -> dict[str, Any] | None:
+        """Return the description, or None if the folder has none yet."""
+        return self._document() if (self.path / _SWEEP).exists() else None
+
+    def _document(self) -> dict[str, Any]:
         file = self.path / _SWEEP
-        if not file.exists():
-            return None
         try:
             document = json.loads(file.read_text())
             Sweep.from_dict(document["sweep"])
-            _ = [document[name] for name in ("digest", "date", "machine", "versions")]
+            _ = [document[name] for name in ("digest", "date", "machine")]
+            if not all(isinstance(each, dict) for each in _all_versions(document)):
+                raise TypeError("versions must be objects")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} is not the description of a sweep: {error!r}") from None
         return dict(document)
@@ -143,8 +154,34 @@ class Folder:
             "machine": machine(),
             "versions": versions(),
         }
-        write_atomically(self.path / _SWEEP, json.dumps(document, indent=1) + "\n")
+        self._write(document)
         return document
+
+    def _write(self, document: dict[str, Any]) -> None:
+        write_atomically(self.path / _SWEEP, json.dumps(document, indent=1) + "\n")
+
+    def warn_of_other_versions(self) -> None:
+        """Warn if records were made under other versions of packages than those of this process."""
+        found = versions()
+        differences = [each for earlier in self.versions for each in differing(earlier, found)]
+        if differences and self._lines():
+            earlier = dict.fromkeys(_package(name, one) for name, one, _ in differences)
+            now = dict.fromkeys(_package(name, other) for name, _, other in differences)
+            warn_user(
+                f"records in {self.path} were made with {', '.join(earlier)}, and more are made "
+                f"with {', '.join(now)}: "
+                "they may differ for this reason alone; if they must not, install the earlier "
+                "versions or name another folder"
+            )
+
+    def _keep_versions(self) -> None:
+        """Store the versions of this process beside those under which records were made."""
+        found = versions()
+        if all(any(differing(each, found)) for each in self.versions):
+            self.versions = [*self.versions, found] if self._lines() else [found]
+            self.began["versions"], *later = self.versions
+            self._write(self._document() | {"versions": self.began["versions"], _LATER: later})
+        self._keeps_versions = True
 
     def records(self) -> list[dict[str, Any]]:
         """Return the last record of each run, in the order in which they were written.
@@ -199,8 +236,7 @@ class Folder:
         """Store the name and the published figures of the sweep, which may have changed."""
         document = self._description()
         if document is not None and document["sweep"] != self.sweep.to_dict():
-            text = json.dumps(document | {"sweep": self.sweep.to_dict()}, indent=1) + "\n"
-            write_atomically(self.path / _SWEEP, text)
+            self._write(document | {"sweep": self.sweep.to_dict()})
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -215,6 +251,8 @@ class Folder:
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
         """Append records and sync them to disk; a record that does not fit leaves no trace."""
+        if not self._keeps_versions:
+            self._keep_versions()
         text = "".join(canonical(record) + "\n" for record in records).encode()
         file = self.path / _RECORDS
         try:
@@ -235,6 +273,14 @@ class Folder:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(file, whole)
+
+
+def _all_versions(document: dict[str, Any]) -> list[dict[str, str]]:
+    return [document["versions"], *document.get(_LATER, ())]
+
+
+def _package(name: str, version: str | None) -> str:
+    return f"no {name}" if version is None else f"{name} {version}"
 
 
 def _is_part(path: Path) -> bool:

@@ -61,6 +61,11 @@ def run_sweep(
     OSError
         If a record cannot be written. Earlier records are kept.
 
+    Warns
+    -----
+    UserWarning
+        If records were made under other versions of the packages on which they depend.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
@@ -104,6 +109,8 @@ def _run_remaining(
     """Execute the runs that have no record, or whose record says that they failed."""
     done = {record["run"] for record in folder.records() if "error" not in record}
     remaining = [run for run in runs if run.key not in done]
+    if remaining:
+        folder.warn_of_other_versions()
     kind = sweep.estimator_class
     # No more runs side by side than leave work for every worker.
     at_a_time = min(AT_A_TIME, max(1, len(remaining) // workers))

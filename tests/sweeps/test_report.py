@@ -32,7 +32,7 @@ from deepreservoir.reports import save_report
 from deepreservoir.reports.drawing import COLOURS
 from deepreservoir.reports.html import tag
 from deepreservoir.reports.page import PAPER
-from deepreservoir.sweeps import Figure, Folder, Published, Run
+from deepreservoir.sweeps import Figure, Folder, Published, Run, store
 
 SWEEPS = [empty, ranks, schedules, families, numbers, broken]
 
@@ -239,3 +239,27 @@ def test_colours_stand_out_in_both_schemes():
         assert contrast(scheme["ink"], scheme["card"]) >= 4.5
         for name in COLOURS.keys() - {"rule"}:  # those of pictures
             assert contrast(scheme[name], scheme["paper"]) >= 3, name
+
+
+def test_the_page_names_all_versions_under_which_records_were_made(
+    tmp_path, monkeypatch, without_pictures
+):
+    found = {"deepreservoir": "0.1.0", "numpy": "1.26.4"}
+    monkeypatch.setattr(store, "versions", lambda: found)
+    folder = ranks(tmp_path / "ranks")
+    assert [words for words in facts(folder) if "ersions" in words] == [
+        "Versionsdeepreservoir 0.1.0, numpy 1.26.4"
+    ]
+    found = {"deepreservoir": "0.2.0", "numpy": "1.26.4"}
+    again = Folder(folder)
+    again.append(again.records()[:1])
+    assert [words for words in facts(folder) if "ersions" in words] == [
+        "Versionsdeepreservoir 0.1.0, numpy 1.26.4",
+        "Later versionsdeepreservoir 0.2.0, numpy 1.26.4",
+    ]
+    (footer,) = page_of(folder).all("footer")
+    assert "deepreservoir 0.1.0 and 0.2.0." in footer.text
+
+
+def facts(folder):
+    return [each.text for each in page_of(folder).all("div")]

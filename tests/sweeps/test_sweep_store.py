@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,57 @@ def test_what_a_sweep_is_called_and_what_others_published_may_change(folder):
     assert again.sweep.published == published
 
 
+# Other versions of packages ------------------------------------------------------------
+
+
+def at_versions(monkeypatch, **numbers):
+    found = {"python": "3.12.0", "numpy": "2.4.6", "scipy": "1.16.0"} | numbers
+    monkeypatch.setattr(store, "versions", lambda: found)
+    return found
+
+
+def never_asked(assignments):
+    assert assignments == []
+    yield from ()
+
+
+def test_a_sweep_that_goes_on_under_other_versions_warns_and_names_all(tmp_path, monkeypatch):
+    first = at_versions(monkeypatch, numpy="1.26.4")
+    whole = run_sweep(SWEEP, tmp_path)
+    lines = (tmp_path / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "records.jsonl").write_bytes(b"".join(lines[:3]))
+    second = at_versions(monkeypatch, numba="0.66.0")
+    words = (
+        "were made with no numba, numpy 1.26.4, and more are made with numba 0.66.0, numpy 2.4.6"
+    )
+    with pytest.warns(UserWarning, match=words) as caught:
+        folder = run_sweep(SWEEP, tmp_path)
+    assert len(caught) == 1
+    assert lasting(folder.records()) == lasting(whole.records())
+    for each in (folder, Folder(tmp_path)):
+        assert each.versions == [first, second]
+        assert each.began["versions"] == first
+    at_versions(monkeypatch, scipy="1.17.0")
+    run_sweep(SWEEP, tmp_path, executor=never_asked)  # no record is made, and nothing is mixed
+    assert Folder(tmp_path).versions == [first, second]
+
+
+def test_versions_without_records_or_of_python_alone_are_not_mixed(tmp_path, monkeypatch):
+    at_versions(monkeypatch, numpy="1.26.4")
+    Folder(tmp_path, SWEEP)
+    second = at_versions(monkeypatch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run_sweep(SWEEP, tmp_path)
+    assert Folder(tmp_path).versions == [second]
+    lines = (tmp_path / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "records.jsonl").write_bytes(b"".join(lines[:3]))
+    at_versions(monkeypatch, python="3.13.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert run_sweep(SWEEP, tmp_path).versions == [second]
+
+
 # What is refused -----------------------------------------------------------------------
 
 
@@ -101,15 +153,27 @@ def test_a_folder_without_a_sweep_cannot_be_read(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"sweep": {}}', '{"sweep": 1}', b"\xff", None],
-    ids=["empty", "cut", "a list", "no sweep", "an empty sweep", "a number", "bytes", "no date"],
+    ["", "{", "[]", "{}", '{"sweep": {}}', '{"sweep": 1}', b"\xff", None, {"later_versions": [1]}],
+    ids=[
+        "empty",
+        "cut",
+        "a list",
+        "no sweep",
+        "an empty sweep",
+        "a number",
+        "bytes",
+        "no date",
+        "versions",
+    ],
 )
 def test_a_damaged_description_is_refused_untouched(folder, text):
     file = folder.path / "sweep.json"
+    document = json.loads(file.read_text())
     if text is None:
-        document = json.loads(file.read_text())
         del document["date"]
         text = json.dumps(document)
+    elif isinstance(text, dict):
+        text = json.dumps(document | text)
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     before = contents(folder.path)
     for sweep in (None, SWEEP):
