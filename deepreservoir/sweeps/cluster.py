@@ -16,12 +16,12 @@ from ..clusters import (
 )
 from ..versions import versions
 from .work import Assignment, failed, work
-from .workers import Executor, Records, WorkerKilled
+from .workers import CountedExecutor, Records, WorkerKilled
 
 
 def dask_cluster(
     scheduler: str, make: Callable[[Assignment], Records] = work, device: str = "auto"
-) -> Executor:
+) -> CountedExecutor:
     """Return an executor that runs assignments on the workers of a Dask cluster.
 
     A worker receives the specification of a run, loads the data set, draws the scaffold from its
@@ -44,7 +44,9 @@ def dask_cluster(
     Returns
     -------
     callable
-        For the parameter `executor` of :func:`run_sweep`.
+        For the parameter `executor` of :func:`run_sweep`. Its attribute `n_workers` is the number
+        of workers that the cluster had when this function was called; groups of adapters that are
+        trained side by side are no larger than leaves work for all of them.
 
     Raises
     ------
@@ -65,6 +67,7 @@ def dask_cluster(
         check_versions(client)
         if device not in ("cpu", "auto"):
             _check_cuda(client, device)
+        n_workers = len(client.nthreads())
     make = partial(_on_worker, make, versions())
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
@@ -80,7 +83,7 @@ def dask_cluster(
                 for _, records in _received(client, make, [suspect]):
                     yield records or [failed(run, _KILLED) for run in suspect.runs]
 
-    return execute
+    return CountedExecutor(n_workers, execute)
 
 
 def _on_worker(

@@ -15,7 +15,7 @@ from .runs import AT_A_TIME, Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
 from .work import Assignment, check_points, task_of
-from .workers import Executor, here, processes
+from .workers import CountedExecutor, Executor, here, processes
 
 
 def run_sweep(
@@ -92,6 +92,8 @@ def run_sweep(
     folder = Folder(out, sweep, data.task, data.scored_by)
     if executor is None:
         executor = here if workers == 1 else processes(workers)
+    if isinstance(executor, CountedExecutor):
+        workers = executor.n_workers
     with folder.writing():
         _run_remaining(sweep, runs, folder, executor, workers, device, verbose)
     return folder

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -18,6 +19,27 @@ from .work import Assignment, failed, work
 Records = list[dict[str, Any]]
 #: A function from assignments to their records; closing the generator stops the execution.
 Executor = Callable[[Sequence[Assignment]], Generator[Records]]
+
+
+@dataclass(frozen=True)
+class CountedExecutor:
+    """An executor that knows how many assignments it executes at a time.
+
+    Attributes
+    ----------
+    n_workers : int
+        Runs are grouped so that there is work for as many workers.
+    execute : callable
+        The executor.
+    """
+
+    n_workers: int
+    execute: Executor
+
+    def __call__(self, assignments: Sequence[Assignment]) -> Generator[Records]:
+        """Execute the runs of assignments and yield their records."""
+        return self.execute(assignments)
+
 
 # Number of dispatched assignments per worker, so that no worker is idle.
 _DISPATCHED = 2
@@ -32,7 +54,7 @@ def here(assignments: Sequence[Assignment]) -> Generator[Records]:
     yield from map(work, assignments)
 
 
-def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> Executor:
+def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> CountedExecutor:
     """Return an executor that uses worker processes on this machine.
 
     If a worker is killed, the other workers end too, and the unfinished runs are repeated one by
@@ -64,7 +86,7 @@ def processes(n_workers: int, make: Callable[[Assignment], Records] = work) -> E
                     for assignment in missing.pop(runs).one_by_one():
                         yield from _alone(make, assignment)
 
-    return execute
+    return CountedExecutor(n_workers, execute)
 
 
 def _alone(make: Callable[[Assignment], Records], assignment: Assignment) -> Generator[Records]:

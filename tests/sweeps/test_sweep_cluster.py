@@ -5,6 +5,7 @@ import pickle
 import socket
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -91,6 +92,16 @@ def test_a_run_that_keeps_killing_workers_has_failed_and_the_sweep_goes_on(
     # Started again, it is tried once more.
     again = run_sweep(SWEEP, tmp_path / "out", executor=executor)
     assert lasting(again.records()) == expected
+
+
+@pytest.mark.slow
+def test_adapters_are_grouped_so_that_all_workers_have_work(workers, tmp_path):
+    grid = ("rank", (1, 2, 3)), ("learning_rate_init", (1e-3, 2e-3))
+    sweep = replace(small(*grid), arms=("adapter",))
+    executor = dask_cluster(workers.scheduler_address)
+    assert executor.n_workers == 2
+    folder = run_sweep(sweep, tmp_path, executor=executor)
+    assert [record["side_by_side"] for record in folder.records()] == [3] * 6
 
 
 # Without a cluster ---------------------------------------------------------------------

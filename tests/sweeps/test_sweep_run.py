@@ -7,6 +7,7 @@ from sweep_tools import KINDS, lasting, small
 
 from deepreservoir.experiments.comparisons import arms
 from deepreservoir.sweeps import Figure, Folder, Published, jobs_of, run_sweep, runs_of, work
+from deepreservoir.sweeps.workers import CountedExecutor
 
 
 def never(assignments):
@@ -159,6 +160,20 @@ def test_records_say_what_the_arms_of_a_comparison_do(tmp_path):
         "scaffold_removed": removed.score,
         "wrong_seed": wrong.score,
     }
+
+
+@pytest.mark.parametrize(("n_workers", "sizes"), [(1, [6]), (2, [3, 3]), (4, [1] * 6)])
+def test_groups_are_no_larger_than_leaves_work_for_all_workers(tmp_path, n_workers, sizes):
+    grid = ("rank", (1, 2, 3)), ("learning_rate_init", (1e-3, 2e-3))
+    asked = []
+
+    def execute(assignments):
+        asked.extend(len(assignment.runs) for assignment in assignments)
+        yield from ()
+
+    sweep = replace(small(*grid), arms=("adapter",))
+    run_sweep(sweep, tmp_path, executor=CountedExecutor(n_workers, execute))
+    assert asked == sizes
 
 
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(tmp_path):
