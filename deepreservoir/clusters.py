@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,9 @@ from .versions import differing, versions
 
 # Time limit for the first response of a scheduler.
 _SECONDS = 5.0
+
+#: Seconds without any worker after which the wait for results ends.
+PATIENCE = 60.0
 
 
 class ClusterUnavailable(RuntimeError):
@@ -119,3 +123,57 @@ def version_problem(found: Mapping[str, str], expected: Mapping[str, str]) -> st
             "install the same version on all machines"
         )
     return None
+
+
+class WorkerWatch:
+    """Ends the wait for the results of a cluster that has had no worker for some time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._last = time.monotonic()
+
+    def result(self, future: Any) -> Any:
+        """Return the result of a future, which the cluster computes again if its worker is lost.
+
+        Raises
+        ------
+        ClusterUnavailable
+            As :meth:`check`.
+        """
+        while True:
+            try:
+                return future.result(timeout=1.0)
+            except TimeoutError:
+                if future.status == "error":  # of the worker
+                    raise
+                self.check()
+
+    def check(self) -> None:
+        """Raise if no worker has been seen for :data:`PATIENCE` seconds.
+
+        Raises
+        ------
+        ClusterUnavailable
+            If there has been no worker for so long, or the connection to the scheduler is lost.
+        """
+        try:
+            found = self._client.status == "running" and self._client.nthreads()
+        except OSError:
+            raise connection_lost(self._client) from None
+        now = time.monotonic()
+        if found:
+            self._last = now
+        elif now - self._last > PATIENCE:
+            raise ClusterUnavailable(f"the cluster has had no worker for {PATIENCE:g} seconds")
+
+
+def connection_lost(client: Any) -> ClusterUnavailable:
+    """Return the error of a client that has lost its scheduler."""
+    return ClusterUnavailable(
+        f"the connection to the scheduler at {client.scheduler.address} was lost"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from ..backend import cuda_problem, device_number
 from ..clusters import (
     ClusterUnavailable,
+    WorkerWatch,
     check_scheduler,
     check_versions,
     connected,
+    connection_lost,
     version_problem,
 )
 from ..versions import versions
@@ -28,8 +31,8 @@ def dask_cluster(
     seed, and returns the record. If a worker is lost, the cluster repeats the run that the worker
     was executing. A run that repeatedly kills its workers is retried once after all other runs; if
     it kills a worker again, it is recorded as failed. If a worker that joins later has different
-    versions of the packages on which records depend, the sweep ends with a
-    :class:`ClusterUnavailable`.
+    versions of the packages on which records depend, or if there has been no worker for a minute,
+    the sweep ends with a :class:`ClusterUnavailable`.
 
     Parameters
     ----------
@@ -71,6 +74,14 @@ def dask_cluster(
     make = partial(_on_worker, make, versions())
 
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
+        try:
+            yield from executed(assignments)
+        except ClusterUnavailable as error:
+            raise ClusterUnavailable(
+                f"{error}; all records are kept; start the sweep again to continue it"
+            ) from None
+
+    def executed(assignments: Sequence[Assignment]) -> Generator[Records]:
         with connected(scheduler) as client:
             suspects: list[Assignment] = []
             for assignment, records in _received(client, make, assignments):
@@ -94,11 +105,13 @@ def _on_worker(
 
     problem = version_problem(versions(), expected)
     if problem is not None:
-        raise ClusterUnavailable(f"the worker {get_worker().address} {problem}; {_KEPT}")
+        raise ClusterUnavailable(f"the worker {get_worker().address} {problem}")
     return make(assignment)
 
 
-_KEPT = "all records are kept; start the sweep again to continue it"
+# Seconds between looks for results.
+_POLL = 0.1
+
 _KILLED = WorkerKilled("the run killed every worker that executed it, possibly out of memory")
 
 
@@ -110,19 +123,21 @@ def _received(
 
     # pure=False: otherwise the cluster might return another client's result for the assignment.
     futures = {client.submit(make, each, pure=False): each for each in assignments}
+    completed, watch = as_completed(list(futures)), WorkerWatch(client)
     try:
-        for future in as_completed(list(futures)):
-            assignment = futures.pop(future)
+        while futures:
+            if not completed.has_ready():
+                watch.check()
+                time.sleep(_POLL)
+                continue
+            future = next(completed)
             try:
-                records = future.result()
+                records = watch.result(future)
             except KilledWorker:
                 records = None
-            except CancelledError:
-                raise ClusterUnavailable(
-                    f"the connection to the scheduler at {client.scheduler.address} was lost; "
-                    f"{_KEPT}"
-                ) from None
-            yield assignment, records
+            yield futures.pop(future), records
+    except CancelledError:
+        raise connection_lost(client) from None
     finally:
         client.cancel(list(futures))
 

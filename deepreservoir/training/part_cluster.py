@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import Any
 from uuid import uuid4
 
 from ..clusters import (
     ClusterUnavailable,
+    WorkerWatch,
     check_scheduler,
     check_versions,
     connected,
+    connection_lost,
     version_problem,
 )
 from ..versions import versions
 from .parts import PartGradient, PartsComputer, PartsTask, Work, grouped
-
-#: Seconds without any worker after which training ends.
-PATIENCE = 60.0
 
 #: How often the parts of one step are given to workers that do not know the training yet.
 ATTEMPTS = 8
@@ -105,10 +102,10 @@ class ClusterExecutor:
             for chosen in groups
         }
         found: dict[range, list[PartGradient]] = {}
+        watch = WorkerWatch(self._client)
         try:
-            self._wait(list(futures.values()))
             for chosen, future in futures.items():
-                parts = future.result()
+                parts = watch.result(future)
                 if parts is not None:
                     found[chosen] = parts
         except KilledWorker as error:
@@ -117,30 +114,10 @@ class ClusterExecutor:
                 "memory was short; use a smaller batch_size or more parts"
             ) from error
         except CancelledError:
-            raise ClusterUnavailable(
-                f"the connection to the scheduler at {self._client.scheduler.address} was lost"
-            ) from None
+            raise connection_lost(self._client) from None
         finally:
             self._client.cancel([future for future in futures.values() if not future.done()])
         return found
-
-    def _wait(self, futures: list[Any]) -> None:
-        """Wait for results as long as there are workers, or some may still come back."""
-        from distributed import wait
-
-        last = time.monotonic()
-        while True:
-            try:
-                wait(futures, timeout=1.0)
-                return
-            except TimeoutError:
-                now = time.monotonic()
-                if self._client.nthreads():
-                    last = now
-                elif now - last > PATIENCE:
-                    raise ClusterUnavailable(
-                        f"the cluster has had no worker for {PATIENCE:g} seconds"
-                    ) from None
 
     def close(self) -> None:
         """Let the workers forget the training, and disconnect."""

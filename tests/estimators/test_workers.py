@@ -8,6 +8,7 @@ import time
 import pytest
 from parts_tools import TRAININGS, bits
 
+from deepreservoir import clusters
 from deepreservoir.clusters import ClusterUnavailable
 from deepreservoir.network import Network
 from deepreservoir.training import part_cluster, part_processes
@@ -191,7 +192,7 @@ def test_nothing_of_a_training_stays_on_the_cluster(thread):
 
 @pytest.mark.slow
 def test_a_cluster_that_loses_all_workers_is_given_up(thread, monkeypatch):
-    monkeypatch.setattr(part_cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(clusters, "PATIENCE", 0.5)
 
     def end(state):
         thread.scale(0)

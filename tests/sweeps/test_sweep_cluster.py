@@ -222,6 +222,31 @@ def test_a_scheduler_that_is_lost_keeps_what_was_recorded(thread, expected, tmp_
     assert lasting(run_sweep(SWEEP, tmp_path / "out").records()) == expected
 
 
+def test_a_cluster_without_workers_is_given_up_and_records_are_kept(
+    thread, expected, tmp_path, monkeypatch
+):
+    append = Folder.append
+
+    def last(folder, records):
+        append(folder, records)
+        thread.scale(0)
+        deadline = time.monotonic() + 10
+        while thread.scheduler.workers and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    executor = dask_cluster(thread.scheduler_address)
+    monkeypatch.setattr(clusters, "PATIENCE", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "append", last)
+        with pytest.raises(
+            ClusterUnavailable, match=r"had no worker for 0\.5 seconds; all records are kept"
+        ):
+            run_sweep(SWEEP, tmp_path / "out", executor=executor)
+    kept = lasting(Folder(tmp_path / "out").records())
+    assert 0 < len(kept) < len(expected)
+    assert kept.items() <= expected.items()
+
+
 def test_data_that_a_worker_does_not_have_ends_the_sweep_with_its_words(thread, tmp_path):
     def lacking(assignment):
         raise DatasetUnavailable("mnist is not on this machine")
