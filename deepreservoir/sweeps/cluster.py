@@ -17,6 +17,7 @@ from ..clusters import (
     connection_lost,
     version_problem,
 )
+from ..datasets import DatasetUnavailable
 from ..versions import versions
 from .work import Assignment, failed, work
 from .workers import CountedExecutor, Records, WorkerKilled
@@ -31,8 +32,8 @@ def dask_cluster(
     seed, and returns the record. If a worker is lost, the cluster repeats the run that the worker
     was executing. A run that repeatedly kills its workers is retried once after all other runs; if
     it kills a worker again, it is recorded as failed. If a worker that joins later has different
-    versions of the packages on which records depend, or if there has been no worker for a minute,
-    the sweep ends with a :class:`ClusterUnavailable`.
+    versions of the packages on which records depend, or lacks the CSV file of the sweep, or if
+    there has been no worker for a minute, the sweep ends with a :class:`ClusterUnavailable`.
 
     Parameters
     ----------
@@ -100,13 +101,22 @@ def dask_cluster(
 def _on_worker(
     make: Callable[[Assignment], Records], expected: Mapping[str, str], assignment: Assignment
 ) -> Records:
-    """Apply `make` on a worker, unless its versions are not those of the client."""
+    """Apply `make` on a worker, unless its versions are not those of the client.
+
+    Errors name the worker: a file that it lacks may well exist on the machine of the client.
+    """
     from distributed import get_worker
 
+    worker = get_worker().address
     problem = version_problem(versions(), expected)
     if problem is not None:
-        raise ClusterUnavailable(f"the worker {get_worker().address} {problem}")
-    return make(assignment)
+        raise ClusterUnavailable(f"the worker {worker} {problem}")
+    try:
+        return make(assignment)
+    except DatasetUnavailable as error:
+        raise DatasetUnavailable(f"on the worker {worker}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ClusterUnavailable(f"on the worker {worker}: {error}") from None
 
 
 # Seconds between looks for results.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -90,20 +88,14 @@ def task_of(sweep: str) -> Task:
     """
     spec = Sweep.from_dict(json.loads(sweep))
     for path, digest in spec.files:
-        found = file_digest(path)
-        if found is None:
-            raise ValueError(
-                f"{path}, which {spec.name} names, does not exist; paths are relative to the "
-                "folder that the sweep is started in"
-            )
-        if found != digest:
-            raise ValueError(_differs(path, spec.name))
+        hint = "paths are relative to the folder that the sweep is started in"
+        _check_file(path, digest, spec.name, hint)
     kind = None if spec.estimator is None else spec.estimator_class
     if spec.target is None:
         data = load_dataset(spec.dataset)
         return Task(data, spec.protocol, kind=checked_estimator(kind, data))
-    if hashlib.sha256(Path(spec.dataset).read_bytes()).hexdigest() != spec.data_digest:
-        raise ValueError(_differs(spec.dataset, spec.name))
+    hint = "all machines must have the file at the same path"
+    _check_file(spec.dataset, spec.data_digest, spec.name, hint)
     try:
         data = read_table(spec.dataset, spec.target, **dict(spec.table))
     except ValueError as error:
@@ -114,11 +106,16 @@ def task_of(sweep: str) -> Task:
     return Task(data, spec.protocol, kind=checked_estimator(kind, data))
 
 
-def _differs(path: str, name: str) -> str:
-    return (
-        f"{path} differs from the file that {name} was declared with: all machines must have the "
-        "same file, and it must not change while the sweep runs"
-    )
+def _check_file(path: str, digest: str | None, name: str, hint: str) -> None:
+    """Raise a ValueError unless a file is that of the declaration."""
+    found = file_digest(path)
+    if found is None:
+        raise ValueError(f"{path}, which {name} names, does not exist; {hint}")
+    if found != digest:
+        raise ValueError(
+            f"{path} differs from the file that {name} was declared with: all machines must have "
+            "the same file, and it must not change while the sweep runs"
+        )
 
 
 def _together(task: Task, runs: Job) -> list[dict[str, Any]]:

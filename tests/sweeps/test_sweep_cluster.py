@@ -21,6 +21,7 @@ from deepreservoir.sweeps import (
     run_sweep,
     runs_of,
 )
+from deepreservoir.sweeps.work import task_of, work
 from deepreservoir.versions import versions
 
 distributed = pytest.importorskip("distributed")
@@ -252,5 +253,35 @@ def test_data_that_a_worker_does_not_have_ends_the_sweep_with_its_words(thread, 
         raise DatasetUnavailable("mnist is not on this machine")
 
     executor = dask_cluster(thread.scheduler_address, lacking)
-    with pytest.raises(DatasetUnavailable, match="mnist is not on this machine"):
+    with pytest.raises(
+        DatasetUnavailable, match=r"on the worker tcp://.*: mnist is not on this machine"
+    ):
         run_sweep(SWEEP, tmp_path / "out", executor=executor)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "which small names, does not exist; all machines must have the file at the same"),
+        (b"a,b\n1,2\n", "differs from the file that small was declared with"),
+    ],
+    ids=["missing", "another"],
+)
+def test_a_table_that_a_worker_does_not_have_is_named_with_the_worker(
+    thread, tmp_path, content, words
+):
+    path = tmp_path / "kinds.csv"
+    path.write_bytes(KINDS.read_bytes())
+
+    def elsewhere(assignment):
+        """Make runs on a machine whose files are others."""
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        task_of.cache_clear()
+        return work(assignment)
+
+    executor = dask_cluster(thread.scheduler_address, elsewhere)
+    sweep = replace(SWEEP, dataset=str(path))
+    with pytest.raises(ClusterUnavailable, match=rf"on the worker tcp://.*: {path}.*{words}"):
+        run_sweep(sweep, tmp_path / "out", executor=executor)
