@@ -13,10 +13,9 @@ from scipy.stats import t as student
 from ..experiments import ALL_ARMS
 from ..experiments.comparisons.arms import WITHOUT_SEED
 from ..experiments.comparisons.report import label, markdown
-from ..sweeps.plain_data import frozen
 from ..sweeps.spec import Point
 from ..sweeps.store import Folder
-from .summary import at_words
+from .summary import at_words, point_of
 
 #: Probability that an interval holds the mean difference, if differences are normal.
 LEVEL = 0.95
@@ -29,7 +28,7 @@ class PairedDifference:
     Attributes
     ----------
     at : tuple of (str, object)
-        Values of the grid.
+        Values of the grid, in its order.
     arm : str
         The control.
     seeds : int
@@ -82,7 +81,7 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     adapters: dict[Point, list[dict[str, Any]]] = {}
     for record in records:
         if record["arm"] == "adapter":
-            adapters.setdefault(_point(record), []).append(record)
+            adapters.setdefault(point_of(folder.sweep, record["at"]), []).append(record)
     controls = [record for record in records if record["arm"] != "adapter"]
     found = []
     for at, runs in adapters.items():
@@ -95,10 +94,6 @@ def paired_differences(folder: Folder) -> list[PairedDifference]:
     return found
 
 
-def _point(record: dict[str, Any]) -> Point:
-    return tuple((name, frozen(value)) for name, value in record["at"].items())
-
-
 def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) -> Iterator[float]:
     """Yield the difference of an adapter's run from the run of a control, if there is one."""
     if arm in run.get("afterwards", {}):
@@ -109,7 +104,7 @@ def _differences(run: dict[str, Any], arm: str, controls: list[dict[str, Any]]) 
         same_seed = control["seed"] == run["seed"] or (arm in WITHOUT_SEED and len(seeds) == 1)
         if not same_budget(arm, run, control):
             continue
-        if same_seed and set(_point(control)) <= set(_point(run)):
+        if same_seed and control["at"].items() <= run["at"].items():
             yield run["score"] - control["score"]
             return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -198,7 +198,7 @@ def _results(folder: Folder) -> Iterator[_Result]:
     """Yield the results of all records, with scores in the unit of the tables."""
     unit = 100 if folder.task == "classification" else 1
     for record in folder.records():
-        run = record["arm"], _point(folder.sweep, record["at"]), record["seed"]
+        run = record["arm"], point_of(folder.sweep, record["at"]), record["seed"]
         if "score" not in record:
             yield _Result(*run, error=record.get("error"), left_out=record.get("left_out"))
             continue
@@ -208,7 +208,7 @@ def _results(folder: Folder) -> Iterator[_Result]:
             yield _Result(arm, *run[1:], unit * score, *costs)
 
 
-def _point(sweep: Sweep, at: dict[str, Any]) -> Point:
+def point_of(sweep: Sweep, at: Mapping[str, Any]) -> Point:
     """Return a record's values in the order of the grid."""
     return tuple((name, frozen(at[name])) for name, _ in sweep.grid if name in at)
 

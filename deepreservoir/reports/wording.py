@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..experiments.comparisons.arms import AFTERWARDS
-from ..sweeps.plain_data import frozen
 from .data import Gathered
 from .html import join, tag
-from .summary import at_words, shown
+from .summary import at_words, point_of, shown
 
 #: The purpose of each arm.
 ANSWERS = {
@@ -130,8 +129,7 @@ def left_out(gathered: Gathered) -> list[str]:
 
 def place(gathered: Gathered, record: dict[str, Any]) -> str:
     """Return the grid point of a record as text."""
-    at, names = record["at"], [name for name, _ in gathered.folder.sweep.grid]
-    return at_words(tuple((name, frozen(at[name])) for name in names if name in at))
+    return at_words(point_of(gathered.folder.sweep, record["at"]))
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from deepreservoir.reports import (
     control_table,
     paired_differences,
     paired_table,
+    summary,
 )
 from deepreservoir.sweeps import Figure, Folder, Published
 
@@ -40,6 +41,15 @@ def test_pairs_of_seeds(tmp_path):
     assert found[4, "no_scaffold"].mean == pytest.approx(
         0.1 + 0.01 * noise[0].mean() - 0.01 * noise[0].mean()
     )
+
+
+def test_points_are_in_the_order_of_the_grid(tmp_path):
+    grid = ("scaffold", ("normal", "binary")), ("rank", (1, 4))
+    folder = Folder(filled(tmp_path / "families", small(*grid, seeds=2)))
+    points = dict.fromkeys(each.at for each in paired_differences(folder))
+    assert list(points) == [row.at for row in summary(folder) if row.arm == "adapter"]
+    for table in (paired_table(folder), control_table(folder)):
+        assert "| scaffold binary, rank 4 " in table
 
 
 def test_table(tmp_path):
