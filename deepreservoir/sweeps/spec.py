@@ -200,7 +200,8 @@ def read_sweep(path: str | Path) -> Sweep:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text())
+        # TOML is UTF-8; some editors begin such a file with a byte order mark.
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     try:
@@ -322,6 +323,10 @@ def _protocol(values: dict[str, Any], default: Protocol, parameters: frozenset[s
     # `validation` alone controls early stopping.
     known = (parameters | {"validation"}) - {"early_stopping", "n_iter_no_change", "tol"}
     check_known("protocol", values, known)
+    if not isinstance(values.get("validation", False), bool):
+        raise ValueError(
+            f"validation in [protocol] must be true or false; got {values['validation']!r}"
+        )
     return default.changed(**{name: protocol_value(name, value) for name, value in values.items()})
 
 

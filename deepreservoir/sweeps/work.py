@@ -152,6 +152,8 @@ def _adapters(task: Task, runs: Job) -> list[dict[str, Any]]:
 def _model(task: Task, run: Run) -> Any:
     if run.arm == "no_scaffold":
         return arms.without_scaffold(task, run.seed, **dict(run.point))
+    if run.arm == "full":
+        return arms.fully_trained(task, run.seed, **dict(run.point))
     return task.estimator(run.seed, **dict(run.point))
 
 
@@ -225,7 +227,8 @@ def check_points(sweep: Sweep, runs: Sequence[Run]) -> None:
             model.network_config(n_outputs=task.n_outputs, **task.sizes)
         except (TypeError, ValueError) as error:
             at = ", ".join(f"{name} = {value!r}" for name, value in run.point)
-            raise ValueError(f"{sweep.name}, at {at}: {error}") from None
+            place = f"{sweep.name}, at {at}" if at else sweep.name
+            raise ValueError(f"{place}: {error}") from None
 
 
 def _check_classes(task: Task) -> None:

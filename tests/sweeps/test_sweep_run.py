@@ -61,6 +61,19 @@ def test_what_no_run_can_be_made_of_is_refused_before_the_folder_is_made(tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_rank_of_the_protocol_that_the_grid_overrides_is_not_checked(tmp_path):
+    protocol = small().protocol.changed(rank=99)
+    sweep = replace(small(("rank", (1,))), protocol=protocol, arms=("adapter", "full"))
+    records = run_sweep(sweep, tmp_path).records()
+    assert {record["arm"] for record in records if "score" in record} == {"adapter", "full"}
+
+
+def test_a_refusal_without_values_of_the_grid_names_the_sweep_alone(tmp_path):
+    sweep = replace(small(max_iter=0), arms=("full",))
+    with pytest.raises(ValueError, match=r"^small: max_iter"):
+        run_sweep(sweep, tmp_path, executor=never)
+
+
 def test_a_folder_of_another_sweep_is_refused_before_any_run(tmp_path):
     Folder(tmp_path, small(seeds=2))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

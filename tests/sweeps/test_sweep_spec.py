@@ -133,6 +133,10 @@ def test_the_shortest_declaration(declared):
     assert list(sweep.points()) == [(("rank", 1),), (("rank", 2),)]
 
 
+def test_a_byte_order_mark_is_left_out(declared):
+    assert declared(b"\xef\xbb\xbf" + GRID.encode()) == declared(GRID)
+
+
 def test_the_last_parameter_changes_first(declared):
     sweep = declared('[grid]\nhead = ["full", "lora"]\nrank = [1, 2]')
     assert [tuple(dict(point).values()) for point in sweep.points()] == [
@@ -236,6 +240,10 @@ def test_weights_of_classes_are_a_table_whose_keys_are_the_text_of_labels(declar
         ("[grid]\nrank = [1979-05-27]", ["rank", "1979"]),
         ("[grid]\nresample = [['step', [2]]]", ["resample"]),
         (GRID + "[protocol]\nmax_iter = { a = 1 }", ["max_iter", "{'a': 1}"]),
+        (
+            GRID + "[protocol]\nvalidation = 1.0",
+            ["validation in [protocol]", "true or false", "1.0"],
+        ),
         # Published figures.
         (GRID + "[published]\ntolerance = 1", ["[published]", "source"]),
         (GRID + "[published]\nsource = 3", ["[published]", "source"]),

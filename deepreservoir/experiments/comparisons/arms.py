@@ -122,10 +122,15 @@ def evaluate_adapter(
 
 def full(task: Task, seed: int) -> Record:
     """Train every weight of the same network, starting from the scaffold's values."""
-    every_weight = task.estimator_class.fully_trained_parameters
-    model = task.estimator(seed, **every_weight, resample=None)
+    model = fully_trained(task, seed)
     cost = task.fit(model)
     return task.record("full", None, seed, model, cost, model.n_trained_params_, False)
+
+
+def fully_trained(task: Task, seed: int, **changes: Any) -> Any:
+    """Return an unfitted estimator that trains every weight."""
+    every_weight = task.estimator_class.fully_trained_parameters
+    return task.estimator(seed, **{**changes, **every_weight, "resample": None})
 
 
 def no_scaffold(task: Task, rank: int, seed: int) -> Record:
