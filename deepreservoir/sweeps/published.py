@@ -8,6 +8,8 @@ from typing import Any
 
 from ..checks import is_finite_number
 from ..experiments import ALL_ARMS
+from ..experiments.comparisons.results import METRICS
+from ..user_warnings import warn_user
 from .plain_data import check_known, frozen, grid_value
 
 _KEYS = ("source", "tolerance", "rows")
@@ -106,9 +108,15 @@ def _figure(row: Any) -> Figure:
     at = row.get("at", {})
     if not isinstance(at, dict):
         raise ValueError(f"at must be a table of grid values; got {at!r}")
-    for name in ("score", "at_least", "trained"):
+    for name in ("score", "at_least"):
         if row.get(name) is not None and not is_finite_number(row[name]):
             raise ValueError(f"{name} in [[published.rows]] must be a number; got {row[name]!r}")
+    trained = row.get("trained", 0)
+    if type(trained) is not int or trained < 0:
+        raise ValueError(
+            "trained in [[published.rows]] must be a number of parameters, a whole number that is "
+            f"not negative; got {trained!r}"
+        )
     if not {"score", "at_least", "trained"} & row.keys():
         raise ValueError(f"[[published.rows]] must have a score, at_least or trained; got {row!r}")
     return Figure(
@@ -118,3 +126,34 @@ def _figure(row: Any) -> Figure:
         row.get("trained"),
         row.get("at_least"),
     )
+
+
+def check_unit(name: str, published: Published, metric: str) -> None:
+    """Raise a ValueError for a figure that no score of a metric can have, and warn of fractions.
+
+    Parameters
+    ----------
+    name : str
+        Name of the sweep, for messages.
+    published : Published
+    metric : {"accuracy", "roc_auc", "r2", "nats", "mse"}
+        What the scores of the sweep are. The first two are compared in percent.
+    """
+    percent = metric in ("accuracy", "roc_auc")
+    lowest, highest = (0, 100) if percent else (None, 1 if metric == "r2" else 0)
+    for figure in published.rows:
+        for key in ("score", "at_least"):
+            value = getattr(figure, key)
+            if value is None:
+                continue
+            if value > highest or (lowest is not None and value < lowest):
+                bounds = f"at most {highest}" if lowest is None else f"from {lowest} to {highest}"
+                raise ValueError(
+                    f"{name}: {key} in [[published.rows]] must be {bounds}, in {METRICS[metric]}; "
+                    f"got {value!r}"
+                )
+            if percent and 0 < value <= 1:
+                warn_user(
+                    f"{name}: {key} = {value!r} in [[published.rows]] is taken as "
+                    f"{METRICS[metric]}: write {100 * value:g} if it is a fraction"
+                )

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from ..backend import is_device_name, resolve_device
 from .plain_data import canonical
+from .published import check_unit
 from .runs import AT_A_TIME, Run, check_published, jobs_of, runs_of
 from .spec import Sweep, read_sweep
 from .store import Folder
@@ -64,7 +65,8 @@ def run_sweep(
     Warns
     -----
     UserWarning
-        If records were made under other versions of the packages on which they depend.
+        If records were made under other versions of the packages on which they depend, or a
+        published figure in percent seems to be a fraction.
 
     Examples
     --------
@@ -89,6 +91,8 @@ def run_sweep(
     check_published(sweep, runs)
     check_points(sweep, runs)
     data = task_of(canonical(sweep.to_dict())).data
+    if sweep.published is not None:
+        check_unit(sweep.name, sweep.published, data.scored_by)
     folder = Folder(out, sweep, data.task, data.scored_by)
     if executor is None:
         executor = here if workers == 1 else processes(workers)

@@ -32,11 +32,11 @@ rank = [1, 2]
 
 [published]
 source = "the author"
-tolerance = 150
+tolerance = 100
 
 [[published.rows]]
 at = {{ rank = 2 }}
-score = 150
+score = 100
 """
 
 

@@ -58,10 +58,10 @@ def test_changed_figures_stay(tmp_path):
     def published(score):
         return Published(f"source of {score}", None, (Figure("full", (), score),))
 
-    run_sweep(sweep(published=published(0.5), arms=("full",)), tmp_path)
+    run_sweep(sweep(published=published(50.0), arms=("full",)), tmp_path)
     began = Folder(tmp_path).began
-    run_sweep(sweep(published=published(0.9), arms=("full",)), tmp_path)
-    assert beside(Folder(tmp_path))[0].figure.score == 0.9
+    run_sweep(sweep(published=published(90.0), arms=("full",)), tmp_path)
+    assert beside(Folder(tmp_path))[0].figure.score == 90.0
     assert Folder(tmp_path).began == began
     assert save_report(Folder(tmp_path)).name == "report.html"
 

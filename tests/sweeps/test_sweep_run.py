@@ -6,13 +6,17 @@ import pytest
 from sweep_tools import KINDS, lasting, small
 
 from deepreservoir.experiments.comparisons import arms
-from deepreservoir.sweeps import Figure, Folder, Published, jobs_of, run_sweep, runs_of, work
+from deepreservoir.sweeps import Figure, Folder, Published, Sweep, jobs_of, run_sweep, runs_of, work
 from deepreservoir.sweeps.workers import CountedExecutor
 
 
 def never(assignments):
     raise AssertionError("runs were about to be made")
     yield
+
+
+def nothing(assignments):
+    yield from ()
 
 
 def counting(asked):
@@ -66,6 +70,41 @@ def test_a_rank_of_the_protocol_that_the_grid_overrides_is_not_checked(tmp_path)
     sweep = replace(small(("rank", (1,))), protocol=protocol, arms=("adapter", "full"))
     records = run_sweep(sweep, tmp_path).records()
     assert {record["arm"] for record in records if "score" in record} == {"adapter", "full"}
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        (
+            Figure("full", (), 150.0),
+            r"score in .* must be from 0 to 100, in accuracy %; got 150\.0",
+        ),
+        (
+            Figure("full", (), None, None, -1.0),
+            r"at_least in .* must be from 0 to 100, .*got -1\.0",
+        ),
+    ],
+)
+def test_published_figures_that_no_score_can_have_are_refused(tmp_path, figure, words):
+    sweep = replace(small(), published=Published("x", None, (figure,)))
+    with pytest.raises(ValueError, match=words):
+        run_sweep(sweep, tmp_path / "out", executor=never)
+    assert not (tmp_path / "out").exists()
+
+
+def test_published_figures_of_a_regression_are_at_most_one(tmp_path):
+    published = Published("x", None, (Figure("full", (), 97.0),))
+    sweep = Sweep(
+        "r", "friedman1", None, None, (0,), small().protocol, (("rank", (1,)),), published
+    )
+    with pytest.raises(ValueError, match=r"score in .* must be at most 1, in R²; got 97\.0"):
+        run_sweep(sweep, tmp_path / "out", executor=never)
+
+
+def test_a_published_fraction_of_percents_is_named(tmp_path):
+    sweep = replace(small(), published=Published("x", 0.5, (Figure("full", (), 0.97),)))
+    with pytest.warns(UserWarning, match=r"score = 0\.97 .* accuracy %: write 97 if it is a frac"):
+        run_sweep(sweep, tmp_path, executor=nothing)
 
 
 def test_a_refusal_without_values_of_the_grid_names_the_sweep_alone(tmp_path):
