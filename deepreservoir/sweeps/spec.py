@@ -150,9 +150,10 @@ class Sweep:
     def digest(self) -> str:
         """Return the SHA-256 of everything that determines the runs.
 
-        The name, the folder of the data set and the published figures do not affect it.
+        The name, the path of a CSV file and the published figures do not affect it.
         """
-        decisive = replace(self, name="", published=None, dataset=Path(self.dataset).name)
+        dataset = Path(self.dataset).name if self.data_digest is None else ""
+        decisive = replace(self, name="", published=None, dataset=dataset)
         return hashlib.sha256(canonical(decisive.to_dict()).encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from ..experiments.comparisons.results import (
 from ..files import temporary_prefix
 from ..user_warnings import warn_user
 from ..versions import differing, versions
-from .plain_data import canonical
+from .plain_data import canonical, frozen
 from .spec import Sweep
 
 _SWEEP = "sweep.json"
@@ -94,7 +94,9 @@ class Folder:
                     "folder that a sweep was written to"
                 )
             document = self._begin(sweep, task, metric)
-        if sweep is not None and document["digest"] != sweep.digest():
+        # The digests of earlier versions depended on the name of a CSV file.
+        digests = document["digest"], Sweep.from_dict(document["sweep"]).digest()
+        if sweep is not None and sweep.digest() not in digests:
             raise ValueError(
                 f"{self.path} holds the results of another sweep ({document['sweep']['name']}), "
                 "which differs in its data set, grid, seeds or protocol; name another folder"
@@ -189,8 +191,9 @@ class Folder:
         Raises
         ------
         ValueError
-            If a line is not a record.
+            If a line is not a record of the sweep.
         """
+        grid = dict(self.sweep.grid)
         last_records: dict[str, dict[str, Any]] = {}
         for number, line in enumerate(self._lines(), start=1):
             try:
@@ -200,8 +203,11 @@ class Folder:
                     raise KeyError(missing[0])
                 if "score" in record and not isinstance(record["score"], int | float):
                     raise TypeError(f"the score is {record['score']!r}")
+                for name, value in record["at"].items():
+                    if frozen(value) not in grid.get(name, ()):
+                        raise ValueError(f"{name} = {value!r} is not on the grid")
                 last_records.pop(record["run"], None)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"{self.path / _RECORDS}, line {number}, is not a record: {error!r}; delete "
                     "the line, and the sweep will repeat its run"

@@ -62,6 +62,16 @@ def test_what_a_sweep_is_called_and_what_others_published_may_change(folder):
     assert again.sweep.published == published
 
 
+def test_a_table_under_another_name_is_the_same_sweep(folder):
+    renamed = replace(SWEEP, dataset="/elsewhere/renamed.csv")
+    assert Folder(folder.path, renamed).sweep == renamed
+    file = folder.path / "sweep.json"
+    document = json.loads(file.read_text())
+    # As in version 0.1.0, whose digests depended on the name.
+    file.write_text(json.dumps(document | {"digest": "0" * 64}))
+    assert Folder(folder.path, renamed).sweep == renamed
+
+
 # Other versions of packages ------------------------------------------------------------
 
 
@@ -182,7 +192,16 @@ def test_a_damaged_description_is_refused_untouched(folder, text):
     assert contents(folder.path) == before
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"run": "a"}', "null", "\0\0\0"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "{", "[]", "{}", '{"run": "a"}', "null", "\0\0\0"),
+        json.dumps(record(2) | {"at": {"rank": "x"}}),
+        json.dumps(record(2) | {"at": {"rank": [1, 2]}}),
+        json.dumps(record(2) | {"at": {"width": 1}}),
+        json.dumps(record(2) | {"at": [["rank", 1]]}),
+    ],
+)
 def test_a_line_that_is_no_record_is_named(folder, line):
     folder.append([record(0)])
     with open(folder.path / "records.jsonl", "a") as file:
