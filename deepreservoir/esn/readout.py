@@ -1,4 +1,4 @@
-"""Readouts fitted block by block: ridge from normal equations, and online RLS and LMS."""
+"""Ridge readouts, fitted block by block from normal equations."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..backend import Array, Device, Movable, array_module, device_module, device_of, to_host
+from ..backend import Array, Device, Movable, array_module, device_module, device_of
 from ..kernels.linalg import eigh, solve_positive
 
-_GROWING = (
+#: What makes sums that are not finite, and what to do about it.
+GROWING = (
     "States that grow without bound do this: lower spectral_radius and input_scaling, or use "
     "activation='tanh'. So do targets beyond 1e150: scale them"
 )
@@ -73,7 +74,7 @@ class NormalEquations(Movable):
 
     def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
         """Add rows: X (n, n_features), y (n, n_outputs), and their weights (n,)."""
-        X, y, weights = _counted(X, y, weights)
+        X, y, weights = counted_rows(X, y, weights)
         if not len(X):
             return
         if self.x_origin is None:
@@ -125,7 +126,7 @@ class NormalEquations(Movable):
 
     def _centred(self) -> tuple[Array, Array, Array, Array, Array]:
         if self.x_origin is None:
-            raise _no_rows()
+            raise no_rows()
         x_mean, y_mean = self.x_sum / self.weight, self.y_sum / self.weight
         xp, xx = array_module(x_mean), self.moments()[1]
         xy = self.xy - self.weight * xp.outer(x_mean, y_mean)
@@ -133,7 +134,7 @@ class NormalEquations(Movable):
         # Solvers differ in what they make of infinities: some raise, and some return NaN.
         if not bool(xp.isfinite(xx).all() & xp.isfinite(xy).all()):
             raise ValueError(
-                f"the sums of squares that a readout is solved from are not finite. {_GROWING}"
+                f"the sums of squares that a readout is solved from are not finite. {GROWING}"
             )
         return xx, xy, yy, x_mean + self.x_origin, y_mean + self.y_origin
 
@@ -267,153 +268,17 @@ class RidgeLearner(Movable):
         return replace(refitted, scores=best.scores)
 
 
-class RecursiveLeastSquares(Movable):
-    """Recursive least squares with forgetting: exact after every row (Haykin, chapter 10).
-
-    Targets are differences from the first row's, so that a mean far from zero costs no digits.
-
-    Parameters
-    ----------
-    n_features, n_outputs : int
-    forgetting : float, default=1.0
-        Factor by which the weight of past rows shrinks with each new row, in (0, 1].
-    penalty : float, default=1e-6
-        Initial ridge penalty of the coefficients. That of the intercept is at most 1e-6, so that
-        the result does not depend on which row comes first.
-    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
-
-    Examples
-    --------
-    >>> from deepreservoir.esn.readout import RecursiveLeastSquares
-    >>> X = np.random.default_rng(0).standard_normal((50, 2))
-    >>> readout = RecursiveLeastSquares(n_features=2, n_outputs=1)
-    >>> readout.add(X, X @ [[2.0], [-1.0]] + 5)
-    >>> fitted = readout.fit()
-    >>> fitted.coef.round(3), fitted.intercept.round(3)
-    (array([[ 2., -1.]]), array([5.]))
-    """
-
-    def __init__(
-        self,
-        n_features: int,
-        n_outputs: int,
-        forgetting: float = 1.0,
-        penalty: float = 1e-6,
-        device: Device = "cpu",
-    ) -> None:
-        xp = device_module(device)
-        self.forgetting = forgetting
-        self.coef = xp.zeros((n_outputs, n_features + 1))  # the last column is the intercept
-        self.P = xp.eye(n_features + 1) / penalty
-        self.P[-1, -1] = 1 / min(penalty, 1e-6)
-        self.origin = xp.zeros(n_outputs)
-        self.started = False
-
-    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
-        """Update the readout row by row: X (n, n_features), y (n, n_outputs), weights (n,)."""
-        xp = array_module(X, y)
-        X, y, weights = _counted(X, y.astype(np.float64), weights)
-        if not self.started and len(y):
-            self.origin, self.started = y[0].copy(), True
-        rows, y = _with_ones(X), y - self.origin
-        if weights is not None:  # the squared error of each row counts that much
-            root = xp.sqrt(weights)[:, None]
-            rows, y = root * rows, root * y
-        for x, target in zip(rows, y, strict=True):
-            Px = self.P @ x
-            gain = Px / (self.forgetting + x @ Px)
-            self.coef += xp.outer(target - self.coef @ x, gain)
-            self.P -= xp.outer(gain, Px)
-            self.P /= self.forgetting
-
-    def fit(self) -> RidgeFit:
-        """Return the current readout."""
-        if not self.started:
-            raise _no_rows()
-        return _online(self.coef[:, :-1].copy(), self.coef[:, -1] + self.origin)
-
-
-class LeastMeanSquares(Movable):
-    """Normalised least mean squares: one small step per row (Widrow and Hoff, 1960).
-
-    Parameters
-    ----------
-    n_features, n_outputs : int
-    rate : float, default=0.1
-        Step size in (0, 2), divided by the squared norm of the row.
-    device : {"cpu", "cuda", "cuda:N"}, default="cpu"
-
-    Examples
-    --------
-    >>> from deepreservoir.esn.readout import LeastMeanSquares
-    >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> readout = LeastMeanSquares(n_features=2, n_outputs=1, rate=0.5)
-    >>> readout.add(X, X @ [[2.0], [-1.0]])
-    >>> readout.fit().coef.round(3)
-    array([[ 2., -1.]])
-    """
-
-    def __init__(
-        self, n_features: int, n_outputs: int, rate: float = 0.1, device: Device = "cpu"
-    ) -> None:
-        self.rate = rate
-        self.started = False
-        self.coef = device_module(device).zeros((n_outputs, n_features + 1))
-
-    def add(self, X: Array, y: Array, weights: Array | None = None) -> None:
-        """Update the readout row by row: X (n, n_features), y (n, n_outputs), weights (n,).
-
-        A step multiplies the error of its row by ``1 - rate``; one of weight w does so w times.
-        """
-        xp = array_module(X, y)
-        X, y, weights = _counted(X, y.astype(np.float64), weights)
-        self.started = self.started or len(y) > 0
-        rates = [self.rate] * len(X) if weights is None else self._repeated(to_host(weights))
-        for x, target, rate in zip(_with_ones(X), y, rates, strict=True):
-            self.coef += xp.outer(target - self.coef @ x, x) * (rate / (x @ x))
-
-    def _repeated(self, weights: np.ndarray) -> list[float]:
-        """Return the rates of single steps that stand for steps repeated by their weights."""
-        if self.rate > 1:
-            raise ValueError(
-                f"weights need a rate of at most 1, so that steps can be repeated a fraction of a "
-                f"time; got {self.rate!r}"
-            )
-        return (1 - (1 - self.rate) ** weights).tolist()
-
-    def fit(self) -> RidgeFit:
-        """Return the current readout."""
-        if not self.started:
-            raise _no_rows()
-        return _online(self.coef[:, :-1].copy(), self.coef[:, -1].copy())
-
-
-def _no_rows() -> ValueError:
+def no_rows() -> ValueError:
+    """Return the error of a readout without any row."""
     return ValueError(
         "a readout needs at least one row of states after the washout, of positive weight if there "
         "are weights; got none"
     )
 
 
-def _online(coef: Array, intercept: Array) -> RidgeFit:
-    """Return a readout that was trained row by row, or raise if it has diverged."""
-    xp = array_module(coef)
-    if not bool(xp.isfinite(coef).all() & xp.isfinite(intercept).all()):
-        raise ValueError(
-            f"the coefficients of the readout are not finite. {_GROWING}; or use readout='ridge'"
-        )
-    return RidgeFit(coef, intercept, 0.0, {})
-
-
-def _counted(X: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+def counted_rows(X: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
     """Return rows, targets and weights without the rows of weight zero, which have no effect."""
     if weights is None:
         return X, y, None
     counted = weights > 0
     return X[counted], y[counted], weights[counted]
-
-
-def _with_ones(X: Array) -> Array:
-    """Return the rows in float64 with a column of ones appended: (n, n_features + 1)."""
-    xp = array_module(X)
-    return xp.hstack([X.astype(np.float64), xp.ones((len(X), 1))])

@@ -14,11 +14,12 @@ from ..inputs import GraphReader, Reader
 from ..inputs.graph_batches import check_graphs
 from ..models import GINConfig
 from .base.classifier import DeepClassifier
+from .base.label_checks import check_class_labels
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.regressor import DeepRegressor
 from .base.scored_labels import SCORINGS, ScoredLabels
-from .base.targets import Labels, check_class_labels
+from .base.targets import Labels
 from .graph_descriptions import graph_documented
 
 

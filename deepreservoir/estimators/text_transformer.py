@@ -17,10 +17,11 @@ from ..models import TextTransformerConfig
 from .base.classifier import DeepClassifier
 from .base.descriptions import ARCHITECTURE_PARAMETERS, ATTRIBUTES, fill, without
 from .base.fitting import DeepEstimator
+from .base.label_checks import check_class_labels
 from .base.parameters import AdaptationParameters
 from .base.registry import register_estimator
 from .base.scored_labels import SoftmaxLabels
-from .base.targets import Labels, check_class_labels
+from .base.targets import Labels
 
 _TEXTS = """\
 width : int, default=256

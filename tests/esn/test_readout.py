@@ -9,11 +9,11 @@ from scipy.linalg import hadamard
 from sklearn.linear_model import Ridge, RidgeCV
 from target import assert_allclose, host, put
 
-from deepreservoir.esn import readout
+from deepreservoir.esn import online_readout, readout
 
 NormalEquations = partial(readout.NormalEquations, device=target.device)
-RecursiveLeastSquares = partial(readout.RecursiveLeastSquares, device=target.device)
-LeastMeanSquares = partial(readout.LeastMeanSquares, device=target.device)
+RecursiveLeastSquares = partial(online_readout.RecursiveLeastSquares, device=target.device)
+LeastMeanSquares = partial(online_readout.LeastMeanSquares, device=target.device)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 12)) + 3

@@ -12,8 +12,8 @@ from ...backend import Array, is_on_device
 from ...inputs import IrregularSeries, IrregularSeriesReader, irregular_series
 from ...user_warnings import warn_user
 from .fitting import DeepEstimator
+from .label_checks import check_class_labels
 from .series_names import check_series_names
-from .targets import check_class_labels
 
 
 class SeriesValidation(DeepEstimator):

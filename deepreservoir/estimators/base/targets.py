@@ -20,6 +20,7 @@ from ...kernels import log_softmax
 from ...losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from ...moments import moments, scale_of
 from ...training import take_target
+from .label_checks import check_one_kind
 from .label_smoothing import without_smoothing
 
 # Larger targets leave no room for a prediction beyond them.
@@ -131,34 +132,6 @@ class Targets(ABC):
         """
 
 
-def check_class_labels(y: np.ndarray) -> None:
-    """Raise a ValueError that names the first number that is not a class label.
-
-    Parameters
-    ----------
-    y : ndarray
-        Labels: strings, integers, or floats that are whole.
-    """
-    if y.dtype.kind == "f":
-        wrong = np.argwhere(~np.isfinite(y) | (y != np.round(y)))
-        if len(wrong):
-            i = int(wrong[0][0])
-            raise ValueError(f"y must hold class labels, integers or strings; y[{i}] is {y[i]!r}")
-
-
-def _check_objects(y: np.ndarray) -> None:
-    """Raise a ValueError for Python objects that cannot be sorted: strings and something else."""
-    if y.dtype.kind != "O" or not any(isinstance(label, str) for label in y):
-        return
-    for i, label in enumerate(y):
-        if not isinstance(label, str):
-            raise ValueError(
-                "y must hold class labels of one kind, integers or strings; "
-                f"y[{i}] is {label!r:.60} beside strings. Leave out samples without a label, or "
-                "convert all labels to str"
-            )
-
-
 class Labels(Targets):
     """Class labels, under cross-entropy: one logit for two classes, else one per class.
 
@@ -222,7 +195,7 @@ class Labels(Targets):
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
-        _check_objects(y)
+        check_one_kind(y)
         check_classification_targets(y)
         if self._classes is None:
             self._classes = self.found_in(y)

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 
 from ...backend import Array, Device, moved, present_device, resolve_device, to_device, to_host
 from ...checks import check_integer, check_real, python_value
+from ...esn.online_readout import LeastMeanSquares, RecursiveLeastSquares
 from ...esn.plasticity import IntrinsicPlasticity
-from ...esn.readout import LeastMeanSquares, RecursiveLeastSquares, RidgeFit, RidgeLearner
+from ...esn.readout import RidgeFit, RidgeLearner
 from ...esn.reservoir import ACTIVATIONS, ReservoirSpec
 from ...esn.stack import ARRANGEMENTS, ReservoirStack
 from ...esn.topology import RecurrentSpec, check_product
