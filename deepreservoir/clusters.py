@@ -16,6 +16,9 @@ _SECONDS = 5.0
 #: Seconds without any worker after which the wait for results ends.
 PATIENCE = 60.0
 
+#: Seconds between looks for workers.
+LOOK_EVERY = 1.0
+
 
 class ClusterUnavailable(RuntimeError):
     """There is no cluster to run on; the message says what is missing."""
@@ -116,13 +119,15 @@ def version_problem(found: Mapping[str, str], expected: Mapping[str, str]) -> st
     str or None
         The rest of a sentence that begins with the worker.
     """
-    for name, other, own in differing(found, expected):
-        other, own = other or "not at all", own or "it not at all"
-        return (
-            f"has {name} {other}, this machine has {own}: results would depend on the worker; "
-            "install the same version on all machines"
-        )
-    return None
+    name, other, own = next(differing(found, expected), (None, None, None))
+    if name is None:
+        return None
+    theirs = f"lacks {name}" if other is None else f"has {name} {other}"
+    ours = "lacks it" if own is None else f"has {own}"
+    return (
+        f"{theirs}, this machine {ours}: results would depend on the worker. Install the same "
+        "version on all machines"
+    )
 
 
 class WorkerWatch:
@@ -135,7 +140,8 @@ class WorkerWatch:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._last = time.monotonic()
+        self._without_since: float | None = None
+        self._looked = -LOOK_EVERY
 
     def result(self, future: Any) -> Any:
         """Return the result of a future, which the cluster computes again if its worker is lost.
@@ -154,21 +160,28 @@ class WorkerWatch:
                 self.check()
 
     def check(self) -> None:
-        """Raise if no worker has been seen for :data:`PATIENCE` seconds.
+        """Raise if there has been no worker for :data:`PATIENCE` seconds, as this has seen.
+
+        The scheduler is asked at most every :data:`LOOK_EVERY` seconds.
 
         Raises
         ------
         ClusterUnavailable
             If there has been no worker for so long, or the connection to the scheduler is lost.
         """
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
         try:
             found = self._client.status == "running" and self._client.nthreads()
         except OSError:
             raise connection_lost(self._client) from None
-        now = time.monotonic()
         if found:
-            self._last = now
-        elif now - self._last > PATIENCE:
+            self._without_since = None
+        elif self._without_since is None:
+            self._without_since = now
+        elif now - self._without_since > PATIENCE:
             raise ClusterUnavailable(f"the cluster has had no worker for {PATIENCE:g} seconds")
 
 

@@ -1,6 +1,8 @@
-"""Text from files that may come from anywhere, as it can be printed."""
+"""Text and values as messages show them: in one line, and not too long."""
 
 from __future__ import annotations
+
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -17,3 +19,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(value: Any, most: int = 80) -> str:
+    """Return the repr of a value, of which a long one ends with an ellipsis.
+
+    Examples
+    --------
+    >>> shortened("a" * 100, most=10)
+    "'aaaaaa..."
+    """
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."

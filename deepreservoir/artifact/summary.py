@@ -102,15 +102,15 @@ def _architecture(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "layers", ", ".join(f"{k} {v}" for k, v in config.items() if k not in shared)
 
 
-def _trained_names(contents: Contents, max_bytes: int) -> list[str] | None:
+def _trained_names(contents: Contents, max_bytes: int) -> set[str] | None:
     """Return the names of the trained tensors; None if the architecture is not registered."""
     config = contents.document["config"]
     if "adapter" not in config:
-        return echo.adapter_names(contents)
+        return set(echo.adapter_names(contents))
     if config.get("architecture", FIRST_ARCHITECTURE) not in list(ARCHITECTURES):
         return None
     with layers_within(max_bytes), checked("config"):
-        return deep.adapter_names(contents)
+        return set(deep.adapter_names(contents))
 
 
 def _counts(contents: Contents, frozen: int, max_bytes: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -138,14 +139,22 @@ def compare_command(
 def _folder(out: Path | None, name: str) -> Path:
     """Return the folder for the results, or raise an error if it cannot be written to."""
     folder = out or Path("deepreservoir-results") / name
-    check_folder(folder)  # it is made with the results, which there may be none of
+    check_folder(folder)  # it is made when there are results
     return folder
 
 
 def _place(folder: Path, comparison: Comparison | ForecastComparison) -> Path:
-    """Return where to write: incomplete results do not replace earlier ones."""
-    earlier = (folder / "results.json").exists()
-    return folder if comparison.complete or not earlier else folder / "incomplete"
+    """Return where to write: incomplete results do not replace complete ones."""
+    if comparison.complete:
+        return folder
+    try:
+        earlier = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        replaced = not earlier["complete"]
+    except FileNotFoundError:
+        replaced = True
+    except (OSError, ValueError, KeyError, TypeError):  # a file of something else
+        replaced = False
+    return folder if replaced else folder / "incomplete"
 
 
 def _run(work: Callable[..., Any], report: Callable[[Any], None]) -> None:

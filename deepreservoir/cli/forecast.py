@@ -13,6 +13,7 @@ from ..experiments.forecasts.output import conclusions, forecast_csv, save_forec
 from ..experiments.forecasts.picture import check_picture, save_forecast_picture
 from ..experiments.forecasts.results import Forecast, Score
 from ..files import is_stream
+from ..printable import printable
 from .base import checked_device, device_option, main
 from .saving import check_writable
 from .table_options import Names
@@ -204,16 +205,16 @@ def _write(
 
 
 def _print_series(read: TimeSeries) -> None:
-    click.echo(f"series       {len(read.values):,} rows of {', '.join(read.names)}")
+    click.echo(f"series       {len(read.values):,} rows of {', '.join(map(printable, read.names))}")
     if read.times is not None:
         order = {"": "", "newest first": "; the file is newest first, and was sorted"}
         was = order.get(read.sorted_from, "; the file is not in this order, and was sorted")
-        click.echo(f"time         {read.times.name}: {read.times}{was}")
+        click.echo(f"time         {printable(read.times.name)}: {read.times}{was}")
         note = gaps(read.times)
         if note:
             click.echo(f"warning: {note}", err=True)
     if read.left_out:
-        each = (f"{name or '(no name)'} ({why})" for name, why in read.left_out.items())
+        each = (f"{printable(name) or '(no name)'} ({why})" for name, why in read.left_out.items())
         click.echo(f"left out     {', '.join(each)}")
     if read.unread_times is not None:
         click.echo(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 from collections.abc import Callable, Iterable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,15 @@ class Names(click.ParamType):
     ) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        names = next(csv.reader([str(value)], skipinitialspace=True), [])
-        if not names:
-            self.fail(f"expected at least one name, such as a,b; got {value!r}", param, ctx)
-        return tuple(name.strip() for name in names)
+        rows = list(csv.reader(StringIO(str(value), newline=""), skipinitialspace=True))
+        if len(rows) != 1 or not rows[0]:
+            self.fail(
+                "expected names such as a,b, in quotes if they have a comma or a line break; got "
+                f"{value!r}",
+                param,
+                ctx,
+            )
+        return tuple(name.strip() for name in rows[0])
 
 
 _FORMAT = (

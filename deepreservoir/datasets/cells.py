@@ -205,9 +205,15 @@ class Table:
         more = f" and {len(names) - 40} more" if len(names) > 40 else ""
         return ", ".join(names[:40]) + more
 
+    @property
+    def header_is_numbers(self) -> bool:
+        """Whether the names of all columns are numbers, as the cells of a row would be."""
+        named = list(filter(None, self.columns))  # a comma at the end of a line is followed by none
+        return self.header and bool(named) and all(map(is_number, named))
+
     def note_on_header(self) -> str | None:
-        """Return a warning if the names of all columns are numbers, as those of a row would be."""
-        if not self.header or not all(map(is_number, self.columns)):
+        """Return a warning if the first row may not be a header."""
+        if not self.header_is_numbers:
             return None
         return (
             f"the first row of {self.path}, {self.names()}, has only numbers and is taken for the "
@@ -280,6 +286,9 @@ def check_names(columns: Sequence[str] | None, drop: Sequence[str]) -> None:
             raise ValueError(f"{what} must be a sequence of names; got {names!r}")
     if columns is not None and not len(columns):
         raise ValueError("columns must have at least one name, or be None for all; got none")
+    twice = [name for name in columns or () if list(columns or ()).count(name) > 1]
+    if twice:
+        raise ValueError(f"column {twice[0]!r} is named twice in columns; name it only once")
 
 
 def _noted(lines: Iterable[str], into: list[str]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cells import Table, is_missing
+from ..printable import printable
+from .cells import EXACT, Table, is_missing
 from .columns import Column, example_date
 from .dates import date_format, odd_date
 from .notation import Notation, ambiguous, is_code, notation_in, odd_ones
@@ -86,11 +87,13 @@ def _numbers(
     table: Table, name: str, values: dict[str, int], present: int, chosen: bool
 ) -> Taken | None:
     notation = None if is_code(values) else notation_in(table, values)
-    if notation is None or _are_long_codes(values, notation):
+    if notation is None:
         return None
     column = Column(name, notation=notation)
     numbers = column.numbers(table)
     numbers = numbers[~np.isnan(numbers)]
+    if (np.abs(numbers) >= EXACT).any() and _are_long_codes(values, notation):
+        return None
     whole = bool((numbers == np.round(numbers)).all())
     if whole and present == len(values) and _ID_NAME.fullmatch(name) and not chosen:
         return Taken(name, "left out: an identifier, different in every row")
@@ -103,7 +106,8 @@ def _numbers(
 def _are_long_codes(values: Collection[str], notation: Notation) -> bool:
     """Return whether different whole numbers are the same number in float64."""
     numbers = {notation.exact(value) for value in values}
-    return len(set(map(float, numbers))) < len(numbers)
+    whole = {number for number in numbers if number == round(number)}
+    return len(set(map(float, whole))) < len(whole)
 
 
 def warning_of_notation(
@@ -238,13 +242,8 @@ def warning_of_unit(name: str, values: Collection[str]) -> str | None:
     )
 
 
-def in_one_line(text: str) -> str:
-    """Return a text of a cell with spaces in place of its line ends and other spaces."""
-    return " ".join(text.split())
-
-
 def _shown(values: Collection[str]) -> str:
-    words = [in_one_line(value) for value in sorted(values)[:_SHOWN]]
+    words = [printable(value) for value in sorted(values)[:_SHOWN]]
     words = [w if len(w) <= 20 else w[:19] + "…" for w in words]
     return ", ".join(words) + (", ..." if len(values) > _SHOWN else "")
 
@@ -261,7 +260,7 @@ def summary_lines(taken: Sequence[Taken]) -> list[str]:
 
     In a wide table, numbers without a remark share one line.
     """
-    rows = [(in_one_line(t.name) or "(unnamed)", t.words) for t in taken]
+    rows = [(printable(t.name) or "(unnamed)", t.words) for t in taken]
     if len(rows) > 20:
         plain = [t for t in taken if t.words.startswith("number, ") and "missing" not in t.words]
         if len(plain) > 5:
@@ -272,7 +271,7 @@ def summary_lines(taken: Sequence[Taken]) -> list[str]:
 
 
 def _few(names: Sequence[str]) -> str:
-    names = [in_one_line(name) for name in names]
+    names = [printable(name) for name in names]
     if len(names) <= 8:
         return ", ".join(names)
     return f"{', '.join(names[:4])}, ..., {names[-1]}"

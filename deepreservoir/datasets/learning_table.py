@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from ..printable import printable
 from .base import Dataset, check_rows, split_dataset
 from .cells import Table, check_names, is_missing, one_spelling
 from .column_kinds import (
     Taken,
-    in_one_line,
     odd_cell,
     place_of,
     summary_lines,
@@ -161,7 +161,7 @@ def _feature_names(table: Table, target: str, options: TableOptions) -> tuple[li
             "be left out"
         )
     chosen = options.columns is not None
-    names = list(table.columns if options.columns is None else dict.fromkeys(options.columns))
+    names = list(table.columns if options.columns is None else options.columns)
     names = [name for name in names if name != target and name not in options.drop]
     if not names:
         raise ValueError(
@@ -294,4 +294,4 @@ def _check_classes(table: Table, name: str, values: dict[str, None], numeric: bo
 
 
 def _some(values: dict[str, None]) -> str:
-    return ", ".join(map(in_one_line, sorted(values)[:6])) + (", ..." if len(values) > 6 else "")
+    return ", ".join(map(printable, sorted(values)[:6])) + (", ..." if len(values) > 6 else "")

@@ -126,8 +126,9 @@ def _check(parts: dict[str, Any]) -> None:
     if rows["allx"] != first or rows["x"] != n_train or not 0 < n_train <= first:
         raise ValueError("y must be the labels of x, and ally those of allx, which has x in it")
     nodes = {*parts["graph"], *(i for others in parts["graph"].values() for i in others)}
-    if nodes and not 0 <= min(nodes) <= max(nodes) <= test.max():
-        raise ValueError(f"graph must join nodes from 0 to {test.max()}; it has {max(nodes)}")
+    outside = [node for node in sorted(nodes) if not 0 <= node <= test.max()]
+    if outside:
+        raise ValueError(f"graph must join nodes from 0 to {test.max()}; it has {outside[0]}")
 
 
 def read_planetoid(name: str) -> PlanetoidGraph:

@@ -157,7 +157,7 @@ def read_time_series(
     """
     check_names(columns, drop)
     table = Table(Path(path), header=header, delimiter=delimiter, encoding=encoding)
-    _check_names(table, columns or (), drop, time)
+    _check_uses(table, columns or (), drop, time)
     if columns is None and header:
         _check_header(table)
     others = [name for name in table.columns if name not in (*drop, *(columns or ()))]
@@ -191,7 +191,7 @@ def _order_of(found: TimeColumn | None) -> str:
     return "newest first" if (np.diff(found.order) < 0).all() else "unordered"
 
 
-def _check_names(
+def _check_uses(
     table: Table, columns: Sequence[str], drop: Sequence[str], time: str | None
 ) -> None:
     for name in (*columns, *drop, *(() if time is None else (time,))):
@@ -199,9 +199,6 @@ def _check_names(
             raise ValueError(
                 f"{table.path} has no column {name!r}; it has {', '.join(table.columns)}"
             )
-    twice = [name for name in columns if list(columns).count(name) > 1]
-    if twice:
-        raise ValueError(f"column {twice[0]!r} is named twice in columns; name it only once")
     both = [name for name in columns if name in drop or name == time]
     if both:
         raise ValueError(
@@ -214,8 +211,8 @@ def _check_names(
 
 def _check_header(table: Table) -> None:
     """Raise a ValueError if all column names are numbers, since a row would be lost."""
-    names = list(filter(None, table.columns))  # a comma at the end of each line is followed by none
-    if names and all(map(_is_number, names)):
+    if table.header_is_numbers:
+        names = list(filter(None, table.columns))
         raise ValueError(
             f"{table.path} seems to have no header: its first row, {', '.join(names)}, "
             "contains only numbers. If it is a row of the series: --no-header (header, in Python), "

@@ -161,8 +161,9 @@ class NormalEquations(Movable):
         held_out : NormalEquations, optional
             Rows that the penalty is chosen on. By default it is chosen by generalised
             cross-validation (Golub, Heath and Wahba, 1979). Of rows with weights it counts as many
-            as have the same variance of a mean, ``sum(w)^2 / sum(w^2)`` (Kish, 1965): only the
-            ratios of weights matter, and rows of tiny weight do not count.
+            as have the same variance of a mean, ``sum(w)^2 / sum(w^2)`` (Kish, 1965), which depends
+            only on the ratios of weights: rows of tiny weight do not count. Penalties are in units
+            of the weights.
         """
         xx, xy, yy, x_mean, y_mean = self._centred()
         xp = array_module(xx)

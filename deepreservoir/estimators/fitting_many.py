@@ -9,11 +9,11 @@ from typing import Any
 from ..checks import is_integer
 from ..device_scope import computing_on
 from ..inputs import Augmentation
+from ..printable import shortened
 from ..scaffold import Scaffold
 from ..training import train_together
 from .base.fitting import DeepEstimator
 from .base.on_device import smaller
-from .base.own_reader import shown
 from .base.prepared_fit import Fit
 from .base.self_supervised import SelfSupervised
 from .base.unchanged import unchanged_on_failure
@@ -165,7 +165,7 @@ def _check_reader(fit: Fit, first: Fit) -> None:
         if own[name] != value:
             raise ValueError(
                 f"models that are fitted side by side must read X alike; got {name} "
-                f"{shown(value)} and {shown(own[name])}"
+                f"{shortened(value)} and {shortened(own[name])}"
             )
 
 

@@ -225,7 +225,7 @@ class CausalLanguageModel(ScaffoldParameters, Decoder, _Fitted):
         self.new_reader()
         self.network_config(self.vocabulary_size)
 
-    def is_stream(self, X: Any) -> bool:
+    def _is_one_sequence(self, X: Any) -> bool:
         """Return whether X is one stream of codes, whose order cannot change."""
         documents = documents_of(X)
         return isinstance(documents, Codes) and documents.is_stream

@@ -14,9 +14,9 @@ from ..device_scope import computing_on
 from ..inputs import CHUNK_ROWS, Inputs
 from ..network import Network
 from ..passes import outputs_side_by_side
+from ..printable import shortened
 from .base.fitting import DeepEstimator
 from .base.multilabel_targets import Indicators
-from .base.own_reader import shown
 from .base.targets import Numbers, Targets
 
 # Size of the samples that are predicted together on the host, in the type of the network, and their
@@ -78,7 +78,7 @@ def _predictions(models: Mapping[Any, Any], X: Any, names: Any) -> np.ndarray:
         other_form, other_arrays = other._reader.state()
         if other_form != form:
             differing = "; ".join(
-                f"{name} is {shown(form[name])} and {shown(value)}"
+                f"{name} is {shortened(form[name])} and {shortened(value)}"
                 for name, value in other_form.items()
                 if value != form[name]
             )
@@ -141,12 +141,12 @@ def _with_names(models: Mapping[Any, Any]) -> tuple[Any, Any]:
         if not np.array_equal(other.feature_names_in_, model.feature_names_in_):
             raise ValueError(
                 "models must read the same features, in the same order; those of "
-                f"{key!r} and {other_key!r} are {_shown(model)} and {_shown(other)}"
+                f"{key!r} and {other_key!r} are {_shortened(model)} and {_shortened(other)}"
             )
     return key, model
 
 
-def _shown(model: Any) -> str:
+def _shortened(model: Any) -> str:
     names = list(map(str, model.feature_names_in_))
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 

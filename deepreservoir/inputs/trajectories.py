@@ -131,10 +131,9 @@ def trajectories(X: Any) -> Trajectories:
     """
     if isinstance(X, Trajectories) and len(X):
         return X
-    items = [one for item in _items(X) for one in _each(item)]
-    if not items:
+    checked = [_checked(one, f"X[{i}]") for i, item in enumerate(_items(X)) for one in _each(item)]
+    if not checked:
         raise ValueError("X must have at least one trajectory; got none")
-    checked = [_checked(item, f"X[{i}]") for i, item in enumerate(items)]
     first = checked[0]
     for i, parts in enumerate(checked):
         for name in ("observations", "actions"):

@@ -249,7 +249,7 @@ class RankSearch(BestModel):
         scoring, in_order = self.scoring, False
         holder = parameter.unfitted(self.estimator)
         if isinstance(holder, SelfSupervised):  # trained without y
-            in_order = holder.is_stream(X)
+            in_order = holder._is_one_sequence(X)
             scoring = _own_score if scoring is None else scoring
             y = np.zeros(_num_samples(X)) if y is None else y
         if y is None:

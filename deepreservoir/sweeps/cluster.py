@@ -19,7 +19,7 @@ from ..clusters import (
 )
 from ..datasets import DatasetUnavailable
 from ..versions import versions
-from .work import Assignment, failed, work
+from .work import Assignment, FileDiffers, failed, work
 from .workers import CountedExecutor, Records, WorkerKilled
 
 
@@ -77,9 +77,9 @@ def dask_cluster(
     def execute(assignments: Sequence[Assignment]) -> Generator[Records]:
         try:
             yield from executed(assignments)
-        except ClusterUnavailable as error:
-            raise ClusterUnavailable(
-                f"{error}; all records are kept; start the sweep again to continue it"
+        except (ClusterUnavailable, DatasetUnavailable) as error:
+            raise type(error)(
+                f"{error}. All records are kept: start the sweep again to continue it"
             ) from None
 
     def executed(assignments: Sequence[Assignment]) -> Generator[Records]:
@@ -115,7 +115,7 @@ def _on_worker(
         return make(assignment)
     except DatasetUnavailable as error:
         raise DatasetUnavailable(f"on the worker {worker}: {error}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, FileDiffers) as error:
         raise ClusterUnavailable(f"on the worker {worker}: {error}") from None
 
 

@@ -149,11 +149,11 @@ def check_unit(name: str, published: Published, metric: str) -> None:
             if value > highest or (lowest is not None and value < lowest):
                 bounds = f"at most {highest}" if lowest is None else f"from {lowest} to {highest}"
                 raise ValueError(
-                    f"{name}: {key} in [[published.rows]] must be {bounds}, in {METRICS[metric]}; "
+                    f"{name}: {key} in [[published.rows]], {METRICS[metric]}, must be {bounds}; "
                     f"got {value!r}"
                 )
             if percent and 0 < value <= 1:
                 warn_user(
-                    f"{name}: {key} = {value!r} in [[published.rows]] is taken as "
-                    f"{METRICS[metric]}: write {100 * value:g} if it is a fraction"
+                    f"{name}: {key} = {value!r} in [[published.rows]] is read in "
+                    f"percent; if it is a fraction, write {100 * value:g}"
                 )

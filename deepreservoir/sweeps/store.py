@@ -203,11 +203,13 @@ class Folder:
                     raise KeyError(missing[0])
                 if "score" in record and not isinstance(record["score"], int | float):
                     raise TypeError(f"the score is {record['score']!r}")
+                if not isinstance(record["at"], dict):
+                    raise TypeError(f"at is {record['at']!r}")
                 for name, value in record["at"].items():
                     if frozen(value) not in grid.get(name, ()):
                         raise ValueError(f"{name} = {value!r} is not on the grid")
                 last_records.pop(record["run"], None)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{self.path / _RECORDS}, line {number}, is not a record: {error!r}; delete "
                     "the line, and the sweep will repeat its run"

@@ -76,6 +76,10 @@ def work(assignment: Assignment) -> list[dict[str, Any]]:
         return [record for single in assignment.one_by_one() for record in work(single)]
 
 
+class FileDiffers(ValueError):
+    """A file that a sweep names is missing, or is another one than when it was declared."""
+
+
 @lru_cache(maxsize=1)  # a worker executes many runs of one sweep
 def task_of(sweep: str) -> Task:
     """Return the data set and the protocol of a sweep.
@@ -107,12 +111,12 @@ def task_of(sweep: str) -> Task:
 
 
 def _check_file(path: str, digest: str | None, name: str, hint: str) -> None:
-    """Raise a ValueError unless a file is that of the declaration."""
+    """Raise a FileDiffers unless a file is that of the declaration."""
     found = file_digest(path)
     if found is None:
-        raise ValueError(f"{path}, which {name} names, does not exist; {hint}")
+        raise FileDiffers(f"{path}, which {name} names, does not exist; {hint}")
     if found != digest:
-        raise ValueError(
+        raise FileDiffers(
             f"{path} differs from the file that {name} was declared with: all machines must have "
             "the same file, and it must not change while the sweep runs"
         )

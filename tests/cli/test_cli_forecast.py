@@ -145,7 +145,7 @@ def test_a_column_of_times_that_cannot_be_read_is_named(capsys):
         (("wave.csv", "--columns", "z"), ["no column 'z'", "day, x, y"]),
         (("wave.csv", "--columns", "day"), ["row 2, column 'day'", "'day 0'"]),
         (("wave.csv", "--columns", "x,x"), ["column 'x' is named twice"]),
-        (("wave.csv", "--columns", ""), ["at least one name", "''"]),
+        (("wave.csv", "--columns", ""), ["expected names such as a,b", "''"]),
         (("wave.csv", "--horizon", "0"), ["--horizon", "0"]),
         (("wave.csv", "--test", "290"), ["at least 20 rows", "got 300", "290 are held out"]),
         (("wave.csv", "--test", "1"), ["at least 2"]),

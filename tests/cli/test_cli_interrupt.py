@@ -133,6 +133,9 @@ def test_incomplete_results_do_not_replace_those_of_an_earlier_comparison(
         before.items()
         <= {name: (here / "o" / name).read_bytes() for name in files_below(here / "o")}.items()
     )
+    assert run(*arguments, "--out", "o2") != 0
+    assert run(*arguments, "--out", "o2") != 0  # incomplete results are replaced
+    assert not (here / "o2" / "incomplete").exists()
     kept = json.loads((here / "o" / "incomplete" / "results.json").read_text())
     assert kept["complete"] is False
     assert kept["records"]

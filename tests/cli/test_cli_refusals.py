@@ -63,7 +63,7 @@ def refusal(capsys, *arguments: object) -> str:
         pytest.param(("digits", "--arms", ""), ["arms"], id="no arms"),
         pytest.param(
             ("table.csv", "--target", "y", "--columns", ""),
-            ["--columns", "at least one name", "got ''"],
+            ["--columns", "expected names such as a,b", "got ''"],
             id="no columns",
         ),
         pytest.param(("digits", "--seeds", "0"), ["--seeds", "0"], id="no seeds"),

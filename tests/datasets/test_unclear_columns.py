@@ -181,13 +181,20 @@ def test_equal_numbers_are_one_class_however_they_are_written(tmp_path):
 def test_line_ends_in_cells_and_names_do_not_break_the_summary(tmp_path):
     columns = {"a\nb": ["x\ny", "z"] * 20, "w": range(40), "y": ["u\r\nv", "t"] * 20}
     assert learnt(written(tmp_path, **columns)).lines() == [
-        "y    target: 2 classes: t, u v",
-        "a b  category of 2 values: x y, z",
-        "w    number, 0 to 39",
+        r"y     target: 2 classes: t, u\r\nv",
+        r"a\nb  category of 2 values: x\ny, z",
+        "w     number, 0 to 39",
     ]
     many = {f"n\n{i}": range(40) for i in range(22)}
     lines = learnt(written(tmp_path, **many, y=["u", "t"] * 20)).lines()
-    assert lines[1] == "22 others  numbers: n 0, n 1, n 2, n 3, ..., n 21"
+    assert lines[1] == r"22 others  numbers: n\n0, n\n1, n\n2, n\n3, ..., n\n21"
+    lines = learnt(written(tmp_path, **{"b\x1b[2J": range(40)}, y=["u\x07", "t"] * 20)).lines()
+    assert "\n".join(lines).replace("\n", "").isprintable()
+
+
+def test_only_whole_numbers_that_float64_does_not_tell_apart_are_codes(tmp_path):
+    near = [f"9007199254740993.{i}" for i in range(1, 41)]
+    assert "number" in learnt(written(tmp_path, a=near, y=["u", "t"] * 20)).lines()[1]
 
 
 # Few rows --------------------------------------------------------------------------------------

@@ -194,3 +194,10 @@ def test_partial_fit_of_a_reservoir_checks_its_parameters_every_time(changed):
         classes.partial_fit(put(x), put(np.arange(2)), classes=[0, 1])
         with pytest.raises(ValueError, match=next(iter(changed))):
             classes.set_params(**changed).partial_fit(put(x), put(np.arange(2)))
+
+
+def test_partial_fit_does_not_forget_what_a_readout_of_scikit_learn_has_learned():
+    x = series(0)
+    model = EchoStateRegressor(20, random_state=0, readout=SklearnRidge()).fit(x[0], x[0])
+    with pytest.raises(ValueError, match="readout='ridge' cannot continue a training"):
+        model.set_params(readout="ridge").partial_fit(x[1], x[1])

@@ -123,6 +123,7 @@ def changed(**parts):
         ({**X[0], "timeouts": [0, 0, np.nan, 0, 1]}, "flags of X that end .* must be 0 or 1"),
         ({n: [X[0][n], X[1][n]] for n in X[0]}, "pass trajectories of different lengths as a list"),
         (trajectories(X)[[]], "at least one trajectory; got none"),
+        ([trajectories(X), X[0], {**X[1], "rewards": [1.0]}], r"rewards of X\[2\] have 1 steps"),
     ],
 )
 def test_bad_trajectories_are_named(given, words):

@@ -263,3 +263,10 @@ def test_a_score_takes_the_weights_that_a_fit_takes():
     assert model.score(put(ROWS), put(LABELS), 2.0) == model.score(put(ROWS), put(LABELS))
     with pytest.raises(ValueError, match="must not be negative"):
         model.score(put(ROWS), put(LABELS), -put(np.ones(60)))
+
+
+@pytest.mark.parametrize("weight", [1e-170, 1e160])
+def test_weights_whose_squares_have_no_finite_sum_are_refused(weight):
+    words = r"sample_weight\[0\] must be 0 or from 1e-100 to 1e\+100.*Divide all weights"
+    with pytest.raises(ValueError, match=words):
+        regressor(ridge=(1e-3, 1.0)).fit(put(X[:2]), put(Y[:2]), put(np.full((2, 50), weight)))

@@ -77,11 +77,11 @@ def test_a_rank_of_the_protocol_that_the_grid_overrides_is_not_checked(tmp_path)
     [
         (
             Figure("full", (), 150.0),
-            r"score in .* must be from 0 to 100, in accuracy %; got 150\.0",
+            r"score in .*, accuracy %, must be from 0 to 100; got 150\.0",
         ),
         (
             Figure("full", (), None, None, -1.0),
-            r"at_least in .* must be from 0 to 100, .*got -1\.0",
+            r"at_least in .* must be from 0 to 100; got -1\.0",
         ),
     ],
 )
@@ -97,13 +97,15 @@ def test_published_figures_of_a_regression_are_at_most_one(tmp_path):
     sweep = Sweep(
         "r", "friedman1", None, None, (0,), small().protocol, (("rank", (1,)),), published
     )
-    with pytest.raises(ValueError, match=r"score in .* must be at most 1, in R²; got 97\.0"):
+    with pytest.raises(ValueError, match=r"score in .*, R², must be at most 1; got 97\.0"):
         run_sweep(sweep, tmp_path / "out", executor=never)
 
 
 def test_a_published_fraction_of_percents_is_named(tmp_path):
     sweep = replace(small(), published=Published("x", 0.5, (Figure("full", (), 0.97),)))
-    with pytest.warns(UserWarning, match=r"score = 0\.97 .* accuracy %: write 97 if it is a frac"):
+    with pytest.warns(
+        UserWarning, match=r"score = 0\.97 .* percent; if .*, write 97"
+    ):
         run_sweep(sweep, tmp_path, executor=nothing)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...inputs import Reader
+from ...printable import shortened
 
 
 class OwnReader:
@@ -36,7 +37,7 @@ class OwnReader:
         """Return the fitted reader, after checking that the parameters still describe it."""
         now = {name: getattr(self, name) for name in self.reader_parameters}
         changed = [
-            f"{name}: {shown(self._read_with[name])} -> {shown(value)}"
+            f"{name}: {shortened(self._read_with[name])} -> {shortened(value)}"
             for name, value in now.items()
             if not self._reads_alike(name, value)
         ]
@@ -47,9 +48,3 @@ class OwnReader:
                 + ". Fit a fresh estimator, or set warm_start=False"
             )
         return self._current_reader()
-
-
-def shown(value: Any) -> str:
-    """Return a value as messages show it, shortened."""
-    text = f"{value!r:.80}"
-    return text if len(text) < 80 else f"{text[:77]}..."

@@ -34,7 +34,7 @@ class SelfSupervised(DeepEstimator):
     def _targets_of(self, reader: Reader) -> Targets:
         """Return the targets of the samples that a fitted reader reads."""
 
-    def is_stream(self, X: Any) -> bool:
+    def _is_one_sequence(self, X: Any) -> bool:
         """Return whether X is one sequence, whose entries are not samples by themselves."""
         return False
 
@@ -60,13 +60,12 @@ class SelfSupervised(DeepEstimator):
     def _read_eval_set(self, eval_set: Any, reader: Reader, targets: Targets) -> Data:
         whole = isinstance(eval_set, tuple | list) and len(eval_set) in (2, 3)
         if not whole or any(part is not None for part in eval_set[1:]):
+            got = f"a {type(eval_set).__name__}"
+            if isinstance(eval_set, tuple | list):
+                got += f" of {len(eval_set)}" + ", not only the first of which is given" * whole
             raise ValueError(
                 "eval_set must be a tuple (X_val, None), since the targets are part of X; got "
-                + (
-                    f"{len(eval_set)} elements, of which others than the first are not None"
-                    if whole
-                    else f"{type(eval_set).__name__}"
-                )
+                + got
             )
         return super()._read_eval_set(eval_set, reader, targets)
 

@@ -138,16 +138,17 @@ class BaseEchoState(ReservoirParameters, OnDevice, BaseEstimator):
                 "saved files do not contain them, nor do pickles unless partial_fit was called "
                 "before. Fit again on all series, or call partial_fit before pickling"
             )
-        self._online = True
         kinds = {"ridge": RidgeLearner, "rls": RecursiveLeastSquares, "lms": LeastMeanSquares}
         learner = self._learner
-        if learner is not None and type(learner) is not kinds[self.readout]:
+        trained = learner is not None or hasattr(self, "readout_")
+        if trained and type(learner) is not kinds[self.readout]:
             raise ValueError(
                 f"readout={self.readout!r} cannot continue a training with another readout; call "
                 "fit instead, or leave readout as it was"
             )
         if isinstance(learner, RidgeLearner):
             learner.penalties = self._penalties()
+        self._online = True
 
     # The reservoir ----------------------------------------------------------------------
 

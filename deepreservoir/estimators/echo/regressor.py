@@ -155,9 +155,9 @@ class EchoStateRegressor(RegressorMixin, Forecasting):
             Weights of the squared errors: (time,) for one series; for several, one number per
             series, or (time,) for each of them. Steps of weight zero have no part in the readout:
             where a target is unknown, it may be any finite number. Neither `plasticity` nor, with
-            ``feedback=True``, the targets that are fed back depend on weights. In the choice among
-            several penalties of `ridge` by generalised cross-validation, only the ratios of
-            weights matter.
+            ``feedback=True``, the targets that are fed back depend on weights. Generalised
+            cross-validation, which chooses among several penalties of `ridge`, counts steps by the
+            ratios of their weights.
 
         Returns
         -------

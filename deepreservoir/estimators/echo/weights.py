@@ -11,6 +11,8 @@ import numpy as np
 from ...backend import is_on_device, to_host
 from .series import Series
 
+_LARGEST = 1e100
+
 
 def weights_of_series(sample_weight: Any, n_series: int, some: bool = True) -> np.ndarray | None:
     """Return the weight of each series, (n_series,), on the host; None for None.
@@ -101,6 +103,13 @@ def _checked(value: Any, n: int, name: str, what: str) -> np.ndarray:
         raise ValueError(f"{name} contains NaN or infinity")
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative; got {float(weights.min())!r}")
+    beyond = (weights > 0) & ~((weights >= 1 / _LARGEST) & (weights <= _LARGEST))
+    if beyond.any():
+        raise ValueError(
+            f"{name} must be 0 or from {1 / _LARGEST:g} to {_LARGEST:g}, so that sums of their "
+            f"squares are finite; got {float(weights[beyond][0])!r}. Divide all weights by the "
+            "largest"
+        )
     return weights
 
 

@@ -106,10 +106,11 @@ class Comparison:
     metric : {"accuracy", "r2", "roc_auc", "nats", "mse"}
         What the scores are; by default accuracy, or R^2 for a regression.
     n_held_out : int or None
-        Number of samples that the scores are computed on; None for texts and trajectories.
+        Number of samples that the scores are computed on; None for language models and
+        trajectories.
     constant_score : float or None
         The score of always predicting the most frequent class, or the mean, of the training
-        samples; None for texts and trajectories.
+        samples; None for language models and trajectories.
 
     Examples
     --------

@@ -32,8 +32,7 @@ def targets_of(cells: np.ndarray) -> tuple[np.ndarray, str]:
             "correct it, or remove its rows"
         )
     whole = (numbers == np.round(numbers)).all()
-    exact = [exact_number(cell) for cell in cells.tolist()]
-    if whole and len(set(exact)) <= _MAX_CLASSES:
+    if whole and len(set(exact := [exact_number(cell) for cell in cells.tolist()])) <= _MAX_CLASSES:
         return np.array(one_spelling(cells.tolist(), exact)), "classification"
     return numbers, "regression"
 
