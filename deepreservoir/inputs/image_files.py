@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,7 @@ MAX_PIXELS = 1 << 28
 #: Endings of the files that :func:`image_folder` reads.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
-_GREY = ("1", "L", "LA", "I", "I;16", "F")
+_GREY = ("1", "L", "LA", "F")
 
 _REMEDY = "Remove the file, or leave such files of a folder out with skip_broken=True"
 
@@ -33,8 +34,9 @@ class ImageFiles:
 
     It can be indexed like an array of images. Files are decoded by the batch; they are kept in
     memory once decoded if all of them take at most `cache_bytes`. Images are turned as their EXIF
-    data says, and colours are converted to RGB, unless all files are grey. It needs Pillow, the
-    extra ``images``.
+    data says, and colours are converted to RGB, unless all files are grey. Grey values of 16 bits
+    are divided by 256. Grey values of floating point must lie from 0 to 1, and are multiplied by
+    255, or from 0 to 255. It needs Pillow, the extra ``images``.
 
     Parameters
     ----------
@@ -55,7 +57,8 @@ class ImageFiles:
     ------
     ValueError
         If there are no files, a file is missing or not an image, or sizes differ without
-        `image_size`; the message names the file.
+        `image_size`; the message names the file. Files whose pixels are broken or out of range are
+        refused when they are decoded.
     ImportError
         If Pillow is not installed.
     """
@@ -84,7 +87,7 @@ class ImageFiles:
                         f"given: {self.paths[0]} is {size[0]} x {size[1]} (height x width), but "
                         f"{path} is {other[0]} x {other[1]}"
                     )
-        self.channels = 1 if all(mode in _GREY for _, mode in headers) else 3
+        self.channels = 1 if all(_is_grey(mode) for _, mode in headers) else 3
         self.size, self.cache_bytes = size, int(cache_bytes)
         self._decoded: np.ndarray | None = None
         self._known: np.ndarray | None = None
@@ -134,7 +137,7 @@ class ImageFiles:
         Raises
         ------
         ValueError
-            If a file cannot be decoded; the message names it.
+            If a file cannot be decoded, or its values are out of range; the message names it.
         """
         index = np.asarray(index)
         if int(np.prod(self.shape)) > self.cache_bytes:
@@ -297,25 +300,57 @@ def _header(path: Path) -> tuple[tuple[int, int], str]:
         return (height, width), image.mode
 
 
+def _is_grey(mode: str) -> bool:
+    return mode in _GREY or _is_integer_grey(mode)
+
+
+def _is_integer_grey(mode: str) -> bool:
+    """Return whether the pixels of a mode of Pillow are grey integers of more than 8 bits."""
+    return mode == "I" or mode.startswith("I;16")
+
+
+@contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} is broken ({error}). {_REMEDY}") from None
+
+
 def _pixels(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     """Return one image, uint8, (height, width, channels)."""
     from PIL import Image, ImageOps
 
     with _opened(path) as image:
-        try:
+        with _errors_naming(path):
             turned = image if _orientation(path, image) == 1 else ImageOps.exif_transpose(image)
-            # A palette or 16-bit grey cannot be converted to 8 bits directly.
-            if turned.mode in ("I", "I;16", "F"):
-                values = np.asarray(turned, np.float64)
-                shares = turned.mode == "F" and values.max() <= 1  # from 0 to 1, as in scikit-image
-                factor = 255 if shares else 1 / (256 if values.max() > 255 else 1)
-                turned = Image.fromarray((values * factor).astype("u1"))
+            turned.load()
+        # Pillow cannot convert these modes to 8 bits without clipping them.
+        if turned.mode == "F" or _is_integer_grey(turned.mode):
+            turned = Image.fromarray(_bytes_of(path, turned))
+        with _errors_naming(path):
             turned = turned.convert("L" if channels == 1 else "RGB")
             if (turned.height, turned.width) != size:
                 turned = turned.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(turned).reshape(*size, channels)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{path} is broken ({error}). {_REMEDY}") from None
+
+
+def _bytes_of(path: Path, image: Any) -> np.ndarray:
+    """Return grey pixels of 16 bits or of floating point as uint8, (height, width)."""
+    values = np.asarray(image, np.float64)
+    low, high = values.min(), values.max()  # NaN if a value is
+    if image.mode == "F":
+        white, factor = 255, 255.0 if high <= 1 else 1.0  # shares of white, as in scikit-image
+        expected = "from 0 to 1, or from 0 to 255"
+    else:  # 16-bit files are opened as "I" by some versions of Pillow
+        white, factor = 65535, 1 / 256
+        expected = "from 0 to 65535"
+    if not (low >= 0 and high <= white):
+        raise ValueError(
+            f"{path} must have values {expected}; got a minimum of {low:g} and a maximum of "
+            f"{high:g}. Scale its values to this range, and write the file again"
+        )
+    return (values * factor).astype(np.uint8)
 
 
 def _is_whole(path: Path) -> bool:

@@ -71,8 +71,45 @@ def test_shares_of_white_are_scaled_and_other_numbers_are_not(tmp_path, values, 
 
 def test_16_bit_grey_is_scaled_to_bytes(tmp_path):
     values = np.array([[0, 256, 65535]], np.uint16)
+    dark = np.array([[0, 100, 255]], np.uint16)
     Image.fromarray(values).save(tmp_path / "x.png")
-    assert ImageFiles([tmp_path / "x.png"]).rows(np.array([0]))[0, 0, :, 0].tolist() == [0, 1, 255]
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    files = ImageFiles([tmp_path / "x.png", tmp_path / "dark.png"])
+    assert np.asarray(files).reshape(2, 3).tolist() == [[0, 1, 255], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("exif", [{}, {0x0112: 3}])  # the latter is turned by half a turn
+def test_16_bit_grey_of_either_byte_order_is_read_alike(tmp_path, exif):
+    values = np.array([[0, 256, 65535]], np.uint16)
+    paths = [tmp_path / "little.tif", tmp_path / "big.tif", tmp_path / "x.pgm"]
+    Image.fromarray(values).save(paths[0], tiffinfo=exif)
+    big = Image.frombytes("I;16B", (3, 1), values.astype(">u2").tobytes())
+    big.save(paths[1], tiffinfo=exif)
+    shown = values[:, ::-1] if exif else values
+    paths[2].write_bytes(b"P5 3 1 65535 " + shown.astype(">u2").tobytes())
+    with Image.open(paths[1]) as image:
+        assert image.mode == "I;16B"
+    files = ImageFiles(paths)
+    assert files.shape == (3, 1, 3, 1)
+    assert np.asarray(files).reshape(3, 3).tolist() == 3 * [(shown[0] // 256).tolist()]
+    assert np.asarray(files.with_channels(3))[..., 1].tolist() == 3 * [(shown // 256).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "words"),
+    [
+        ("f4", [0.0, 300.0], "from 0 to 1, or from 0 to 255; got .* 0 and a maximum of 300"),
+        ("f4", [-0.5, 0.5], "from 0 to 1, or from 0 to 255; got a minimum of -0.5"),
+        ("f4", [np.nan, 0.5], "from 0 to 1, or from 0 to 255; got a minimum of nan"),
+        ("f4", [0.0, np.inf], "from 0 to 1, or from 0 to 255; got .* maximum of inf"),
+        ("i4", [0, 65536], "from 0 to 65535; got .* maximum of 65536"),
+        ("i4", [-1, 5], "from 0 to 65535; got a minimum of -1"),
+    ],
+)
+def test_values_out_of_range_are_refused_with_the_file(tmp_path, dtype, values, words):
+    Image.fromarray(np.array([values], dtype)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=rf"a\.tif must have values {words}.*Scale"):
+        np.asarray(ImageFiles([tmp_path / "a.tif"]))
 
 
 def test_images_are_turned_as_their_exif_data_says(tmp_path):
