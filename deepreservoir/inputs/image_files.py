@@ -177,7 +177,8 @@ def image_folder(
     Parameters
     ----------
     folder : str or path
-        Every subfolder with at least one image is a class.
+        Every subfolder with at least one image is a class. Files and folders whose names begin
+        with a dot are left out.
     image_size : (int, int), optional
         Height and width to which every image is resized.
     skip_broken : bool, default=False
@@ -208,7 +209,7 @@ def image_folder(
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}")
     classes = {
-        sub.name: sorted(p for p in sub.rglob("*") if p.suffix.lower() in ENDINGS)
+        sub.name: image_paths(sub)
         for sub in sorted(root.iterdir())
         if sub.is_dir() and not sub.name.startswith(".")
     }
@@ -223,6 +224,20 @@ def image_folder(
         found = [pair for pair in found if pair[0] in whole]
     files = ImageFiles([path for path, _ in found], image_size, cache_bytes)
     return files, np.array([name for _, name in found])
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """Return the files of images at any depth of a folder, sorted; hidden ones are left out.
+
+    A file is hidden if its name, or that of a folder between it and `folder`, begins with a dot.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 def without_broken(paths: Sequence[Path], root: Path) -> list[Path]:

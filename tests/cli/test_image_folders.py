@@ -52,6 +52,14 @@ def test_a_folder_is_fitted_and_predicted(folder, tmp_path, estimator):
     assert "image_shape" in run("inspect", model, "--check")
 
 
+def test_hidden_files_are_not_predicted(folder, tmp_path):
+    model = tmp_path / "m"
+    fit(folder, model)
+    write_png(folder / ".thumbnails" / "0.png", random_images(1)[0])
+    (folder / "a" / "._0.png").write_bytes(b"no image")
+    assert len(rows(run("predict", model, folder))) == 41  # with the header
+
+
 def test_a_folder_means_a_vision_transformer(folder, tmp_path):
     fit(folder, tmp_path / "m")
     assert "ViTClassifier" in run("inspect", tmp_path / "m")

@@ -172,6 +172,26 @@ def test_a_folder_has_one_class_per_subfolder(tmp_path, images):
     assert (np.asarray(X) == np.concatenate([images[::2], images[1::2]])).all()
 
 
+def test_hidden_files_and_folders_are_left_out(tmp_path, images):
+    write_folder(tmp_path, images)
+    write_png(tmp_path / "a" / "._0.png", images[0])
+    (tmp_path / "a" / ".ipynb_checkpoints").mkdir()
+    write_png(tmp_path / "a" / ".ipynb_checkpoints" / "0-checkpoint.png", images[0])
+    (tmp_path / "a" / "folder.png").mkdir()
+    (tmp_path / "a" / "more").mkdir()
+    write_png(tmp_path / "a" / "more" / "0.png", images[0])
+    X, y = image_folder(tmp_path)
+    assert y.tolist() == ["a"] * 7 + ["b"] * 6
+    assert not any("/." in str(path.relative_to(tmp_path)) for path in X.paths)
+
+
+def test_a_folder_below_a_hidden_one_is_read(tmp_path, images):
+    root = tmp_path / ".cache" / "images"
+    root.mkdir(parents=True)
+    write_folder(root, images)
+    assert len(image_folder(root)[0]) == 12
+
+
 def test_broken_files_in_a_folder_are_skipped_only_if_asked(tmp_path, images):
     write_folder(tmp_path, images)
     (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")

@@ -12,7 +12,7 @@ from ...artifact.persist import load_contents
 from ...container import MAX_BYTES, Contents
 from ...estimators import PlainCNNClassifier, ViTClassifier
 from ...inputs import ImageFiles, image_folder
-from ...inputs.image_files import ENDINGS, without_broken
+from ...inputs.image_files import ENDINGS, image_paths, without_broken
 from .held_out import split
 from .model_files import read_with_entry, save_with_entry
 from .predictions import Predictions, predicted
@@ -113,7 +113,7 @@ def predict_image_folder(
     model = load_contents(contents, model_path, device, max_bytes)
     paths = [data]
     if data.is_dir():
-        paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in ENDINGS)
+        paths = image_paths(data)
     if not paths:
         raise ValueError(f"{data} has no files that end in {', '.join(ENDINGS)}")
     if skip_broken:
