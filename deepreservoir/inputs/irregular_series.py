@@ -191,6 +191,21 @@ def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
     return IrregularSeries(np.concatenate(values), np.concatenate(at), bounds, names)
 
 
+def have_times(X: Any) -> bool:
+    """Return whether X, in a form that :func:`irregular_series` accepts, has times of its own.
+
+    An IrregularSeries has, and so have DataFrames, unless their indices are the default ones.
+    """
+    if isinstance(X, IrregularSeries):
+        return True
+    return any(_is_frame(item) and not _is_default(item.index) for item in _items(X))
+
+
+def _is_default(index: Any) -> bool:
+    """Return whether an index is the one that pandas makes where none is given."""
+    return getattr(index, "start", None) == 0 and getattr(index, "step", None) == 1
+
+
 def _is_frame(item: Any) -> bool:
     return hasattr(item, "columns") and hasattr(item, "index")
 

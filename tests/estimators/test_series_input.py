@@ -271,6 +271,35 @@ def test_missing_times_cause_one_warning_however_the_times_of_the_fit_were_given
     assert not warned(lambda: without.predict(X))
 
 
+def test_frames_have_times_unless_their_indices_are_the_default_ones(data):
+    pd = pytest.importorskip("pandas")
+    X, times, y = data
+    model = classifier().fit(X, y, times=times)
+    frames = [pd.DataFrame(x, index=t) for x, t in zip(X, times, strict=True)]
+    objects = np.empty(len(frames), object)
+    objects[:] = frames
+    expected = model.predict_proba(X, times=times)
+    for own in (frames, pd.Series(frames), objects):
+        assert not warned(lambda own=own: model.predict(own))
+        np.testing.assert_array_equal(model.predict_proba(own), expected)
+    lost = [frame.reset_index(drop=True) for frame in frames]
+    for without in (lost, pd.Series(lost)):
+        assert len(warned(lambda without=without: model.predict(without))) == 1
+        assert not warned(lambda without=without: model.predict(without, times=times))
+
+
+def test_an_eval_set_without_times_is_warned_of(data):
+    X, times, y = data
+    model = classifier(max_iter=1)
+    found = warned(lambda: model.fit(X, y, times=times, eval_set=(X, y)))
+    assert len(found) == 1
+    assert "the X_val of eval_set" in found[0]
+    assert "Give irregular_series(X_val, times)" in found[0]
+    both = irregular_series(X, times), y
+    assert not warned(lambda: model.fit(X, y, times=times, eval_set=both))
+    assert not warned(lambda: model.fit(X, y, eval_set=(X, y)))
+
+
 DAYS = [datetime(2026, 1, day, tzinfo=None) for day in (1, 3, 4)]
 AWARE = [day.replace(tzinfo=timezone(timedelta(hours=2))) for day in DAYS]
 

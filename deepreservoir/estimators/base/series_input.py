@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length
 
 from ...backend import Array, is_on_device
 from ...inputs import IrregularSeries, IrregularSeriesReader, irregular_series
+from ...inputs.irregular_series import have_times
 from ...user_warnings import warn_user
 from .fitting import DeepEstimator
 from .label_checks import check_class_labels
@@ -81,13 +82,20 @@ def timed(X: Any, times: Any, reader: IrregularSeriesReader | None = None) -> An
     several = X if isinstance(X, list | tuple) else ()
     if is_on_device(X) or any(map(is_on_device, several)):
         return X  # the estimator refuses it, and says how to convert it
-    given = times is not None or isinstance(X, IrregularSeries) or _have_times(X)
-    if not given and reader is not None and reader.has_times:
-        warn_user(
-            "the model was fitted with the times of the steps, and none are given for this X: "
-            "0, 1, 2, ... are taken. Pass times=, or an X from irregular_series(X, times)"
+    if times is None and reader is not None:
+        _warn_without_times(
+            X, reader, "this X", "Pass times=, or an X from irregular_series(X, times)"
         )
     return irregular_series(X, times)
+
+
+def _warn_without_times(X: Any, reader: IrregularSeriesReader, name: str, remedy: str) -> None:
+    """Warn if the fitted reader knows times and X, which the message calls `name`, has none."""
+    if reader.has_times and not have_times(X):
+        warn_user(
+            f"the model was fitted with the times of the steps, and none are given for {name}: "
+            f"0, 1, 2, ... are taken. {remedy}"
+        )
 
 
 class Timed(BaseEstimator):
@@ -171,6 +179,13 @@ optional
         reader: Any = getattr(self, "_reader", None)
         return timed(X, times, reader)
 
+    def _read_eval_set(self, eval_set: Any, reader: Any, targets: Any) -> Any:
+        held_out = super()._read_eval_set(eval_set, reader, targets)
+        _warn_without_times(
+            eval_set[0], reader, "the X_val of eval_set", "Give irregular_series(X_val, times)"
+        )
+        return held_out
+
     def predict(self, X: Any, times: Any = None) -> Array:
         """Return the prediction for each series.
 
@@ -196,8 +211,3 @@ optional
         float
         """
         return super().score(self._timed(X, times), y, sample_weight)
-
-
-def _have_times(X: Any) -> bool:
-    """Return whether X holds DataFrames, whose indices are times."""
-    return isinstance(X, list | tuple) and any(hasattr(x, "columns") for x in X)
