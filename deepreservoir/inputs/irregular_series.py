@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Self
 
@@ -136,9 +136,10 @@ def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
         n_steps), whose rows are series of one channel. NaN stands for a value that was not
         observed.
     times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), optional
-        Times of the steps, increasing within each series: numbers in any unit, or dates, which are
-        converted to seconds. By default those of the DataFrames' indices if X has DataFrames, and
-        otherwise 0, 1, 2, ...
+        Times of the steps, increasing within each series: numbers in any unit, or dates or
+        durations, which are converted to seconds. Dates, and integers that float64 cannot hold,
+        are counted from the first step of their series. By default those of the DataFrames' indices
+        if X has DataFrames, and otherwise 0, 1, 2, ...
 
     Returns
     -------
@@ -290,16 +291,36 @@ def _stamps(times: Any, n: int) -> Sequence[Any] | None:
     return times
 
 
-def _in_utc(stamps: np.ndarray) -> np.ndarray:
-    """Return objects that are dates as dates of NumPy, in UTC if they have a time zone."""
-    if stamps.dtype != object or not all(isinstance(each, date) for each in stamps):
+def _as_numpy(stamps: np.ndarray, i: int) -> np.ndarray:
+    """Return objects that are dates or durations as those of NumPy, dates with a zone in UTC."""
+    if stamps.dtype != object or not any(isinstance(each, date | timedelta) for each in stamps):
+        return stamps
+    missing = [each is None or each != each for each in stamps]  # NaT and NaN are not themselves
+    if any(missing):
+        raise ValueError(f"the times of X[{i}] have no date at step {missing.index(True)}")
+    if all(isinstance(each, timedelta) for each in stamps):
+        return np.array([_scalar(each, "to_timedelta64", np.timedelta64) for each in stamps])
+    if not all(isinstance(each, date) for each in stamps):
         return stamps
     aware = [isinstance(each, datetime) and each.tzinfo is not None for each in stamps]
     if any(aware) and not all(aware):
         raise ValueError("the times of a series must all have a time zone, or none of them")
     if any(aware):
         stamps = np.array([each.astimezone(UTC).replace(tzinfo=None) for each in stamps], object)
-    return stamps.astype("datetime64[us]")
+    return np.array([_scalar(each, "to_datetime64", np.datetime64) for each in stamps])
+
+
+def _scalar(each: Any, method: str, otherwise: Callable[[Any], Any]) -> Any:
+    """Return a date or a duration of NumPy; those of pandas keep their nanoseconds."""
+    return getattr(each, method)() if hasattr(each, method) else otherwise(each)
+
+
+def _whole_numbers(stamps: np.ndarray) -> np.ndarray:
+    """Return integers as float64, counted from the first if they would lose digits otherwise."""
+    if stamps.max() > 1 << 53 or stamps.min() < -(1 << 53):
+        whole = stamps.astype(object)  # their differences may be beyond the type of the stamps
+        return (whole - whole[0]).astype(np.float64)
+    return stamps.astype(np.float64)
 
 
 def _times(stamps: Any, n: int, kept: int, i: int) -> np.ndarray:
@@ -313,12 +334,16 @@ def _times(stamps: Any, n: int, kept: int, i: int) -> np.ndarray:
         raise ValueError(
             f"the times of X[{i}] must have shape ({n},), one per step; got {array.shape}"
         )
-    array = _in_utc(array[:kept])
+    array = _as_numpy(array[:kept], i)
     if array.dtype.kind in _DATES:
         if np.isnat(array).any():
             raise ValueError(f"the times of X[{i}] have no date at step {np.isnat(array).argmax()}")
+        if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] in ("Y", "M"):
+            array = array.astype("datetime64[D]")  # the first day
         since = array - array[0] if array.dtype.kind == "M" else array
         times = since / np.timedelta64(1, "s")
+    elif array.dtype.kind in "iu":
+        times = _whole_numbers(array)
     else:
         try:
             times = array.astype(np.float64)

@@ -319,6 +319,50 @@ def test_times_may_be_dates_in_any_form(times):
     np.testing.assert_array_equal(series.times, 86_400 * np.array([0.0, 2, 3, 0, 2, 3]))
 
 
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_months_and_years_begin_at_their_first_day(unit):
+    times = np.array(["2024-01-01", "2025-01-01", "2026-01-01"], f"M8[{unit}]")
+    series = irregular_series([np.ones((3, 1))], [times])
+    np.testing.assert_array_equal(series.times, 86_400 * np.array([0.0, 366, 366 + 365]))
+
+
+def test_durations_may_be_objects():
+    pd = pytest.importorskip("pandas")
+    of_python = [timedelta(seconds=1), timedelta(minutes=1)]
+    of_pandas = list(pd.to_timedelta([1, 60], unit="s"))
+    for times in (of_python, of_pandas, pd.to_timedelta([1, 60], unit="s")):
+        series = irregular_series([np.ones((2, 1))], [times])
+        np.testing.assert_array_equal(series.times, [1.0, 60.0])
+
+
+def test_missing_dates_and_durations_are_named():
+    pd = pytest.importorskip("pandas")
+    for first in (DAYS[0], AWARE[0], pd.Timestamp(DAYS[0]), timedelta(1)):
+        for missing in (pd.NaT, None):
+            with pytest.raises(ValueError, match=r"times of X\[0\] have no date at step 1"):
+                irregular_series([np.ones((2, 1))], [[first, missing]])
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_nanoseconds_are_kept(zone):
+    pd = pytest.importorskip("pandas")
+    stamps = pd.to_datetime([1_700_000_000_000_000_001, 1_700_000_000_000_000_004])
+    stamps = stamps if zone is None else stamps.tz_localize(zone)
+    for times in (stamps, list(stamps), stamps.astype(object)):
+        series = irregular_series([np.ones((2, 1))], [times])
+        np.testing.assert_allclose(series.times, [0.0, 3e-9])
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8"])
+def test_integers_beyond_float64_are_counted_from_the_first_step(dtype):
+    large = np.array([2**62 + 1, 2**62 + 2, 2**62 + 7], dtype)
+    assert irregular_series([np.ones((3, 1))], [large]).times.tolist() == [0.0, 1.0, 6.0]
+    with pytest.raises(ValueError, match=r"times of X\[0\] decrease: step 1"):
+        irregular_series([np.ones((3, 1))], [large[::-1]])
+    small = np.array([5, 7, 8], dtype)
+    assert irregular_series([np.ones((3, 1))], [small]).times.tolist() == [5.0, 7.0, 8.0]
+
+
 def test_dates_with_and_without_a_time_zone_are_not_mixed():
     with pytest.raises(ValueError, match="must all have a time zone, or none of them"):
         irregular_series([np.ones((2, 1))], [[DAYS[0], AWARE[1]]])

@@ -132,8 +132,9 @@ class Timed(BaseEstimator):
             continues from it, with the same bits; it is removed when training has ended.
         times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), \
 optional
-            Times of the steps, increasing within each series: numbers in any unit, or dates, which
-            are converted to seconds. By default the indices of DataFrames, and otherwise 0, 1, ...
+            Times of the steps, increasing within each series: numbers in any unit, or dates or
+            durations, which are converted to seconds. By default the indices of DataFrames, and
+            otherwise 0, 1, ...
         eval_set : tuple (X_val, y_val) or (X_val, y_val, sample_weight), optional
             Held-out series whose loss and score are recorded after every epoch, in `history_`.
             With `early_stopping`, they take the place of the part of X that is held out otherwise.
