@@ -72,7 +72,8 @@ def images_of(
     ------
     ValueError, TypeError
         If images have different sizes, the first axis of an image looks like its channels, rows do
-        not fit `image_shape`, or values are not finite; the message names the image.
+        not fit `image_shape`, or values are complex, masked or not finite; the message names the
+        image.
     """
     if isinstance(X, ImageArray | ImageFiles):
         return X
@@ -118,7 +119,25 @@ def are_paths(X: Any) -> bool:
     )
 
 
+def check_values(X: Any) -> None:
+    """Raise a ValueError if an array, or one of a list of arrays, has complex or masked values."""
+    several = isinstance(X, list | tuple)
+    for i, array in enumerate(X if several else [X]):
+        name = f"X[{i}]" if several else "X"
+        if getattr(getattr(array, "dtype", None), "kind", "") == "c":
+            raise ValueError(
+                f"Complex data not supported: {name} must hold bytes (uint8) or finite numbers; "
+                f"got dtype {array.dtype}"
+            )
+        if np.ma.is_masked(array):
+            raise ValueError(
+                f"{name} must hold bytes (uint8) or finite numbers; got a masked array with "
+                f"{np.ma.count_masked(array)} masked values. Fill them, as {name}.filled(0) does"
+            )
+
+
 def _array(X: Any) -> np.ndarray:
+    check_values(X)
     if isinstance(X, list | tuple):
         shapes = [np.shape(image) for image in X]
         for i, shape in enumerate(shapes):
@@ -128,7 +147,9 @@ def _array(X: Any) -> np.ndarray:
                     f"has shape {shape}. Resize them, or pass the paths of files with "
                     "image_size=(height, width)"
                 )
-    return np.asanyarray(X)
+    array = np.asanyarray(X)
+    check_values(array)  # a list may hold nested lists
+    return array
 
 
 def _finite(pixels: np.ndarray) -> np.ndarray:

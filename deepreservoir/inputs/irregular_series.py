@@ -133,8 +133,8 @@ def irregular_series(X: Any, times: Any = None) -> IrregularSeries:
     X : list of array-like or DataFrame, array, or IrregularSeries
         A list, or an array of objects, of (n_steps, n_channels) arrays or DataFrames of any
         lengths; an array of shape (n_series, n_steps, n_channels); or one of shape (n_series,
-        n_steps), whose rows are series of one channel. NaN stands for a value that was not
-        observed.
+        n_steps), whose rows are series of one channel. NaN, or a masked value of a masked array,
+        stands for a value that was not observed.
     times : list of array-like, or array-like of shape (n_series, n_steps) or (n_steps,), optional
         Times of the steps, increasing within each series: numbers in any unit, or dates or
         durations, which are converted to seconds. Dates, and integers that float64 cannot hold,
@@ -228,7 +228,7 @@ def _items(X: Any) -> Sequence[Any]:
             )
         if X and not any(isinstance(item, list) and _is_flat(item) for item in X):
             return X
-    array = np.asarray(X)
+    array = np.asarray(_without_mask(X))
     if array.ndim not in (2, 3) or array.dtype.kind not in _NUMERIC + "O":
         raise TypeError(
             "X must be a list of series (n_steps, n_channels), an array (n_series, n_steps, "
@@ -244,10 +244,23 @@ def _is_flat(item: list[Any]) -> bool:
     return all(np.ndim(entry) == 0 for entry in item)
 
 
+def _without_mask(values: Any) -> Any:
+    """Return a masked array of real numbers with NaN for its masked values, and others as is."""
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in _NUMERIC:
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return values
+
+
 def _numbers(item: Any, i: int) -> np.ndarray:
     """Return the values of one series as float64, (n_steps, n_channels)."""
+    for dtype in item.dtypes if _is_frame(item) else [getattr(item, "dtype", None)]:
+        if getattr(dtype, "kind", "") == "c":
+            raise ValueError(
+                f"X[{i}] must hold real numbers; got dtype {dtype}. Pass the real and the "
+                "imaginary part as channels of their own"
+            )
     try:
-        array = np.asarray(item, np.float64)
+        array = np.asarray(_without_mask(item), np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"X[{i}] must hold numbers, or NaN where nothing was observed: {error}"

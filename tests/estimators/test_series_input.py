@@ -102,6 +102,7 @@ def test_columns_of_frames(data):
         (np.zeros((2, 2, 2)), r"X\[1\] must be 2-D, \(n_steps, n_channels\)"),
         (np.zeros((2, 0)), r"X\[1\] must be 2-D.*at least one channel"),
         (np.array([["a", "b"]]), r"X\[1\] must hold numbers"),
+        (np.ones((2, 2)) + 1j, r"X\[1\] must hold real numbers; got dtype complex128"),
         (np.zeros(2), r"list of 1-D arrays.*reshape\(-1, 1\)"),
     ],
 )
@@ -225,6 +226,25 @@ def test_an_array_of_series_is_read_as_a_list_of_them():
     found, expected = irregular_series(array), irregular_series(series)
     np.testing.assert_array_equal(found.values, expected.values)
     assert found.lengths.tolist() == [3, 5, 4]
+
+
+@pytest.mark.parametrize("dtype", [float, int])
+def test_masked_values_were_not_observed(dtype):
+    values = np.arange(12).reshape(2, 3, 2).astype(dtype)
+    mask = np.zeros(values.shape, bool)
+    mask[0, 1, 0] = mask[1, 2] = True
+    masked = np.ma.masked_array(values, mask)
+    expected = irregular_series(np.where(mask, NAN, values))
+    for X in (masked, list(masked)):
+        found = irregular_series(X)
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.lengths.tolist() == [3, 2]
+
+
+def test_frames_of_complex_numbers_are_refused():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"X\[0\] must hold real numbers; got dtype complex128"):
+        irregular_series([pd.DataFrame({"a": [1.0, 2.0], "b": [1j, 2j]})])
 
 
 def test_features_are_those_of_the_times_that_are_given(data):

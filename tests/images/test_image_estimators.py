@@ -209,12 +209,24 @@ def test_unclear_images_get_an_answer(X, y):
         vit(image_shape=(3, 8, 8)).fit(rows, y)
     with pytest.raises(ValueError, match=r"Complex data not supported.*dtype complex128$"):
         vit().fit(X + 1j, y)
+    for images in (list(X + 1j), (X + 1j).tolist()):
+        with pytest.raises(ValueError, match=r"Complex data not supported.*dtype complex128$"):
+            vit().fit(images, y)
     with pytest.raises(ValueError, match=r"expected \(8, 8, 3\).*A single image .* X\[None\]$"):
         vit().fit(X, y).predict(X[0])
     of_two_sizes = np.empty(24, object)
     of_two_sizes[:] = [*X[:12], *random_images(12, 8, 12, 3)]
     with pytest.raises(ValueError, match=r"same size; X\[0\] .* X\[12\] has shape \(8, 12, 3\)"):
         vit().fit(of_two_sizes, y)
+
+
+def test_masked_images_are_refused(X, y):
+    masked = np.ma.masked_array(X, X > 250)
+    with pytest.raises(ValueError, match=r"X must hold .* masked values.*X\.filled\(0\)"):
+        vit().fit(masked, y)
+    with pytest.raises(ValueError, match=r"X\[0\] must hold .* masked values"):
+        vit().fit(list(masked), y)
+    assert same(vit().fit(np.ma.masked_array(X), y), vit().fit(X, y))
 
 
 def test_pixels_that_are_too_large_for_single_precision_are_refused(X, y):

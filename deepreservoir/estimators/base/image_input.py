@@ -19,7 +19,7 @@ from ...backend import to_host
 from ...checks import check_flag
 from ...inputs import Augmentation, ImageReader, Images, Inputs, Reader
 from ...inputs.image_files import ImageFiles, checked_size
-from ...inputs.images import ImageSource, are_paths, checked_shape, images_of
+from ...inputs.images import ImageSource, are_paths, check_values, checked_shape, images_of
 from .classifier import DeepClassifier
 from .mixed_labels import MixedLabels
 from .multilabel_targets import is_indicator_matrix
@@ -99,13 +99,7 @@ class ImageInput(DeepClassifier):
         if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
             X = list(X)  # of images whose sizes may differ, or of paths
         if not isinstance(X, ImageFiles) and not are_paths(X) and not _is_list_of_images(X):
-            if (
-                getattr(getattr(X, "dtype", None), "kind", "") == "c"
-            ):  # scikit-learn's message would hold all values
-                raise ValueError(
-                    "Complex data not supported: X must hold bytes (uint8) or finite numbers; got "
-                    f"dtype {np.asarray(X).dtype}"
-                )
+            check_values(X)  # the message of scikit-learn would hold all values
             given = X
             X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
             if X.ndim == 2:
