@@ -59,6 +59,8 @@ class ImageFiles:
         If there are no files, a file is missing or not an image, or sizes differ without
         `image_size`; the message names the file. Files whose pixels are broken or out of range are
         refused when they are decoded.
+    TypeError
+        If `paths` is a single path.
     ImportError
         If Pillow is not installed.
     """
@@ -73,6 +75,11 @@ class ImageFiles:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         require_pillow()
+        if isinstance(paths, str | os.PathLike):
+            raise TypeError(
+                f"paths must be a list of paths; got the single path {str(paths)!r}. Pass it in a "
+                "list, or read a folder with image_folder"
+            )
         self.paths = [Path(path) for path in paths]
         if not self.paths:
             raise ValueError("X must have at least one file; got an empty list")

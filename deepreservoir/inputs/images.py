@@ -59,7 +59,7 @@ def images_of(
 
     Parameters
     ----------
-    X : array, list of arrays, list of paths, or ImageFiles
+    X : array, list of arrays, list, array or pandas Series of paths, or ImageFiles
         An array has the shape (n, height, width, channels), or (n, height, width) for grey images,
         or (n, height * width * channels) with `image_shape`; its values are bytes (uint8), or
         numbers, which become float32 or stay float64.
@@ -113,10 +113,10 @@ def _looks_like_channels_first(shape: Sequence[int]) -> bool:
 
 
 def are_paths(X: Any) -> bool:
-    """Return whether X is a list of the paths of files."""
-    return (
-        isinstance(X, list | tuple) and bool(X) and all(isinstance(x, str | os.PathLike) for x in X)
-    )
+    """Return whether X is a list, an array or a pandas Series of the paths of files."""
+    if not isinstance(X, list | tuple) and getattr(X, "ndim", 0) != 1:
+        return False
+    return len(X) > 0 and all(isinstance(x, str | os.PathLike) for x in X)
 
 
 def check_values(X: Any) -> None:

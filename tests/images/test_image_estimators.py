@@ -53,6 +53,18 @@ def test_forms_of_x_give_the_same_model(tmp_path, X, y):
     expected = whole.predict_proba(X)
     assert (whole.predict_proba(ImageFiles(paths)) == expected).all()
     assert (whole.predict_proba(paths) == expected).all()
+    pd = pytest.importorskip("pandas")
+    names = [str(path) for path in paths]
+    for several in (
+        np.array(names),
+        np.array(names, object),
+        np.array(paths),
+        pd.Series(names),
+        pd.Series(names, dtype=object),
+        pd.Series(paths),
+    ):
+        assert (whole.predict_proba(several) == expected).all()
+    assert same(vit().fit(pd.Series(names, index=range(24, 0, -1)), y), whole)
 
 
 def test_folds_and_searches_take_images_and_files(tmp_path, X, y):

@@ -150,6 +150,14 @@ def test_files_that_are_no_images_are_named(tmp_path, paths):
         ImageFiles([])
 
 
+def test_a_single_path_is_refused(paths):
+    for single in (paths[0], str(paths[0])):
+        with pytest.raises(
+            TypeError, match=r"must be a list of paths; .*0\.png'\. Pass it in a list"
+        ):
+            ImageFiles(single)
+
+
 def test_a_file_that_asks_for_too_many_pixels_is_refused(paths, monkeypatch):
     monkeypatch.setattr(image_files, "MAX_PIXELS", 47)
     with pytest.raises(ValueError, match="8 x 6 pixels; at most 47"):
