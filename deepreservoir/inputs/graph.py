@@ -46,7 +46,7 @@ class Graph:
         self.x = _features("x", x, "n_nodes")
         self.edges = _edges(edges, len(self.x))
         self.edge_attr = None
-        if edge_attr is not None:
+        if edge_attr is not None and (self.n_edges or np.shape(edge_attr) != (0,)):  # []
             self.edge_attr = _features("edge_attr", edge_attr, "n_edges")
             if len(self.edge_attr) != self.n_edges:
                 raise ValueError(

@@ -294,8 +294,8 @@ def _edge_features(graph: Graph) -> np.ndarray | None:
 
 
 def _lacks_edges(graph: Graph) -> bool:
-    """Return whether a graph has no edges, and does not tell which features they would have."""
-    return graph.edge_attr is None and not graph.n_edges
+    """Return whether a graph has no edges, so that features of no rows may be of any kind."""
+    return not graph.n_edges
 
 
 def _check_alike(kind: str, features: Sequence[tuple[int, np.ndarray | None]]) -> None:

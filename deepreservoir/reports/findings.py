@@ -109,9 +109,9 @@ def _scaffold(scores: Scores) -> str:
     matched = [p for p in compared if p.level or p.lead <= 0]
     if matched:
         words = (
-            "Without a scaffold (W = 0), the low-rank path alone is as good as the adapter, or "
-            f"better, at {where(matched, compared, n)} (within one standard deviation). There, "
-            "this task does not show that the scaffold helps."
+            "Without a scaffold (W = 0), the low-rank path alone is at most one standard deviation "
+            f"below the adapter, or above it, at {where(matched, compared, n)}. There, this task "
+            "does not show that the scaffold helps."
         )
         ahead = sorted(p.lead for p in compared if p not in matched)
         if ahead:
@@ -140,13 +140,13 @@ def _afterwards(scores: Scores) -> str:
         unaffected = [p for p in compared if p.level or p.lead <= 0]
         if unaffected:
             sentences.append(
-                f"{change} costs nothing, within one standard deviation, at "
+                f"{change} costs at most one standard deviation at "
                 f"{where(unaffected, compared)}: there, the trained adapter {consequence}."
             )
         elif compared:
             leads = sorted(p.lead for p in compared)
             sentences.append(f"{change} costs {_between(scores, leads)}.")
-    if len(sentences) == 2 and "nothing" not in "".join(sentences):
+    if len(sentences) == 2 and "there, the trained adapter" not in "".join(sentences):
         sentences.append("The trained adapters need the scaffold that they were trained on.")
     return " ".join(sentences)
 

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..estimators import DeepEstimator
 from ..models import NetworkConfig
@@ -45,6 +45,7 @@ def limit_of_folds(
     rows: Any,
     folds: Sequence[np.ndarray],
     fit_params: dict[str, Any],
+    refit: bool,
 ) -> RankLimit | None:
     """Return the largest rank that all fits of a search accept; None if it is unknown.
 
@@ -54,18 +55,21 @@ def limit_of_folds(
     estimator : estimator
     X, y : as in fit
     rows : as from :meth:`RankParameter.rows`
-        All rows as they reach the holder. If they are unknown, one epoch on each fold shows which
-        networks the estimator fits.
+        All rows as they reach the holder. If they are unknown, one epoch on each fold, and on all
+        rows, shows which networks the estimator fits.
     folds : sequence of ndarray
         Training rows of each fold, of which preceding steps may make fewer columns than of all.
     fit_params : dict
         Passed to every fit; arrays with one entry per row are divided as the rows are.
+    refit : bool
+        Whether the estimator is fitted on all rows too.
     """
     holder = parameter.unfitted(estimator)
     if not isinstance(holder, DeepEstimator):
         return None
     if rows is None:
-        configs = _configs(parameter, estimator, X, y, folds, fit_params)
+        every = [*folds, np.arange(_num_samples(X))] if refit else folds
+        configs = _configs(parameter, estimator, X, y, every, fit_params)
         limits = [_limit(holder, config) for config in configs]
     else:
         limits = [largest_rank(holder, rows, y)]

@@ -117,14 +117,20 @@ class RankParameter:
     def rows(self, estimator: Any, X: Any, y: Any) -> Any:
         """Return X as it reaches the holder, after the preceding steps of pipelines.
 
-        None if an estimator around the holder may fit it on other columns or other targets.
+        None if an estimator around the holder may fit it on other columns or other targets, also
+        by fitting a pipeline on parts of the rows or with other parameters.
         """
+        whole = True  # whether all rows reach the estimator, with its own parameters
         for name in self.holder.split("__") if self.holder else ():
             if isinstance(estimator, Pipeline):
                 before = estimator[: list(estimator.named_steps).index(name)]
+                if len(before) and not whole:
+                    return None
                 X = clone(before).fit_transform(X, y) if len(before) else X
             elif not _passes_on(estimator, name):
                 return None
+            else:
+                whole = False
             estimator = estimator.get_params(deep=True)[name]
         return X
 

@@ -80,7 +80,8 @@ class RankSearch(BestModel):
     ranks : sequence of int, default=None
         Candidates; the search doubles the index into the sorted candidates. None for all ranks
         from 1 to the narrowest width of a layer with a rank. Within an estimator that may change
-        X or y in another way than a Pipeline, such as RFE, one epoch on each fold shows the widths.
+        X or y in another way than a Pipeline, such as RFE, one epoch on each fold shows the widths,
+        for given ranks too.
     cv : int, splitter or iterable, default=3
         Folds. An integer is the number of folds of shuffled rows, stratified by class for a
         classifier; for rows in time order, pass a splitter such as TimeSeriesSplit. One stream of
@@ -286,7 +287,9 @@ class RankSearch(BestModel):
         classifier = is_classifier(self.estimator)
         splits = folds(self.cv, X, y, classifier, shuffling, groups, in_order)
         train_rows = [train for train, _ in splits]
-        limit = limit_of_folds(parameter, self.estimator, X, y, rows, train_rows, fit_params)
+        limit = limit_of_folds(
+            parameter, self.estimator, X, y, rows, train_rows, fit_params, self.refit
+        )
         ranks = candidate_ranks(self.ranks, limit)
 
         with tqdm(unit="fit", disable=not self.verbose) as bar:

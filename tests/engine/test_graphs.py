@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
 
-from deepreservoir import Graph, Nodes
+from deepreservoir import GINClassifier, Graph, Nodes
 
 pytestmark = pytest.mark.host(reason="graphs are given on the host")
 
@@ -73,6 +73,15 @@ def test_duplicate_entries_of_a_matrix_are_one_edge():
         assert Graph.from_scipy(ONES, form, weights=True) == expected
     assert Graph.from_scipy(ONES, duplicates, weights=True).edge_attr.tolist() == [[2]]
     assert duplicates.nnz == 2  # the caller's matrix is as it was
+
+
+@pytest.mark.parametrize("attr", [None, [], np.empty((0, 1)), np.empty((0, 3), int)])
+def test_features_of_no_edges_are_of_any_kind(attr):
+    bond = Graph.undirected([[8], [1]], [[0], [1]], [[1]])
+    model = GINClassifier(4, 1, max_iter=1, random_state=0).fit(
+        [bond, Graph([[2]], [], attr)], [0, 1]
+    )
+    assert model.predict([Graph([[2]], [], attr)]).shape == (1,)
 
 
 def test_tensors_are_read():

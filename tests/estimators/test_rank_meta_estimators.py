@@ -10,21 +10,29 @@ import pytest
 from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
-from sklearn.feature_selection import RFE
+from sklearn.feature_selection import RFE, SelectKBest, f_regression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
+    PredefinedSplit,
     TunedThresholdClassifierCV,
     cross_validate,
 )
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deepreservoir import CausalLanguageModel, DeepReservoirClassifier, RankSearch
+from deepreservoir import (
+    CausalLanguageModel,
+    DeepReservoirClassifier,
+    DeepReservoirRegressor,
+    RankSearch,
+)
 from deepreservoir.losses import BinaryCrossEntropy
 
 pytestmark = [
@@ -230,3 +238,27 @@ def test_one_stream_of_codes_is_cut_into_blocks_and_its_tokens_stay_in_order():
         assert np.array_equal(np.concatenate(pieces[first : first + 3]), stream)
     found = search(model.set_params(max_iter=20, learning_rate_init=0.02), cv=3).fit(stream)
     assert found.losses_["full"].mean() < 0.5 * np.log(7)  # the next token is certain
+
+
+def test_default_ranks_are_those_of_pipelines_with_other_parameters_and_on_other_rows():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 6))
+    y = X[:, 0] + X[:, 1]
+    network = DeepReservoirRegressor((16,), max_iter=2, random_state=0)
+    chosen = make_pipeline(SelectKBest(f_regression), network)
+    grid = GridSearchCV(chosen, {"selectkbest__k": [2, 3]}, cv=2)
+    search = RankSearch(grid, cv=2, n_seeds=1, eps=0, random_state=0).fit(X, y)
+    assert max(search.curve_["rank"]) <= 2
+    with pytest.raises(ValueError, match="ranks must be between 1 and 2"):
+        RankSearch(grid, ranks=(3,), cv=2, n_seeds=1).fit(X, y)
+
+
+def test_default_ranks_are_those_of_the_refit_too():
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.standard_normal((60, 10)), [np.full(10, 60.0)]]  # an outlier is held out
+    Y = np.sin(2 * X[:, :2])
+    reduced = make_pipeline(PCA(0.8), DeepReservoirRegressor((16,), max_iter=2, random_state=0))
+    options = {"cv": PredefinedSplit(np.r_[np.full(45, -1), np.zeros(16)]), "n_seeds": 1}
+    with pytest.raises(ValueError, match="ranks must be between 1 and 1"):
+        RankSearch(MultiOutputRegressor(reduced), ranks=(4,), **options).fit(X, Y)
+    RankSearch(MultiOutputRegressor(reduced), ranks=(4,), refit=False, **options).fit(X, Y)

@@ -70,7 +70,7 @@ def test_several_adapters_are_told_from_worst_to_best(tmp_path):
 )
 def test_a_control_without_a_scaffold_that_is_as_good_is_admitted(tmp_path, control, where):
     words = said(ranks(tmp_path, scored(adapter=0.90, no_scaffold=control)))["No scaffold"]
-    assert f"or better, at {where} (within one standard deviation). There, this task does" in words
+    assert f"below the adapter, or above it, at {where}. There, this task does not" in words
     assert ("Elsewhere, the scaffold is worth 40.00 points." in words) == (where != "every rank")
 
 
@@ -121,7 +121,7 @@ def test_adapters_that_lose_nothing_without_it_do_not(tmp_path):
     sweep = small(("rank", (1, 4)), seeds=3)
     words = said(filled(tmp_path, sweep, make))["Use of the scaffold"]
     assert words == (
-        "Removing the scaffold after training costs nothing, within one standard deviation, at "
+        "Removing the scaffold after training costs at most one standard deviation at "
         "every rank: there, the trained adapter does not use its scaffold. Replacing it with "
         "another seed's scaffold costs 20.00 points."
     )
@@ -165,7 +165,7 @@ def test_points_of_a_grid_are_told_as_short_as_can_be(tmp_path):
         return record_of(run, high.get(run.arm, 0.5))
 
     words = said(filled(tmp_path, sweep, make))
-    assert "at every rank with b_init kaiming (within" in words["No scaffold"]
+    assert "at every rank with b_init kaiming. There" in words["No scaffold"]
     assert "is better than the adapter at 4 of 6 grid points" in words["Same bytes"]
     assert "One seed per grid point" in words["Seeds"]
 

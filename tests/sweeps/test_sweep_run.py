@@ -103,9 +103,7 @@ def test_published_figures_of_a_regression_are_at_most_one(tmp_path):
 
 def test_a_published_fraction_of_percents_is_named(tmp_path):
     sweep = replace(small(), published=Published("x", 0.5, (Figure("full", (), 0.97),)))
-    with pytest.warns(
-        UserWarning, match=r"score = 0\.97 .* percent; if .*, write 97"
-    ):
+    with pytest.warns(UserWarning, match=r"score = 0\.97 .* percent; if .*, write 97"):
         run_sweep(sweep, tmp_path, executor=nothing)
 
 

@@ -39,7 +39,8 @@ def series_of(series: Any) -> tuple[Any, tuple[str, ...] | None, TimeAxis | None
         series = series.to_frame()
     for name, kind in zip(names, series.dtypes, strict=True):
         if kind.kind not in "biuf":
-            raise ValueError(f"column {name!r} must be numeric to be forecast; got {kind}")
+            remedy = "" if kind.kind in "bc" else f". Make times the index: set_index({name!r})"
+            raise ValueError(f"column {name!r} must be numeric to be forecast; got {kind}{remedy}")
     index = series.index
     times = None
     dated = index.dtype.kind == "M" or "period" in str(index.dtype)
