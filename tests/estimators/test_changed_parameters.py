@@ -94,6 +94,10 @@ def test_training_does_not_continue_with_another_reader(model, samples, changed,
             with pytest.raises(ValueError, match=f"training can only continue .*: {name}: .* -> "):
                 again(*samples)
         np.testing.assert_array_equal(host(each.network_.theta), before)
+    changed_before = load(save(fitted, tmp_path / "changed.safetensors"))
+    with pytest.raises(ValueError, match=f"training can only continue .*: {name}: .* -> "):
+        changed_before.partial_fit(*samples)
+    for each in (fitted, loaded, changed_before):
         each.set_params(warm_start=False).fit(*samples)
 
 
