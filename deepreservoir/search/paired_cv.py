@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
@@ -14,6 +19,7 @@ from sklearn.utils.validation import _check_method_params
 from ..estimators.base.series_input import Timed
 from ..inputs import irregular_series
 from ..training import interruptions_raised
+from ..user_warnings import warn_user
 from .rank_parameter import RankParameter
 from .validation_loss import ValidationLoss
 
@@ -53,6 +59,8 @@ class Trials:
     bar : tqdm
     fit_params : dict
         Passed to every fit; arrays with one entry per row are divided as the rows are.
+    converged : list of bool
+        Whether each fit so far has converged.
     """
 
     parameter: RankParameter
@@ -64,6 +72,7 @@ class Trials:
     n_jobs: int | None
     bar: Any
     fit_params: dict[str, Any] = field(default_factory=dict)
+    converged: list[bool] = field(default_factory=list)
 
     def of(self, model: Any, name: str) -> Trial:
         """Fit clones of a model on every fold with every seed; messages call it `name`.
@@ -86,7 +95,8 @@ class Trials:
             for split in self.splits
             for seed in self.seeds
         )
-        losses = np.array([loss for loss, _ in results]).reshape(len(self.splits), -1)
+        self.converged.extend(converged for _, _, converged in results)
+        losses = np.array([loss for loss, _, _ in results]).reshape(len(self.splits), -1)
         if not np.isfinite(losses).all():
             fold, seed = np.argwhere(~np.isfinite(losses))[0]
             raise ValueError(
@@ -98,6 +108,16 @@ class Trials:
         self.bar.update(losses.size)
         return Trial(losses, results[0][1])
 
+    def warn_of_convergence(self) -> None:
+        """Warn once of all fits that have not converged."""
+        n, total = self.converged.count(False), len(self.converged)
+        if n:
+            warn_user(
+                f"{n} of {total} fits had not converged: their loss was still falling when they "
+                "ended. Increase max_iter, or learning_rate_init, of the estimator",
+                ConvergenceWarning,
+            )
+
 
 def _run(
     model: Any,
@@ -107,15 +127,44 @@ def _run(
     split: tuple[np.ndarray, np.ndarray],
     loss: ValidationLoss,
     fit_params: dict[str, Any],
-) -> tuple[float, int | None]:
-    """Fit on the training rows; return the loss on the others and the number of parameters."""
+) -> tuple[float, int | None, bool]:
+    """Fit on the training rows.
+
+    Returns
+    -------
+    loss : float
+        On the other rows.
+    n_trained : int or None
+    converged : bool
+        False if a ConvergenceWarning said otherwise.
+    """
     train, test = split
     params = _check_method_params(X, fit_params, train)
-    with interruptions_raised():
+    with interruptions_raised(), _without_convergence_warnings() as found:
         model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
     holder = parameter.fitted(model)
     value = loss(model, _safe_indexing(X, test), _safe_indexing(y, test))
-    return value, getattr(holder, "n_trained_params_", None)
+    return value, getattr(holder, "n_trained_params_", None), not found
+
+
+@contextmanager
+def _without_convergence_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect the ConvergenceWarnings of the block, which a search gives as one; issue the others.
+
+    Filters of warnings belong to the process: in another thread than the main one, changing them
+    would affect what other threads do meanwhile, so that there nothing is collected.
+    """
+    found: list[warnings.WarningMessage] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    with warnings.catch_warnings(record=True) as recorded:
+        yield found
+    for each in recorded:
+        if issubclass(each.category, ConvergenceWarning):
+            found.append(each)
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def with_times(estimator: Any, X: Any, fit_params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -295,6 +295,7 @@ class RankSearch(BestModel):
         with tqdm(unit="fit", disable=not self.verbose) as bar:
             trials = Trials(parameter, X, y, loss, splits, seeds, self.n_jobs, bar, fit_params)
             self._search(trials, ranks)
+        trials.warn_of_convergence()
         self.pca_components_ = None if rows is None else components_for(rows, 0.95)
         if self.subspace:
             result = subspace_dimension(self.estimator, X, y, random_state=seeds[0])

@@ -1,5 +1,7 @@
 """RankSearch: the rank it finds, the fits it takes, what it compares and what it refuses."""
 
+import re
+import warnings
 from math import ceil, log2
 
 import numpy as np
@@ -14,6 +16,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
@@ -378,3 +381,28 @@ def test_the_subspace_dimension_stands_beside_on_demand():
     plain = {"dropout": 0.0, "weight_decay": 0.0, "ema_decay": None, "activation": "relu"}
     search = quick(deep(max_iter=20, **plain), ranks=[2], subspace=True).fit(X, Y)
     assert 1 <= search.subspace_dimension_ < search.baseline_["n_trained"]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_fits_that_have_not_converged_are_counted_in_one_warning(n_jobs):
+    X, y = load_digits(n_class=3, return_X_y=True)
+    model = DeepReservoirClassifier((8,), max_iter=2, tol=0.0)
+    search = RankSearch(model, ranks=(1, 2), cv=2, n_seeds=2, refit=False, random_state=0)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        search.set_params(n_jobs=n_jobs).fit(X[:90] / 16, y[:90])
+    (only,) = [each for each in found if issubclass(each.category, ConvergenceWarning)]
+    assert re.match(r"[1-9]\d* of (8|12) fits had not converged", str(only.message))
+
+
+def test_other_warnings_of_fits_are_issued():
+    X, y = load_digits(n_class=3, return_X_y=True)
+
+    class Warned(DeepReservoirClassifier):
+        def fit(self, X, y):
+            warnings.warn("of this fit", UserWarning, stacklevel=1)
+            return super().fit(X, y)
+
+    search = RankSearch(Warned((8,), max_iter=2), ranks=(1,), cv=2, n_seeds=1, refit=False)
+    with pytest.warns(UserWarning, match="of this fit"):
+        search.fit(X[:60] / 16, y[:60])
