@@ -79,7 +79,8 @@ class GraphIsomorphism(AdaptationParameters):
     def new_reader(self) -> Reader:
         for name in ("node_categories", "edge_categories"):
             value = getattr(self, name)
-            numbers = isinstance(value, list | tuple | np.ndarray) and all(map(is_integer, value))
+            several = isinstance(value, list | tuple | np.ndarray) and len(value) > 0
+            numbers = several and all(is_integer(number) and number >= 1 for number in value)
             if not (isinstance(value, str) and value == "auto") and not numbers:
                 raise ValueError(
                     f"{name} must be 'auto' or the number of categories of each column, such as "

@@ -237,12 +237,12 @@ def _ends(item: Mapping[str, Any], label: str) -> np.ndarray | None:
     if not flags:
         return None
     for flag in flags:
-        if flag.ndim != 1 or len(flag) != len(flags[0]) or flag.dtype.kind not in "biuf":
+        if flag.ndim != 1 or len(flag) != len(flags[0]):
             raise ValueError(
                 f"the flags of {label} that end trajectories must be vectors of one length; got "
                 f"shape {flag.shape}"
             )
-        if not ((flag == 0) | (flag == 1)).all():
+        if flag.dtype.kind not in "biuf" or not ((flag == 0) | (flag == 1)).all():
             raise ValueError(f"the flags of {label} that end trajectories must be 0 or 1")
     return np.any([flag.astype(bool) for flag in flags], axis=0)
 

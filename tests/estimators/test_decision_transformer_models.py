@@ -121,6 +121,7 @@ def changed(**parts):
         ({**X[0], "timeouts": np.ones(4)}, "the observations of X have 5 rows, but its flags hav"),
         ({**X[0], "timeouts": np.zeros(4)}, r"flags of X\[0\] have 4 steps; expected 5"),
         ({**X[0], "timeouts": [0, 0, np.nan, 0, 1]}, "flags of X that end .* must be 0 or 1"),
+        ({**X[0], "timeouts": list("aaaab")}, "flags of X that end .* must be 0 or 1"),
         ({n: [X[0][n], X[1][n]] for n in X[0]}, "pass trajectories of different lengths as a list"),
         (trajectories(X)[[]], "at least one trajectory; got none"),
         ([trajectories(X), X[0], {**X[1], "rewards": [1.0]}], r"rewards of X\[2\] have 1 steps"),

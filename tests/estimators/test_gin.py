@@ -205,6 +205,9 @@ def test_wrong_targets_and_parameters_are_named():
         GINRegressor(**QUICK).fit(X, np.where(np.arange(60) == 3, np.nan, 1.0))
     with pytest.raises(ValueError, match=r"node_categories must be 'auto' or.*got 'all'"):
         GINClassifier(node_categories="all").fit(X, Y)
+    for wrong in ((), (0, 3), (3.0,)):
+        with pytest.raises(ValueError, match=r"node_categories must be 'auto' or"):
+            GINClassifier(node_categories=wrong).fit(X, Y)
     with pytest.raises(ValueError, match="pooling"):
         GINClassifier(pooling="median").fit(X, Y)
     with pytest.raises(ValueError, match=r"between 1 and .* = 12 for layers\.0\.a"):

@@ -218,7 +218,7 @@ def test_a_control_that_fails_is_named_and_does_not_set_the_axis():
     for axes in figure.axes:
         low, high = axes.get_ylim()
         assert 85 < low < 92
-        assert 96 > high > 95.5
+        assert 97 > high > 95.5 + 0.71  # the whole bar of a deviation is on the axis
     assert "wrong seed (below the axis: 10)" in words_of(figure)
     assert "logistic regression" in words_of(figure)
 

@@ -267,9 +267,11 @@ def draw(comparison: Comparison) -> Any:
 
 def _limits(summary: list[Summary], percent: int) -> tuple[float, float] | None:
     """Return the limits of the axis of scores; None leaves them to matplotlib."""
-    adapters = [row.mean * percent for row in summary if row.arm == "adapter"]
-    others = [row.mean * percent for row in summary if row.arm != "adapter"]
-    return score_limits(adapters, others, percent)
+    ends: dict[bool, list[float]] = {True: [], False: []}  # of the error bars, by whether adapters
+    for row in summary:
+        for spread in (-row.spread, row.spread):
+            ends[row.arm == "adapter"].append((row.mean + spread) * percent)
+    return score_limits(ends[True], ends[False], percent)
 
 
 def _bars(
