@@ -111,7 +111,8 @@ def folds(
     if cv is None or isinstance(cv, int | float | np.number):
         check_integer("cv", cv, 2)
         if cv > n:
-            raise ValueError(f"{cv} folds need at least as many rows; got {n}. Lower cv")
+            got = "1 sample" if n == 1 else f"{n} samples"
+            raise ValueError(f"{cv} folds need at least as many rows; got {got}. Lower cv")
         if classifier:
             classes, counts = np.unique(y, return_counts=True)
             if counts.min() < cv:

@@ -49,7 +49,7 @@ REFUSED = [
     ({"cv": 1}, "cv must be an integer of at least 2; got 1"),
     ({"cv": 2.5}, "cv must be an integer of at least 2; got 2.5"),
     ({"cv": None}, "cv must be an integer of at least 2; got None"),
-    ({"cv": 500}, r"^500 folds need at least as many rows; got 240\. Lower cv"),
+    ({"cv": 500}, r"^500 folds need at least as many rows; got 240 samples\. Lower cv"),
     ({"cv": 90}, r"^90 folds need at least 90 rows of every class; class \d has \d+"),
     ({"cv": "five"}, "cv"),
     ({"cv": [3]}, "cv must be a number of folds, a splitter"),
