@@ -21,7 +21,7 @@ from ..scaffold import Scaffold, ScaffoldSpec, held_bytes, make_scaffold
 from ..scaffold.streams import FORMAT_VERSION
 from ..stored_values import QUANTISED_DTYPES, SHORT_DTYPES, stored_dtypes
 from .common import check_bytes, check_tensors, common_of, digest_differs, restore_common
-from .values import plain, value_of
+from .earlier_parameters import earlier_of, restore_earlier, types_of_earlier
 
 #: Entries of ``fitted``, and their types, that are common to all deep estimators.
 FITTED: dict[str, Any] = {"epochs": int, "stop_reason": str, "seeds": list}
@@ -63,41 +63,13 @@ def contents_of(model: DeepEstimator) -> Contents:
     }
     targets, target_tensors = model._targets.state()
     reader, reader_tensors = model._reader.state()
-    fitted |= targets | _earlier_smoothing(model) | _earlier_reading(model)
+    fitted |= targets | earlier_of(model)
     tensors |= target_tensors
     tensors |= {f"reader.{name}": array for name, array in reader_tensors.items()}
     document["config"] = network.config.to_plain()
     document["scaffold"] = plain_scaffold(network)
     document["reader"] = reader
     return Contents(document, tensors, {})
-
-
-def _earlier_smoothing(model: DeepEstimator) -> dict[str, float]:
-    """Return the label smoothing of the fit, if the parameter has been changed since.
-
-    Predicted probabilities depend on it.
-    """
-    smoothing = getattr(model._targets, "label_smoothing", None)
-    if smoothing is None or smoothing == model.label_smoothing:
-        return {}
-    return {"label_smoothing": float(smoothing)}
-
-
-def _earlier_reading(model: DeepEstimator) -> dict[str, Any]:
-    """Return the parameters that the reader was made with, if they have been changed since.
-
-    Training that continues refuses other ones.
-    """
-    saved = [name for name in model.reader_parameters if name not in model.unsaved_parameters]
-    changed = [name for name in saved if not model._reads_alike(name, getattr(model, name))]
-    values = {name: plain(model._read_with[name], name) for name in changed}
-    return {"read_with": values} if values else {}
-
-
-def _checked_smoothing(value: float) -> float:
-    if not 0 <= value < 1:
-        raise ArtifactError(f"label_smoothing must be at least 0 and less than 1; got {value!r}")
-    return value
 
 
 def plain_scaffold(network: Network) -> dict[str, Any]:
@@ -204,11 +176,7 @@ def restore_estimator(
     document = contents.document
     saved = _mapping(document.get("fitted", {}), "fitted")
     probe = cls().saved_targets(saved)
-    types = {**FITTED, **probe.state_types, **class_types}
-    if "label_smoothing" in saved and "label_smoothing" in probe.parameters:
-        types["label_smoothing"] = float
-    if "read_with" in saved:
-        types["read_with"] = dict
+    types = {**FITTED, **probe.state_types, **types_of_earlier(saved, probe), **class_types}
     with layers_within(max_bytes):
         model, fitted = restore_common(cls, document, types, device)
     with layers_within(max_bytes), checked("config"):
@@ -219,17 +187,12 @@ def restore_estimator(
         arrays = _under(contents, "reader.")
         reader = type(model.new_reader()).from_state(_mapping(state, "reader"), arrays)
         model._adopt_reader(reader)
-        for name, value in fitted.get("read_with", {}).items():
-            if name not in model.reader_parameters:
-                raise ArtifactError(f"read_with names {name!r:.60}, with which no reader is made")
-            model._read_with[name] = value_of(value, name)
         _check_state("reader.", model._reader.state()[1], arrays)
         targets = model.saved_targets(saved)
         arrays = {f"target.{k}": v for k, v in _under(contents, "target.").items()}
         model._targets = targets.restore(fitted, arrays)
         _check_state("", targets.state()[1], arrays)
-        if "label_smoothing" in fitted:
-            targets.label_smoothing = _checked_smoothing(fitted["label_smoothing"])
+        restore_earlier(model, fitted)
     except ValueError as error:
         raise ArtifactError(str(error)) from None
     if targets.n_outputs != config.n_outputs:

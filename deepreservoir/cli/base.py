@@ -71,7 +71,7 @@ class Group(LazyGroup):
         def worded(message: Any) -> str:
             name = ctx.invoked_subcommand
             command = None if name is None else self.get_command(ctx, name)
-            # A message may repeat values of a file. Those of other libraries have several lines.
+            # A message may repeat values of a file; messages of other libraries have several lines.
             lines = _with_options(str(message), command).split("\n")
             return "\n".join(map(printable, lines))
 

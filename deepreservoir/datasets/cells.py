@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -280,13 +281,13 @@ def checked_delimiter(delimiter: str) -> str:
 
 
 def check_names(columns: Sequence[str] | None, drop: Sequence[str]) -> None:
-    """Raise a ValueError if columns to read, or to leave out, are no names, or none are read."""
+    """Raise a ValueError if columns are not names, are named twice, or none are to be read."""
     for what, names in (("columns", columns), ("drop", drop)):
         if isinstance(names, str):
             raise ValueError(f"{what} must be a sequence of names; got {names!r}")
     if columns is not None and not len(columns):
         raise ValueError("columns must have at least one name, or be None for all; got none")
-    twice = [name for name in columns or () if list(columns or ()).count(name) > 1]
+    twice = [name for name, count in Counter(columns or ()).items() if count > 1]
     if twice:
         raise ValueError(f"column {twice[0]!r} is named twice in columns; name it only once")
 

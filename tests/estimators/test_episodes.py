@@ -9,16 +9,7 @@ from target import device
 
 from deepreservoir import DecisionTransformer, episode_returns
 
-SMALL = {
-    "context": 4,
-    "width": 8,
-    "depth": 1,
-    "rank": 2,
-    "batch_size": 8,
-    "max_iter": 3,
-    "learning_rate_init": 0.01,
-    "random_state": 0,
-}
+SMALL = {"context": 4, "width": 8, "depth": 1, "rank": 2, "max_iter": 3, "random_state": 0}
 
 
 def fitted(observations, actions):

@@ -41,8 +41,8 @@ class WholeFit:
 def fitted_with(readout: Any, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Any:
     """Return a readout of scikit-learn that is fitted, with weights if there are any.
 
-    Rows of weight zero are left out, since some readouts count them. Only if no row of a class has
-    a weight do they stay, so that the readout knows the class.
+    Rows of weight zero are left out, since some readouts count them. They stay if a class would
+    lose all of its rows, so that the readout knows the class.
 
     Raises
     ------
