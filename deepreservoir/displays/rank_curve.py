@@ -174,7 +174,8 @@ class RankCurveDisplay:
         if self.rank is not None:
             at = losses[list(self.ranks).index(self.rank)]
             ax.plot(self.rank, at, "o", ms=12, mfc="none", mec="C3", label=f"rank {self.rank}")
-        ax.set(xscale="log", xlabel="Rank", ylabel="Loss on held-out rows")
+        measure = "Minus the score" if self.scored else "Loss"
+        ax.set(xscale="log", xlabel="Rank", ylabel=f"{measure} on held-out rows")
         ax.set_xticks(list(self.ranks), [str(rank) for rank in self.ranks])
         ax.minorticks_off()
         ax.legend()

@@ -128,6 +128,8 @@ def test_a_search_with_a_threshold_draws_it_instead_of_eps(scoring, threshold, h
     assert not display.ax_.patches
     (line,) = [each for each in display.ax_.lines if each.get_label().startswith("threshold")]
     assert set(line.get_ydata()) == {height}
+    measure = "Loss" if scoring is None else "Minus the score"
+    assert display.ax_.get_ylabel() == f"{measure} on held-out rows"
     for rank, low, high in zip(display.ranks, display.low, display.high, strict=True):
         of_rank = search.losses_[int(rank)]  # the interval of the loss, whatever the twin's is
         half = stats.t.ppf(0.975, 3) * stats.sem(of_rank, axis=None)
